@@ -1,0 +1,44 @@
+# make repro   every table and figure, from nothing
+# make test    lint, types, unit tests, notebooks
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export DVC_NO_ANALYTICS := 1
+export MPLBACKEND := agg
+export PYTHONHASHSEED := 0
+
+.PHONY: repro test lint notebooks twins lock clean site env
+
+env: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint requirements.lock torch==2.13.0
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/python -m alignparts.figures
+	touch $@
+
+repro: env
+	$(BIN)/dvc repro
+
+site: env
+	$(BIN)/dvc repro report
+
+test: env lint
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg -p no:jaxtyping notebooks
+
+lint: env
+	$(BIN)/ruff check lib tests notebooks/py
+	$(BIN)/ruff format --check lib tests
+	$(BIN)/mypy
+
+# After editing a text twin: write the notebooks from the twins and run them at smoke size.
+twins: env
+	$(BIN)/python -m alignparts.twins
+
+lock: env
+	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==.*/torch==2.13.0/' > requirements.lock
+
+clean:
+	rm -rf build $(VENV)

@@ -1,0 +1,201 @@
+"""params.yaml, validated: one frozen model a block, an unknown key is an error."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from alignparts.errors import AlignPartsError
+
+
+class Block(BaseModel):
+    """A block of params.yaml: frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Base(Block):
+    """What every stage shares."""
+
+    seed: int = 0
+    threads: int = Field(2, ge=1)
+    workers: int = Field(2, ge=1)
+    scheduler: str | None = None
+
+
+class CorpusParams(Block):
+    """The embedded corpus and its splits (section 3.4)."""
+
+    shapes_per_category: int = Field(40, ge=1)
+    test_per_category: int = Field(6, ge=0)
+    find3d_test: int = Field(8, ge=0)
+    heldout_shapes: int = Field(8, ge=0)
+    heldout: tuple[str, ...] = ("bench", "jug", "dishwasher")
+    validation_fraction: float = Field(0.08, ge=0, lt=1)
+    dialects: dict[Literal["partnet", "compat", "find3d"], float] = {
+        "partnet": 0.45,
+        "compat": 0.45,
+        "find3d": 0.1,
+    }
+    free_yaw: float = Field(0.4, ge=0, le=1)
+    points: int = Field(4096, ge=16)
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> "CorpusParams":
+        if abs(sum(self.dialects.values()) - 1) > 1e-6:
+            raise ValueError("dialects: the shares must add up to 1")
+        return self
+
+
+class OntologyParams(Block):
+    """Vocabulary compression (sections 4.1 and 9.4)."""
+
+    text_encoder: str = "all-minilm-l6-v2"
+    threshold: float = Field(0.85, gt=0, lt=1)
+    llm: str = "recorded"
+    llm_model: str = "recorded"
+
+
+class GeometryParams(Block):
+    """The geometry encoder: a checkpoint, or how to train the small one."""
+
+    checkpoint: str | None = None
+    epochs: int = Field(4, ge=1)
+    batch_size: int = Field(4, ge=1)
+    lr: float = Field(1e-3, gt=0)
+
+
+class AppearanceParams(Block):
+    """The appearance encoder: a checkpoint, or how to train the small one."""
+
+    checkpoint: str | None = None
+    steps: int = Field(600, ge=1)
+    batch_size: int = Field(16, ge=2)
+    lr: float = Field(5e-4, gt=0)
+
+
+class FeatureParams(Block):
+    """Renders and the two frozen encoders (section 3.1)."""
+
+    views: int = Field(8, ge=1)
+    resolution: int = Field(112, ge=14)
+    geometry: GeometryParams = GeometryParams()
+    appearance: AppearanceParams = AppearanceParams()
+
+
+class ModelParams(Block):
+    """Sizes of ALIGN-Parts that the data do not fix (section 8.1)."""
+
+    d_m: int = 128
+    d_f: int = 128
+    K: int = Field(32, ge=1)
+    k: int = Field(16, ge=1)
+    heads: int = 8
+    decoder_heads: int = 6
+    layers: int = Field(3, ge=1)
+    fourier: int = Field(6, ge=1)
+
+
+class LossParams(Block):
+    """Weights of Eq. 15 and the temperature of Eq. 9."""
+
+    mask: float = 1.0
+    part: float = 0.5
+    text: float = 1.0
+    cov: float = 0.5
+    overlap: float = 0.1
+    global_: float = Field(1.0, alias="global")
+    tau: float = Field(0.07, gt=0)
+
+
+class TrainParams(Block):
+    """Optimisation (sections 3.4 and 9)."""
+
+    points: int = Field(1024, ge=1)
+    epochs: int = Field(16, ge=1)
+    batch_size: int = Field(8, ge=1)
+    lr: float = Field(3e-4, gt=0)
+    lr_min: float = Field(5e-6, ge=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    name_prompt_rate: float = Field(0.5, ge=0, le=1)
+    model: ModelParams = ModelParams()
+    loss: LossParams = LossParams()
+
+
+class EvaluateParams(Block):
+    """Table 2: points a shape and the bootstrap."""
+
+    points: int = Field(2048, ge=1)
+    bootstrap: int = Field(1000, ge=10)
+    confidence: float = Field(0.95, gt=0, lt=1)
+
+
+class Params(Block):
+    """All of params.yaml."""
+
+    base: Base = Base()
+    corpus: CorpusParams = CorpusParams()
+    ontology: OntologyParams = OntologyParams()
+    features: FeatureParams = FeatureParams()
+    train: TrainParams = TrainParams()
+    evaluate: EvaluateParams = EvaluateParams()
+
+
+def parse_params(blocks: dict[str, Any], source: str = "params.yaml") -> Params:
+    """Validate the blocks of params.yaml.
+
+    Raises:
+        AlignPartsError: an unknown key or a value out of range; the message names file and key.
+    """
+    try:
+        return Params.model_validate(blocks)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(top level)"
+        if first["type"] == "extra_forbidden":
+            raise AlignPartsError(
+                f"{source}: unknown key '{key}'; known keys of this block: {_known_keys(first['loc'])}"
+            ) from None
+        raise AlignPartsError(f"{source}: {key}: {first['msg']} (got {first['input']!r})") from None
+
+
+def load_params(path: Path) -> Params:
+    """Read and validate a params.yaml."""
+    if not path.is_file():
+        raise AlignPartsError(f"{path}: no such file; expected a params.yaml")
+    try:
+        blocks = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise AlignPartsError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(blocks, dict):
+        raise AlignPartsError(f"{path}: expected a mapping of blocks, got {type(blocks).__name__}")
+    return parse_params(blocks, str(path))
+
+
+def _known_keys(location: tuple[int | str, ...]) -> str:
+    model: Any = Params
+    for name in location[:-1]:
+        model = model.model_fields[name].annotation
+    return ", ".join(field.alias or name for name, field in model.model_fields.items())
+
+
+SMOKE: dict[str, Any] = {
+    "corpus": {
+        "shapes_per_category": 2,
+        "test_per_category": 2,
+        "find3d_test": 2,
+        "heldout_shapes": 1,
+        "points": 512,
+        "validation_fraction": 0.3,
+    },
+    "features": {
+        "views": 4,
+        "resolution": 56,
+        "geometry": {"epochs": 1},
+        "appearance": {"steps": 4, "batch_size": 4},
+    },
+    "train": {"points": 256, "epochs": 1},
+    "evaluate": {"points": 512, "bootstrap": 50},
+}
+"""What a notebook runs with on its own: everything, in seconds."""
