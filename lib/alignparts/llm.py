@@ -114,8 +114,8 @@ class LanguageModel:
                 ) from None
         if self.endpoint is None:
             raise AlignPartsError(
-                f"no recorded reply to '{prompt}' for {json.dumps(dict(variables), ensure_ascii=False)}; either "
-                f"add it to a .jsonl file in {self.folder}, or set ontology.llm to the base URL of an "
+                f"no recorded reply to '{prompt}' for {json.dumps(dict(variables), ensure_ascii=False)}; "
+                f"either add it to a .jsonl file in {self.folder}, or set ontology.llm to the base URL of an "
                 f"OpenAI-compatible endpoint and ontology.llm_model to a model there (key in {KEY_VARIABLE})"
             )
         reply = self._from_endpoint(prompt, variables, schema)
@@ -153,7 +153,7 @@ class LanguageModel:
             raise AlignPartsError(f"{url}: HTTP {error.response.status_code}: {detail}") from None
         except httpx.HTTPError as error:
             raise AlignPartsError(f"{url}: {str(error) or type(error).__name__}") from None
-        except (ValidationError, _NoObject) as error:
+        except (ValidationError, _NoObjectError) as error:
             raise AlignPartsError(
                 f"{url}: model '{self.model}' did not answer '{prompt}' with a {schema.__name__} in "
                 f"{self._attempts} attempts: {_first(error)}"
@@ -167,7 +167,7 @@ class LanguageModel:
         try:
             content = response.json()["choices"][0]["message"]["content"]
         except (ValueError, KeyError, IndexError, TypeError):
-            raise _NoObject("not a chat completion") from None
+            raise _NoObjectError("not a chat completion") from None
         return schema.model_validate(_json_object(content))
 
     def _pause(self, state: RetryCallState) -> float:
@@ -180,14 +180,14 @@ class LanguageModel:
         return self._wait * 2 ** (state.attempt_number - 1)
 
 
-class _NoObject(ValueError):
+class _NoObjectError(ValueError):
     """A reply without a JSON object in it."""
 
 
 def _worth_another_try(error: BaseException) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code in (408, 429) or error.response.status_code >= 500
-    return isinstance(error, httpx.TransportError | ValidationError | _NoObject)
+    return isinstance(error, httpx.TransportError | ValidationError | _NoObjectError)
 
 
 def _json_object(content: object) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def _json_object(content: object) -> dict[str, Any]:
             value = None
         if isinstance(value, dict):
             return value
-    raise _NoObject(f"no JSON object in {' '.join(text.split())[:80]!r}")
+    raise _NoObjectError(f"no JSON object in {' '.join(text.split())[:80]!r}")
 
 
 def _first(error: Exception) -> str:

@@ -97,7 +97,9 @@ def _wheel_folder(name: str) -> Path:
 
 def _load(folder: Path, name: str, device: str) -> "SentenceTransformer":
     from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # one line a loaded tensor file, in every command and notebook
     # Any other folder would silently become an untrained pooling on top of whatever it holds.
     if not (folder / "modules.json").is_file():
         raise AlignPartsError(f"text encoder '{name}': {folder} has no modules.json; "
@@ -105,7 +107,8 @@ def _load(folder: Path, name: str, device: str) -> "SentenceTransformer":
     try:
         return SentenceTransformer(str(folder), device=device, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise AlignPartsError(f"text encoder '{name}': {folder} does not load: {_first_line(error)}") from None
+        reason = _first_line(error)
+        raise AlignPartsError(f"text encoder '{name}': {folder} does not load: {reason}") from None
 
 
 def _from_hub(name: str, device: str) -> "SentenceTransformer":

@@ -1,0 +1,168 @@
+"""A corpus folder: one GLB a shape, one node a part instance, and one table that lists them."""
+
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alignparts.corpus.glb import FolderResolver, load_scene
+from alignparts.corpus.glb_write import write_glb
+from alignparts.corpus.shape import Cloud, LabelledShape, unique_names
+from alignparts.corpus.surface import surface_from_cloud, surface_from_scene
+from alignparts.errors import AlignPartsError
+
+COLUMNS = ("shape_id", "dataset", "category", "split", "licence", "source", "raw_category")
+SPLITS = ("train", "validation", "test", "heldout")
+
+
+class Corpus:
+    """Shapes of one folder: ``index.parquet`` and ``shapes/<shape_id>.glb`` (``.npz`` for clouds).
+
+    Args:
+        root: the folder.
+
+    Attributes:
+        root: the folder.
+        index: one row a shape: shape_id, dataset, category, split, licence, source, raw_category and what
+            ingestion added (parts, instances, faces).
+
+    Raises:
+        AlignPartsError: there is no index in the folder.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        table = self.root / "index.parquet"
+        if not table.is_file():
+            raise AlignPartsError(f"{table}: no such file; make a corpus with `alignparts corpus` first")
+        self.index = pd.read_parquet(table)
+        missing = [name for name in COLUMNS if name not in self.index.columns]
+        if missing:
+            raise AlignPartsError(f"{table}: column '{missing[0]}' is missing; expected {', '.join(COLUMNS)}")
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def ids(self, split: str | None = None, dataset: str | None = None) -> list[str]:
+        """Shape ids, in the order of the index, of one split or data set or of all."""
+        if split is not None and split not in SPLITS:
+            raise AlignPartsError(f"split '{split}': expected one of {', '.join(SPLITS)}")
+        keep = np.ones(len(self.index), bool)
+        if split is not None:
+            keep &= (self.index["split"] == split).to_numpy()
+        if dataset is not None:
+            keep &= (self.index["dataset"] == dataset).to_numpy()
+        return self.index.loc[keep, "shape_id"].tolist()
+
+    def load(self, shape_id: str) -> LabelledShape:
+        """Read one shape.
+
+        Raises:
+            AlignPartsError: unknown id, or its file is missing or broken.
+        """
+        return read_shape(shape_file(self.root, shape_id))
+
+
+def shape_file(root: Path, shape_id: str) -> Path:
+    """Where a corpus keeps a shape.
+
+    Raises:
+        AlignPartsError: it keeps no such shape.
+    """
+    for suffix in (".glb", ".npz"):
+        path = root / "shapes" / f"{shape_id}{suffix}"
+        if path.is_file():
+            return path
+    raise AlignPartsError(f"{root}: no shape '{shape_id}'; the ids are in index.parquet")
+
+
+def write_shape(folder: Path, shape: LabelledShape, *, texture_size: int = 1024) -> Path:
+    """Write a shape into a corpus's ``shapes`` folder, atomically; returns the file."""
+    about = _about(shape)
+    if shape.cloud is not None:
+        path = folder / f"{shape.shape_id}.npz"
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{shape.shape_id}.{os.getpid()}.npz"
+        np.savez_compressed(
+            temporary,
+            points=shape.cloud.points,
+            normals=shape.cloud.normals.astype(np.float32),
+            colors=shape.cloud.colors,
+            instance=shape.cloud.instance,
+            about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+        )
+        os.replace(temporary, path)
+        return path
+    path = folder / f"{shape.shape_id}.glb"
+    nodes: list[dict[str, Any]] = [
+        {"name": node, "extras": {"part": part, "instance": index}}
+        for index, (node, part) in enumerate(zip(unique_names(shape.instances), shape.instances, strict=True))
+    ]
+    write_glb(path, shape.surface, nodes, extras=about, texture_size=texture_size)
+    return path
+
+
+def read_shape(path: Path) -> LabelledShape:
+    """Read a shape of a corpus.
+
+    Raises:
+        AlignPartsError: the file is broken or not a corpus shape.
+    """
+    if path.suffix == ".npz":
+        return _read_cloud(path)
+    scene, header = load_scene(path.read_bytes(), str(path), FolderResolver(path.parent))
+    about = header["scenes"][header.get("scene", 0)].get("extras")
+    return LabelledShape(**_fields(about, path), surface=surface_from_scene(scene))
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What a corpus file says about itself (ids, category, names), without reading its geometry."""
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return json.loads(arrays["about"].tobytes())
+    with path.open("rb") as file:
+        head = file.read(20)
+        try:
+            header = json.loads(file.read(struct.unpack_from("<I", head, 12)[0]))
+            return header["scenes"][0]["extras"]
+        except (ValueError, KeyError, struct.error):
+            raise AlignPartsError(f"{path}: not a shape of a corpus") from None
+
+
+def _about(shape: LabelledShape) -> dict[str, Any]:
+    return {
+        "shape_id": shape.shape_id,
+        "dataset": shape.dataset,
+        "category": shape.category,
+        "licence": shape.licence,
+        "source": shape.source,
+        "instances": shape.instances,
+        "faces": 0 if shape.cloud is not None else len(shape.surface.faces),
+    }
+
+
+def _fields(about: Any, path: Path) -> dict[str, Any]:
+    names = ("shape_id", "dataset", "category", "licence", "source", "instances")
+    if not isinstance(about, dict) or any(name not in about for name in names):
+        raise AlignPartsError(f"{path}: not a shape of a corpus: the scene's extras lack {', '.join(names)}")
+    return {name: about[name] for name in names}
+
+
+def _read_cloud(path: Path) -> LabelledShape:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            cloud = Cloud(
+                points=arrays["points"].astype(np.float64),
+                normals=arrays["normals"].astype(np.float64),
+                colors=arrays["colors"],
+                instance=arrays["instance"],
+            )
+            about = json.loads(arrays["about"].tobytes())
+    except (KeyError, ValueError, OSError) as error:
+        raise AlignPartsError(f"{path}: not a cloud of a corpus: {error}") from None
+    surface = surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance)
+    return LabelledShape(**_fields(about, path), surface=surface, cloud=cloud)

@@ -1,0 +1,91 @@
+"""What the readers share: where a shape lies, and small file formats."""
+
+import functools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alignparts.errors import AlignPartsError
+
+
+@dataclass(frozen=True)
+class Locator:
+    """One shape of a raw data set on disk.
+
+    Attributes:
+        path: the folder or file of the shape; of a zip, ``<zip>/<entry>``.
+        root: the top of its data set, where lists and styles are.
+        shape_id: unique within what was detected.
+        category: where the data set's files give none themselves, from a manifest.
+        licence: its terms, from a manifest or ``licence.txt``.
+        reason: why it cannot be read, for kind "unknown".
+    """
+
+    path: Path
+    root: Path
+    shape_id: str
+    category: str = ""
+    licence: str = ""
+    reason: str = ""
+
+
+def read_json(path: Path) -> Any:
+    """JSON of a file.
+
+    Raises:
+        AlignPartsError: it is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise AlignPartsError(f"{path}: no such file") from None
+    except (ValueError, OSError) as error:
+        raise AlignPartsError(f"{path}: not JSON: {error}") from None
+
+
+def leaves(tree: Any, source: Path) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Leaves of a PartNet tree with the names on the way to them, root first.
+
+    Raises:
+        AlignPartsError: not a list of one root, or a node lacks its name.
+    """
+    if not isinstance(tree, list) or not tree or not isinstance(tree[0], dict):
+        raise AlignPartsError(f"{source}: expected a list with one root node")
+    stack: list[tuple[list[str], dict[str, Any]]] = [([], node) for node in reversed(tree)]
+    while stack:
+        path, node = stack.pop()
+        if not isinstance(node, dict) or "name" not in node:
+            raise AlignPartsError(f"{source}: a node without 'name' under /{'/'.join(path)}")
+        here = [*path, str(node["name"])]
+        children = node.get("children") or []
+        if children:
+            stack += [(here, child) for child in reversed(children)]
+        else:
+            yield here, node
+
+
+def read_numbers(path: Path, columns: int) -> np.ndarray:
+    """A text table of numbers separated by blanks, (rows, columns) float64.
+
+    Raises:
+        AlignPartsError: it is missing, or has other columns.
+    """
+    try:
+        table = pd.read_csv(path, sep=r"\s+", header=None, engine="c", dtype=np.float64).to_numpy()
+    except (OSError, ValueError) as error:
+        raise AlignPartsError(f"{path}: not a table of numbers: {error}") from None
+    if table.shape[1] != columns:
+        raise AlignPartsError(f"{path}: {table.shape[1]} columns; expected {columns}")
+    return table
+
+
+@functools.lru_cache(maxsize=64)
+def licence_of(root: Path, default: str = "") -> str:
+    """The licence a tree states in ``licence.txt``, else ``default``."""
+    path = root / "licence.txt"
+    return path.read_text().strip() if path.is_file() else default

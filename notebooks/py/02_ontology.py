@@ -1,0 +1,223 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 2 · One vocabulary out of three
+#
+# The data sets name the same things differently. PartNet has a *Microwave* with a *glass*, 3DCoMPaT++ a
+# *microwave_oven* with a *door_glass*; Find3D often stops at *door*. A model that is trained on all of them
+# needs one name for one part, and it needs to know which names must never be mixed up.
+#
+# Sections 4.1 and 9.4 of the paper do this in two steps, first for categories, then for the parts of every
+# merged category:
+#
+# 1. **Embeddings propose.** Every name gets an *affordance description*: form, place and function in that
+#    object. Two names whose embeddings have a cosine above `threshold` are a candidate pair.
+# 2. **A language model decides** for each candidate whether both names mean the same physical part, and why.
+#
+# Merged names take the longer one as canonical, counts add up, and an alias log resolves every old name.
+# The replies of the language model are recorded with the project, keyed by a hash of prompt and variables,
+# so this chapter needs no account; `ontology.llm` may name any OpenAI-compatible endpoint instead.
+
+# %% tags=["parameters"]
+smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
+params = None         # every block of params.yaml, given by the pipeline
+
+# %%
+from alignparts.run import start
+
+run = start("ontology", params=params, smoke=smoke)
+settings = run.params.ontology
+
+# %% [markdown]
+# ## The names as they are
+#
+# A name counts once for every shape that carries it. Instances without a label have no name and stay out.
+
+# %%
+import pandas as pd
+
+from alignparts.ontology import unify
+from alignparts.vocabulary import RawVocabulary, spelling, words
+
+raw = RawVocabulary.of_corpus(run.data / "corpus")
+parts = pd.DataFrame([(*key, count) for key, count in raw.parts.items()],
+                     columns=["dataset", "category", "part", "shapes"])
+by_dataset = parts.groupby("dataset").agg(categories=("category", "nunique"), names=("part", "nunique"),
+                                          pairs=("part", "size"))
+by_dataset
+
+# %% [markdown]
+# ## Candidates, verdicts, groups
+#
+# The candidates come in two stages. `embedding` is the paper's rule: the cosine of the names *or* of the
+# descriptions is above `threshold`. A small sentence encoder gives many true synonyms less than that, so a
+# second stage, `review`, also puts forward names that no data set uses both of, when either cosine is above
+# the lower `review_threshold` or both end in the same word. A data set that uses both names in one category
+# has kept them apart itself.
+
+# %%
+from alignparts.llm import LanguageModel
+from alignparts.text import TextEncoder
+
+encoder = TextEncoder.from_name(settings.text_encoder)
+llm = LanguageModel(settings.llm, settings.llm_model)
+result = unify(raw, encoder, llm, settings.threshold, settings.review_threshold)
+vocabulary = result.vocabulary
+
+pairs = pd.DataFrame([pair.__dict__ for pair in result.pairs])
+pairs["level"] = pairs.category.eq("").map({True: "categories", False: "parts"})
+pairs["verdict"] = pairs.same.map({True: "the same", False: "kept apart"})
+pairs.pivot_table(index=["level", "stage"], columns="verdict", values="a", aggfunc="size", fill_value=0)
+
+# %% [markdown]
+# Accepted pairs are joined into groups by union-find. Should they chain together two names that were kept
+# apart, the weakest link is left out and said so here:
+
+# %%
+list(result.conflicts) or "no conflict"
+
+# %% [markdown]
+# ## From raw to unified
+
+# %%
+import matplotlib.pyplot as plt
+
+spelled = parts.assign(category=parts.category.map(spelling), part=parts.part.map(spelling))
+counts = pd.DataFrame({
+    "categories": {"as written": len({category for _, category in raw.categories}),
+                   "one spelling": len({spelling(category) for _, category in raw.categories}),
+                   "unified": len(vocabulary.categories)},
+    "(category, part) pairs": {"as written": len(parts[["category", "part"]].drop_duplicates()),
+                               "one spelling": len(spelled[["category", "part"]].drop_duplicates()),
+                               "unified": sum(len(vocabulary.parts(name)) for name in vocabulary.categories)},
+})
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
+for axis, column in zip(axes, counts, strict=True):
+    bars = axis.barh(counts.index, counts[column], color=["#c9c9c9", "#8fb0d0", "#2f6aa3"])
+    axis.bar_label(bars, padding=3)
+    axis.set(title=column, xlim=(0, 1.15 * counts[column].max()))
+    axis.spines[["top", "right"]].set_visible(False)
+axes[0].invert_yaxis()
+figure.tight_layout()
+run.figure(figure, "ontology_counts")
+plt.show()
+
+# %% [markdown]
+# Every group of two or more names, and the reasons that the language model gave:
+
+# %%
+pd.set_option("display.max_colwidth", 160, "display.max_rows", 400)
+
+
+def canonical(pair):
+    if not pair.category:
+        return vocabulary.resolve_category(pair.a)
+    return vocabulary.resolve(pair.category, pair.a)[1]
+
+
+accepted = pairs[pairs.same]
+merged = accepted.assign(canonical=[canonical(pair) for pair in accepted.itertuples()])
+merged = merged.assign(names=merged.a.map(words) + " = " + merged.b.map(words))
+merged.set_index("category")[["canonical", "names", "stage", "reason"]]
+
+# %% [markdown]
+# ## What was kept apart
+#
+# A high cosine is no proof: front and rear bumpers share every word but one. The most similar of the pairs
+# that the language model refused:
+
+# %%
+rejected = pairs[~pairs.same].copy()
+rejected["cosine"] = rejected[["name_cosine", "description_cosine"]].max(axis=1)
+rejected = rejected.sort_values(["cosine", "category", "a"], ascending=[False, True, True])
+rejected.set_index("category")[["a", "b", "cosine", "reason"]].head(40).round(3)
+
+# %% [markdown]
+# ## Why descriptions and not names
+#
+# "Wheel" or "handle" alone says nothing about the object. In the space of names, equal words fall on one
+# point whatever they belong to. Descriptions keep a car's wheel near a bicycle's, but apart from it, and far
+# from a car's door (section 9.3, Fig. 3).
+
+# %%
+wanted = [("airplane", "wheel"), ("bicycle", "wheel"), ("car", "wheel"), ("airplane", "door"), ("car", "door"),
+          ("refrigerator", "door"), ("bicycle", "handlebar"), ("mug", "handle"), ("door", "handle"),
+          ("chair", "leg"), ("table", "leg"), ("chair", "seat"), ("bicycle", "pedal")]
+shown = []
+for category, part in wanted:
+    if not vocabulary.has(category):
+        continue
+    names = vocabulary.parts(category)
+    hits = [n for n in names if part in n.split("_")] or [n for n in names if part in n]
+    if vocabulary.has(category, part):
+        shown.append(vocabulary.resolve(category, part))
+    elif hits:
+        shown.append((vocabulary.resolve_category(category), min(hits, key=len)))
+shown = list(dict.fromkeys(shown))
+labels = [f"{words(category)} · {words(part)}" for category, part in shown]
+texts = {"names": [words(part) for _, part in shown],
+         "descriptions": [vocabulary.description(*pair) for pair in shown]}
+figure, axes = plt.subplots(1, 2, figsize=(13, 5.8), sharey=True, layout="constrained")
+for axis, (title, sentences) in zip(axes, texts.items(), strict=True):
+    vectors = encoder.encode(sentences)
+    image = axis.imshow(vectors @ vectors.T, vmin=0, vmax=1, cmap="viridis")
+    axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_title(f"cosine of {title}")
+figure.colorbar(image, ax=axes, shrink=0.8)
+run.figure(figure, "ontology_similarity")
+plt.show()
+
+# %% [markdown]
+# How well can the parts of one object be told apart? For every pair of different parts of one category:
+
+# %%
+import numpy as np
+
+cosines = []
+for category in vocabulary.categories:
+    names = vocabulary.parts(category)
+    upper = np.triu_indices(len(names), 1)
+    for title, sentences in (("names", [words(name) for name in names]),
+                             ("descriptions", [vocabulary.description(category, name) for name in names])):
+        vectors = encoder.encode(sentences)
+        cosines += [(title, float(value)) for value in (vectors @ vectors.T)[upper]]
+spread = pd.DataFrame(cosines, columns=["text", "cosine"]).groupby("text").cosine
+spread.describe(percentiles=[0.05, 0.5, 0.95]).round(3).drop(columns=["std"])
+
+# %% [markdown]
+# ## Files
+#
+# `vocabulary.json` is what every later stage reads; `aliases.csv` resolves each legacy name.
+
+# %%
+from alignparts.run import write_text
+
+vocabulary.save(run.data / "ontology" / "vocabulary.json")
+vocabulary.save_aliases(run.data / "ontology" / "aliases.csv")
+columns = ["level", "category", "a", "b", "name_cosine", "description_cosine", "stage", "verdict", "reason"]
+write_text(run.reports / "tables" / "ontology_pairs.csv", pairs[columns].to_csv(index=False, lineterminator="\n"))
+at = {stage: pairs[pairs.stage == stage] for stage in ("embedding", "review")}
+metrics = {
+    "categories_raw": int(counts.loc["as written", "categories"]),
+    "categories_unified": len(vocabulary.categories),
+    "parts_raw": int(counts.loc["as written", "(category, part) pairs"]),
+    "parts_spelled": int(counts.loc["one spelling", "(category, part) pairs"]),
+    "parts_unified": int(counts.loc["unified", "(category, part) pairs"]),
+    **{f"{stage}_proposed": len(table) for stage, table in at.items()},
+    **{f"{stage}_merged": int(table.same.sum()) for stage, table in at.items()},
+    "conflicts": len(result.conflicts),
+}
+run.metrics(metrics)
+metrics

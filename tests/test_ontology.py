@@ -1,0 +1,258 @@
+"""The merge: its properties on random vocabularies, and the recorded one of the embedded corpus."""
+
+import csv
+import random
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alignparts.errors import AlignPartsError
+from alignparts.llm import LanguageModel
+from alignparts.ontology import Pair, RawVocabulary, Vocabulary, group, missing_requests, unify
+from alignparts.vocabulary import spelling
+
+
+class Bag:
+    """An encoder with known cosines: a sentence is the normalised sum of its words' axes."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = np.zeros((len(texts), 512), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in text.split():
+                vectors[row, sum(ord(c) * 31**i for i, c in enumerate(word)) % 512] += 1
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+class Judge(LanguageModel):
+    """Describes a name by itself, and takes pairs for the same where told so."""
+
+    def __init__(self, same: set[tuple[str, str]] | None = None) -> None:
+        super().__init__()
+        self.same = same or set()
+        self.asked: list[tuple[str, dict[str, str]]] = []
+
+    def known(self, prompt: str, variables: Mapping[str, str]) -> bool:
+        return True
+
+    def ask(self, prompt: str, variables: Mapping[str, str], schema: type) -> Any:
+        self.asked.append((prompt, dict(variables)))
+        if prompt.startswith("describe"):
+            return schema(description=f"description of {variables.get('part', variables['category'])}")
+        return schema(same=(variables["a"], variables["b"]) in self.same, reason="as the test says")
+
+
+def raw(*rows: tuple[str, str, str]) -> RawVocabulary:
+    """One shape a row: dataset, category, space-separated parts."""
+    return RawVocabulary.of((dataset, category, parts.split()) for dataset, category, parts in rows)
+
+
+MICROWAVES = raw(
+    ("partnet", "Microwave", "microwave/door/glass handle body"),
+    ("partnet", "Microwave", "handle handle body"),
+    ("compat", "microwave_oven", "door_glass door_handle body"),
+)
+MICROWAVE_JUDGE = {("microwave", "microwave oven"), ("door glass", "glass"), ("door handle", "handle")}
+
+
+def test_spelling() -> None:
+    spelled = {
+        "StorageFurniture": "storage_furniture", "Chair": "chair", "chair/chair_seat/seat": "seat",
+        "coffee table": "coffee_table", "TV stand": "tv_stand",
+        "TrashCan": "trash_can", " leg_01-b ": "leg_01_b",
+    }  # fmt: skip
+    for name, expected in spelled.items():
+        assert spelling(name) == expected
+        assert spelling(expected) == expected
+
+
+def test_two_names_of_one_appliance() -> None:
+    result = unify(MICROWAVES, Bag(), Judge(MICROWAVE_JUDGE))
+    vocabulary = result.vocabulary
+    assert vocabulary.categories == ["microwave_oven"]
+    assert vocabulary.parts("Microwave") == ["body", "door_glass", "door_handle"]
+    assert vocabulary.resolve("microwave", "glass") == ("microwave_oven", "door_glass")
+    assert vocabulary.entries["microwave_oven"].count == 3
+    counts = {name: part.count for name, part in vocabulary.entries["microwave_oven"].parts.items()}
+    assert counts == {"body": 3, "door_glass": 2, "door_handle": 3}
+    assert result.conflicts == ()
+
+
+def test_unlabelled_instances_have_no_name() -> None:
+    one_chair = RawVocabulary.of([("partnet", "Chair", ["seat", "", "seat"])])
+    vocabulary = unify(one_chair, Bag(), Judge()).vocabulary
+    assert vocabulary.parts("chair") == ["seat"]
+    assert vocabulary.entries["chair"].parts["seat"].count == 1
+
+
+def test_categories_are_judged_before_their_parts() -> None:
+    judge = Judge(MICROWAVE_JUDGE)
+    unify(MICROWAVES, Bag(), judge)
+    prompts = [prompt for prompt, _ in judge.asked]
+    assert prompts.index("same_category") < prompts.index("describe_part")
+    assert {v["category"] for prompt, v in judge.asked if prompt == "describe_part"} == {"microwave oven"}
+
+
+def test_stages() -> None:
+    """The lower threshold holds for names that no data set uses both of, and for no others."""
+    names = raw(("partnet", "Chair", "back_rod_left_upper_thin_a back_rod_left_upper_thin_b arm"),
+                ("compat", "chair", "seat_arm"), ("compat", "chair", "lever"))  # fmt: skip
+    pairs = {(p.a, p.b): p for p in unify(names, Bag(), Judge(), 0.87, 0.6).pairs}
+    assert pairs["back_rod_left_upper_thin_a", "back_rod_left_upper_thin_b"].stage == "embedding"
+    assert pairs["arm", "seat_arm"].stage == "review"
+    one_data_set = raw(("partnet", "Chair", "arm seat_arm"))
+    assert unify(one_data_set, Bag(), Judge(), 0.95, 0.6).pairs == ()
+
+
+def test_resolve_is_total_and_idempotent() -> None:
+    vocabulary = unify(MICROWAVES, Bag(), Judge(MICROWAVE_JUDGE)).vocabulary
+    for _, category, part in MICROWAVES.parts:
+        once = vocabulary.resolve(category, part)
+        assert vocabulary.has(category, part) and vocabulary.resolve(*once) == once
+        assert vocabulary.description(category, part) == vocabulary.description(*once)
+
+
+def test_unknown_names() -> None:
+    vocabulary = unify(MICROWAVES, Bag(), Judge(MICROWAVE_JUDGE)).vocabulary
+    assert not vocabulary.has("toaster") and not vocabulary.has("microwave", "wheel")
+    with pytest.raises(AlignPartsError, match="category 'toaster'.*nearest: microwave"):
+        vocabulary.parts("toaster")
+    with pytest.raises(AlignPartsError, match="part 'handel' of 'microwave'.*nearest: handle"):
+        vocabulary.resolve("microwave", "handel")
+
+
+def test_merging_the_merged_changes_nothing() -> None:
+    judge = Judge(MICROWAVE_JUDGE)
+    once = unify(MICROWAVES, Bag(), judge).vocabulary
+    rows = once.alias_rows()
+    again = RawVocabulary(
+        {(str(r["dataset"]), str(r["canonical_category"])): int(r["count"]) for r in rows if not r["part"]},
+        {(str(r["dataset"]), str(r["canonical_category"]), str(r["canonical_part"])): int(r["count"])
+         for r in rows if r["part"]},
+    )  # fmt: skip
+    twice = unify(again, Bag(), judge).vocabulary
+    assert {c: (e.count, {p: q.count for p, q in e.parts.items()}) for c, e in once.entries.items()} == {
+        c: (e.count, {p: q.count for p, q in e.parts.items()}) for c, e in twice.entries.items()
+    }
+
+
+def random_pairs(rng: random.Random) -> tuple[list[str], list[Pair]]:
+    names = [f"{'x' * rng.randint(1, 4)}{number}" for number in range(rng.randint(2, 9))]
+    pairs = [
+        Pair("chair", a, b, round(rng.random(), 1), 0.0, "review", rng.random() < 0.5, "drawn at random")
+        for a, b in combinations(sorted(names), 2)
+        if rng.random() < 0.7
+    ]
+    return names, pairs
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_groups_of_random_verdicts(seed: int) -> None:
+    rng = random.Random(seed)
+    names, pairs = random_pairs(rng)
+    merge = group(names, pairs)
+    owner = {name: head for head, members in merge.groups.items() for name in members}
+    assert sorted(owner) == sorted(names)  # total: every name in exactly one group
+    for head, members in merge.groups.items():
+        assert head in members and len(head) == max(map(len, members))
+    for pair in pairs:
+        if not pair.same:
+            assert owner[pair.a] != owner[pair.b]  # what was kept apart stays apart
+    apart = [pair for pair in pairs if pair.same and owner[pair.a] != owner[pair.b]]
+    assert len(merge.conflicts) == len(apart)
+    for pair in apart:
+        assert any(f"'{pair.a}' = '{pair.b}'" in conflict for conflict in merge.conflicts)
+    for _ in range(5):
+        rng.shuffle(names)
+        rng.shuffle(pairs)
+        assert group(names, pairs) == merge  # whatever the order
+    if not merge.conflicts:
+        left = [pair for pair in pairs if {pair.a, pair.b} <= set(merge.groups)]
+        assert group(merge.groups, left).groups == {head: (head,) for head in merge.groups}  # idempotent
+
+
+def test_without_rejections_groups_are_connected_components() -> None:
+    same = [("a", "b"), ("b", "cc"), ("d", "e")]
+    pairs = [Pair("", a, b, 0.9, 0.0, "embedding", True, "same thing") for a, b in same]
+    assert group(["a", "b", "cc", "d", "e", "f"], pairs).groups == {
+        "cc": ("a", "b", "cc"),
+        "d": ("d", "e"),
+        "f": ("f",),
+    }
+
+
+def test_a_rejected_pair_is_not_joined_through_a_third_name() -> None:
+    pairs = [
+        Pair("car", "bumper", "front_bumper", 0.9, 0.0, "embedding", True, "a bumper"),
+        Pair("car", "bumper", "rear_bumper", 0.8, 0.0, "embedding", True, "a bumper"),
+        Pair("car", "front_bumper", "rear_bumper", 0.9, 0.0, "embedding", False, "front and rear"),
+    ]
+    merge = group(["bumper", "front_bumper", "rear_bumper"], pairs)
+    assert merge.groups == {"front_bumper": ("bumper", "front_bumper"), "rear_bumper": ("rear_bumper",)}
+    (conflict,) = merge.conflicts
+    assert "'bumper' = 'rear_bumper' of 'car' is left out" in conflict
+    assert "'front_bumper' and 'rear_bumper'" in conflict
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_order_of_the_shapes_does_not_matter(seed: int) -> None:
+    rng = random.Random(seed)
+    parts = ["leg", "chair_leg", "seat", "seat_pad", "arm", "armrest", ""]
+    shapes = [(rng.choice(["p", "c"]), rng.choice(["Chair", "chair", "arm_chair"]), rng.choices(parts, k=3))
+              for _ in range(12)]  # fmt: skip
+    judge = Judge({("chair leg", "leg"), ("seat", "seat pad")})
+    first = unify(RawVocabulary.of(shapes), Bag(), judge, 0.8, 0.5)
+    rng.shuffle(shapes)
+    second = unify(RawVocabulary.of(shapes), Bag(), judge, 0.8, 0.5)
+    assert first == second
+    for _, category, names in shapes:
+        assert all(first.vocabulary.has(category, name) for name in names if name)
+    total = sum(entry.count for entry in first.vocabulary.entries.values())
+    assert total == len(shapes)
+
+
+def test_files(tmp_path: Path) -> None:
+    vocabulary = unify(MICROWAVES, Bag(), Judge(MICROWAVE_JUDGE)).vocabulary
+    vocabulary.save(tmp_path / "deep" / "vocabulary.json")
+    assert Vocabulary.load(tmp_path / "deep" / "vocabulary.json") == vocabulary
+    vocabulary.save_aliases(tmp_path / "aliases.csv")
+    with (tmp_path / "aliases.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["dataset"] for row in rows} == {"partnet", "compat"}
+    for row in rows:
+        if row["part"]:
+            canonical = row["canonical_category"], row["canonical_part"]
+            assert vocabulary.resolve(row["category"], row["part"]) == canonical
+        else:
+            assert vocabulary.resolve_category(row["category"]) == row["canonical_category"]
+
+
+def test_wrong_files(tmp_path: Path) -> None:
+    with pytest.raises(AlignPartsError, match="no such vocabulary"):
+        Vocabulary.load(tmp_path / "vocabulary.json")
+    for content in (b"", b"{", b'{"entries": 3}', b"\xff\xfe"):
+        (tmp_path / "vocabulary.json").write_bytes(content)
+        with pytest.raises(AlignPartsError, match="not a vocabulary"):
+            Vocabulary.load(tmp_path / "vocabulary.json")
+
+
+def test_wrong_input() -> None:
+    with pytest.raises(AlignPartsError, match="names no category"):
+        unify(raw(), Bag(), Judge())
+    with pytest.raises(AlignPartsError, match="review_threshold"):
+        unify(MICROWAVES, Bag(), Judge(), 0.5, 0.6)
+    with pytest.raises(AlignPartsError, match="not among the categories"):
+        unify(RawVocabulary({("p", "Chair"): 1}, {("p", "Table", "top"): 1}), Bag(), Judge())
+
+
+def test_missing_requests_come_in_rounds(tmp_path: Path) -> None:
+    llm = LanguageModel(replies=tmp_path)
+    missing = missing_requests(MICROWAVES, Bag(), llm)
+    assert missing == [("describe_category", {"category": "microwave"}),
+                       ("describe_category", {"category": "microwave oven"})]  # fmt: skip
+    with pytest.raises(AlignPartsError, match="no recorded reply"):
+        unify(MICROWAVES, Bag(), llm)
+    assert missing_requests(MICROWAVES, Bag(), Judge()) == []

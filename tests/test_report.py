@@ -1,0 +1,48 @@
+"""README and site are filled from tables, whole and escaped."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from alignparts import paths, report
+from alignparts.errors import AlignPartsError
+
+
+def test_fill_replaces_between_the_markers_and_nothing_else(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- t -->\nold\n<!-- /t -->\nafter\n")
+    assert report.fill(page, "t", "| a |\n")
+    assert page.read_text() == "before\n<!-- t -->\n| a |\n<!-- /t -->\nafter\n"
+    assert not report.fill(page, "t", "| a |"), "filling twice changes nothing"
+
+
+def test_fill_names_the_missing_marker(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("no markers")
+    with pytest.raises(AlignPartsError, match="README.md.*<!-- t -->"):
+        report.fill(page, "t", "x")
+
+
+def test_a_name_with_markup_stays_text():
+    table = report.table_html(pd.DataFrame({"part": ["<script>alert(1)</script>"]}))
+    page = report.page("<b>title</b>", [("<i>", table)])
+    assert "<script>" not in page
+    assert "<b>" not in page and "<i>" not in page
+
+
+def test_readme_shows_the_committed_table():
+    table = (paths.TABLES / "table2.md").read_text().strip()
+    assert table in (paths.ROOT / "README.md").read_text()
+
+
+def test_the_paper_numbers_average_as_printed():
+    paper = pd.read_csv(paths.RESOURCES / "paper_table2.csv")
+    wide = paper.pivot_table(index=["method", "metric"], columns="test_set", values="value")
+    means = wide[["compat", "find3d", "partnet"]].mean(axis=1)
+    assert (means - wide["average"]).abs().max() < 1.1e-3
+
+
+def test_metrics_are_json_objects():
+    for path in paths.METRICS.glob("*.json"):
+        assert isinstance(json.loads(path.read_text()), dict)
