@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alignparts.config import OntologyParams
 from alignparts.errors import AlignPartsError
-from alignparts.llm import LanguageModel
-from alignparts.ontology import Pair, RawVocabulary, Vocabulary, group, missing_requests, unify
+from alignparts.llm import REPLIES, LanguageModel, Record
+from alignparts.ontology import Pair, RawVocabulary, Unification, Vocabulary, group, missing_requests, unify
 from alignparts.vocabulary import spelling
 
 
@@ -30,8 +31,9 @@ class Bag:
 class Judge(LanguageModel):
     """Describes a name by itself, and takes pairs for the same where told so."""
 
-    def __init__(self, same: set[tuple[str, str]] | None = None) -> None:
+    def __init__(self, same: set[tuple[str, str]] | None = None, choice: str | None = None) -> None:
         super().__init__()
+        self.choice = choice
         self.same = same or set()
         self.asked: list[tuple[str, dict[str, str]]] = []
 
@@ -42,6 +44,8 @@ class Judge(LanguageModel):
         self.asked.append((prompt, dict(variables)))
         if prompt.startswith("describe"):
             return schema(description=f"description of {variables.get('part', variables['category'])}")
+        if prompt.startswith("name"):
+            return schema(name=self.choice or max(variables["names"].split("; "), key=len))
         return schema(same=(variables["a"], variables["b"]) in self.same, reason="as the test says")
 
 
@@ -79,6 +83,17 @@ def test_two_names_of_one_appliance() -> None:
     counts = {name: part.count for name, part in vocabulary.entries["microwave_oven"].parts.items()}
     assert counts == {"body": 3, "door_glass": 2, "door_handle": 3}
     assert result.conflicts == ()
+
+
+def test_the_language_model_chooses_among_the_merged_names() -> None:
+    seats = raw(("partnet", "Chair", "seat_hard_surface"), ("compat", "chair", "seat"))
+    same = {("seat", "seat hard surface")}
+    assert unify(seats, Bag(), Judge(same), 0.85, 0.5).vocabulary.parts("chair") == ["seat_hard_surface"]
+    vocabulary = unify(seats, Bag(), Judge(same, "Seat"), 0.85, 0.5).vocabulary
+    assert vocabulary.parts("chair") == ["seat"]
+    assert vocabulary.description("chair", "seat_hard_surface") == "description of seat"
+    with pytest.raises(AlignPartsError, match="chose 'cushion' for seat, seat_hard_surface"):
+        unify(seats, Bag(), Judge(same, "cushion"), 0.85, 0.5)
 
 
 def test_unlabelled_instances_have_no_name() -> None:
@@ -256,3 +271,100 @@ def test_missing_requests_come_in_rounds(tmp_path: Path) -> None:
     with pytest.raises(AlignPartsError, match="no recorded reply"):
         unify(MICROWAVES, Bag(), llm)
     assert missing_requests(MICROWAVES, Bag(), Judge()) == []
+
+
+def test_declared_names_count_nothing() -> None:
+    shapes = raw(("partnet", "Chair", "seat"), ("compat", "chair", "seat"))
+    declared = RawVocabulary(
+        {("partnet", "chair"): 0, ("partnet", "Lamp"): 0},
+        {
+            ("partnet", "chair", "chair/Seat"): 0,
+            ("partnet", "chair", "arm"): 0,
+            ("partnet", "Lamp", "bulb"): 0,
+        },
+    )
+    both = shapes.with_declared(declared)
+    assert both.categories == {("partnet", "Chair"): 1, ("compat", "chair"): 1, ("partnet", "Lamp"): 0}
+    assert both.parts == {
+        ("partnet", "Chair", "seat"): 1, ("compat", "chair", "seat"): 1,
+        ("partnet", "chair", "arm"): 0, ("partnet", "Lamp", "bulb"): 0,
+    }  # fmt: skip
+    vocabulary = unify(both, Bag(), Judge()).vocabulary
+    assert vocabulary.parts("chair") == ["arm", "seat"] and vocabulary.entries["chair"].count == 2
+
+
+# The recorded replies, with the real encoder.
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Unification:
+    from alignparts.text import TextEncoder
+
+    settings = OntologyParams()
+    return unify(
+        RawVocabulary.of_dialects(),
+        TextEncoder.from_name(settings.text_encoder),
+        LanguageModel(),
+        settings.threshold,
+        settings.review_threshold,
+    )
+
+
+def test_every_request_of_the_embedded_corpus_is_on_record(embedded: Unification) -> None:
+    assert embedded.conflicts == ()
+    for dataset, category, part in RawVocabulary.of_dialects().parts:
+        canonical = embedded.vocabulary.resolve(category, part)
+        assert embedded.vocabulary.resolve(*canonical) == canonical, dataset
+        assert len(embedded.vocabulary.description(category, part).split()) >= 6
+
+
+def test_recorded_replies_are_whole() -> None:
+    llm = LanguageModel()
+    seen: list[str] = []
+    for path in sorted(REPLIES.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = Record.model_validate_json(line)
+            assert record.hash == llm.request_hash(record.prompt, record.variables), (
+                path.name,
+                record.variables,
+            )
+            assert record.prompt == path.stem and record.model
+            seen.append(record.hash)
+    assert len(seen) == len(set(seen)) > 0
+
+
+def test_descriptions_of_one_category_are_all_different(embedded: Unification) -> None:
+    for category in embedded.vocabulary.categories:
+        parts = embedded.vocabulary.parts(category)
+        assert len({embedded.vocabulary.description(category, part) for part in parts}) == len(parts), (
+            category
+        )
+
+
+WORKED = [
+    # (category, one name, other name, merged): sections 4.1 and 9.4; an empty category: categories themselves
+    ("", "microwave", "microwave_oven", True),
+    ("", "laptop", "laptop_computer", True),
+    ("bed", "footboard", "bed_footboard", True),
+    ("microwave_oven", "glass", "door_glass", True),
+    ("microwave_oven", "handle", "door_handle", True),
+    ("car", "car_front_bumper", "car_rear_bumper", False),
+    ("chair", "back_frame_horizontal_bar", "back_frame_vertical_bar", False),
+    ("bed", "bed_side_surface_horizontal_bar", "bed_side_surface_vertical_bar", False),
+]
+
+
+@pytest.mark.parametrize(("category", "a", "b", "merged"), WORKED)
+def test_the_papers_worked_examples(
+    embedded: Unification, category: str, a: str, b: str, merged: bool
+) -> None:
+    pair = {(p.category, p.a, p.b): p for p in embedded.pairs}[(category, *sorted((a, b)))]
+    assert pair.same is merged
+    vocabulary = embedded.vocabulary
+    if category:
+        assert (vocabulary.resolve(category, a) == vocabulary.resolve(category, b)) is merged
+    else:
+        assert (vocabulary.resolve_category(a) == vocabulary.resolve_category(b)) is merged
+    if merged:  # the more descriptive name is the canonical one
+        resolved = vocabulary.resolve(category, a)[1] if category else vocabulary.resolve_category(a)
+        assert resolved == max(a, b, key=len)

@@ -305,7 +305,7 @@ def test_a_bad_folder_is_named(tiny: PartField, tmp_path: Path) -> None:
         ({"token_width": 10, "heads": 4}, "token_width"),
         ({"layers": 0}, "layers"),
         ({"unet_widths": ()}, "unet_widths"),
-        ({"point_width": 7.5}, "point_width"),
+        ({"sdf_channels": -1}, "sdf_channels"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(change: dict[str, object], key: str) -> None:
@@ -313,7 +313,9 @@ def test_sizes_that_do_not_fit_are_refused(change: dict[str, object], key: str) 
         PartFieldConfig(**change)  # type: ignore[arg-type]
 
 
-def test_too_few_points_are_refused(tiny: PartField) -> None:
+def test_points_that_make_no_field_are_refused(tiny: PartField, points: Tensor) -> None:
+    with pytest.raises(AlignPartsError, match="finite coordinates"):
+        tiny.encode(points * torch.nan)
     with pytest.raises(AlignPartsError, match="2 points"):
         tiny.encode(torch.zeros(1, 1, 3))
 

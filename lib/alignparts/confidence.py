@@ -87,7 +87,9 @@ def soft_confidence(cosines: Float[np.ndarray, "k a"], tau: float = TAU) -> Floa
     return softmax(cosines.astype(np.float64) / tau, axis=1)
 
 
-def fused_confidence(soft: float, mahalanobis: float | None, alpha: float = ALPHA, beta: float = BETA) -> float:
+def fused_confidence(
+    soft: float, mahalanobis: float | None, alpha: float = ALPHA, beta: float = BETA
+) -> float:
     """Eq. 40; without a Mahalanobis confidence (open vocabulary) it is Eq. 20 alone."""
     if mahalanobis is None:
         return soft
@@ -97,5 +99,3 @@ def fused_confidence(soft: float, mahalanobis: float | None, alpha: float = ALPH
 def pooled_confidence(confidence: Float[np.ndarray, " k"], points: Int[np.ndarray, " k"]) -> float:
     """Confidence of a part that several partlets make up: the mean, weighted by their points."""
     return float(np.average(confidence, weights=np.maximum(points, 1)))
-
-

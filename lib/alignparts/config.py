@@ -53,7 +53,7 @@ class OntologyParams(Block):
 
     text_encoder: str = "all-minilm-l6-v2"
     threshold: float = Field(0.85, gt=0, lt=1)
-    review_threshold: float = Field(0.6, gt=0, lt=1)
+    review_threshold: float = Field(0.7, gt=0, lt=1)
     llm: str = "recorded"
     llm_model: str = "recorded"
 

@@ -29,7 +29,7 @@ class Interval:
 
 
 def confusion(
-    predicted: Int[np.ndarray, " n"], truth: Int[np.ndarray, " n"], segments: int, parts: int
+    predicted: Int[np.ndarray, " n"], truth: Int[np.ndarray, " m"], segments: int, parts: int
 ) -> Int64[np.ndarray, "parts segments_and_rest"]:
     """Points by ground-truth part (row) and predicted segment (column); the last column is unlabelled.
 
@@ -58,7 +58,7 @@ def iou_matrix(counts: Int64[np.ndarray, "parts segments_and_rest"]) -> Float64[
 def shape_metrics(
     pred_part: Int[np.ndarray, " n"],
     pred_names: Sequence[str] | int,
-    gt_part: Int[np.ndarray, " n"],
+    gt_part: Int[np.ndarray, " m"],
     gt_names: Sequence[str],
     text_similarity: TextSimilarity | None = None,
 ) -> dict[str, float]:
@@ -133,7 +133,7 @@ def label_iou(
 
 
 def interval(
-    groups: Sequence[Float[np.ndarray, " n"]] | Float[np.ndarray, " n"],
+    groups: Sequence[Float[np.ndarray, " _"]] | Float[np.ndarray, " _"],
     *,
     resamples: int = 1000,
     confidence: float = 0.95,
@@ -164,7 +164,7 @@ def interval(
 
 def relative_gain(
     ours: Float[np.ndarray, " n"],
-    theirs: Float[np.ndarray, " n"],
+    theirs: Float[np.ndarray, " m"],
     *,
     resamples: int = 1000,
     confidence: float = 0.95,

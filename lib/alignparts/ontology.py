@@ -5,11 +5,12 @@ First categories, then the parts of every merged category. Two names are put to 
 - at the stage ``embedding``, when the cosine of their names or of their descriptions is above
   ``threshold`` (the paper's rule, 0.85), or
 - at the stage ``review``, when no data set uses both names, so that none keeps the two apart itself,
-  and either cosine is above the lower ``review_threshold`` or the names end in the same word. A small
-  encoder gives true synonyms ("lid", "cover") less than 0.85.
+  and either cosine is above the lower ``review_threshold``: a small encoder gives many names of one part
+  less than 0.85.
 
-Merged names take the more descriptive, that is the longest, as canonical; counts add up; every name
-resolves ever after.
+Of merged names the more descriptive becomes canonical. That is usually the longest, but "seat_hard_surface"
+would be false of a cushion, so the language model chooses here too. Counts add up; every name resolves
+ever after.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,6 +62,12 @@ class Verdict(BaseModel):
     reason: str = Field(min_length=8)
 
 
+class Choice(BaseModel):
+    """Reply to ``name_category`` and ``name_part``."""
+
+    name: str
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two names put to the language model, and what it said.
@@ -85,7 +92,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Merge:
-    """Verdicts as groups: canonical name → its names; and the verdicts that could not be followed."""
+    """Verdicts as groups: longest name → its names; and the verdicts that could not be followed."""
 
     groups: dict[str, tuple[str, ...]]
     conflicts: tuple[str, ...] = ()
@@ -116,8 +123,8 @@ class _MissingError(Exception):
     """A batch of requests that is not all on record."""
 
 
-def canonical(names: Iterable[str]) -> str:
-    """The more descriptive name: the longest, of equally long ones the first in the alphabet."""
+def longest(names: Iterable[str]) -> str:
+    """The longest name, of equally long ones the first in the alphabet."""
     return min(names, key=lambda name: (-len(name), name))
 
 
@@ -138,8 +145,7 @@ def propose(
         if max(first, second) <= threshold:
             if names[a].datasets & names[b].datasets:
                 continue
-            same_head = a.rsplit("_", 1)[-1] == b.rsplit("_", 1)[-1]
-            if max(first, second) <= review_threshold and not same_head:
+            if max(first, second) <= review_threshold:
                 continue
             stage = "review"
         pairs.append(Pair(category, a, b, round(first, 4), round(second, 4), stage))
@@ -168,7 +174,7 @@ def group(names: Iterable[str], pairs: Sequence[Pair]) -> Merge:
             within = f" of '{pair.category}'" if pair.category else ""
             conflicts.append(f"'{pair.a}' = '{pair.b}'{within} is left out: with it '{closed[0]}' and "
                              f"'{closed[1]}', which were kept apart, would be one")  # fmt: skip
-    return Merge({canonical(one): tuple(sorted(one)) for one in sets.subsets()}, tuple(conflicts))
+    return Merge({longest(one): tuple(sorted(one)) for one in sets.subsets()}, tuple(conflicts))
 
 
 class _Compression:
@@ -230,10 +236,32 @@ class _Compression:
         merge = group(names, judged)
         self.pairs += judged
         self.conflicts += merge.conflicts
+        heads = self._choose(category, sorted(merge.groups.values()))
         return {
             head: [names[head], *(names[name] for name in members if name != head)]
-            for head, members in sorted(merge.groups.items())
+            for head, members in sorted(heads.items())
         }
+
+    def _choose(self, category: str, groups: Sequence[tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Canonical name → the group; a name that stands alone needs no choice."""
+        several = [members for members in groups if len(members) > 1]
+        joined = ["; ".join(map(words, members)) for members in several]
+        requests: list[Request] = [
+            ("name_part", {"category": words(category), "names": names})
+            if category
+            else ("name_category", {"names": names})
+            for names in joined
+        ]
+        chosen = {members[0]: members for members in groups if len(members) == 1}
+        for members, choice in zip(several, self._ask(requests, Choice), strict=True):
+            head = spelling(choice.name)
+            if head not in members:
+                raise AlignPartsError(
+                    f"ontology: the language model chose '{choice.name}' for {', '.join(members)}; "
+                    "expected one of them"
+                )
+            chosen[head] = members
+        return chosen
 
     def _ask(self, requests: Sequence[Request], schema: type[Reply]) -> list[Reply]:
         if self.missing is not None:
@@ -249,7 +277,7 @@ def unify(
     encoder: Encoder,
     llm: LanguageModel,
     threshold: float = 0.85,
-    review_threshold: float = 0.6,
+    review_threshold: float = 0.7,
 ) -> Unification:
     """Merge the vocabularies of several data sets into one.
 
@@ -265,7 +293,8 @@ def unify(
     """
     if not raw.categories:
         raise AlignPartsError("ontology: the corpus names no category; run the stage 'corpus' first")
-    stray = sorted({key[:2] for key in raw.parts} - set(raw.categories))
+    named = {(dataset, spelling(category)) for dataset, category in raw.categories}
+    stray = sorted(key[:2] for key in raw.parts if (key[0], spelling(key[1])) not in named)
     if stray:
         raise AlignPartsError(f"ontology: parts are named for {stray[0]}, which is not among the categories")
     compression = _Compression(encoder, llm, threshold, review_threshold)
@@ -284,7 +313,7 @@ def missing_requests(
     encoder: Encoder,
     llm: LanguageModel,
     threshold: float = 0.85,
-    review_threshold: float = 0.6,
+    review_threshold: float = 0.7,
 ) -> list[Request]:
     """What :func:`unify` would ask that is not on record: (prompt, variables); empty: no endpoint needed.
 

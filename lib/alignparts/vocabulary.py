@@ -62,15 +62,43 @@ class RawVocabulary:
         shapes = (read_about(shape_file(root, shape_id)) for shape_id in Corpus(root).ids())
         return cls.of((shape["dataset"], shape["category"], shape["instances"]) for shape in shapes)
 
+    @classmethod
+    def of_dialects(cls) -> "RawVocabulary":
+        """Every name that the embedded corpus can use, counted 0 (the corpus is a sample of them)."""
+        from alignparts.corpus.dialects import load_dialects
+
+        dialects = load_dialects()
+        categories: dict[tuple[str, str], int] = {}
+        parts: dict[tuple[str, str, str], int] = {}
+        for generated, entry in dialects.categories.items():
+            for dataset in dialects.datasets(generated):
+                category = dialects.category(generated, dataset)
+                categories[dataset, category] = 0
+                names = (dialects.part(generated, dataset, part) for part in entry.parts)
+                parts.update({(dataset, category, name.rsplit("/", 1)[-1]): 0 for name in names if name})
+        return cls(categories, parts)
+
     def with_declared(self, declared: "RawVocabulary") -> "RawVocabulary":
-        """Also the names that data sets declare but no shape here carries, counted 0.
+        """Also the names that data sets declare but no shape here carries.
 
         What a name means, and which names a data set tells apart, must not depend on which shapes happen
         to be in the corpus.
         """
+        categories = {(dataset, spelling(category)) for dataset, category in self.categories}
+        parts = {(dataset, spelling(category), spelling(part)) for dataset, category, part in self.parts}
         return RawVocabulary(
-            {**dict.fromkeys(declared.categories, 0), **self.categories},
-            {**dict.fromkeys(declared.parts, 0), **self.parts},
+            self.categories
+            | {
+                key: n
+                for key, n in declared.categories.items()
+                if (key[0], spelling(key[1])) not in categories
+            },
+            self.parts
+            | {
+                key: n
+                for key, n in declared.parts.items()
+                if (key[0], spelling(key[1]), spelling(key[2])) not in parts
+            },
         )
 
 

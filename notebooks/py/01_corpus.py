@@ -19,7 +19,6 @@ import pandas as pd
 
 from alignparts import figures
 from alignparts.corpus import embedded, ingest
-from alignparts.corpus.index import Corpus
 from alignparts.run import start
 
 run = start("corpus", params=params, smoke=smoke)
@@ -47,13 +46,16 @@ sorted(path.name for path in (run.data / "raw").iterdir() if path.is_dir())
 # A shape that cannot be read is left out with its reason; nothing is left out here.
 
 # %%
-report = ingest.ingest(
+corpus = ingest.ingest(
     [run.data / "raw" / name for name in ("partnet", "compat", "find3d")],
     run.data / "corpus",
+    run.params.corpus,
+    seed=run.params.base.seed,
     workers=run.params.base.workers,
     scheduler=run.params.base.scheduler,
 )
-corpus = Corpus(run.data / "corpus")
+left_out = pd.read_csv(run.data / "corpus" / "report.csv")
+print("left out:", len(left_out))
 print("shapes:", len(corpus))
 
 # %%
@@ -104,6 +106,6 @@ run.metrics(
         "shapes": len(corpus),
         "categories": int(corpus.index.category.nunique()),
         "splits": {str(name): int(count) for name, count in corpus.index.split.value_counts().sort_index().items()},
-        "left_out": int(len(report.left_out)),
+        "left_out": len(left_out),
     }
 )

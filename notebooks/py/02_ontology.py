@@ -43,6 +43,8 @@ settings = run.params.ontology
 # ## The names as they are
 #
 # A name counts once for every shape that carries it. Instances without a label have no name and stay out.
+# Names that a data set declares but no shape of this corpus happens to carry count 0: what a name means, and
+# which names a data set itself tells apart, must not depend on the sample.
 
 # %%
 import pandas as pd
@@ -50,21 +52,23 @@ import pandas as pd
 from alignparts.ontology import unify
 from alignparts.vocabulary import RawVocabulary, spelling, words
 
-raw = RawVocabulary.of_corpus(run.data / "corpus")
-parts = pd.DataFrame([(*key, count) for key, count in raw.parts.items()],
+seen = RawVocabulary.of_corpus(run.data / "corpus")
+raw = seen.with_declared(RawVocabulary.of_dialects())
+parts = pd.DataFrame([(*key, count) for key, count in sorted(raw.parts.items())],
                      columns=["dataset", "category", "part", "shapes"])
-by_dataset = parts.groupby("dataset").agg(categories=("category", "nunique"), names=("part", "nunique"),
-                                          pairs=("part", "size"))
+by_dataset = parts.assign(carried=parts.shapes > 0).groupby("dataset").agg(
+    categories=("category", "nunique"), names=("part", "nunique"), pairs=("part", "size"),
+    carried=("carried", "sum"),
+)
 by_dataset
 
 # %% [markdown]
 # ## Candidates, verdicts, groups
 #
 # The candidates come in two stages. `embedding` is the paper's rule: the cosine of the names *or* of the
-# descriptions is above `threshold`. A small sentence encoder gives many true synonyms less than that, so a
-# second stage, `review`, also puts forward names that no data set uses both of, when either cosine is above
-# the lower `review_threshold` or both end in the same word. A data set that uses both names in one category
-# has kept them apart itself.
+# descriptions is above `threshold`. A small sentence encoder gives many names of one part less than that, so
+# a second stage, `review`, also puts forward names that no data set uses both of, when either cosine is above
+# the lower `review_threshold`. A data set that uses both names in one category has kept them apart itself.
 
 # %%
 from alignparts.llm import LanguageModel
@@ -106,8 +110,8 @@ figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
 for axis, column in zip(axes, counts, strict=True):
     bars = axis.barh(counts.index, counts[column], color=["#c9c9c9", "#8fb0d0", "#2f6aa3"])
     axis.bar_label(bars, padding=3)
-    axis.set(title=column, xlim=(0, 1.15 * counts[column].max()))
-    axis.spines[["top", "right"]].set_visible(False)
+    axis.set(title=column, xlim=(0, 1.15 * counts[column].max()), xticks=[])
+    axis.spines[["top", "right", "bottom"]].set_visible(False)
 axes[0].invert_yaxis()
 figure.tight_layout()
 run.figure(figure, "ontology_counts")
@@ -151,9 +155,9 @@ rejected.set_index("category")[["a", "b", "cosine", "reason"]].head(40).round(3)
 # from a car's door (section 9.3, Fig. 3).
 
 # %%
-wanted = [("airplane", "wheel"), ("bicycle", "wheel"), ("car", "wheel"), ("airplane", "door"), ("car", "door"),
-          ("refrigerator", "door"), ("bicycle", "handlebar"), ("mug", "handle"), ("door", "handle"),
-          ("chair", "leg"), ("table", "leg"), ("chair", "seat"), ("bicycle", "pedal")]
+wanted = [("airplane", "wheel"), ("bicycle", "wheel"), ("car", "wheel"), ("airplane", "door"),
+          ("car", "door"), ("refrigerator", "door"), ("bicycle", "handlebar"), ("mug", "handle"),
+          ("door", "handle"), ("chair", "leg"), ("table", "leg"), ("chair", "seat"), ("bicycle", "pedal")]
 shown = []
 for category, part in wanted:
     if not vocabulary.has(category):
@@ -207,7 +211,8 @@ from alignparts.run import write_text
 vocabulary.save(run.data / "ontology" / "vocabulary.json")
 vocabulary.save_aliases(run.data / "ontology" / "aliases.csv")
 columns = ["level", "category", "a", "b", "name_cosine", "description_cosine", "stage", "verdict", "reason"]
-write_text(run.reports / "tables" / "ontology_pairs.csv", pairs[columns].to_csv(index=False, lineterminator="\n"))
+table = pairs[columns].to_csv(index=False, lineterminator="\n")
+write_text(run.reports / "tables" / "ontology_pairs.csv", table)
 at = {stage: pairs[pairs.stage == stage] for stage in ("embedding", "review")}
 metrics = {
     "categories_raw": int(counts.loc["as written", "categories"]),

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from alignparts.corpus.surface import Surface, rgba_float
 
-_LARGEST = 32
+_LARGEST = 64
 
 
 def bake_points(
@@ -28,17 +28,21 @@ def bake_points(
         part_label: label of every part instance of the surface; a part no point belongs to takes the nearest
             point of any.
 
-    The patch of a triangle is a square of r × r texels, its corners at texel centres, so that bilinear look-up
-    stays within it; r grows with the longest edge over the points' spacing.
+    The patch of a triangle spans its two shorter edges, at texel centres, so that bilinear look-up stays
+    within it; its sides are powers of two, by the edges' lengths over the points' spacing.
     """
     count = len(surface.faces)
     if not count or not len(points):
         return surface
     corners = surface.vertices[surface.faces]
-    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
-    spacing = max(np.sqrt(surface.areas().sum() / len(points)), 1e-12)
-    wanted = np.clip(np.ceil(np.log2(longest / spacing + 2)), 1, np.log2(_LARGEST)).astype(int)
-    side = 2**wanted
+    # Edge k lies opposite corner k; the patch starts at the corner opposite the longest.
+    edge = np.linalg.norm(np.roll(corners, -1, axis=1) - np.roll(corners, 1, axis=1), axis=2)
+    turn = (edge.argmax(axis=1)[:, None] + np.arange(3)) % 3
+    corners = np.take_along_axis(corners, turn[:, :, None], axis=1)
+    edge = np.take_along_axis(edge, turn, axis=1)
+    spacing = max(1.5 * np.sqrt(surface.areas().sum() / len(points)), 1e-12)
+    power = np.clip(np.rint(np.log2(edge[:, [2, 1]] / spacing + 1.5)), 1, np.log2(_LARGEST))
+    side = (2**power).astype(np.int64)
     origin, width, height = _pack(side)
     image = np.zeros((height, width, 4), np.uint8)
     image[..., 3] = 255
@@ -58,9 +62,11 @@ def bake_points(
     if not sure.all():
         nearest[~sure] = cKDTree(points).query(picked[~sure])[1]
     image[at[:, 2], at[:, 1]] = np.round(rgba_float(colors)[nearest] * 255).astype(np.uint8)
+    uv = np.empty((count, 3, 2), np.float32)
+    np.put_along_axis(uv, turn[:, :, None], _corner_uv(side, origin, width, height), axis=1)
     return replace(
         surface,
-        uv=_corner_uv(side, origin, width, height),
+        uv=uv,
         corner_color=np.ones((count, 3, 4), np.float32),
         face_material=np.zeros(count, np.int32),
         textures=(image,),
@@ -68,32 +74,37 @@ def bake_points(
 
 
 def _pack(side: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Upper left texel of every patch, and the size of the image: rows of equal patches, largest first."""
-    width = int(2 ** np.ceil(np.log2(max(np.sqrt((side**2).sum()), _LARGEST))))
-    origin = np.zeros((len(side), 2), np.int64)
+    """Upper left texel (x, y) of every patch, and the size of the image.
+
+    Rows of one height; widest first, so that powers of two fill a row without a gap.
+    """
+    width = int(2 ** np.ceil(np.log2(max(np.sqrt(side.prod(axis=1).sum()), _LARGEST))))
+    origin = np.zeros_like(side)
     top = 0
-    for size in sorted(set(side.tolist()), reverse=True):
-        members = np.flatnonzero(side == size)
-        a_row = width // size
-        place = np.arange(len(members))
-        origin[members, 0] = (place % a_row) * size
-        origin[members, 1] = top + (place // a_row) * size
-        top += -(-len(members) // a_row) * size
+    for height in np.unique(side[:, 1])[::-1].tolist():
+        members = np.flatnonzero(side[:, 1] == height)
+        members = members[np.argsort(-side[members, 0], kind="stable")]
+        end = np.cumsum(side[members, 0])
+        start = end - side[members, 0]
+        origin[members, 0] = start % width
+        origin[members, 1] = top + start // width * height
+        top += -(-int(end[-1]) // width) * height
     return origin, width, top
 
 
 def _texels(corners: np.ndarray, side: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Position of every texel that look-up can reach, and its (face, x, y)."""
     positions, places = [], []
-    for size in sorted(set(side.tolist())):
-        members = np.flatnonzero(side == size)
-        x, y = (grid.reshape(-1) for grid in np.meshgrid(np.arange(size), np.arange(size)))
-        reached = x + y <= size
-        x, y = x[reached], y[reached]
-        a, b = x / (size - 1), y / (size - 1)
+    for wide, high in np.unique(side, axis=0).tolist():
+        members = np.flatnonzero((side[:, 0] == wide) & (side[:, 1] == high))
+        x, y = (grid.reshape(-1) for grid in np.meshgrid(np.arange(wide), np.arange(high)))
+        a, b = x / (wide - 1), y / (high - 1)
+        reached = a + b <= 1 + 1 / (wide - 1) + 1 / (high - 1)
+        x, y, a, b = x[reached], y[reached], a[reached], b[reached]
         over = np.maximum(a + b, 1)
         weight = np.stack([1 - (a + b) / over, a / over, b / over], axis=1)
-        positions.append(np.einsum("kc,fcd->fkd", weight, corners[members]).reshape(-1, 3))
+        # (texels, 3) @ (faces, 3, xyz)
+        positions.append((weight @ corners[members]).reshape(-1, 3))
         face = np.repeat(members, len(x))
         left = np.tile(x, len(members)) + origin[face, 0]
         top = np.tile(y, len(members)) + origin[face, 1]
@@ -103,5 +114,5 @@ def _texels(corners: np.ndarray, side: np.ndarray, origin: np.ndarray) -> tuple[
 
 def _corner_uv(side: np.ndarray, origin: np.ndarray, width: int, height: int) -> np.ndarray:
     corner = np.array([[0, 0], [1, 0], [0, 1]])
-    texel = origin[:, None, :] + corner[None] * (side - 1)[:, None, None] + 0.5
+    texel = origin[:, None, :] + corner[None] * (side - 1)[:, None, :] + 0.5
     return np.stack([texel[..., 0] / width, 1 - texel[..., 1] / height], axis=2).astype(np.float32)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import trimesh
 
+from alignparts.corpus.surface import GREY, node_extras
 from alignparts.errors import AlignPartsError
 
 NODE_KEY = "_gltf_node"
@@ -125,7 +126,24 @@ def load_scene(
     except Exception as error:
         raise AlignPartsError(f"{source}: cannot be read: {type(error).__name__}: {error}") from error
     _transform_uvs(scene, header)
+    _grey_missing(scene, header)
     return scene, header
+
+
+def parts_by_node(scene: trimesh.Scene) -> tuple[list[int], np.ndarray]:
+    """The glTF nodes that hold triangles, ascending, and for every face of the scene the position of its node.
+
+    Faces are in the order of :func:`alignparts.corpus.surface.surface_from_scene`; the primitives of one node
+    belong together.
+    """
+    owners, counts = [], []
+    for node in scene.graph.nodes_geometry:
+        mesh = scene.geometry[scene.graph[node][1]]
+        if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces):
+            owners.append(node_extras(scene, node)[NODE_KEY])
+            counts.append(len(mesh.faces))
+    nodes, position = np.unique(np.array(owners, np.int64), return_inverse=True)
+    return nodes.tolist(), np.repeat(position.reshape(-1).astype(np.int32), counts)
 
 
 def _has_draco() -> bool:
@@ -178,6 +196,15 @@ def _choose_uv_sets(header: dict[str, Any]) -> None:
             attributes = primitive.get("attributes", {})
             if chosen and f"TEXCOORD_{chosen}" in attributes:
                 attributes["TEXCOORD_0"] = attributes[f"TEXCOORD_{chosen}"]
+
+
+def _grey_missing(scene: trimesh.Scene, header: dict[str, Any]) -> None:
+    """Grey for materials whose image could not be read; trimesh leaves them white."""
+    textured = {str(n) for n, material in enumerate(header.get("materials", [])) if _base_texture(material)}
+    for mesh in scene.geometry.values():
+        material: Any = getattr(getattr(mesh, "visual", None), "material", None)
+        if getattr(material, "name", None) in textured and getattr(material, "baseColorTexture", 1) is None:
+            material.baseColorFactor = GREY
 
 
 def _transform_uvs(scene: trimesh.Scene, header: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ def make_surface(
     *,
     face_part: np.ndarray | None = None,
     uv: np.ndarray | None = None,
-    color: np.ndarray | Sequence[float] = GREY,
+    color: np.ndarray | Sequence[float | int] = GREY,
     face_material: np.ndarray | None = None,
     textures: Sequence[np.ndarray | None] = (None,),
 ) -> Surface:

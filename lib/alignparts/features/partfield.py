@@ -10,7 +10,7 @@ import os
 import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from jaxtyping import Float
 from safetensors import SafetensorError
@@ -51,7 +51,6 @@ class PartFieldConfig:
     input_points: int = 100_000
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "unet_widths", tuple(self.unet_widths))
         for field in fields(self):
             value = getattr(self, field.name)
             sizes = value if isinstance(value, tuple) else (value,)
@@ -80,7 +79,7 @@ class PartFieldConfig:
     def small(cls) -> "PartFieldConfig":
         """The size that the embedded pipeline trains within minutes on two CPU cores."""
         return cls(
-            plane_resolution=64,
+            plane_resolution=48,
             voxel_resolution=16,
             point_width=32,
             unet_widths=(16, 32, 64),
@@ -156,12 +155,14 @@ class PartField(nn.Module):
         were trained with.
 
         Raises:
-            AlignPartsError: fewer than two points a shape.
+            AlignPartsError: fewer than two points a shape, or coordinates that are not finite.
         """
         if points.shape[1] < 2:
             raise AlignPartsError(
                 f"PartField.encode: expected 2 points a shape or more, got {points.shape[1]}"
             )
+        if not points.isfinite().all():
+            raise AlignPartsError("PartField.encode: expected finite coordinates, got NaN or infinity")
         return self.triplane_transformer(self.pvcnn(points))[:, :, self.config.sdf_channels :]
 
     def query(
@@ -188,7 +189,7 @@ class PartField(nn.Module):
         _replace(target / "config.json", lambda path: path.write_text(text))
 
     @classmethod
-    def from_pretrained(cls, source: str | os.PathLike[str]) -> Self:
+    def from_pretrained(cls, source: str | os.PathLike[str]) -> "PartField":
         """Load a folder written by `save_pretrained`, or the hub repository of that name.
 
         Raises:
@@ -199,16 +200,24 @@ class PartField(nn.Module):
             folder = _download(str(source))
         path = folder / "config.json"
         try:
-            values: dict[str, Any] = json.loads(path.read_text())
+            values: Any = json.loads(path.read_text())
         except FileNotFoundError:
             raise AlignPartsError(f"{path}: no such file; expected what save_pretrained writes") from None
         except json.JSONDecodeError as error:
             raise AlignPartsError(f"{path}: not valid JSON: {error}") from None
-        if values.pop("architecture", None) != "PartField":
+        if not isinstance(values, dict) or values.pop("architecture", None) != "PartField":
             raise AlignPartsError(f"{path}: architecture: expected 'PartField'")
+        known = {field.name for field in fields(PartFieldConfig)}
+        if unknown := sorted(set(values) - known):
+            raise AlignPartsError(
+                f"{path}: unknown key '{unknown[0]}'; known keys: {', '.join(sorted(known))}"
+            )
+        widths = values.get("unet_widths")
+        if isinstance(widths, list):
+            values["unet_widths"] = tuple(widths)
         try:
             model = cls(PartFieldConfig(**values))
-        except TypeError as error:
+        except AlignPartsError as error:
             raise AlignPartsError(f"{path}: {error}") from None
         weights = folder / "model.safetensors"
         try:

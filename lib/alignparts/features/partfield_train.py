@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from alignparts.errors import AlignPartsError
 from alignparts.features.partfield import FRAME, PartField, PartFieldConfig
 
 
+@runtime_checkable
 class TrainingShape(Protocol):
     """A shape to learn from: points in the model frame [-1, 1] and their part instances (-1 unlabelled)."""
 
@@ -189,6 +190,8 @@ def _check(shapes: Sequence[TrainingShape]) -> None:
                 f"training shape {index}: expected points (n, 3) and instance (n,), n > 1, "
                 f"got {points.shape} and {instance.shape}"
             )
+        if not np.isfinite(points).all():
+            raise AlignPartsError(f"training shape {index}: points: expected finite coordinates")
         usable = usable or len(np.unique(instance[instance >= 0])) > 1
     if not usable:
         raise AlignPartsError(f"PartField training: no shape of {len(shapes)} has two labelled parts")

@@ -11,11 +11,11 @@ import pandas as pd
 
 from alignparts.corpus.index import Corpus, read_shape, shape_file
 from alignparts.corpus.readers import compat, find3d, mobility, named_glb, partnet
-from alignparts.corpus.readers.common import Locator
+from alignparts.corpus.readers.common import Locator, read_json
 from alignparts.corpus.shape import LabelledShape, safe_id, tidy
 from alignparts.errors import AlignPartsError
 
-__all__ = ["KINDS", "Locator", "detect", "read"]
+__all__ = ["KINDS", "Locator", "detect", "model_of", "read"]
 
 
 def _read_corpus(locator: Locator) -> LabelledShape:
@@ -52,8 +52,8 @@ def read(kind: str, locator: Locator) -> LabelledShape:
 def detect(folder: Path | str) -> list[tuple[str, Locator]]:
     """Every shape under a folder, whatever data sets it mixes, sorted by path.
 
-    A ``manifest.csv`` with the columns path and category (and licence) gives categories to the files beside and
-    below it. Files that belong to no known kind come as kind "unknown" with the reason.
+    A ``manifest.csv`` with the columns path and category (and licence) tells of the files beside and below
+    it. Files that belong to no known kind come as kind "unknown" with the reason.
 
     Returns:
         Pairs of kind and locator; see :data:`KINDS`.
@@ -71,6 +71,13 @@ def detect(folder: Path | str) -> list[tuple[str, Locator]]:
     return _distinct([(kind, _with_manifest(locator, top)) for kind, locator in found])
 
 
+def model_of(kind: str, locator: Locator) -> str:
+    """The model a shape shows, where several shapes may be annotations of one; "" elsewhere."""
+    if kind in {"partnet", "partnet_mobility"}:
+        return str(read_json(locator.path / "meta.json").get("model_id") or "")
+    return ""
+
+
 def _walk(folder: Path, top: Path) -> Iterator[tuple[str, Locator]]:
     with os.scandir(folder) as scan:
         entries = sorted(scan, key=lambda entry: entry.name)
@@ -82,7 +89,11 @@ def _walk(folder: Path, top: Path) -> Iterator[tuple[str, Locator]]:
     if "result.json" in names and names & {"textured_objs", "objs"}:
         kind = "partnet_mobility" if "textured_objs" in names else "partnet"
         root = folder.parent.parent if folder.parent.name == "data" else folder.parent
-        yield kind, Locator(folder, root, safe_id(kind, folder.name))
+        valid = partnet.valid_annotations(root) if kind == "partnet" else None
+        if valid is not None and folder.name not in valid:
+            kind = "unknown"
+        reason = "not listed in stats/all_valid_anno_info.txt" if kind == "unknown" else ""
+        yield kind, Locator(folder, root, safe_id(kind, folder.name), reason=reason)
         return
     if "models" in names and compat.is_tree(folder):
         yield from _compat_tree(folder)
@@ -120,8 +131,11 @@ def _file(path: Path, top: Path) -> Iterator[tuple[str, Locator]]:
 
 
 def _compat_tree(root: Path) -> Iterator[tuple[str, Locator]]:
+    unused = compat.official_test(root)
     for key in compat.shape_keys(root):
-        yield "compat", Locator(root / "models" / f"{key}.gltf", root, safe_id("compat", key))
+        kind = "unknown" if key in unused else "compat"
+        reason = "of the official test split, which is not used" if key in unused else ""
+        yield kind, Locator(root / "models" / f"{key}.gltf", root, safe_id("compat", key), reason=reason)
 
 
 def _distinct(found: list[tuple[str, Locator]]) -> list[tuple[str, Locator]]:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class Locator:
     reason: str = ""
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path | zipfile.Path) -> Any:
     """JSON of a file.
 
     Raises:
@@ -42,7 +43,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
+    except (FileNotFoundError, KeyError):
         raise AlignPartsError(f"{path}: no such file") from None
     except (ValueError, OSError) as error:
         raise AlignPartsError(f"{path}: not JSON: {error}") from None

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import trimesh
 
-from alignparts.corpus.glb import NODE_KEY, FolderResolver, load_scene
+from alignparts.corpus.glb import FolderResolver, load_scene, parts_by_node
 from alignparts.corpus.readers.common import Locator, licence_of, read_json
 from alignparts.corpus.shape import LabelledShape
-from alignparts.corpus.surface import join_surfaces, node_extras, surface_from_scene
+from alignparts.corpus.surface import GREY, surface_from_scene
 from alignparts.errors import AlignPartsError
 
 LICENCE = "3DCoMPaT++ terms of use"
@@ -23,11 +22,13 @@ Tree = Path | zipfile.Path
 def read(locator: Locator) -> LabelledShape:
     """Read one shape under its first fine composition, or undressed where it has none.
 
-    The part is the glTF node's name less its trailing number. A name that ``metadata/parts_fine.json`` does not
-    list is no part of the vocabulary and stays unlabelled.
+    The part is the glTF node's name less its trailing number. A name that ``metadata/parts_fine.json`` lacks
+    stays unlabelled.
+
+    A texture that is not there leaves its part grey.
 
     Raises:
-        AlignPartsError: the file is broken, or a composition names a texture that is not there.
+        AlignPartsError: the file is broken.
     """
     root = open_tree(locator.root)
     key = Path(locator.path).stem
@@ -35,32 +36,17 @@ def read(locator: Locator) -> LabelledShape:
     textures = _Textures(root, _composition(locator.root, key))
     scene, header = load_scene(data, str(locator.path), textures, textures.edit)
     known = _known_parts(locator.root)
-    nodes: dict[int, int] = {}
-    names, numbers = [], []
-    for node in scene.graph.nodes_geometry:
-        if not isinstance(scene.geometry[scene.graph[node][1]], trimesh.Trimesh):
-            continue
-        index = node_extras(scene, node)[NODE_KEY]
-        if index not in nodes:
-            nodes[index] = len(names)
-            name = re.sub(r"_\d+$", "", str(header["nodes"][index].get("name", "")))
-            names.append(name if not known or name in known else "")
-        numbers.append(nodes[index])
     surface = surface_from_scene(scene)
-    counts = [
-        len(mesh.faces)
-        for node in scene.graph.nodes_geometry
-        if isinstance(mesh := scene.geometry[scene.graph[node][1]], trimesh.Trimesh)
-    ]
-    surface.face_part[:] = np.repeat(np.array(numbers, np.int32), counts)
+    nodes, surface.face_part[:] = parts_by_node(scene)
+    names = [re.sub(r"_\d+$", "", str(header["nodes"][node].get("name", ""))) for node in nodes]
     return LabelledShape(
         shape_id=locator.shape_id,
         dataset="compat",
         category=locator.category or _category(locator.root, key),
-        licence=locator.licence or (licence_of(locator.root, LICENCE)),
+        licence=locator.licence or licence_of(locator.root, LICENCE),
         source=str(locator.path),
-        instances=names,
-        surface=join_surfaces([surface]),
+        instances=[name if not known or name in known else "" for name in names],
+        surface=surface,
     )
 
 
@@ -82,6 +68,12 @@ def shape_keys(root: Path) -> Iterator[str]:
     yield from sorted(entry.name[:-5] for entry in models.iterdir() if entry.name.endswith(".gltf"))
 
 
+def official_test(root: Path) -> frozenset[str]:
+    """Shapes of the official test split: the paper draws its own from train and valid."""
+    split = _table(root, "metadata/split.json")
+    return frozenset(split.get("test", [])) if isinstance(split, dict) else frozenset()
+
+
 @functools.lru_cache(maxsize=2)
 def _open_zip(root: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(root)
@@ -92,7 +84,7 @@ def _table(root: Path, name: str) -> Any:
     path = open_tree(root) / name
     if not path.is_file():
         return None
-    return read_json(path)  # type: ignore[arg-type]
+    return read_json(path)
 
 
 @functools.lru_cache(maxsize=2)
@@ -109,7 +101,7 @@ def _compositions(root: Path) -> dict[str, dict[str, str]]:
             else []
         )
         for file in sorted(files, key=lambda entry: int(entry.name[10:-5])):
-            for key, parts in read_json(file).items():  # type: ignore[arg-type]
+            for key, parts in read_json(file).items():
                 result.setdefault(str(key).partition("__")[0], parts)
     return result
 
@@ -151,13 +143,6 @@ class _Textures(trimesh.resolvers.Resolver):
             image.pop("mimeType")
             material = self.composition.get(str(image.get("name")), "placeholder")
             entry = self.files.get(material, {}).get(kind)
-            if (
-                self.composition
-                and kind == "diffuse"
-                and not entry
-                and str(image.get("name")) in self.composition
-            ):
-                raise AlignPartsError(f"{self.root}: textures_map.json has no diffuse map for {material}")
             if kind == "diffuse" and entry:
                 image["uri"] = entry if isinstance(entry, str) else entry[0]
         for material in header.get("materials", []):
@@ -169,6 +154,7 @@ class _Textures(trimesh.resolvers.Resolver):
                 source = header["textures"][texture["index"]].get("source")
                 if source is not None and not {"uri", "bufferView"} & header["images"][source].keys():
                     pbr.pop("baseColorTexture")
+                    pbr.setdefault("baseColorFactor", list(GREY))
 
     def get(self, name: str) -> bytes:
         """Bytes of a file of the data set."""

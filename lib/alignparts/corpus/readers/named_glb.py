@@ -2,14 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import trimesh
-
-from alignparts.corpus.glb import NODE_KEY, FolderResolver, load_scene, strip_counter
+from alignparts.corpus.glb import FolderResolver, load_scene, parts_by_node, strip_counter
 from alignparts.corpus.readers.common import Locator, licence_of
 from alignparts.corpus.shape import LabelledShape
-from alignparts.corpus.surface import node_extras, surface_from_scene
+from alignparts.corpus.surface import surface_from_scene
 from alignparts.errors import AlignPartsError
 
 # Names that programs give, not people.
@@ -35,39 +33,27 @@ def read(locator: Locator) -> LabelledShape:
     except OSError as error:
         raise AlignPartsError(f"{path}: {error.strerror}") from None
     scene, header = load_scene(data, str(path), FolderResolver(path.parent, locator.root))
-    names: list[str] = []
-    number: dict[int, int] = {}
-    parts: list[np.ndarray] = []
-    for node in scene.graph.nodes_geometry:
-        mesh = scene.geometry[scene.graph[node][1]]
-        if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
-            continue
-        extras = node_extras(scene, node)
-        index = extras[NODE_KEY]
-        if index not in number:
-            number[index] = len(names)
-            given = header["nodes"][index]
-            names.append(str(extras["part"]) if "part" in extras else _name(header, given))
-        parts.append(np.full(len(mesh.faces), number[index], np.int32))
     surface = surface_from_scene(scene)
-    surface.face_part[:] = np.concatenate(parts)
+    nodes, surface.face_part[:] = parts_by_node(scene)
     return LabelledShape(
         shape_id=locator.shape_id,
         dataset="named_glb",
         category=locator.category or category_from(path),
         licence=locator.licence or licence_of(path.parent),
         source=str(path),
-        instances=names,
+        instances=[_name(header, header["nodes"][node]) for node in nodes],
         surface=surface,
     )
 
 
 def category_from(path: Path) -> str:
-    """A category guessed from a file's name, where nothing states one: "car_sedan_2.glb" gives "car sedan"."""
+    """A category guessed from a file's name, where nothing states one: "car_2.glb" gives "car"."""
     return re.sub(r"[_\-\s]+", " ", strip_counter(path.stem)).strip()
 
 
-def _name(header: dict, node: dict) -> str:
+def _name(header: dict[str, Any], node: dict[str, Any]) -> str:
+    if "part" in node.get("extras", {}):
+        return str(node["extras"]["part"])
     mesh = header["meshes"][node["mesh"]]
     for name in (node.get("name"), mesh.get("name")):
         if isinstance(name, str):

@@ -1,5 +1,6 @@
 """PartNet v0: raw trees of names over untextured OBJ files, colours from the coloured point samples."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,15 @@ def read(locator: Locator) -> LabelledShape:
         instances=names,
         surface=_paint(join_surfaces(surfaces), folder / "point_sample", np.array(ids)),
     )
+
+
+@functools.lru_cache(maxsize=4)
+def valid_annotations(root: Path) -> frozenset[str] | None:
+    """Annotations that ``stats/all_valid_anno_info.txt`` lists; None where a tree has no such file."""
+    path = root / "stats" / "all_valid_anno_info.txt"
+    if not path.is_file():
+        return None
+    return frozenset(line.split()[0] for line in path.read_text().splitlines() if line.strip())
 
 
 def read_plain_obj(path: Path) -> Surface:

@@ -1,0 +1,195 @@
+"""``alignparts name`` and ``alignparts evaluate``."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from alignparts import paths
+from alignparts.errors import AlignPartsError
+from alignparts.inference import Candidate
+
+app = typer.Typer(
+    help="Name the parts of 3D meshes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ModelOption = Annotated[
+    Path, typer.Option("--model", help="Folder of the trained model.", show_default="models/alignparts")
+]
+DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")]
+PointsOption = Annotated[
+    int | None, typer.Option(min=16, help="Surface samples a mesh.", show_default="the model's")
+]
+
+
+def main() -> None:
+    """Entry point: a bad input is one line on stderr and exit code 2."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        app(standalone_mode=True)
+    except AlignPartsError as error:
+        _complain(error)
+        sys.exit(2)
+
+
+@app.command()
+def name(
+    meshes: Annotated[list[Path], typer.Argument(help="GLB, glTF, OBJ, PLY, STL or OFF files.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; several meshes get a folder each in it.")
+    ],
+    vocabulary: Annotated[
+        Path | None, typer.Option(help="YAML: a list of names, or name: description.")
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="Find this one part.")] = None,
+    category: Annotated[
+        str | None, typer.Option(help="The object's category, instead of finding it.")
+    ] = None,
+    model: ModelOption = paths.MODELS / "alignparts",
+    fill: Annotated[bool, typer.Option("--fill", help="Leave no face unlabelled.")] = False,
+    points: PointsOption = None,
+    picture: Annotated[bool, typer.Option(help="Draw the picture (needs EGL).")] = True,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Segment meshes into named parts: NAME.parts.glb, labels.json, face_labels.npy and a picture."""
+    if sum(given is not None for given in (vocabulary, query, category)) > 1:
+        raise AlignPartsError("--vocabulary, --query and --category exclude each other; give one")
+    if query is not None and not query.strip():
+        raise AlignPartsError("--query is empty; expected a part's name, such as handle")
+    candidates = None if vocabulary is None else read_vocabulary(vocabulary)
+    folders = _folders(meshes, out)
+    from alignparts.meshio import load_mesh
+
+    # What cannot be read is said before the model is loaded; one mesh at a time is in memory.
+    if len(meshes) == 1:
+        loaded = load_mesh(meshes[0])
+    from alignparts.pipeline import NamedPartsPipeline
+
+    pipeline = NamedPartsPipeline.from_pretrained(model, device)
+    failed = 0
+    for path, folder in zip(meshes, folders, strict=True):
+        try:
+            mesh = loaded if len(meshes) == 1 else load_mesh(path)
+            named = pipeline.name(
+                mesh, candidates=candidates, query=query, category=category, fill=fill, points=points
+            )
+            named.save(folder, picture=picture)
+        except AlignPartsError as error:
+            failed += 1
+            _complain(error)
+            continue
+        typer.echo(f"{named.summary} -> {folder}")
+    if failed:
+        raise typer.Exit(2)
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="A corpus, or labelled shapes in a data set's own format.")],
+    model: ModelOption = paths.MODELS / "alignparts",
+    out: Annotated[Path | None, typer.Option(help="Folder for shapes.csv, table.csv and table.md.")] = None,
+    points: PointsOption = None,
+    bootstrap: Annotated[int, typer.Option(min=10, help="Bootstrap samples.")] = 1000,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Measure mIoU, LA-mIoU and rLA-mIoU on labelled shapes, its own part names as the vocabulary."""
+    from alignparts import tables
+    from alignparts.evaluate_folder import evaluate_folder, summary
+    from alignparts.pipeline import NamedPartsPipeline
+    from alignparts.run import write_text
+
+    if not folder.exists():
+        raise AlignPartsError(f"{folder}: no such folder")
+    pipeline = NamedPartsPipeline.from_pretrained(model, device)
+    report = evaluate_folder(
+        folder, pipeline, points=points, resamples=bootstrap, report=lambda line: typer.echo(line, err=True)
+    )
+    if out is not None:
+        write_text(
+            out / "shapes.csv", report.shapes.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+        )
+        tables.write_table(out, "table", report.table, tables.by_set(report.table))
+    for line in summary(folder, report):
+        typer.echo(line)
+    if out is not None:
+        typer.echo(f"  per shape: {out / 'shapes.csv'}")
+
+
+def read_vocabulary(path: Path) -> list[Candidate]:
+    """Candidates of a YAML file: a list of names, or a mapping from names to descriptions (null: none).
+
+    Raises:
+        AlignPartsError: missing, not YAML, empty, of another form, or with a name twice; the message names
+            the key.
+    """
+    if not path.is_file():
+        raise AlignPartsError(f"{path}: no such file; expected a YAML list of part names")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AlignPartsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if isinstance(content, dict):
+        items = list(content.items())
+    elif isinstance(content, list):
+        items = [(entry, None) for entry in content]
+    elif content is None:
+        items = []
+    else:
+        raise AlignPartsError(
+            f"{path}: expected a list of names or a mapping name: description, got {type(content).__name__}"
+        )
+    if not items:
+        raise AlignPartsError(f"{path}: the vocabulary is empty; expected at least one part name")
+    candidates: dict[str, Candidate] = {}
+    for number, (key, description) in enumerate(items, start=1):
+        if not isinstance(key, str) or not key.strip():
+            raise AlignPartsError(f"{path}: entry {number}: expected a name, got {key!r}; put it in quotes")
+        if description is not None and not isinstance(description, str):
+            raise AlignPartsError(f"{path}: {key}: expected a description as text, got {description!r}")
+        tidy = key.strip()
+        if tidy in candidates:
+            raise AlignPartsError(f"{path}: '{tidy}' is listed twice (entry {number}); every name once")
+        candidates[tidy] = Candidate(tidy, (description or "").strip())
+    return list(candidates.values())
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A loader to which a key given twice is an error, where YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = str(getattr(key_node, "value", key_node)).strip()
+            if key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"'{key}' is listed twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _folders(meshes: list[Path], out: Path) -> list[Path]:
+    if len(meshes) == 1:
+        return [out]
+    names = [path.stem for path in meshes]
+    # Equal names in different folders or formats must not overwrite each other.
+    taken: dict[str, int] = {}
+    folders = []
+    for name in names:
+        taken[name] = taken.get(name, 0) + 1
+        folders.append(out / (name if taken[name] == 1 else f"{name}_{taken[name]}"))
+    return folders
+
+
+def _complain(error: AlignPartsError) -> None:
+    typer.echo("error: " + " ".join(str(error).split()), err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""The embedded default corpus: generated shapes, written to disk in the data sets' own formats."""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from alignparts.config import CorpusParams
+from alignparts.corpus.dialects import DATASETS, Dialects, load_dialects
+from alignparts.corpus.procedural import CATEGORIES, Piece, generate
+from alignparts.corpus.sampling import seed_of
+from alignparts.corpus.shape import safe_id
+from alignparts.corpus.splits import assign_splits
+from alignparts.corpus.surface import Surface, join_surfaces, make_surface
+from alignparts.corpus.writers import compat, find3d, partnet
+from alignparts.corpus.writers.common import Drawing, write_bytes, write_json
+from alignparts.errors import AlignPartsError
+from alignparts.parallel import map_shapes
+
+LICENCE = "MIT"
+_STAMP = "embedded.json"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A shape to generate.
+
+    Attributes:
+        category: of the generator.
+        dataset: whose dialect and format it is written in.
+        number: running number within the two; the seed comes from the three.
+        key: the id it gets in the data set.
+    """
+
+    category: str
+    dataset: str
+    number: int
+    key: str
+
+    @property
+    def shape_id(self) -> str:
+        """The id the reader will give it."""
+        return safe_id(self.dataset, self.key)
+
+
+@dataclass(frozen=True)
+class _Job:
+    root: Path
+    planned: Planned
+    seed: int
+    free_yaw: float
+    folder: str
+
+
+def plan(params: CorpusParams, seed: int, dialects: Dialects | None = None) -> list[Planned]:
+    """Which shapes the corpus consists of.
+
+    A seen category has ``shapes_per_category`` shapes over its dialects by their shares, and its test shapes
+    besides; a held-out category ``heldout_shapes``. A shape's look depends on its category, dialect, number
+    and the seed only, so that other sizes keep the shapes that are there.
+
+    Raises:
+        AlignPartsError: a generator category without dialects, or a held-out name that is no category.
+    """
+    words = dialects or load_dialects()
+    categories = sorted(CATEGORIES)
+    if not categories:
+        raise AlignPartsError("the procedural generator has no categories")
+    absent = [name for name in params.heldout if name not in categories]
+    if absent:
+        raise AlignPartsError(
+            f"params.yaml: corpus.heldout: '{absent[0]}' is not a category of the generator"
+        )
+    named = [name for name in categories if name not in params.heldout and "find3d" in words.datasets(name)]
+    order = sorted(named, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())
+    extra = set(order[: params.find3d_test])
+    result = []
+    classes = compat_classes(words)
+    for category in categories:
+        for dataset, count in _counts(category, words.datasets(category), params, category in extra).items():
+            for number in range(count):
+                key = _key(category, dataset, number, words, classes)
+                result.append(Planned(category, dataset, number, key))
+    twice = [name for name, times in Counter(item.shape_id for item in result).items() if times > 1]
+    if twice:
+        raise AlignPartsError(f"embedded corpus: two shapes would be called {twice[0]}")
+    return result
+
+
+def write_embedded(
+    root: Path, params: CorpusParams, seed: int, *, workers: int = 1, scheduler: str | None = None
+) -> list[Path]:
+    """Write the corpus under ``root`` as ``partnet/``, ``compat/`` and ``find3d/``; returns these folders.
+
+    Shapes that are there are not made again, unless they were made by other code, dialects or seed: then
+    everything is.
+
+    Raises:
+        AlignPartsError: see :func:`plan`; a generator part that no dialect lists; ``root`` holds other files.
+    """
+    planned = plan(params, seed)
+    _clear_if_stale(root, params, seed)
+    jobs = [_Job(root, item, seed, params.free_yaw, _find3d_folder(item, params)) for item in planned]
+    for _ in map_shapes(
+        _write_one, jobs, workers=workers, scheduler=scheduler, description="embedded corpus"
+    ):
+        pass
+    _finish(root, planned, params, seed)
+    return [root / name for name in DATASETS if (root / name).is_dir()]
+
+
+def surface_of(pieces: list[Piece]) -> Surface:
+    """The surface of generated pieces; part instance i is piece i."""
+    images: dict[int, np.ndarray] = {}
+    surfaces = []
+    for piece in pieces:
+        image = piece.material.image
+        if image is not None and id(image) not in images:
+            images[id(image)] = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+        picture = None if image is None else images[id(image)]
+        mesh = piece.mesh
+        surfaces.append(
+            make_surface(
+                mesh.vertices, mesh.faces, uv=mesh.uv, color=piece.material.base_color, textures=(picture,)
+            )
+        )
+    return join_surfaces(surfaces, part_of=range(len(surfaces)))
+
+
+def compat_classes(words: Dialects) -> list[str]:
+    """Class names in the order of their indices, as ``metadata/classes.json`` lists them."""
+    return sorted({words.category(c, "compat") for c in words.categories if "compat" in words.datasets(c)})
+
+
+def _counts(category: str, present: list[str], params: CorpusParams, extra: bool) -> dict[str, int]:
+    tested = [name for name in present if name != "find3d"] or present
+    if category in params.heldout:
+        base, rest = divmod(params.heldout_shapes, len(tested))
+        return {name: base + (index < rest) for index, name in enumerate(tested)}
+    shares = {name: params.dialects.get(name, 0.0) for name in present}  # type: ignore[call-overload]
+    total = sum(shares.values()) or 1.0
+    exact = {name: params.shapes_per_category * share / total for name, share in shares.items()}
+    counts = {name: int(value) for name, value in exact.items()}
+    left = params.shapes_per_category - sum(counts.values())
+    for name in sorted(exact, key=lambda name: (counts[name] - exact[name], present.index(name)))[:left]:
+        counts[name] += 1
+    for name in tested:
+        if name != "find3d":
+            counts[name] += params.test_per_category // 2
+    if extra:
+        counts["find3d"] += 1
+    return counts
+
+
+def _key(category: str, dataset: str, number: int, words: Dialects, classes: list[str]) -> str:
+    if dataset == "partnet":
+        return str(1000 * (1 + sorted(words.categories).index(category)) + number)
+    name = words.category(category, dataset)
+    if dataset == "compat":
+        sharing = [c for c in sorted(words.categories) if "compat" in words.datasets(c)]
+        same = [c for c in sharing if words.category(c, "compat") == name]
+        return f"{classes.index(name):02x}_{number * len(same) + same.index(category):03x}"
+    uid = hashlib.sha256(f"{category}/{number}".encode()).hexdigest()[:32]
+    return f"{name.replace(' ', '_')}_{uid}"
+
+
+def _find3d_folder(item: Planned, params: CorpusParams) -> str:
+    # Find3D's three groups; which one a shape is in decides nothing here.
+    return "unseen" if item.category in params.heldout else find3d.FOLDERS[2 * (item.number % 2)]
+
+
+def _write_one(job: _Job) -> None:
+    item = job.planned
+    root = job.root / item.dataset
+    done = {
+        "partnet": root / "data" / item.key,
+        "compat": root / "models" / f"{item.key}.gltf",
+        "find3d": root / job.folder / item.key,
+    }
+    if done[item.dataset].exists():
+        return
+    words = load_dialects()
+    seed = seed_of(f"{item.category}/{item.dataset}/{item.number}", job.seed)
+    pieces = generate(item.category, np.random.default_rng(seed), job.free_yaw)
+    drawing = Drawing(
+        key=item.key,
+        category=words.category(item.category, item.dataset),
+        names=[words.part(item.category, item.dataset, piece.part) for piece in pieces],
+        surface=surface_of(pieces),
+        seed=seed,
+    )
+    if item.dataset == "partnet":
+        partnet.write(root, drawing)
+    elif item.dataset == "compat":
+        compat.write(root, drawing)
+    else:
+        find3d.write(root, drawing, job.folder)
+
+
+def _finish(root: Path, planned: list[Planned], params: CorpusParams, seed: int) -> None:
+    words = load_dialects()
+    table = pd.DataFrame(
+        {
+            "shape_id": [item.shape_id for item in planned],
+            "dataset": [item.dataset for item in planned],
+            "raw_category": [words.category(item.category, item.dataset) for item in planned],
+            "model": [
+                partnet.model_id(item.key) if item.dataset == "partnet" else item.shape_id for item in planned
+            ],
+        }
+    )
+    splits = assign_splits(table, params, words.heldout(params.heldout), seed)
+    rows = list(zip(planned, table["raw_category"], splits, strict=True))
+    partnet.finish(
+        root / "partnet", [(i.key, category, split) for i, category, split in rows if i.dataset == "partnet"]
+    )
+    parts = {
+        names.compat for entry in words.categories.values() if entry.compat for names in entry.parts.values()
+    }
+    compat.finish(
+        root / "compat",
+        compat_classes(words),
+        sorted(name for name in parts if name),
+        [(item.key, split) for item, _, split in rows if item.dataset == "compat"],
+    )
+    for name in {item.dataset for item in planned}:
+        write_bytes(root / name / "licence.txt", f"{LICENCE}\n".encode())
+
+
+def _clear_if_stale(root: Path, params: CorpusParams, seed: int) -> None:
+    """Start afresh where the folder was made otherwise; sizes may change, what is made stays."""
+    here = Path(__file__).parent
+    code = hashlib.sha256()
+    files = [
+        *here.glob("procedural/*.py"),
+        *here.glob("writers/*.py"),
+        *here.glob("dialects/*.yaml"),
+        Path(__file__),
+    ]
+    for path in sorted(files):
+        code.update(path.read_bytes())
+    stamp = {"code": code.hexdigest(), "seed": seed, "free_yaw": params.free_yaw}
+    marker = root / _STAMP
+    if marker.is_file():
+        if json.loads(marker.read_text()) == stamp:
+            return
+        for name in DATASETS:
+            shutil.rmtree(root / name, ignore_errors=True)
+    elif root.is_dir() and any(root.iterdir()):
+        raise AlignPartsError(f"{root}: not empty and not an embedded corpus; choose another folder")
+    write_json(marker, stamp)

@@ -1,0 +1,86 @@
+"""Which shape trains and which is tested (section 3.4 and its table of sizes)."""
+
+import hashlib
+import re
+
+import numpy as np
+import pandas as pd
+
+from alignparts.config import CorpusParams
+from alignparts.errors import AlignPartsError
+
+TESTED = ("partnet", "compat")
+
+
+def assign_splits(
+    shapes: pd.DataFrame, params: CorpusParams, heldout: set[tuple[str, str]], seed: int
+) -> list[str]:
+    """The split of every shape: train, validation, test or heldout.
+
+    - Held-out categories are never trained on.
+    - PartNet and 3DCoMPaT++ each give half of ``test_per_category`` shapes of every category (paper: 3 of 24
+      and 3 of 42 categories), drawn from the pool of all shapes, and never all shapes of a category.
+    - Find3D gives one shape of each of ``find3d_test`` categories.
+    - Of the rest ``validation_fraction``, spread evenly over data sets and categories.
+
+    Shapes of one model (two annotations of it) stay together. The order of the rows does not matter.
+
+    Args:
+        shapes: columns shape_id, dataset, raw_category, model ("" where unknown).
+        params: sizes.
+        heldout: (data set, raw category) pairs; names in ``params.heldout`` count for any data set.
+        seed: other seeds draw other shapes.
+    """
+    missing = {"shape_id", "dataset", "raw_category", "model"} - set(shapes.columns)
+    if missing:
+        raise AlignPartsError(f"splits: the table of shapes has no column '{sorted(missing)[0]}'")
+    table = shapes[["shape_id", "dataset", "raw_category", "model"]].reset_index(drop=True)
+    named = {plain_name(name) for name in params.heldout}
+    is_out = [
+        pair in heldout or plain_name(pair[1]) in named
+        for pair in zip(table["dataset"], table["raw_category"], strict=True)
+    ]
+    table["model"] = np.where(table["model"] == "", table["shape_id"], table["model"])
+    table["rank"] = [_rank(model, seed) for model in table["model"]]
+    table["split"] = np.where(is_out, "heldout", "train")
+    table = table.sort_values(["dataset", "raw_category", "rank", "shape_id"])
+    seen = table[table["split"] == "train"]
+    for (dataset, _), rows in seen.groupby(["dataset", "raw_category"], sort=True):
+        if dataset in TESTED:
+            table.loc[_first_models(rows, params.test_per_category // 2), "split"] = "test"
+    table.loc[_one_a_category(seen[seen["dataset"] == "find3d"], params.find3d_test, seed), "split"] = "test"
+    # A model that is tested or held out under one annotation is not trained on under another.
+    for split in ("test", "heldout"):
+        taken = set(table.loc[table["split"] == split, "model"])
+        table.loc[table["model"].isin(taken) & (table["split"] == "train"), "split"] = split
+    rest = table[table["split"] == "train"]
+    models = rest.drop_duplicates("model")["model"]
+    steps = np.floor(np.arange(len(models) + 1) * params.validation_fraction + 0.5)
+    chosen = set(models[np.diff(steps) > 0])
+    table.loc[rest.index[rest["model"].isin(chosen)], "split"] = "validation"
+    return table["split"].sort_index().tolist()
+
+
+def plain_name(name: str) -> str:
+    """A category's name in lower case with underscores: "StorageFurniture" gives "storage_furniture"."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"[\W_]+", "_", words).strip("_").lower()
+
+
+def _first_models(rows: pd.DataFrame, quota: int) -> pd.Index:
+    """The first shapes by rank, those whose model has one annotation before the others."""
+    single = ~rows["model"].duplicated(keep=False)
+    order = rows.assign(multiple=~single).sort_values(["multiple", "rank", "shape_id"])
+    models = order["model"].drop_duplicates()
+    chosen = models.iloc[: min(quota, max(len(models) - 1, 0))]
+    return order.index[order["model"].isin(set(chosen))]
+
+
+def _one_a_category(rows: pd.DataFrame, count: int, seed: int) -> pd.Index:
+    first = rows.drop_duplicates("raw_category")
+    order = first.assign(turn=[_rank(name, seed) for name in first["raw_category"]])
+    return order.sort_values("turn").index[:count]
+
+
+def _rank(key: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()

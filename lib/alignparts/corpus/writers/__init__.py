@@ -1,0 +1,1 @@
+"""Shapes written to disk in the data sets' own formats, so that the readers have something to read."""

@@ -1,0 +1,85 @@
+"""What the writers share."""
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from alignparts.corpus.surface import Surface
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A generated shape in the words of one data set.
+
+    Attributes:
+        key: the data set's own id.
+        category: the data set's class name.
+        names: of every part instance of ``surface``; None where the data set leaves it unlabelled.
+        surface: the shape.
+        seed: for whatever the format samples.
+    """
+
+    key: str
+    category: str
+    names: list[str | None]
+    surface: Surface
+    seed: int
+
+
+@contextmanager
+def fresh_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill that takes the place of ``path`` when it is complete."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, value: Any, indent: int | None = None) -> None:
+    """Write JSON at once."""
+    write_bytes(path, json.dumps(value, indent=indent).encode())
+
+
+def table_text(*columns: np.ndarray) -> bytes:
+    """Columns of numbers as text, separated by blanks; floats to six decimals."""
+    arrays = [np.round(c.astype(np.float64), 6) + 0.0 if c.dtype.kind == "f" else c for c in columns]
+    table = pa.table([pa.array(array) for array in arrays], names=[str(i) for i in range(len(arrays))])
+    stream = io.BytesIO()
+    pc.write_csv(table, stream, pc.WriteOptions(include_header=False, delimiter=" "))
+    return stream.getvalue()
+
+
+def unit_sphere(surface: Surface) -> Surface:
+    """The surface with its bounding box around the origin and its farthest vertex at distance 1."""
+    center, _ = surface.frame()
+    moved = surface.vertices - center
+    return replace(surface, vertices=moved / np.linalg.norm(moved, axis=1).max())
+
+
+def unit_box(surface: Surface) -> Surface:
+    """The surface with its bounding box around the origin and its longest side 1."""
+    center, scale = surface.frame()
+    return replace(surface, vertices=(surface.vertices - center) * (scale / 2))

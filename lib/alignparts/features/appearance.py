@@ -1,0 +1,180 @@
+"""DINOv2 patch features of pictures: the appearance encoder (section 3.1)."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor, nn
+from transformers import AutoModel, Dinov2Config, Dinov2Model, PreTrainedModel
+from transformers.utils import logging
+
+from alignparts.errors import AlignPartsError
+
+MEAN = (0.485, 0.456, 0.406)
+"""ImageNet's mean of RGB in 0..1, which DINOv2 expects to be taken off."""
+
+DEVIATION = (0.229, 0.224, 0.225)
+"""ImageNet's standard deviation."""
+
+KINDS = ("dinov2", "dinov2_with_registers")
+"""Architectures whose patch features are read alike."""
+
+SIZES = {"small": "88 MB", "base": "346 MB", "large": "1.2 GB", "giant": "4.5 GB"}
+"""What the public checkpoints facebook/dinov2-* take."""
+
+
+def small_config(resolution: int = 112) -> Dinov2Config:
+    """The DINOv2 that the embedded pipeline trains within minutes on two CPU cores: 0.5 M weights."""
+    return Dinov2Config(
+        hidden_size=96,
+        num_hidden_layers=4,
+        num_attention_heads=3,
+        mlp_ratio=4,
+        patch_size=8,
+        image_size=resolution,
+        layerscale_value=1.0,
+        drop_path_rate=0.0,
+    )
+
+
+def normalised(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
+    """Pictures as DINOv2 takes them."""
+    pixels = images.permute(0, 3, 1, 2).float() / 255
+    mean, deviation = pixels.new_tensor(MEAN), pixels.new_tensor(DEVIATION)
+    return (pixels - mean[:, None, None]) / deviation[:, None, None]
+
+
+class AppearanceEncoder(nn.Module):
+    """A DINOv2 whose last layer's normalised patch tokens are the features.
+
+    Args:
+        model: a transformers Dinov2Model, or one with registers.
+
+    Attributes:
+        model: the transformer.
+        d_a: channels of the features.
+        patch: side of a patch in pixels; pictures must be a multiple of it.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        if model.config.model_type not in KINDS:
+            raise AlignPartsError(
+                f"appearance encoder: expected one of {', '.join(KINDS)}, got '{model.config.model_type}'"
+            )
+        self.model = model
+        self.d_a = int(model.config.hidden_size)
+        self.patch = int(model.config.patch_size)
+        self.registers = int(getattr(model.config, "num_register_tokens", 0))
+        self.requires_grad_(False).eval()
+
+    @classmethod
+    def small(cls, resolution: int = 112, seed: int = 0) -> Self:
+        """The small network with random weights, equal for equal seeds."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(Dinov2Model(small_config(resolution)))
+
+    @classmethod
+    def from_pretrained(cls, source: str | os.PathLike[str]) -> Self:
+        """Load a folder, or a public checkpoint by its name on the Hugging Face hub.
+
+        Args:
+            source: a folder written by `save_pretrained` (or by transformers), or e.g. facebook/dinov2-base.
+
+        Raises:
+            AlignPartsError: there is neither such a folder nor a reachable checkpoint, or it is no DINOv2.
+        """
+        name = str(source)
+        path = Path(source)
+        if path.is_dir():
+            config = path / "config.json"
+            try:
+                kind = json.loads(config.read_text()).get("model_type")
+            except (OSError, json.JSONDecodeError) as error:
+                raise AlignPartsError(
+                    f"{config}: not readable ({error}); expected a DINOv2 of transformers"
+                ) from None
+            if kind not in KINDS:
+                raise AlignPartsError(
+                    f"{config}: model_type: expected one of {', '.join(KINDS)}, got '{kind}'"
+                )
+        try:
+            with _no_progress():
+                model = AutoModel.from_pretrained(name, attn_implementation="sdpa")
+        except Exception as error:  # the hub, the file system and safetensors each raise their own
+            raise AlignPartsError(_missing(name, path.is_dir(), error)) from None
+        return cls(model)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``config.json`` and ``model.safetensors``, as transformers reads them, each atomically."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target, prefix=".saving-") as temporary, _no_progress():
+            self.model.save_pretrained(temporary)
+            for file in sorted(Path(temporary).iterdir()):
+                os.replace(file, target / file.name)
+
+    @torch.inference_mode()
+    def encode(
+        self, images: UInt8[np.ndarray, "V H W 3"], batch_size: int = 32
+    ) -> Float32[np.ndarray, "V h w d_a"]:
+        """Patch features of pictures, h = H / patch and w = W / patch.
+
+        Args:
+            images: RGB.
+            batch_size: pictures at once; bounds the memory.
+
+        Raises:
+            AlignPartsError: height or width is no multiple of the patch.
+        """
+        height, width = images.shape[1:3]
+        self.check_resolution(height)
+        self.check_resolution(width)
+        device = next(self.model.parameters()).device
+        maps = []
+        for pictures in torch.from_numpy(np.ascontiguousarray(images)).split(batch_size):
+            tokens = self.model(normalised(pictures.to(device))).last_hidden_state
+            maps.append(tokens[:, 1 + self.registers :].float().cpu())
+        grid = (height // self.patch, width // self.patch)
+        return torch.cat(maps).unflatten(1, grid).numpy()
+
+    def check_resolution(self, resolution: int) -> None:
+        """Raise AlignPartsError unless pictures of this side divide into whole patches."""
+        if resolution < self.patch or resolution % self.patch:
+            near = max(1, round(resolution / self.patch)) * self.patch
+            raise AlignPartsError(
+                f"features.resolution: the appearance encoder has patches of {self.patch} pixels; "
+                f"expected a multiple, e.g. {near}, got {resolution}"
+            )
+
+
+@contextmanager
+def _no_progress() -> Iterator[None]:
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _missing(name: str, local: bool, error: Exception) -> str:
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    if local:
+        return f"{name}: not a DINOv2 checkpoint: {first}"
+    size = next((size for kind, size in SIZES.items() if kind in name), "0.1 to 4.5 GB")
+    return (
+        f"features.appearance.checkpoint: '{name}' is neither a folder nor a checkpoint that can be reached; "
+        f"fetch it ({size}) where there is a network with "
+        f"`hf download {name} config.json model.safetensors --local-dir FOLDER` and name the folder, "
+        f"or set null to train the small one ({first})"
+    )

@@ -1,0 +1,46 @@
+"""Random crops with flips and colour jitter, in plain torch."""
+
+import math
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from alignparts.features.appearance import normalised
+
+JITTER = 0.3
+"""Brightness, contrast and saturation vary by factors of 1 ± this. Hue stays: material tells parts apart."""
+
+
+def crops(
+    images: UInt8[Tensor, "b h w 3"], side: int, area: tuple[float, float], rng: torch.Generator
+) -> Float[Tensor, "b 3 side side"]:
+    """One random crop of every picture, resized, flipped by chance, jittered; normalised for DINOv2.
+
+    Args:
+        images: RGB.
+        side: of the crops, in pixels.
+        area: least and largest share of the picture that a crop takes.
+        rng: source of chance.
+    """
+    count = len(images)
+    draw = torch.rand(8, count, generator=rng)
+    share = area[0] + (area[1] - area[0]) * draw[0]
+    stretch = torch.exp((draw[1] * 2 - 1) * math.log(4 / 3) / 2)
+    half_x, half_y = (share.sqrt() * stretch).clamp(max=1), (share.sqrt() / stretch).clamp(max=1)
+    flip = torch.where(draw[4] < 0.5, -1.0, 1.0)
+    line = (torch.arange(side) + 0.5) / side * 2 - 1
+    x = (flip * half_x)[:, None] * line + ((draw[2] * 2 - 1) * (1 - half_x))[:, None]
+    y = half_y[:, None] * line + ((draw[3] * 2 - 1) * (1 - half_y))[:, None]
+    grid = torch.stack([x[:, None, :].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=3)
+    pixels = images.permute(0, 3, 1, 2).float()
+    crop = grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+    brightness, contrast, saturation = (1 + JITTER * (2 * draw[5:8] - 1))[:, :, None, None, None]
+    crop = crop * brightness
+    mean = crop.mean(dim=(1, 2, 3), keepdim=True)
+    crop = (crop - mean) * contrast + mean
+    grey = crop.mean(dim=1, keepdim=True)
+    crop = (crop - grey) * saturation + grey
+    return normalised(crop.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1))

@@ -1,0 +1,280 @@
+"""A feature for every point of every shape: renders, the two frozen encoders, lifting (section 3.1)."""
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from alignparts.config import FeatureParams, Params
+from alignparts.corpus.index import Corpus, shape_file
+from alignparts.corpus.sampling import Sample, sample_surface, seed_of
+from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.surface import Surface
+from alignparts.errors import AlignPartsError
+from alignparts.features.appearance import AppearanceEncoder
+from alignparts.features.lift import lift, visibility
+from alignparts.features.partfield import FRAME, PartField
+from alignparts.features.store import FeatureStore, fingerprint_of
+from alignparts.ontology import Vocabulary
+from alignparts.parallel import map_shapes
+from alignparts.render import ELEVATIONS, FIELD_OF_VIEW, Lighting, render_views
+
+VERSION = 1
+"""Raised when the same inputs give other features."""
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """The two frozen encoders.
+
+    Attributes:
+        geometry: the part field.
+        appearance: the picture encoder.
+    """
+
+    geometry: PartField
+    appearance: AppearanceEncoder
+
+    @classmethod
+    def from_params(cls, params: FeatureParams, models: Path) -> "Encoders":
+        """The checkpoints that params.yaml names, or those that the pipeline trained into ``models``.
+
+        Args:
+            params: block ``features`` of params.yaml.
+            models: holds ``geometry`` and ``appearance``.
+
+        Raises:
+            AlignPartsError: a checkpoint is missing, or the resolution does not suit the encoder.
+        """
+        encoders = cls(
+            PartField.from_pretrained(params.geometry.checkpoint or models / "geometry"),
+            AppearanceEncoder.from_pretrained(params.appearance.checkpoint or models / "appearance"),
+        )
+        encoders.appearance.check_resolution(params.resolution)
+        return encoders
+
+    def save(self, folder: Path) -> None:
+        """Write both, as `load` and `from_params` read them."""
+        self.geometry.save_pretrained(folder / "geometry")
+        self.appearance.save_pretrained(folder / "appearance")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Encoders":
+        """Read what `save` wrote."""
+        return cls(
+            PartField.from_pretrained(folder / "geometry"),
+            AppearanceEncoder.from_pretrained(folder / "appearance"),
+        )
+
+    def digest(self) -> str:
+        """A hash of all weights."""
+        total = hashlib.sha256()
+        for module in (self.geometry, self.appearance):
+            for name, value in module.state_dict().items():
+                total.update(name.encode())
+                total.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return total.hexdigest()
+
+
+def extract(
+    surface: Surface,
+    sample: Sample,
+    encoders: Encoders,
+    views: int = 8,
+    resolution: int = 112,
+    *,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Geometry and appearance of the sampled points of a shape.
+
+    Geometry: the part field is encoded from its own, denser sample of the surface (as many points as it was
+    trained with) and queried at the points. Appearance: patch features of the renders, lifted (`lift`).
+
+    Args:
+        surface: the shape.
+        sample: points of it.
+        encoders: both encoders.
+        views: pictures.
+        resolution: their side in pixels.
+        seed: of the part field's sample.
+
+    Returns:
+        ``points, normals, colors`` (N, 3) float32, ``geometry`` (N, d_g) and ``appearance`` (N, d_a) float16,
+        ``seen`` (N,) bool: in at least one view.
+
+    Raises:
+        AlignPartsError: the resolution does not suit the appearance encoder, or a feature is not finite.
+    """
+    encoders.appearance.check_resolution(resolution)
+    pictures = render_views(surface, views, resolution)
+    maps = encoders.appearance.encode(pictures.color)
+    weights = visibility(pictures, sample.points, sample.normals)
+    appearance = lift(maps, pictures, sample.points, sample.normals, weights)
+    arrays: dict[str, np.ndarray] = {
+        "points": sample.points,
+        "normals": sample.normals,
+        "colors": sample.colors,
+        "geometry": _half(geometry_of(surface, sample, encoders.geometry, seed), "geometry"),
+        "appearance": _half(appearance, "appearance"),
+        "seen": np.asarray((weights > 0).any(axis=0)),
+    }
+    return arrays
+
+
+@torch.inference_mode()
+def geometry_of(surface: Surface, sample: Sample, field: PartField, seed: int = 0) -> np.ndarray:
+    """Part field features (N, d_g) of the sampled points; see `extract`."""
+    device = next(field.parameters()).device
+    dense = sample_surface(surface, field.config.input_points, seed).points
+    planes = field.encode(FRAME * torch.from_numpy(dense)[None].to(device))
+    positions = FRAME * torch.from_numpy(sample.points)[None].to(device)
+    return field.query(planes, positions)[0].float().cpu().numpy()
+
+
+def labels_of(
+    shape: LabelledShape, sample: Sample, vocabulary: Vocabulary
+) -> tuple[np.ndarray, str, list[str]]:
+    """Canonical labels of the sampled points; instances of one name are one part (section 3.4).
+
+    Returns:
+        ``part`` (N,) int16, an index into the names, -1 where the data set gives no name or the vocabulary
+        has none; the canonical category; the names of the parts that hold at least one point.
+
+    Raises:
+        AlignPartsError: the category is not in the vocabulary.
+    """
+    category = vocabulary.resolve_category(shape.category)
+    canonical = [
+        vocabulary.resolve(shape.category, name)[1] if vocabulary.has(shape.category, name) else ""
+        for name in shape.instances
+    ]
+    hit = np.unique(sample.instance[sample.instance >= 0])
+    names = list(dict.fromkeys(canonical[index] for index in hit if canonical[index]))
+    number = {name: index for index, name in enumerate(names)}
+    # The last entry serves instance -1.
+    table = np.array([*(number.get(name, -1) for name in canonical), -1], np.int16)
+    return table[sample.instance], category, names
+
+
+def extract_corpus(
+    corpus: Corpus, vocabulary: Vocabulary, encoders: Encoders, params: Params, store: Path | str
+) -> FeatureStore:
+    """Extract and keep the features and labels of every shape of a corpus.
+
+    Shapes that a store of the same encoders, parameters and vocabulary already holds, made from the same
+    file, are not done again, so a killed run goes on where it stopped and ends with the same index.
+
+    Args:
+        corpus: the shapes, all splits.
+        vocabulary: makes names canonical.
+        encoders: both encoders.
+        params: of the pipeline.
+        store: folder of the features.
+
+    Returns:
+        The store, in the order of the corpus. Beside the arrays of `extract` it keeps ``part`` int16 and
+        ``instance`` int32 of every point; meta: category, dataset, split, part_names, seen (share), content.
+
+    Raises:
+        AlignPartsError: a shape is broken or of an unknown category; the message names it.
+    """
+    features = FeatureStore(store, store_fingerprint(encoders, vocabulary, params))
+    rows = corpus.index.set_index("shape_id")
+    ids = corpus.ids()
+    content = {shape_id: _content(shape_file(corpus.root, shape_id)) for shape_id in ids}
+    done = {i for i in features.finished() if features.meta(i).get("content") == content.get(i)}
+    todo = [shape_id for shape_id in ids if shape_id not in done]
+    if todo:
+        with tempfile.TemporaryDirectory(prefix="encoders-") as temporary:
+            shared = Path(temporary)
+            encoders.save(shared)
+            vocabulary.save(shared / "vocabulary.json")
+            tasks = [
+                _Task(
+                    str(corpus.root),
+                    shape_id,
+                    temporary,
+                    params.features,
+                    params.corpus.points,
+                    params.base.seed,
+                )
+                for shape_id in todo
+            ]
+            base = params.base
+            results = map_shapes(
+                _extract_shape, tasks, workers=base.workers, scheduler=base.scheduler, description="features"
+            )
+            for shape_id, (arrays, meta) in zip(todo, results, strict=True):
+                row = rows.loc[shape_id]
+                about = {"dataset": row["dataset"], "split": row["split"], "content": content[shape_id]}
+                features.add(shape_id, arrays, {**meta, **about})
+    features.arrange(ids)
+    return features
+
+
+def store_fingerprint(encoders: Encoders, vocabulary: Vocabulary, params: Params) -> str:
+    """What stored features depend on, but for the shapes themselves."""
+    lights = Lighting()
+    return fingerprint_of(
+        VERSION,
+        encoders.digest(),
+        vocabulary.model_dump_json(),
+        [params.features.views, params.features.resolution, params.corpus.points, params.base.seed],
+        [ELEVATIONS, FIELD_OF_VIEW, repr(lights)],
+    )
+
+
+@dataclass(frozen=True)
+class _Task:
+    corpus: str
+    shape_id: str
+    shared: str
+    params: FeatureParams
+    points: int
+    seed: int
+
+
+def _extract_shape(task: _Task) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    encoders, vocabulary, corpus = _loaded(task.shared, task.corpus)
+    try:
+        shape = corpus.load(task.shape_id)
+        seed = seed_of(task.shape_id, task.seed)
+        sample = sample_surface(shape.surface, task.points, seed)
+        part, category, names = labels_of(shape, sample, vocabulary)
+        threads = torch.get_num_threads()
+        # One thread a process: the processes share the cores, and the sums do not depend on their number.
+        torch.set_num_threads(1)
+        try:
+            arrays = extract(
+                shape.surface, sample, encoders, task.params.views, task.params.resolution, seed=seed + 1
+            )
+        finally:
+            torch.set_num_threads(threads)
+    except AlignPartsError as error:
+        raise AlignPartsError(f"shape '{task.shape_id}': {error}") from None
+    arrays |= {"part": part, "instance": sample.instance}
+    meta = {"category": category, "part_names": names, "seen": round(float(arrays["seen"].mean()), 4)}
+    return arrays, meta
+
+
+@lru_cache(maxsize=2)
+def _loaded(shared: str, corpus: str) -> tuple[Encoders, Vocabulary, Corpus]:
+    """What every task of a process needs, read once."""
+    folder = Path(shared)
+    return Encoders.load(folder), Vocabulary.load(folder / "vocabulary.json"), Corpus(corpus)
+
+
+def _content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _half(values: np.ndarray, name: str) -> np.ndarray:
+    limit = np.finfo(np.float16).max
+    if not np.isfinite(values).all():
+        raise AlignPartsError(f"{name}: a feature is not finite; the checkpoint does not suit the shape")
+    return np.clip(values, -limit, limit).astype(np.float16)

@@ -1,0 +1,221 @@
+"""Features on disk: safetensors shards and one table, which a killed run goes on with."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from alignparts.errors import AlignPartsError
+
+SHARD = 64
+"""Shapes a shard. Up to that many are redone after a kill."""
+
+OPEN_SHARDS = 64
+"""Shards kept mapped into memory while reading."""
+
+SCHEMA = pa.schema([(name, pa.string()) for name in ("shape_id", "shard", "arrays", "meta")])
+
+
+class Row(NamedTuple):
+    """Where a shape's features are: file, names of the arrays (by commas), meta as JSON."""
+
+    shard: str
+    arrays: str
+    meta: str
+
+
+def fingerprint_of(*parts: Any) -> str:
+    """A short hash of anything JSON can write: what features depend on."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class FeatureStore:
+    """Arrays and a little JSON for every shape, by shape id.
+
+    Args:
+        root: the folder: ``index.parquet`` and ``shard-*.safetensors``.
+        fingerprint: what the features were made with. A store of another fingerprint is emptied. None opens
+            an existing store for reading.
+        shard: shapes a shard.
+
+    Attributes:
+        root: the folder.
+        fingerprint: of the store.
+
+    Raises:
+        AlignPartsError: opened for reading and there is none, or its index is broken.
+    """
+
+    def __init__(self, root: Path | str, fingerprint: str | None = None, shard: int = SHARD) -> None:
+        self.root = Path(root)
+        self.shard = shard
+        self.writable = fingerprint is not None
+        self._pending: dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]] = {}
+        self._rows: dict[str, Row] = {}
+        self._open: dict[str, Any] = {}
+        self._numbers: dict[str, int] = {}
+        index = self.root / "index.parquet"
+        if fingerprint is None and not index.is_file():
+            raise AlignPartsError(f"{index}: no such file; features are made by: dvc repro features")
+        found = self._read_index(index) if index.is_file() else None
+        self.fingerprint = found if fingerprint is None and found is not None else str(fingerprint)
+        if self.writable:
+            self.root.mkdir(parents=True, exist_ok=True)
+            if found != self.fingerprint:
+                self._rows = {}
+            self._clean()
+
+    def __len__(self) -> int:
+        return len(self._rows) + sum(shape_id not in self._rows for shape_id in self._pending)
+
+    def __contains__(self, shape_id: str) -> bool:
+        return shape_id in self._rows or shape_id in self._pending
+
+    def __iter__(self) -> Iterator[tuple[str, dict[str, np.ndarray], dict[str, Any]]]:
+        """Every shape, in the order of the index: id, arrays, meta. One shape is in memory at a time."""
+        for shape_id in self.ids():
+            yield shape_id, *self.load(shape_id)
+
+    def ids(self) -> list[str]:
+        """Shape ids, in the order of the index."""
+        return list(dict.fromkeys([*self._rows, *self._pending]))
+
+    def finished(self) -> set[str]:
+        """Ids of the shapes that are safely on disk."""
+        return set(self._rows)
+
+    def meta(self, shape_id: str) -> dict[str, Any]:
+        """The JSON of one shape, without reading its arrays."""
+        if shape_id in self._pending:
+            return dict(self._pending[shape_id][1])
+        if shape_id not in self._rows:
+            raise AlignPartsError(
+                f"{self.root}: no features of shape '{shape_id}'; make them with: dvc repro features"
+            )
+        return json.loads(self._rows[shape_id].meta)
+
+    def load(self, shape_id: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and meta of one shape; only this shape's bytes are read.
+
+        Raises:
+            AlignPartsError: the store has no such shape, or its shard is missing or broken.
+        """
+        meta = self.meta(shape_id)
+        if shape_id in self._pending:
+            return dict(self._pending[shape_id][0]), meta
+        name, arrays, _ = self._rows[shape_id]
+        handle = self._handle(name)
+        try:
+            return {array: handle.get_tensor(f"{shape_id}/{array}") for array in arrays.split(",")}, meta
+        except SafetensorError as error:
+            raise AlignPartsError(
+                f"{self.root / name}: shape '{shape_id}': {error}; delete the folder"
+            ) from None
+
+    def add(self, shape_id: str, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+        """Take a shape, replacing one of the same id; it is on disk once its shard is full or on `flush`."""
+        if not self.writable:
+            raise AlignPartsError(f"{self.root}: opened for reading; give a fingerprint to add shapes")
+        kept = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+        self._pending[shape_id] = (kept, dict(meta))
+        if len(self._pending) >= self.shard:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was added: first the shard, then the index that names it."""
+        if not self._pending:
+            return
+        tensors = {
+            f"{shape_id}/{name}": value
+            for shape_id, (arrays, _) in self._pending.items()
+            for name, value in arrays.items()
+        }
+        name = f"shard-{self._next_number():05d}.safetensors"
+        _replace(self.root / name, lambda path: save_file(tensors, path))
+        for shape_id, (arrays, meta) in self._pending.items():
+            self._rows[shape_id] = Row(name, ",".join(sorted(arrays)), json.dumps(meta))
+        self._pending = {}
+        self._write_index()
+
+    def arrange(self, shape_ids: Sequence[str]) -> None:
+        """Keep these shapes only, in this order, so that a resumed run ends like one that never stopped.
+
+        Raises:
+            AlignPartsError: one of them is not in the store.
+        """
+        self.flush()
+        missing = [shape_id for shape_id in shape_ids if shape_id not in self._rows]
+        if missing:
+            raise AlignPartsError(f"{self.root}: no features of shape '{missing[0]}'")
+        self._rows = {shape_id: self._rows[shape_id] for shape_id in shape_ids}
+        self._write_index()
+        self._clean()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": {}}
+
+    def _handle(self, name: str) -> Any:
+        if name not in self._open:
+            if len(self._open) >= OPEN_SHARDS:
+                self._open.pop(next(iter(self._open)))
+            try:
+                self._open[name] = safe_open(self.root / name, framework="np")
+            except (OSError, SafetensorError) as error:
+                raise AlignPartsError(
+                    f"{self.root / name}: not readable: {error}; delete the folder"
+                ) from None
+        return self._open[name]
+
+    def _next_number(self) -> int:
+        used = [int(path.stem.split("-")[1]) for path in self.root.glob("shard-*.safetensors")]
+        return max(used, default=-1) + 1
+
+    def _read_index(self, index: Path) -> str:
+        try:
+            table = pq.read_table(index)
+            found = (table.schema.metadata or {})[b"fingerprint"].decode()
+            columns = [table.column(name).to_pylist() for name in SCHEMA.names]
+            self._rows = {shape_id: Row(*row) for shape_id, *row in zip(*columns, strict=True)}
+        except (pa.ArrowInvalid, KeyError, OSError) as error:
+            raise AlignPartsError(
+                f"{index}: not the index of a feature store ({error}); delete the folder"
+            ) from None
+        return found
+
+    def _write_index(self) -> None:
+        columns = list(zip(*((shape_id, *row) for shape_id, row in self._rows.items()), strict=True))
+        schema = SCHEMA.with_metadata({"fingerprint": self.fingerprint})
+        table = pa.table([list(column) for column in columns or [()] * len(SCHEMA)], schema=schema)
+        _replace(self.root / "index.parquet", lambda path: pq.write_table(table, path))
+
+    def _clean(self) -> None:
+        """Remove shards that no row names: left by a kill, by another fingerprint, or replaced."""
+        if not self._rows:
+            (self.root / "index.parquet").unlink(missing_ok=True)
+        used = {row.shard for row in self._rows.values()}
+        for path in [*self.root.glob("shard-*.safetensors"), *self.root.glob(".writing-*")]:
+            if path.name not in used:
+                self._open.pop(path.name, None)
+                path.unlink(missing_ok=True)
+
+
+def _replace(target: Path, write: Callable[[Path], None]) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+    os.close(handle)
+    try:
+        write(Path(name))
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,298 @@
+"""Pictures of shapes and of their parts, drawn off screen by polyscope."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float32, Int, UInt8
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from PIL import Image
+
+from alignparts.corpus.index import Corpus
+from alignparts.corpus.surface import Surface
+from alignparts.errors import AlignPartsError
+from alignparts.inference import PredictedPart
+
+CAMERA = (1.9, 1.3, 2.6)
+"""Where every picture is taken from, in the model frame; y is up, the front faces +z."""
+UNLABELLED_COLOR = (0.78, 0.78, 0.78)
+POINT_RADIUS = 0.016
+
+
+def color_of(name: str) -> tuple[float, float, float]:
+    """The colour of a part name: the same in every picture, from the name alone."""
+    import colorsys
+
+    digest = hashlib.sha256(name.encode()).digest()
+    hue = int.from_bytes(digest[:4], "big") / 2**32
+    return colorsys.hsv_to_rgb(hue, (0.55, 0.75, 0.95)[digest[4] % 3], (0.95, 0.72)[digest[5] % 2])
+
+
+def colors_of(part: Int[np.ndarray, " n"], names: Sequence[str]) -> Float32[np.ndarray, "n 3"]:
+    """Colour of every point or face by its part; grey where it has none."""
+    palette = np.array([*(color_of(name) for name in names), UNLABELLED_COLOR], np.float32)
+    return palette[np.where(part < 0, len(names), part)]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ground truth and prediction of one shape, on the faces of its surface or, without one, on its points.
+
+    Attributes:
+        title: what the row is called.
+        truth: ground-truth part of every face or point, -1 unlabelled.
+        truth_names: their names.
+        predicted: predicted part of every face or point, -1 unlabelled.
+        predicted_names: their names.
+        surface: the shape, where it is a mesh.
+        points: (n, 3) in the model frame, where it is a cloud.
+    """
+
+    title: str
+    truth: Int[np.ndarray, " n"]
+    truth_names: Sequence[str]
+    predicted: Int[np.ndarray, " n"]
+    predicted_names: Sequence[str]
+    surface: Surface | None = None
+    points: Float[np.ndarray, "m 3"] | None = None
+
+
+def draw_surface(
+    surface: Surface, face_color: Float[np.ndarray, "faces 3"] | None = None, size: int = 360
+) -> UInt8[np.ndarray, "size size 3"]:
+    """A picture of a surface, in its own colours and textures or in one colour a face.
+
+    Raises:
+        AlignPartsError: nothing to draw, or no way to draw off screen.
+    """
+    ps = _polyscope()
+    center, scale = surface.frame()
+    corners = ((surface.vertices[surface.faces] - center) * scale).astype(np.float32)
+    ps.remove_all_structures()
+    if face_color is not None:
+        mesh = _register(ps, "parts", corners)
+        mesh.add_color_quantity("part", face_color.astype(np.float32), defined_on="faces", enabled=True)
+        return _shot(ps, size)
+    for material in np.unique(surface.face_material).tolist():
+        at = np.flatnonzero(surface.face_material == material)
+        mesh = _register(ps, f"material {material}", corners[at])
+        image = surface.textures[material]
+        tint = surface.corner_color[at].reshape(-1, 4)[:, :3]
+        if image is None:
+            mesh.add_color_quantity("color", tint, defined_on="vertices", enabled=True)
+            continue
+        # polyscope clamps where glTF repeats.
+        uv = surface.uv[at].reshape(-1, 2)
+        uv = uv - np.floor(surface.uv[at].min(axis=1)).repeat(3, axis=0)
+        if uv.max() > 1.001:
+            color = surface.color_at(at, np.full((len(at), 3), 1 / 3))[:, :3]
+            mesh.add_color_quantity("color", color, defined_on="faces", enabled=True)
+            continue
+        mesh.add_parameterization_quantity("uv", uv, defined_on="vertices")
+        factor = tint.mean(axis=0)
+        pixels = _small(image)[..., :3].astype(np.float32) / 255 * factor
+        mesh.add_color_quantity("texture", pixels, defined_on="texture", param_name="uv", enabled=True)
+    return _shot(ps, size)
+
+
+def draw_points(
+    points: Float[np.ndarray, "n 3"], color: Float[np.ndarray, "n 3"], size: int = 360
+) -> UInt8[np.ndarray, "size size 3"]:
+    """A picture of a coloured cloud in the model frame.
+
+    Raises:
+        AlignPartsError: no points, or no way to draw off screen.
+    """
+    if not len(points):
+        raise AlignPartsError("a picture of a cloud without points")
+    ps = _polyscope()
+    ps.remove_all_structures()
+    cloud = ps.register_point_cloud("cloud", points.astype(np.float32))
+    cloud.set_radius(POINT_RADIUS, relative=False)
+    cloud.add_color_quantity("part", color.astype(np.float32), enabled=True)
+    return _shot(ps, size)
+
+
+def picture_of_parts(
+    surface: Surface, face_part: Int[np.ndarray, " faces"], parts: Sequence[PredictedPart], target: Path
+) -> None:
+    """The input beside its coloured parts, with a legend; written as PNG.
+
+    Raises:
+        AlignPartsError: no way to draw off screen.
+    """
+    names = [part.name for part in parts]
+    pictures = [draw_surface(surface), draw_surface(surface, colors_of(face_part, names))]
+    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for axis, picture, title in zip(axes, pictures, ("input", "parts"), strict=True):
+        _imshow(axis, picture, title)
+    handles = [
+        Patch(
+            color=color_of(part.name),
+            label=f"{part.name} {part.confidence:.2f}{' ?' if part.needs_review else ''}",
+        )
+        for part in parts
+    ]
+    if (face_part < 0).any():
+        handles.append(Patch(color=UNLABELLED_COLOR, label="unlabelled"))
+    figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
+    _save(figure, target)
+
+
+def compare_grid(shapes: Sequence[Comparison], size: int = 360) -> Figure:
+    """Ground truth (left) beside prediction (right), a row a shape, with one legend a row.
+
+    Raises:
+        AlignPartsError: no shapes, a shape with neither surface nor points, or no way to draw off screen.
+    """
+    if not shapes:
+        raise AlignPartsError("a figure without shapes")
+    figure = Figure(figsize=(8.5, 3.1 * len(shapes)), layout="constrained")
+    axes = figure.subplots(len(shapes), 3, squeeze=False, width_ratios=(1, 1, 0.6))
+    for row, shape in zip(axes, shapes, strict=True):
+        sides = ((shape.truth, shape.truth_names), (shape.predicted, shape.predicted_names))
+        for axis, (part, names), side in zip(row, sides, ("ground truth", "prediction"), strict=False):
+            colors = colors_of(part, names)
+            if shape.surface is not None:
+                picture = draw_surface(shape.surface, colors, size)
+            elif shape.points is not None:
+                picture = draw_points(shape.points, colors, size)
+            else:
+                raise AlignPartsError(f"{shape.title}: neither a surface nor points to draw")
+            _imshow(axis, picture, side)
+        row[0].set_ylabel(shape.title, fontsize=8)
+        shown = sorted({str(names[i]) for part, names in sides for i in np.unique(part[part >= 0])})
+        row[2].legend(
+            handles=[Patch(color=color_of(name), label=name) for name in shown],
+            loc="center left", fontsize=7, frameon=False,
+        )  # fmt: skip
+        row[2].axis("off")
+    return figure
+
+
+def contact_sheet(
+    shapes: Corpus | Sequence[tuple[str, Surface]],
+    *,
+    per_category: int = 1,
+    target: Path | None = None,
+    size: int = 150,
+    columns: int = 12,
+) -> Image.Image:
+    """Many shapes in their own colours on one sheet, a title below each.
+
+    Args:
+        shapes: titles and surfaces; or a corpus, of which the first shapes of every category are taken.
+        per_category: how many of each, where it is a corpus.
+        target: PNG to write.
+        size: side of a picture in pixels.
+        columns: pictures a row.
+
+    Raises:
+        AlignPartsError: no shapes, or no way to draw off screen.
+    """
+    chosen = _first_of_each(shapes, per_category) if isinstance(shapes, Corpus) else list(shapes)
+    if not chosen:
+        raise AlignPartsError("a contact sheet without shapes")
+    columns = min(columns, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure = Figure(figsize=(columns * size / 100, rows * (size + 24) / 100), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).reshape(-1)
+    for axis in axes:
+        axis.axis("off")
+    for axis, (title, surface) in zip(axes, chosen, strict=False):
+        axis.imshow(draw_surface(surface, size=2 * size))
+        axis.set_title(title, fontsize=7, y=-0.12)
+    stream = io.BytesIO()
+    _save(figure, stream)
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(stream.getvalue())
+    return Image.open(stream)
+
+
+def _first_of_each(corpus: Corpus, count: int) -> list[tuple[str, Surface]]:
+    table = corpus.index.sort_values(["category", "shape_id"], kind="stable")
+    chosen = table.groupby("category", sort=True).head(count)
+    return [(str(row.category), corpus.load(str(row.shape_id)).surface) for row in chosen.itertuples()]
+
+
+def _save(figure: Figure, target: Path | io.BytesIO) -> None:
+    figure.savefig(target, dpi=100, format="png", metadata={"Software": None})
+
+
+def _imshow(axis: Any, picture: np.ndarray, title: str) -> None:
+    axis.imshow(picture)
+    axis.set_title(title, fontsize=9)
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _small(image: np.ndarray, longest: int = 1024) -> np.ndarray:
+    if max(image.shape[:2]) <= longest:
+        return image
+    picture = Image.fromarray(image)
+    picture.thumbnail((longest, longest))
+    return np.asarray(picture)
+
+
+def _register(ps: Any, name: str, corners: np.ndarray) -> Any:
+    faces = np.arange(3 * len(corners)).reshape(-1, 3)
+    mesh = ps.register_surface_mesh(name, corners.reshape(-1, 3), faces)
+    # Winding is mixed in real meshes: both sides are drawn alike.
+    mesh.set_back_face_policy("identical")
+    mesh.set_smooth_shade(False)
+    return mesh
+
+
+def _shot(ps: Any, size: int) -> np.ndarray:
+    ps.set_window_size(size, size)
+    ps.look_at_dir(CAMERA, (0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    picture = np.asarray(ps.screenshot_to_buffer(transparent_bg=False))[..., :3]
+    ps.remove_all_structures()
+    return np.ascontiguousarray(picture)
+
+
+@cache
+def _polyscope() -> Any:
+    try:
+        import polyscope as ps
+
+        ps.set_allow_headless_backends(True)
+        ps.set_use_prefs_file(False)
+        ps.set_errors_throw_exceptions(True)
+        ps.set_verbosity(0)
+        ps.init()
+    except Exception as error:
+        raise AlignPartsError(
+            f"pictures need an off-screen OpenGL ({str(error).strip() or type(error).__name__}); "
+            "install Mesa's EGL (Debian: apt-get install libegl1 libgl1-mesa-dri), or say --no-picture"
+        ) from None
+    settings: Mapping[str, Any] = {
+        "set_ground_plane_mode": "none",
+        "set_up_dir": "y_up",
+        "set_background_color": (1.0, 1.0, 1.0),
+        "set_view_projection_mode": "perspective",
+        "set_automatically_compute_scene_extents": False,
+        "set_length_scale": 2.0,
+        "set_SSAA_factor": 2,
+    }
+    for name, value in settings.items():
+        getattr(ps, name)(value)
+    ps.set_bounding_box((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+    return ps
+
+
+if __name__ == "__main__":
+    # Checks that this machine can draw, before a pipeline finds out after half an hour.
+    try:
+        draw_points(np.zeros((1, 3)), np.zeros((1, 3)), size=16)
+    except AlignPartsError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -1,0 +1,355 @@
+"""From a trained model to named points: the three modes of section 3.3 and those of section 11."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int, Int64
+from scipy.optimize import linear_sum_assignment
+from scipy.special import expit
+
+from alignparts.confidence import (
+    REVIEW_BELOW,
+    TAU,
+    Statistics,
+    fused_confidence,
+    pooled_confidence,
+    soft_confidence,
+)
+from alignparts.errors import AlignPartsError
+from alignparts.vocabulary import Vocabulary, words
+
+Mode = Literal["closed", "open", "query"]
+ACTIVE_ABOVE = 0.5
+"""Partness above which a partlet is a part, and mask probability from which a point is its point."""
+
+Encode = Callable[[Sequence[str]], np.ndarray]
+"""Texts to embeddings of length 1, as :meth:`alignparts.text.TextEncoder.encode`."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A name that a part may get; the text encoder reads the description, or the name where there is none."""
+
+    name: str
+    description: str = ""
+
+    @property
+    def text(self) -> str:
+        """What the text encoder reads."""
+        return self.description.strip() or words(self.name)
+
+
+@dataclass(frozen=True)
+class Partlets:
+    """What the model says about one shape, on the CPU.
+
+    Attributes:
+        mask: probability that a point belongs to a partlet.
+        partness: probability that a partlet is a part.
+        embeddings: raw partlets z_k.
+        global_embedding: of the whole shape.
+        fused: the fused feature h_i of every point.
+    """
+
+    mask: Float32[np.ndarray, "k n"]
+    partness: Float32[np.ndarray, " k"]
+    embeddings: Float32[np.ndarray, "k d_t"]
+    global_embedding: Float32[np.ndarray, " d_t"]
+    fused: Float32[np.ndarray, "n d_f"]
+
+    def active(self) -> Int64[np.ndarray, " active"]:
+        """Partlets with partness above 0.5; where there is none, the one with the highest."""
+        found = np.flatnonzero(self.partness > ACTIVE_ABOVE)
+        return found if len(found) else np.array([int(self.partness.argmax())])
+
+
+@dataclass(frozen=True)
+class PredictedPart:
+    """A part that was found.
+
+    Attributes:
+        name: as the candidate is called.
+        description: the candidate's, "" where it has none.
+        confidence: 0..1; closed: Eq. 40, open: Eq. 20, query: the cosine with the query.
+        partness: the highest of its partlets.
+        partlet: the partlet (of several: the one with the highest partness).
+    """
+
+    name: str
+    description: str
+    confidence: float
+    partness: float
+    partlet: int
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether a person should look at it (section 9.2)."""
+        return self.confidence < REVIEW_BELOW
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Named points of one shape.
+
+    Attributes:
+        point_part: index into ``parts`` of every point, -1 unlabelled.
+        parts: those that hold at least one point.
+        category: what the shape was taken for; "" where nobody asked.
+    """
+
+    point_part: Int64[np.ndarray, " n"]
+    parts: list[PredictedPart]
+    category: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the parts."""
+        return [part.name for part in self.parts]
+
+
+def forward(
+    model: torch.nn.Module, features: Mapping[str, Any], device: str | torch.device = "cpu"
+) -> Partlets:
+    """One pass of the model over one shape.
+
+    Args:
+        model: an ``AlignParts``.
+        features: arrays ``points`` (n, 3) in the model frame, ``geometry`` (n, d_g), ``appearance`` (n, d_a).
+        device: where the model is.
+
+    Raises:
+        AlignPartsError: an array is missing, or of a width that the model was not made for.
+    """
+    missing = [name for name in ("points", "geometry", "appearance") if name not in features]
+    if missing:
+        raise AlignPartsError(f"features: '{missing[0]}' is missing; expected points, geometry, appearance")
+
+    def batch(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.asarray(features[name], dtype=np.float32)).unsqueeze(0).to(device)
+
+    points, geometry, appearance = batch("points"), batch("geometry"), batch("appearance")
+    config: Any = getattr(model, "config", None)
+    for name, given in (("d_g", geometry.shape[-1]), ("d_a", appearance.shape[-1])):
+        expected = getattr(config, name, given)
+        if expected != given:
+            raise AlignPartsError(
+                f"features: {name} is {given}, but the model was trained with {expected}; "
+                "take the encoders that the model was trained with"
+            )
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        output = model(points, geometry, appearance)
+    model.train(was_training)
+
+    def array(tensor: torch.Tensor) -> np.ndarray:
+        return tensor[0].float().cpu().numpy()
+
+    return Partlets(
+        mask=expit(array(output.mask_logits)).astype(np.float32),
+        partness=expit(array(output.partness)).astype(np.float32),
+        embeddings=array(output.partlets),
+        global_embedding=array(output.global_embedding),
+        fused=array(output.fused),
+    )
+
+
+def find_category(partlets: Partlets, encode: Encode, vocabulary: Vocabulary) -> str:
+    """Eq. 16: the category whose text is nearest to the global embedding (ties: alphabetical).
+
+    Raises:
+        AlignPartsError: the vocabulary is empty.
+    """
+    names = vocabulary.categories
+    if not names:
+        raise AlignPartsError("the vocabulary has no category")
+    texts = encode([vocabulary.category_description(name) for name in names])
+    return names[int((texts @ _unit(partlets.global_embedding)).argmax())]
+
+
+def category_candidates(vocabulary: Vocabulary, category: str) -> list[Candidate]:
+    """The parts of a category with their affordance descriptions, as candidates."""
+    return [Candidate(name, vocabulary.description(category, name)) for name in vocabulary.parts(category)]
+
+
+def closed_vocabulary(
+    partlets: Partlets,
+    encode: Encode,
+    candidates: Sequence[Candidate],
+    *,
+    category: str = "",
+    statistics: Statistics | None = None,
+    fill: bool = False,
+) -> Prediction:
+    """Mode 1: each active partlet takes one name of its own, by exact assignment on Eq. 17.
+
+    Where there are more active partlets than names, those without a name are no longer active.
+    """
+    active = partlets.active()
+    cosines = _cosines(partlets, active, encode, candidates)
+    rows, columns = linear_sum_assignment(1 - cosines)
+    soft = soft_confidence(cosines)
+    confidence = []
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        label = (category, candidates[column].name)
+        known = (
+            None if statistics is None else statistics.mahalanobis(partlets.embeddings[active[row]], label)
+        )
+        confidence.append(fused_confidence(float(soft[row, column]), known))
+    prediction = _assemble(partlets, active[rows], columns, np.array(confidence), candidates, fill)
+    return replace(prediction, category=category)
+
+
+def open_vocabulary(
+    partlets: Partlets, encode: Encode, candidates: Sequence[Candidate], *, fill: bool = False
+) -> Prediction:
+    """Mode 2: each active partlet takes the nearest name (Eq. 19); those of one name become one part."""
+    active = partlets.active()
+    cosines = _cosines(partlets, active, encode, candidates)
+    chosen = cosines.argmax(axis=1)
+    confidence = soft_confidence(cosines, TAU)[np.arange(len(active)), chosen]
+    return _assemble(partlets, active, chosen, confidence, candidates, fill)
+
+
+def retrieval(partlets: Partlets, encode: Encode, query: Candidate) -> Prediction:
+    """Mode 3: the one active partlet nearest to the query, and its mask (Eq. 21).
+
+    Points with a mask probability below 0.5 are unlabelled; other partlets don't compete. The confidence
+    is the cosine, negative ones as 0: a softmax over one candidate would always be 1.
+    """
+    active = partlets.active()
+    cosines = _cosines(partlets, active, encode, [query])[:, 0]
+    row = int(cosines.argmax())
+    partlet = int(active[row])
+    inside = partlets.mask[partlet] >= ACTIVE_ABOVE
+    if not inside.any():
+        return Prediction(np.full(len(inside), -1, np.int64), [])
+    confidence = float(np.clip(cosines[row], 0, 1))
+    part = PredictedPart(
+        query.name, query.description, confidence, float(partlets.partness[partlet]), partlet
+    )
+    return Prediction(np.where(inside, 0, -1).astype(np.int64), [part])
+
+
+def given_number(partlets: Partlets, parts: int) -> Int64[np.ndarray, " n"]:
+    """Segments for a known number of parts (section 11): the most salient masks share out all points.
+
+    Salience is partness times the mean mask probability.
+
+    Returns:
+        Segment of every point, 0..parts - 1 (fewer than ``parts`` where the model has fewer partlets).
+
+    Raises:
+        AlignPartsError: fewer than one part.
+    """
+    if parts < 1:
+        raise AlignPartsError(f"number of parts: expected at least 1, got {parts}")
+    salience = partlets.partness * partlets.mask.mean(axis=1)
+    kept = np.argsort(-salience, kind="stable")[:parts]
+    return partlets.mask[kept].argmax(axis=0).astype(np.int64)
+
+
+def predict(
+    model: torch.nn.Module,
+    encode: Encode,
+    features: Mapping[str, Any],
+    *,
+    candidates: Sequence[Candidate],
+    mode: Mode = "open",
+    category: str = "",
+    statistics: Statistics | None = None,
+    fill: bool = False,
+) -> Prediction:
+    """Name the points of one shape in one forward pass.
+
+    Args:
+        model: an ``AlignParts``.
+        encode: the text encoder's ``encode``.
+        features: see :func:`forward`.
+        candidates: the names to choose from; in mode "query" exactly one.
+        mode: "closed" (one partlet a name), "open" (any number of partlets a name) or "query".
+        category: what the Mahalanobis confidence of mode "closed" belongs to.
+        statistics: training statistics; without them the confidence is Eq. 20 alone.
+        fill: give points that Eq. 22 leaves unlabelled the best mask's name all the same.
+
+    Raises:
+        AlignPartsError: no candidates, an unknown mode, several candidates for a query, or unfit features.
+    """
+    if mode not in ("closed", "open", "query"):
+        raise AlignPartsError(f"mode '{mode}': expected closed, open or query")
+    if mode == "query" and len(candidates) != 1:
+        raise AlignPartsError(f"mode 'query': expected one candidate, got {len(candidates)}")
+    if not candidates:
+        raise AlignPartsError("no candidate names to choose from")
+    partlets = forward(model, features, next(model.parameters()).device)
+    if mode == "query":
+        return retrieval(partlets, encode, candidates[0])
+    if mode == "open":
+        return open_vocabulary(partlets, encode, candidates, fill=fill)
+    return closed_vocabulary(
+        partlets, encode, candidates, category=category, statistics=statistics, fill=fill
+    )
+
+
+def point_labels(
+    mask: Float[np.ndarray, "active n"], fill: bool = False
+) -> tuple[Int64[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Eq. 22: the best active partlet (row) of every point, and whether its probability reaches 0.5."""
+    best = mask.argmax(axis=0).astype(np.int64)
+    sure = mask.max(axis=0) >= ACTIVE_ABOVE
+    return best, np.ones_like(sure) if fill else sure
+
+
+def _assemble(
+    partlets: Partlets,
+    active: Int[np.ndarray, " active"],
+    chosen: Int[np.ndarray, " active"],
+    confidence: Float[np.ndarray, " active"],
+    candidates: Sequence[Candidate],
+    fill: bool,
+) -> Prediction:
+    best, labelled = point_labels(partlets.mask[active], fill)
+    points = np.bincount(best[labelled], minlength=len(active))
+    # Candidates that share a name are one part, whichever text found it.
+    names = [candidates[index].name for index in chosen.tolist()]
+    members: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        if points[row]:
+            members.setdefault(name, []).append(row)
+    part_of = np.full(len(active), -1, np.int64)
+    parts = []
+    for name, rows in members.items():
+        part_of[rows] = len(parts)
+        lead = max(rows, key=lambda row: (partlets.partness[active[row]], -row))
+        parts.append(
+            PredictedPart(
+                name=name,
+                description=candidates[int(chosen[lead])].description,
+                confidence=pooled_confidence(confidence[rows], points[rows]),
+                partness=float(partlets.partness[active[lead]]),
+                partlet=int(active[lead]),
+            )
+        )
+    return Prediction(np.where(labelled, part_of[best], -1), parts)
+
+
+def _cosines(
+    partlets: Partlets, active: Int[np.ndarray, " active"], encode: Encode, candidates: Sequence[Candidate]
+) -> Float[np.ndarray, "active candidates"]:
+    if not candidates:
+        raise AlignPartsError("no candidate names to choose from")
+    texts = np.asarray(encode([candidate.text for candidate in candidates]))
+    embeddings = partlets.embeddings[active]
+    if texts.shape[1] != embeddings.shape[1]:
+        raise AlignPartsError(
+            f"text embeddings are {texts.shape[1]} wide, the model's partlets {embeddings.shape[1]}; "
+            "take the text encoder that the model was trained with"
+        )
+    return _unit(embeddings) @ texts.T
+
+
+def _unit(vectors: Float[np.ndarray, "*batch d"]) -> Float[np.ndarray, "*batch d"]:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -1,0 +1,124 @@
+"""Seconds of every stage, end to end, at the same number of points. Never part of a result table."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import torch
+
+from alignparts.baselines.clustering import cluster_points
+from alignparts.corpus.sampling import sample_surface
+from alignparts.corpus.shape import LabelledShape
+from alignparts.evaluate import CLUSTERING, OURS
+from alignparts.features.extract import geometry_of
+from alignparts.features.lift import lift
+from alignparts.inference import Candidate, forward, open_vocabulary
+from alignparts.pipeline import NamedPartsPipeline
+from alignparts.render import render_views
+
+COLUMNS = ["method", "stage", "seconds", "ratio", "points", "device"]
+"""``ratio``: of a stage to the decoder, in the same run."""
+
+
+def time_stages(
+    pipeline: NamedPartsPipeline, shapes: Sequence[LabelledShape], *, points: int = 2048, repetitions: int = 5
+) -> pd.DataFrame:
+    """Median seconds a shape of every stage, over shapes and repetitions.
+
+    Decoder is everything after fusion in the model's pass; k-means runs at each shape's true number of
+    parts on as many points, on one thread, the rest on as many threads as torch is allowed.
+
+    Args:
+        pipeline: the trained model and its encoders.
+        shapes: what to time on.
+        points: surface samples a shape.
+        repetitions: of each shape, after one that does not count.
+    """
+    runs: dict[str, list[float]] = {}
+    device = next(pipeline.model.parameters()).device
+    for shape in shapes:
+        for repetition in range(repetitions + 1):
+            record: dict[str, float] = {}
+            _run(pipeline, shape, points, record, device)
+            if repetition:
+                for stage, seconds in record.items():
+                    runs.setdefault(stage, []).append(seconds)
+    median = {stage: float(np.median(values)) for stage, values in runs.items()}
+    decoder = max(median["decoder"], 1e-9)
+    rows = [
+        (CLUSTERING if stage == "k-means" else OURS, stage, seconds, seconds / decoder, points, str(device))
+        for stage, seconds in median.items()
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.round({"seconds": 5, "ratio": 3})
+
+
+def _run(
+    pipeline: NamedPartsPipeline,
+    shape: LabelledShape,
+    points: int,
+    record: dict[str, float],
+    device: torch.device,
+) -> None:
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        record[name] = time.perf_counter() - start
+
+    manifest, encoders = pipeline.manifest, pipeline.encoders
+    with stage("sampling"):
+        sample = sample_surface(shape.surface, points, 0)
+    with stage("rendering"):
+        views = render_views(shape.surface, manifest.views, manifest.resolution)
+    with stage("DINOv2"):
+        maps = encoders.appearance.encode(views.color)
+    with stage("lifting"):
+        appearance = lift(maps, views, sample.points, sample.normals)
+    with stage("PartField"):
+        geometry = geometry_of(shape.surface, sample, encoders.geometry)
+    features = {"points": sample.points, "geometry": geometry, "appearance": appearance}
+    inside: dict[str, float] = {}
+    with stage("model"), _clock(pipeline.model, "fusion", inside, device):
+        partlets = forward(pipeline.model, features, device)
+    record["fusion"] = inside.get("fusion", 0.0)
+    record["decoder"] = record["model"] - record["fusion"]
+    names = [Candidate(name) for name in shape.part_names]
+    pipeline.text.encode([name.text for name in names])
+    with stage("assignment"):
+        open_vocabulary(partlets, pipeline.text.encode, names)
+    clusters = max(len(names), 1)
+    with stage("k-means"):
+        cluster_points(geometry, clusters)
+
+
+@contextmanager
+def _clock(model: torch.nn.Module, name: str, into: dict[str, float], device: torch.device) -> Iterator[None]:
+    """Seconds that a child module takes while the block runs."""
+    child: torch.nn.Module | None = getattr(model, name, None)
+    if child is None:
+        yield
+        return
+    started = [0.0]
+
+    def now() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    def begin(*_: object) -> None:
+        started[0] = now()
+
+    def end(*_: object) -> None:
+        into[name] = into.get(name, 0.0) + now() - started[0]
+
+    handles = [child.register_forward_pre_hook(begin), child.register_forward_hook(end)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
