@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from alignparts.baselines.clustering import cluster_points
 from alignparts.confidence import Statistics
 from alignparts.corpus.sampling import seed_of
 from alignparts.errors import AlignPartsError
+from alignparts.features.store import FeatureStore
 from alignparts.inference import (
     Candidate,
     Encode,
@@ -27,9 +27,6 @@ from alignparts.inference import (
 )
 from alignparts.metrics import Interval, TextSimilarity, interval, relative_gain, shape_metrics
 from alignparts.vocabulary import Vocabulary, words
-
-if TYPE_CHECKING:
-    from alignparts.features.store import FeatureStore
 
 OURS = "ALIGN-Parts"
 GIVEN = "ALIGN-Parts, category given"
@@ -116,7 +113,7 @@ def subset(arrays: Mapping[str, np.ndarray], points: int, key: str, seed: int = 
 
 
 def evaluate_corpus(
-    store: "FeatureStore",
+    store: FeatureStore,
     model: torch.nn.Module,
     encode: Encode,
     vocabulary: Vocabulary,

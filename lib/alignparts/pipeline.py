@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int32
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +19,9 @@ from alignparts.corpus.surface import Surface
 from alignparts.errors import AlignPartsError
 from alignparts.export import Written, export_named
 from alignparts.faces import face_labels
+from alignparts.features.appearance import AppearanceEncoder
+from alignparts.features.extract import Encoders, extract
+from alignparts.features.partfield import PartField
 from alignparts.inference import (
     Candidate,
     Mode,
@@ -34,10 +38,6 @@ from alignparts.meshio import InputMesh, load_mesh
 from alignparts.run import write_text
 from alignparts.text import TextEncoder
 from alignparts.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from alignparts.features.extract import Encoders
-    from alignparts.model import AlignParts
 
 MANIFEST = "pipeline.json"
 
@@ -111,8 +111,8 @@ class NamedPartsPipeline:
 
     def __init__(
         self,
-        model: "AlignParts",
-        encoders: "Encoders",
+        model: torch.nn.Module,
+        encoders: Encoders,
         text: TextEncoder,
         vocabulary: Vocabulary | None = None,
         statistics: Statistics | None = None,
@@ -126,15 +126,12 @@ class NamedPartsPipeline:
         self.manifest = manifest or Manifest()
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> Self:
+    def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> "NamedPartsPipeline":
         """Load a model folder: weights, statistics, ``pipeline.json`` and what that refers to.
 
         Raises:
             AlignPartsError: something is missing or does not fit.
         """
-        from alignparts.features.appearance import AppearanceEncoder
-        from alignparts.features.extract import Encoders
-        from alignparts.features.partfield import PartField
         from alignparts.model import AlignParts
 
         folder = Path(folder)
@@ -149,7 +146,8 @@ class NamedPartsPipeline:
             geometry=PartField.from_pretrained(_source(folder, manifest.geometry)),
             appearance=AppearanceEncoder.from_pretrained(_source(folder, manifest.appearance)),
         )
-        encoders = _to(encoders, device)
+        encoders.geometry.to(device)
+        encoders.appearance.to(device)
         text = TextEncoder.from_name(manifest.text_encoder, device)
         own = folder / manifest.vocabulary
         # A model folder that training left without its vocabulary: the pipeline's.
@@ -162,8 +160,6 @@ class NamedPartsPipeline:
         self, surface: Surface, key: str, points: int | None = None
     ) -> tuple[Sample, dict[str, Any]]:
         """Samples of a surface and their features; equal keys give equal samples."""
-        from alignparts.features.extract import extract
-
         sample = sample_surface(surface, points or self.manifest.points, seed_of(key, 0))
         arrays = extract(
             surface, sample, self.encoders, views=self.manifest.views, resolution=self.manifest.resolution
@@ -288,16 +284,7 @@ def _source(folder: Path, name: str) -> str:
     return str(beside.resolve()) if beside.is_dir() or name.startswith(".") else name
 
 
-def _to(encoders: Any, device: str) -> Any:
-    for encoder in (encoders.geometry, encoders.appearance):
-        if hasattr(encoder, "to"):
-            encoder.to(device)
-    return encoders
-
-
 def _check_device(device: str) -> None:
-    import torch
-
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

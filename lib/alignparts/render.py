@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, UInt8
 from alignparts.corpus.surface import Surface
 from alignparts.errors import AlignPartsError
 
-ELEVATIONS = (20.0, -15.0, 45.0)
-"""Degrees above the horizon, taken in turn by successive views: most of a shape, its underside, its top."""
+ELEVATIONS = (20.0, -30.0, 45.0)
+"""Degrees above the horizon, taken in turn by successive views: the sides, the underside, the top."""
 
 FIELD_OF_VIEW = 40.0
 """Degrees, both ways."""

@@ -14,24 +14,114 @@ params = None         # every block of params.yaml, given by the pipeline
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.decomposition import PCA
 
 from alignparts.corpus.index import Corpus
-from alignparts.corpus.sampling import sample_surface, seed_of
-from alignparts.features import pipeline
+from alignparts.features import pretrain
 from alignparts.features.extract import Encoders, extract_corpus
-from alignparts.features.store import FeatureStore
-from alignparts.ontology import Vocabulary
 from alignparts.render import render_views
 from alignparts.run import start
+from alignparts.vocabulary import Vocabulary
 
 run = start("features", params=params, smoke=smoke)
 corpus = Corpus(run.data / "corpus")
 vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
-train_ids = corpus.ids(split="train")
-print("training shapes:", len(train_ids))
+print("training shapes:", len(corpus.ids(split="train")))
 
 # %% [markdown]
 # ## Renders by ray casting
 #
-# Eight views with texture look-up and fixed lights; every pixel knows its face, which is what tells later
-# whether a point was seen.
+# Texture look-up, fixed lights, and the face under every pixel, which tells later whether a point was seen.
+# Clouds without a mesh (Find3D's benchmark) are drawn as one small oriented square a point.
+
+# %%
+shape_id = corpus.ids(split="train", dataset="compat")[0]
+surface = corpus.load(shape_id).surface
+views = render_views(surface, run.params.features.views, run.params.features.resolution)
+print("views:", views.color.shape, "| share of pixels on the shape: more than 1%:", bool((views.face >= 0).mean() > 0.01))
+figure, axes = plt.subplots(1, len(views), figsize=(2 * len(views), 2))
+for axis, picture in zip(axes, views.color, strict=True):
+    axis.imshow(picture)
+    axis.axis("off")
+run.figure(figure, "views")
+plt.show()
+
+# %% [markdown]
+# ## Geometry: a part field
+#
+# Pairs of points of one part instance are pulled together, points of other instances pushed away. The loss is
+# in nats; a field that knows nothing stays near the logarithm of the number of negatives.
+
+# %%
+geometry_loss = []
+geometry = pretrain.geometry_encoder(
+    corpus, run.params, run.models / "geometry", lambda step, values: geometry_loss.append(values["loss"])
+)
+print("d_g:", geometry.d_g, "| input points:", geometry.config.input_points)
+
+# %% [markdown]
+# ## Appearance: self-distilled renders
+#
+# A student that sees crops must agree with its own moving average that sees the whole picture, and must
+# guess the patches hidden from it.
+
+# %%
+appearance, appearance_losses = pretrain.appearance_encoder(corpus, run.params, run.models / "appearance")
+print("d_a:", appearance.d_a)
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(10, 3))
+axes[0].plot(geometry_loss, lw=0.7)
+axes[0].set(title="part field", xlabel="step", ylabel="contrastive loss")
+for name in appearance_losses[0] if appearance_losses else ():
+    axes[1].plot([losses[name] for losses in appearance_losses], lw=0.7, label=name)
+axes[1].set(title="appearance", xlabel="step")
+if appearance_losses:
+    axes[1].legend()
+if geometry_loss:
+    run.figure(figure, "encoder_curves")
+plt.show()
+
+# %% [markdown]
+# ## Every shape, once
+#
+# Features go to a store of shards; a shape that is in it is not done again.
+
+# %%
+encoders = Encoders(geometry, appearance)
+store = extract_corpus(corpus, vocabulary, encoders, run.params, run.data / "features")
+arrays, meta = store.load(shape_id)
+print("shapes in the store:", len(store))
+print({name: array.shape for name, array in arrays.items()})
+assert len(store) == len(corpus)
+assert all(np.isfinite(array).all() for array in arrays.values())
+
+# %% [markdown]
+# The first three principal components of both features as colours: what is one colour is one thing to the encoder.
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(12, 4), subplot_kw={"projection": "3d"})
+x, y, z = arrays["points"].T
+for axis, name in zip(axes, ("colors", "geometry", "appearance"), strict=True):
+    values = arrays[name].astype(np.float32)
+    if name != "colors":
+        values = PCA(3, svd_solver="full").fit_transform(values)
+        low, high = np.percentile(values, [2, 98], axis=0)
+        values = np.clip((values - low) / np.maximum(high - low, 1e-6), 0, 1)
+    axis.scatter(x, -z, y, c=values, s=2)
+    axis.set_title(name)
+    axis.set_axis_off()
+    axis.set_box_aspect((1, 1, 1))
+run.figure(figure, "features")
+plt.show()
+
+# %%
+seen = [store.meta(one)["seen"] for one in store.ids()]
+run.metrics(
+    {
+        "shapes": len(store),
+        "d_g": geometry.d_g,
+        "d_a": appearance.d_a,
+        "points_seen_in_a_view": round(float(np.mean(seen)), 4),
+    }
+)

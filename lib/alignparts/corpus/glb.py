@@ -131,7 +131,7 @@ def load_scene(
 
 
 def parts_by_node(scene: trimesh.Scene) -> tuple[list[int], np.ndarray]:
-    """The glTF nodes that hold triangles, ascending, and for every face of the scene the position of its node.
+    """The glTF nodes that hold triangles, ascending, and for every face of the scene its node's position.
 
     Faces are in the order of :func:`alignparts.corpus.surface.surface_from_scene`; the primitives of one node
     belong together.

@@ -11,6 +11,8 @@ from PIL import Image
 from alignparts.corpus.glb import join_container
 from alignparts.corpus.surface import Surface
 
+_UNLABELLED: dict[str, Any] = {"name": "unlabelled", "extras": {"part": "", "instance": -1}}
+
 
 def write_glb(
     path: Path,
@@ -45,7 +47,7 @@ def write_glb(
     parts, starts = np.unique(surface.face_part[order], return_index=True)
     ends = [*starts[1:].tolist(), len(order)]
     for part, start, end in zip(parts.tolist(), starts.tolist(), ends, strict=True):
-        node = nodes[part] if part >= 0 else {"name": "unlabelled", "extras": {"part": "", "instance": -1}}
+        node = nodes[part] if part >= 0 else _UNLABELLED
         mesh = writer.mesh(node["name"], order[start:end], shift)
         tree_nodes.append({"name": node["name"], "mesh": mesh, "extras": node["extras"]})
     roots = list(range(len(tree_nodes)))
@@ -113,7 +115,7 @@ class _Writer:
         points = (surface.vertices[corner[first]] - shift).astype(np.float32)
         attributes = {"POSITION": self._accessor(points, "VEC3", 34962, bounds=True)}
         if textured:
-            flipped = uv[first] * np.float32([1, -1]) + np.float32([0, 1])
+            flipped = uv[first] * np.array([1, -1]) + np.array([0, 1])
             attributes["TEXCOORD_0"] = self._accessor(flipped.astype(np.float32), "VEC2", 34962)
         clear = False
         if factor is None:

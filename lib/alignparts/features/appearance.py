@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
@@ -76,14 +75,14 @@ class AppearanceEncoder(nn.Module):
         self.requires_grad_(False).eval()
 
     @classmethod
-    def small(cls, resolution: int = 112, seed: int = 0) -> Self:
+    def small(cls, resolution: int = 112, seed: int = 0) -> "AppearanceEncoder":
         """The small network with random weights, equal for equal seeds."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return cls(Dinov2Model(small_config(resolution)))
 
     @classmethod
-    def from_pretrained(cls, source: str | os.PathLike[str]) -> Self:
+    def from_pretrained(cls, source: str | os.PathLike[str]) -> "AppearanceEncoder":
         """Load a folder, or a public checkpoint by its name on the Hugging Face hub.
 
         Args:

@@ -2,7 +2,7 @@
 
 What DINOv2 does (Oquab et al. 2023, section 4), at a small size: a student matches a slowly moving teacher
 on whole pictures seen through different crops (DINO) and on patches that are hidden from the student (iBOT);
-centring and sharpening of the teacher, and a term that spreads pictures apart (KoLeo), keep it from collapse.
+centring of the teacher (Sinkhorn-Knopp) and a term that spreads pictures apart (KoLeo) keep it from collapse.
 """
 
 import math
@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax, normalize, softmax
+from torch.nn.functional import log_softmax, normalize
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
@@ -45,7 +45,6 @@ class Recipe:
         momentum: of the teacher at the start; it rises to 1.
         teacher_temperature: sharpness of the teacher.
         student_temperature: sharpness of the student.
-        center_momentum: of the centres.
         koleo: weight of the spreading term.
     """
 
@@ -61,7 +60,6 @@ class Recipe:
     momentum: float = 0.98
     teacher_temperature: float = 0.05
     student_temperature: float = 0.1
-    center_momentum: float = 0.9
     koleo: float = 0.1
 
 
@@ -88,17 +86,12 @@ class Branch(nn.Module):
 
 
 class Learner(nn.Module):
-    """Student, teacher and the centres of the teacher's scores."""
-
-    picture_center: Tensor
-    patch_center: Tensor
+    """Student and teacher."""
 
     def __init__(self, encoder: AppearanceEncoder, prototypes: int) -> None:
         super().__init__()
         self.student = Branch(encoder, prototypes).requires_grad_(True).train()
         self.teacher = deepcopy(self.student).requires_grad_(False).eval()
-        self.register_buffer("picture_center", torch.zeros(prototypes))
-        self.register_buffer("patch_center", torch.zeros(prototypes))
 
     def losses(
         self,
@@ -107,20 +100,15 @@ class Learner(nn.Module):
         hidden: Bool[Tensor, "two_b patches"],
         recipe: Recipe,
     ) -> dict[str, Float[Tensor, ""]]:
-        """DINO, iBOT and KoLeo losses of crops; moves the centres.
+        """DINO, iBOT and KoLeo losses of crops.
 
         The crops of one picture are one batch apart.
         """
         batch = len(large) // 2
         with torch.no_grad():
             seen = self.teacher.backbone(large).last_hidden_state
-            picture = self.teacher.picture(seen[:, 0])
-            patch = self.teacher.patch(seen[:, 1:][hidden])
-            target = softmax((picture - self.picture_center) / recipe.teacher_temperature, dim=1)
-            patch_target = softmax((patch - self.patch_center) / recipe.teacher_temperature, dim=1)
-            keep = recipe.center_momentum
-            self.picture_center.mul_(keep).add_(picture.mean(dim=0), alpha=1 - keep)
-            self.patch_center.mul_(keep).add_(patch.mean(dim=0), alpha=1 - keep)
+            target = sinkhorn(self.teacher.picture(seen[:, 0]), recipe.teacher_temperature)
+            patch_target = sinkhorn(self.teacher.patch(seen[:, 1:][hidden]), recipe.teacher_temperature)
         guess = self.student.backbone(large, bool_masked_pos=hidden).last_hidden_state
         local = self.student.backbone(small).last_hidden_state[:, 0]
         views = torch.cat([guess[:, 0], local])
@@ -146,6 +134,27 @@ class Learner(nn.Module):
         pairs = zip(self.teacher.parameters(), self.student.parameters(), strict=True)
         for slow, fast in pairs:
             slow.mul_(momentum).add_(fast, alpha=1 - momentum)
+
+
+def sinkhorn(
+    scores: Float[Tensor, "n prototypes"], temperature: float, rounds: int = 3
+) -> Float[Tensor, "n prototypes"]:
+    """The teacher's targets: soft assignments in which every prototype is used alike (SwAV, DINOv2).
+
+    Args:
+        scores: cosines to the prototypes.
+        temperature: the smaller, the harder the assignments.
+        rounds: of making columns and rows equal in turn.
+
+    Returns:
+        Rows that add up to 1.
+    """
+    count, prototypes = scores.shape
+    share = ((scores - scores.max()) / temperature).exp()
+    for _ in range(rounds):
+        share = share / (share.sum(dim=0, keepdim=True) * prototypes).clamp(min=1e-12)
+        share = share / (share.sum(dim=1, keepdim=True) * count).clamp(min=1e-12)
+    return share * count
 
 
 def train_appearance(

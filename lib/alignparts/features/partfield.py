@@ -83,7 +83,7 @@ class PartFieldConfig:
             voxel_resolution=16,
             point_width=32,
             unet_widths=(16, 32, 64),
-            token_width=128,
+            token_width=96,
             layers=3,
             heads=4,
             downsample=4,

@@ -90,7 +90,7 @@ def _table(root: Path, name: str) -> Any:
 @functools.lru_cache(maxsize=2)
 def _compositions(root: Path) -> dict[str, dict[str, str]]:
     """Parts and materials of every shape that has a fine composition; the lowest numbered one counts."""
-    styles = open_tree(root) / "styles"
+    styles: Any = open_tree(root) / "styles"
     result: dict[str, dict[str, str]] = {}
     if not is_tree(open_tree(root)) or not styles.is_dir():
         return result
@@ -130,7 +130,7 @@ class _Textures(trimesh.resolvers.Resolver):
     def __init__(self, root: Tree, composition: dict[str, str]) -> None:
         self.root = root
         self.composition = composition
-        self.files = {}
+        self.files: dict[str, Any] = {}
         if is_tree(root):
             self.files = _table(Path(str(root).rstrip("/")), "textures_map.json") or {}
 

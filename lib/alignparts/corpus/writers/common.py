@@ -63,9 +63,9 @@ def write_json(path: Path, value: Any, indent: int | None = None) -> None:
     write_bytes(path, json.dumps(value, indent=indent).encode())
 
 
-def table_text(*columns: np.ndarray) -> bytes:
-    """Columns of numbers as text, separated by blanks; floats to six decimals."""
-    arrays = [np.round(c.astype(np.float64), 6) + 0.0 if c.dtype.kind == "f" else c for c in columns]
+def table_text(*columns: np.ndarray, decimals: int = 5) -> bytes:
+    """Columns of numbers as text, separated by blanks; floats to so many decimals."""
+    arrays = [np.round(c.astype(np.float64), decimals) + 0.0 if c.dtype.kind == "f" else c for c in columns]
     table = pa.table([pa.array(array) for array in arrays], names=[str(i) for i in range(len(arrays))])
     stream = io.BytesIO()
     pc.write_csv(table, stream, pc.WriteOptions(include_header=False, delimiter=" "))

@@ -121,7 +121,7 @@ def _gltf(surface: Surface, parts: list[str], alpha: dict[str, bool]) -> dict[st
     for index, part in enumerate(parts):
         faces = np.flatnonzero(surface.face_part == index)
         points = surface.vertices[surface.faces[faces]].reshape(-1, 3).astype(np.float32)
-        uv = surface.uv[faces].reshape(-1, 2) * np.float32([1, -1]) + np.float32([0, 1])
+        uv = surface.uv[faces].reshape(-1, 2) * np.array([1, -1]) + np.array([0, 1])
         rows = np.concatenate([points, uv, np.repeat(normals[faces], 3, axis=0)], axis=1, dtype=np.float32)
         distinct, at = np.unique(rows.view([("", np.float32)] * 8).reshape(-1), return_inverse=True)
         rows = distinct.view(np.float32).reshape(-1, 8)

@@ -143,6 +143,8 @@ def _write_samples(folder: Path, surface: Surface, leaf_of: np.ndarray, seed: in
     points = full.points / full.scale + full.center
     rgba = surface.color_at(full.face, full.bary)
     rgb = np.round(rgba[:, :3] * 255).astype(np.int64)
-    table = table_text(*points.T, *full.normals.T, *rgb.T, np.round(rgba[:, 3], 3))
+    table = table_text(
+        *points.T, *np.round(full.normals.astype(np.float64), 3).T, *rgb.T, np.round(rgba[:, 3], 3)
+    )
     (folder / "sample-points-all-pts-nor-rgba-10000.txt").write_bytes(table)
     (folder / "sample-points-all-label-10000.txt").write_bytes(table_text(leaf_of[full.instance]))

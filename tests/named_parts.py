@@ -1,0 +1,76 @@
+"""A pipeline with a model made by hand, for the tests of what stands around the model."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from alignparts.corpus.sampling import sample_surface
+from alignparts.pipeline import Manifest, NamedPartsPipeline
+from alignparts.vocabulary import CategoryEntry, PartEntry, Vocabulary
+
+WORDS = ["top", "bottom", "handle", "mug", "chair"]
+
+
+class Text:
+    """One axis a known word; any other text gets a direction of its own kind."""
+
+    d_t = 8
+
+    def encode(self, texts):
+        rows = np.full((len(texts), self.d_t), 0.01, np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            row[WORDS.index(text) if text in WORDS else 7] = 1
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+class Halves(torch.nn.Module):
+    """The upper half of a shape is its top, the lower half its bottom; the middle is nobody's."""
+
+    def __init__(self):
+        super().__init__()
+        self.config = SimpleNamespace(d_g=3, d_a=2)
+        self.fusion = torch.nn.Identity()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, points, geometry, appearance):
+        height = self.fusion(points)[..., 1]
+        text = torch.from_numpy(Text().encode(["top", "bottom", "mug"]))
+        return SimpleNamespace(
+            mask_logits=torch.stack([40 * (height - 0.1), 40 * (-height - 0.1)], dim=1),
+            partness=torch.full((1, 2), 4.0),
+            partlets=text[None, :2],
+            global_embedding=text[2:],
+            fused=geometry,
+        )
+
+
+class HandMade(NamedPartsPipeline):
+    """Features that need no encoder."""
+
+    def __init__(self):
+        self.model, self.text, self.vocabulary = Halves(), Text(), vocabulary()
+        self.statistics, self.manifest = None, Manifest(points=512)
+
+    def features(self, surface, key, points=None):
+        sample = sample_surface(surface, points or self.manifest.points, 0)
+        appearance = np.ones((len(sample.points), 2), np.float32)
+        return sample, {"points": sample.points, "geometry": sample.points, "appearance": appearance}
+
+
+def vocabulary():
+    def entry(name, parts):
+        return CategoryEntry(
+            description=name,
+            count=1,
+            aliases=(),
+            parts={part: PartEntry(description=part, count=1, aliases=()) for part in parts},
+        )
+
+    return Vocabulary(
+        entries={"mug": entry("mug", ["top", "bottom", "handle"]), "chair": entry("chair", ["top"])}
+    )
+
+
+def pipeline():
+    return HandMade()

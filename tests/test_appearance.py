@@ -1,0 +1,196 @@
+"""The appearance encoder: reading, writing, and learning from pictures alone."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
+
+from alignparts.corpus.surface import make_surface
+from alignparts.errors import AlignPartsError
+from alignparts.features.appearance import DEVIATION, MEAN, AppearanceEncoder
+from alignparts.features.appearance_train import Recipe, train_appearance
+from alignparts.features.augment import crops
+from alignparts.render import render_views
+
+CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
+SIDES = np.array(
+    [[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
+     [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3]]
+)  # fmt: skip
+
+
+def textured_table(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures of a striped slab on four speckled legs, and the part of every pixel: 0 slab, 1 leg, -1 none."""
+    size = rng.uniform([0.6, 0.1, 0.6], [1.0, 0.25, 1.0])
+    boxes = [(size, np.array([0, 0.5, 0]))]
+    boxes += [(np.array([0.12, 0.5, 0.12]), np.array([x * size[0] * 0.8, -0.1, z * size[2] * 0.8]))
+              for x in (-1, 1) for z in (-1, 1)]  # fmt: skip
+    stripes = np.full((32, 32, 4), 255, np.uint8)
+    stripes[:, ::4, :3] = rng.integers(0, 120, 3)
+    speckles = np.full((32, 32, 4), 255, np.uint8)
+    speckles[:, :, :3] = rng.integers(40, 255, (32, 32, 1))
+    uv = np.tile(np.array([[0, 0], [1, 0], [1, 1]], np.float32), (12 * len(boxes), 1, 1))
+    surface = make_surface(
+        np.concatenate([CORNERS * half + at for half, at in boxes]),
+        np.concatenate([SIDES + 8 * number for number in range(len(boxes))]),
+        uv=uv,
+        color=(*rng.uniform(0.5, 1, 3), 1.0),
+        face_material=np.repeat([0, 1, 1, 1, 1], 12),
+        textures=(stripes, speckles),
+    )
+    views = render_views(surface, views=4, resolution=48)
+    return views.color, np.where(views.face < 0, -1, (views.face >= 12).astype(int))
+
+
+def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    drawn = [textured_table(np.random.default_rng([seed, number])) for number in range(count)]
+    return np.concatenate([color for color, _ in drawn]), np.concatenate([part for _, part in drawn])
+
+
+def retrieval(encoder: AppearanceEncoder, images: np.ndarray, part: np.ndarray) -> float:
+    """Share of patches whose nearest patch of another shape is of the same part."""
+    maps = encoder.encode(images)
+    count, rows, columns, channels = maps.shape
+    blocks = part.reshape(count, rows, encoder.patch, columns, encoder.patch)
+    pure = (blocks == blocks[:, :, :1, :, :1]).all(axis=(2, 4)) & (blocks[:, :, 0, :, 0] >= 0)
+    features, label = maps[pure], blocks[:, :, 0, :, 0][pure]
+    shape = np.nonzero(pure)[0] // 4
+    features = features - features.mean(axis=0)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    likeness = features @ features.T
+    likeness[shape[:, None] == shape] = -2
+    hit = label[likeness.argmax(axis=1)] == label
+    return float(np.mean([hit[label == kind].mean() for kind in (0, 1)]))
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[AppearanceEncoder, list[dict[str, float]]]:
+    images, _ = pictures(12, seed=0)
+    torch.set_num_threads(1)
+    return train_appearance(images, Recipe(steps=60, batch_size=12, lr=1e-3, prototypes=64))
+
+
+def test_training_lowers_the_loss_and_features_do_not_collapse(trained) -> None:
+    encoder, history = trained
+    dino = np.array([step["dino"] for step in history])
+    ibot = np.array([step["ibot"] for step in history])
+    assert ibot[-10:].mean() < ibot[:10].mean() - 0.3
+    assert dino[-10:].mean() < dino[:10].mean()
+    maps = encoder.encode(pictures(4, seed=1)[0]).reshape(-1, encoder.d_a)
+    assert (maps.std(axis=0) > 0.05).all()
+    spectrum = np.linalg.svd(maps - maps.mean(axis=0), compute_uv=False) ** 2
+    share = spectrum / spectrum.sum()
+    assert np.exp(-(share * np.log(share + 1e-12)).sum()) > 4  # effective dimensions
+
+
+def test_training_tells_parts_apart_better_than_chance_weights(trained) -> None:
+    images, part = pictures(8, seed=2)
+    random = AppearanceEncoder.small(48, seed=0)
+    assert retrieval(trained[0], images, part) > retrieval(random, images, part) + 0.02
+
+
+def test_equal_seeds_give_equal_weights_and_a_killed_run_ends_the_same(tmp_path) -> None:
+    images, _ = pictures(3, seed=0)
+    recipe = Recipe(steps=4, batch_size=4, prototypes=16)
+    whole, losses = train_appearance(images, recipe)
+    state = tmp_path / "state.safetensors"
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("alignparts.features.appearance_train._schedule", _die_at(2, killed))
+        with pytest.raises(KilledError):
+            train_appearance(images, recipe, checkpoint=state, save_every=1)
+    resumed, again = train_appearance(images, recipe, checkpoint=state, save_every=1)
+    assert again == losses
+    for left, right in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=0, atol=0)
+    other, _ = train_appearance(images, Recipe(steps=4, batch_size=4, prototypes=16, seed=1), checkpoint=state)
+    assert (other.encode(images[:1]) != whole.encode(images[:1])).any()
+    state.write_bytes(b"broken")
+    with pytest.raises(AlignPartsError, match="not a checkpoint"):
+        train_appearance(images, recipe, checkpoint=state)
+
+
+def _die_at(step: int, then):
+    from alignparts.features.appearance_train import _schedule as schedule
+
+    return lambda at, steps: then() if at == step else schedule(at, steps)
+
+
+def test_training_refuses_what_it_cannot_use() -> None:
+    with pytest.raises(AlignPartsError, match="two square pictures"):
+        train_appearance(np.zeros((1, 16, 16, 3), np.uint8), Recipe(steps=1))
+    with pytest.raises(AlignPartsError, match="multiple, e.g. 16"):
+        train_appearance(np.zeros((3, 17, 17, 3), np.uint8), Recipe(steps=1))
+
+
+def test_crops_keep_size_and_range_and_depend_on_the_generator_alone() -> None:
+    images = torch.from_numpy(pictures(1, seed=5)[0])
+    first = crops(images, 24, (0.2, 0.6), torch.Generator().manual_seed(1))
+    again = crops(images, 24, (0.2, 0.6), torch.Generator().manual_seed(1))
+    other = crops(images, 24, (0.2, 0.6), torch.Generator().manual_seed(2))
+    assert first.shape == (4, 3, 24, 24)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    mean, deviation = torch.tensor(MEAN)[:, None, None], torch.tensor(DEVIATION)[:, None, None]
+    pixels = first * deviation + mean
+    assert pixels.min() >= -1e-5 and pixels.max() <= 1 + 1e-5
+
+
+def test_saved_and_read_again(tmp_path) -> None:
+    encoder = AppearanceEncoder.small(32, seed=3)
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 48, 3)).astype(np.uint8)
+    encoder.save_pretrained(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    again = AppearanceEncoder.from_pretrained(tmp_path)
+    features = again.encode(images)
+    assert features.shape == (3, 4, 6, encoder.d_a)
+    np.testing.assert_array_equal(features, encoder.encode(images, batch_size=3))
+    np.testing.assert_allclose(features, encoder.encode(images, batch_size=1), atol=1e-5)
+    assert not any(value.requires_grad for value in again.parameters())
+
+
+@pytest.mark.parametrize("registers", [0, 4])
+def test_public_layouts_give_the_tokens_of_their_patches(tmp_path, registers: int) -> None:
+    sizes = dict(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=2, patch_size=14, image_size=70, mlp_ratio=2
+    )
+    model = (
+        Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**sizes, num_register_tokens=registers))
+        if registers
+        else Dinov2Model(Dinov2Config(**sizes))
+    )
+    model.eval().save_pretrained(tmp_path)
+    encoder = AppearanceEncoder.from_pretrained(tmp_path)
+    image = np.random.default_rng(0).integers(0, 256, (1, 112, 112, 3)).astype(np.uint8)
+    pixels = (image[0] / 255.0 - MEAN) / DEVIATION
+    with torch.no_grad():
+        tokens = model(torch.tensor(pixels.transpose(2, 0, 1)[None], dtype=torch.float32)).last_hidden_state
+    np.testing.assert_allclose(
+        encoder.encode(image)[0].reshape(64, 24), tokens[0, 1 + registers :].numpy(), atol=1e-4
+    )
+
+
+def test_what_is_missing_is_named_with_its_size(monkeypatch) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(AlignPartsError, match=r"facebook/dinov2-base-not-here.*346 MB.*hf download"):
+        AppearanceEncoder.from_pretrained("facebook/dinov2-base-not-here")
+
+
+def test_other_models_and_sizes_are_refused(tmp_path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(AlignPartsError, match=r"config.json: model_type: expected one of dinov2"):
+        AppearanceEncoder.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "dinov2"}))
+    with pytest.raises(AlignPartsError, match="not a DINOv2 checkpoint"):
+        AppearanceEncoder.from_pretrained(tmp_path)
+    with pytest.raises(AlignPartsError, match="patches of 8 pixels; expected a multiple, e.g. 112, got 110"):
+        AppearanceEncoder.small(112).encode(np.zeros((1, 110, 110, 3), np.uint8))
