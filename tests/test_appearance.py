@@ -22,7 +22,7 @@ SIDES = np.array(
 
 
 def textured_table(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of a striped slab on four speckled legs, and the part of every pixel: 0 slab, 1 leg, -1 none."""
+    """Pictures of a striped slab on speckled legs; the part of every pixel: 0 slab, 1 leg, -1 none."""
     size = rng.uniform([0.6, 0.1, 0.6], [1.0, 0.25, 1.0])
     boxes = [(size, np.array([0, 0.5, 0]))]
     boxes += [(np.array([0.12, 0.5, 0.12]), np.array([x * size[0] * 0.8, -0.1, z * size[2] * 0.8]))
@@ -52,7 +52,7 @@ def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def retrieval(encoder: AppearanceEncoder, images: np.ndarray, part: np.ndarray) -> float:
     """Share of patches whose nearest patch of another shape is of the same part."""
     maps = encoder.encode(images)
-    count, rows, columns, channels = maps.shape
+    count, rows, columns, _ = maps.shape
     blocks = part.reshape(count, rows, encoder.patch, columns, encoder.patch)
     pure = (blocks == blocks[:, :, :1, :, :1]).all(axis=(2, 4)) & (blocks[:, :, 0, :, 0] >= 0)
     features, label = maps[pure], blocks[:, :, 0, :, 0][pure]
@@ -111,7 +111,9 @@ def test_equal_seeds_give_equal_weights_and_a_killed_run_ends_the_same(tmp_path)
     assert again == losses
     for left, right in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=0)
-    other, _ = train_appearance(images, Recipe(steps=4, batch_size=4, prototypes=16, seed=1), checkpoint=state)
+    other, _ = train_appearance(
+        images, Recipe(steps=4, batch_size=4, prototypes=16, seed=1), checkpoint=state
+    )
     assert (other.encode(images[:1]) != whole.encode(images[:1])).any()
     state.write_bytes(b"broken")
     with pytest.raises(AlignPartsError, match="not a checkpoint"):

@@ -27,7 +27,9 @@ def cube(size: float = 1.0, shift: tuple[float, float, float] = (0, 0, 0)) -> Su
 def test_cameras_are_rotations_that_look_at_the_origin_upright() -> None:
     cameras = ring_cameras(8, 3.0)
     rotation = cameras[:, :, :3]
-    np.testing.assert_allclose(rotation @ rotation.transpose(0, 2, 1), np.tile(np.eye(3), (8, 1, 1)), atol=1e-12)
+    np.testing.assert_allclose(
+        rotation @ rotation.transpose(0, 2, 1), np.tile(np.eye(3), (8, 1, 1)), atol=1e-12
+    )
     np.testing.assert_allclose(np.linalg.det(rotation), 1)
     eyes = -np.einsum("vij,vi->vj", rotation, cameras[:, :, 3])
     np.testing.assert_allclose(np.linalg.norm(eyes, axis=1), 3)
@@ -48,7 +50,9 @@ def test_every_pixel_has_the_colour_of_its_face() -> None:
     views = render_views(cube(), views=8, resolution=48, lighting=FLAT)
     shown = views.face >= 0
     assert 0.2 < shown.mean() < 0.7
-    np.testing.assert_array_equal(views.color[shown], (SIDE_COLORS[views.face[shown] // 2, :3] * 255).astype(int))
+    np.testing.assert_array_equal(
+        views.color[shown], (SIDE_COLORS[views.face[shown] // 2, :3] * 255).astype(int)
+    )
     assert (views.color[~shown] == 255).all()
     assert np.isinf(views.depth[~shown]).all()
     # Every side is seen, the bottom too, and from outside.
@@ -69,7 +73,9 @@ def test_depth_and_projection_agree_with_the_geometry() -> None:
     assert (pixel >= -1e-6).all() and (pixel <= 40 + 1e-6).all()
     # The point under a pixel's centre, from its depth, lies on the cube and projects back.
     view, row, column = (index[::37] for index in np.nonzero(views.face >= 0))
-    ray = np.stack([(column + 0.5 - 20) / views.focal, (row + 0.5 - 20) / views.focal, np.ones(len(row))], axis=1)
+    ray = np.stack(
+        [(column + 0.5 - 20) / views.focal, (row + 0.5 - 20) / views.focal, np.ones(len(row))], axis=1
+    )
     camera = ray * views.depth[view, row, column, None]
     world = np.einsum("nji,nj->ni", views.cameras[view, :, :3], camera - views.cameras[view, :, 3])
     np.testing.assert_allclose(np.abs(world).max(axis=1), 1, atol=1e-4)
@@ -132,7 +138,11 @@ def test_a_texture_lands_where_the_uv_says() -> None:
     picture = picture.repeat(32, axis=0).repeat(32, axis=1)
     sheet = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], float)
     surface = make_surface(
-        sheet, np.array([[0, 1, 2], [0, 2, 3]]), uv=(sheet[:, :2] + 1) / 2, color=(1, 1, 1, 1), textures=(picture,)
+        sheet,
+        np.array([[0, 1, 2], [0, 2, 3]]),
+        uv=(sheet[:, :2] + 1) / 2,
+        color=(1, 1, 1, 1),
+        textures=(picture,),
     )
     views = render_views(surface, views=4, resolution=64, lighting=FLAT)
     pixel, _ = views.project(np.array([[-0.5, 0, 0], [0.5, 0, 0]]))

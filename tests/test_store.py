@@ -29,7 +29,9 @@ def same(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
 
 def fill(store: FeatureStore, numbers: range) -> None:
     for number in numbers:
-        store.add(f"shape/{number}", arrays_of(number), {"category": "chair", "part_names": [f"leg {number}"]})
+        store.add(
+            f"shape/{number}", arrays_of(number), {"category": "chair", "part_names": [f"leg {number}"]}
+        )
 
 
 def test_what_goes_in_comes_out(tmp_path) -> None:

@@ -120,6 +120,7 @@ class TrainParams(Block):
     lr_min: float = Field(5e-6, ge=0)
     weight_decay: float = Field(1e-2, ge=0)
     name_prompt_rate: float = Field(0.5, ge=0, le=1)
+    text_negatives: Literal["shape", "category"] = "shape"
     model: ModelParams = ModelParams()
     loss: LossParams = LossParams()
 

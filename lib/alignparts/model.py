@@ -81,6 +81,10 @@ class AlignPartsOutput:
     global_embedding: Float[Tensor, "b d_t"]
     fused: Float[Tensor, "b n d_f"]
 
+    def float(self) -> "AlignPartsOutput":
+        """The same in float32."""
+        return AlignPartsOutput(**{field.name: getattr(self, field.name).float() for field in fields(self)})
+
 
 class AlignParts(
     nn.Module,

@@ -1,5 +1,7 @@
 """A mesh in, named parts out: the model with its encoders and its vocabulary."""
 
+import contextlib
+import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -141,7 +143,9 @@ class NamedPartsPipeline:
             )
         manifest = read_manifest(folder)
         _check_device(device)
-        model = AlignParts.from_pretrained(str(folder)).to(device)
+        # huggingface_hub says on stdout where weights come from.
+        with contextlib.redirect_stdout(io.StringIO()):
+            model = AlignParts.from_pretrained(str(folder)).to(device)
         encoders = Encoders(
             geometry=PartField.from_pretrained(_source(folder, manifest.geometry)),
             appearance=AppearanceEncoder.from_pretrained(_source(folder, manifest.appearance)),

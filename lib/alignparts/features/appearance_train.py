@@ -64,11 +64,21 @@ class Recipe:
 
 
 class Head(nn.Module):
-    """Projection to prototypes: a small MLP, unit length, and unit prototypes (DINO's head)."""
+    """Projection to prototypes: a small MLP, unit length, and unit prototypes (DINO's head).
+
+    Batch norm (over the tokens at hand, for the teacher too) sets apart what random weights hardly tell
+    apart; without it a short training ends where every token belongs to every prototype alike.
+    """
 
     def __init__(self, width: int, prototypes: int) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width // 2))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width, bias=False),
+            nn.BatchNorm1d(2 * width, track_running_stats=False),
+            nn.GELU(),
+            nn.Linear(2 * width, width // 2, bias=False),
+            nn.BatchNorm1d(width // 2, track_running_stats=False, affine=False),
+        )
         self.prototypes = nn.Parameter(torch.randn(prototypes, width // 2))
 
     def forward(self, tokens: Float[Tensor, "n width"]) -> Float[Tensor, "n prototypes"]:

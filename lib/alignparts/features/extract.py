@@ -209,10 +209,13 @@ def extract_corpus(
             results = map_shapes(
                 _extract_shape, tasks, workers=base.workers, scheduler=base.scheduler, description="features"
             )
-            for shape_id, (arrays, meta) in zip(todo, results, strict=True):
-                row = rows.loc[shape_id]
-                about = {"dataset": row["dataset"], "split": row["split"], "content": content[shape_id]}
-                features.add(shape_id, arrays, {**meta, **about})
+            try:
+                for shape_id, (arrays, meta) in zip(todo, results, strict=True):
+                    row = rows.loc[shape_id]
+                    about = {"dataset": row["dataset"], "split": row["split"], "content": content[shape_id]}
+                    features.add(shape_id, arrays, {**meta, **about})
+            finally:
+                features.flush()
     features.arrange(ids)
     return features
 

@@ -84,7 +84,7 @@ class PartFieldConfig:
             point_width=32,
             unet_widths=(16, 32, 64),
             token_width=96,
-            layers=3,
+            layers=2,
             heads=4,
             downsample=4,
             sdf_channels=0,

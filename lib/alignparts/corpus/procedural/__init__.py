@@ -35,7 +35,9 @@ def generate(category: str, rng: np.random.Generator, free_yaw: float = 0.4) -> 
     degrees. Equal generators give equal shapes. Raises AlignPartsError for an unknown category.
     """
     if category not in CATEGORIES:
-        raise AlignPartsError(f"generate: unknown category '{category}'; one of {', '.join(sorted(CATEGORIES))}")
+        raise AlignPartsError(
+            f"generate: unknown category '{category}'; one of {', '.join(sorted(CATEGORIES))}"
+        )
     return finish(CATEGORIES[category](rng), rng, free_yaw)
 
 

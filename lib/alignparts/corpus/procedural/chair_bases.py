@@ -1,4 +1,5 @@
-"""What chairs stand on: legs, star bases, sleds, pedestals, rockers, folding frames."""
+# ruff: noqa: RUF005  (sums of arrays, not of lists)
+"""What chairs stand on: legs, star bases, sleds, pedestals, rockers."""
 
 from dataclasses import dataclass
 
@@ -11,7 +12,6 @@ from alignparts.corpus.procedural.fittings import (
     bent,
     caster,
     chance,
-    curved_board,
     hard,
     leg_maker,
     pick,
@@ -19,7 +19,7 @@ from alignparts.corpus.procedural.fittings import (
     soft,
 )
 from alignparts.corpus.procedural.materials import Material
-from alignparts.corpus.procedural.mesh import Mesh, Piece
+from alignparts.corpus.procedural.mesh import Piece, Scalar
 from alignparts.corpus.procedural.toolkit import (
     arc,
     box,
@@ -29,7 +29,6 @@ from alignparts.corpus.procedural.toolkit import (
     move,
     rod,
     rotate,
-    rounded_box,
     torus,
     tube,
 )
@@ -37,7 +36,7 @@ from alignparts.corpus.procedural.toolkit import (
 
 @dataclass
 class Frame:
-    """Sizes and materials of a chair in the making: width, depth, seat thickness, seat height, back height."""
+    """Sizes and materials of a chair: width, depth, seat thickness, seat height, back height."""
 
     w: float
     d: float
@@ -70,20 +69,24 @@ class Frame:
 
 
 def _corners(rng: np.random.Generator, f: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """The bottoms and the tops (4, 3) of four legs, in the order front right, front left, rear left, rear right."""
+    """The bottoms and the tops (4, 3) of four legs: front right, front left, rear left, rear right."""
     splay = rng.choice([0.0, rng.uniform(0.02, 0.1)])
     inset = 0.62 if f.round else rng.uniform(0.8, 0.95)
     sign = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)], dtype=float)
-    tops = np.stack([sign[:, 0] * f.w / 2 * inset, np.full(4, f.h - f.t * 0.7), sign[:, 1] * f.d / 2 * inset], axis=1)
+    tops = np.stack(
+        [sign[:, 0] * f.w / 2 * inset, np.full(4, f.h - f.t * 0.7), sign[:, 1] * f.d / 2 * inset], axis=1
+    )
     feet = tops + np.stack([sign[:, 0] * splay, -tops[:, 1], sign[:, 1] * splay], axis=1)
     return feet, tops
 
 
-def _stretch(rng: np.random.Generator, a: Assembly, feet: np.ndarray, tops: np.ndarray, material: Material) -> None:
+def _stretch(
+    rng: np.random.Generator, a: Assembly, feet: np.ndarray, tops: np.ndarray, material: Material
+) -> None:
     """Stretchers between the legs: all round, an H, side pairs or an X."""
     bar = bar_maker(rng, rng.uniform(0.012, 0.028))
 
-    def on(k: int, t: float) -> np.ndarray:
+    def on(k: int, t: Scalar) -> np.ndarray:
         return feet[k] + (tops[k] - feet[k]) * t
 
     kind = pick(rng, ["round", "h", "sides", "x", "ladder"], [2, 2, 1, 0.7, 0.6])
@@ -143,9 +146,17 @@ def star(rng: np.random.Generator, f: Frame) -> list[Piece]:
     reach, column = f.w * rng.uniform(0.48, 0.62), rng.uniform(0.018, 0.03)
     top = f.h - f.t
     seat = rng.uniform(0.02, 0.05)
-    profile = [(0, 0), (column * 1.5, 0), (column * 1.5, top * 0.35), (column, top * 0.36), (column, top - seat - hub + 0.03)]
+    profile = [
+        (0, 0),
+        (column * 1.5, 0),
+        (column * 1.5, top * 0.35),
+        (column, top * 0.36),
+        (column, top - seat - hub + 0.03),
+    ]
     a.add("central_support", move(lathe([*profile, (0, profile[-1][1])], 18), (0, hub - 0.03, 0)), f.metal)
-    plate = box((f.w * rng.uniform(0.3, 0.5), seat, f.d * rng.uniform(0.3, 0.5)), (0, top - seat / 2, 0), bevel=0.004)
+    plate = box(
+        (f.w * rng.uniform(0.3, 0.5), seat, f.d * rng.uniform(0.3, 0.5)), (0, top - seat / 2, 0), bevel=0.004
+    )
     a.add("seat_connector", plate, f.metal)
     shade = f.metal if chance(rng, 0.5) else materials.plastic(rng)
     flat = chance(rng, 0.5)
@@ -169,11 +180,18 @@ def star(rng: np.random.Generator, f: Frame) -> list[Piece]:
         else:
             a.add("foot", cylinder(0.014, 0.016, (tip[0], 0.008, tip[2]), 12), tread)
     if chance(rng, 0.5):
-        path = [(f.w * 0.1, top - seat / 2, 0.03), (f.w * 0.42, top - seat / 2, 0.03), (f.w * 0.5, top - seat, 0.03)]
+        path = [
+            (f.w * 0.1, top - seat / 2, 0.03),
+            (f.w * 0.42, top - seat / 2, 0.03),
+            (f.w * 0.5, top - seat, 0.03),
+        ]
         a.add("lever", tube(smooth(path, 0.02), [0.005] * 6 + [0.008]), shade)
     if f.h > 0.58 and chance(rng, 0.7):
         ring = torus(f.w * 0.42, 0.009, (0, f.h * 0.4, 0))
-        spokes = [rod((0, f.h * 0.4, 0), (f.w * 0.42 * c, f.h * 0.4, f.w * 0.42 * s), 0.006) for c, s in ((1, 0), (-0.5, 0.87), (-0.5, -0.87))]
+        spokes = [
+            rod((0, f.h * 0.4, 0), (f.w * 0.42 * c, f.h * 0.4, f.w * 0.42 * s), 0.006)
+            for c, s in ((1, 0), (-0.5, 0.87), (-0.5, -0.87))
+        ]
         a.add("footrest_ring", merge(ring, *spokes), f.metal)
     return a.pieces
 
@@ -219,12 +237,20 @@ def pedestal(rng: np.random.Generator, f: Frame) -> list[Piece]:
     shade = f.metal if chance(rng, 0.5) else f.main
     if chance(rng, 0.5):
         y = np.linspace(0, 1, 12)
-        r = neck + (radius - neck) * np.exp(-y * rng.uniform(7, 14)) + (radius * 0.4 - neck) * np.exp((y - 1) * 9)
+        r = (
+            neck
+            + (radius - neck) * np.exp(-y * rng.uniform(7, 14))
+            + (radius * 0.4 - neck) * np.exp((y - 1) * 9)
+        )
         a.add("pedestal", lathe([(0, 0), *zip(r, y * top, strict=True), (0, top)], 28), shade)
         return a.pieces
     thick = rng.uniform(0.012, 0.035)
     dome = rng.uniform(0, 0.04)
-    a.add("pedestal", lathe([(0, 0), (radius, 0), (radius, thick), (neck, thick + dome), (0, thick + dome)], 28), shade)
+    a.add(
+        "pedestal",
+        lathe([(0, 0), (radius, 0), (radius, thick), (neck, thick + dome), (0, thick + dome)], 28),
+        shade,
+    )
     a.add("central_support", cylinder(neck, top - thick, (0, (top + thick) / 2, 0), 18), f.metal)
     if f.h > 0.58:
         ring = torus(f.w * 0.35, 0.01, (0, f.h * 0.38, neck + f.w * 0.12))
@@ -250,54 +276,6 @@ def rocking(rng: np.random.Generator, f: Frame) -> list[Piece]:
     a.both("rocker", tube(path, width * 0.6, 4 if chance(rng, 0.5) else 10), f.frame)
     if chance(rng, 0.6):
         _stretch(rng, a, feet + [0, 0.03, 0], tops, f.frame)
-    return a.pieces
-
-
-def folding(rng: np.random.Generator, f: Frame) -> list[Piece]:
-    """A whole folding chair: two crossing frames, the rear one carrying the back."""
-    a = Assembly()
-    r = rng.uniform(0.009, 0.014)
-    x, h, d, back = f.w / 2, f.h, f.d, f.back * 0.9
-    top = np.array([h + back, -d * 0.62])
-    slope = (top[1] - d * 0.55) / top[0]
-    tube_sides = 4 if chance(rng, 0.3) else 10
-    a.both("leg", tube([(x, 0, d * 0.55), (x, h + 0.02, d * 0.55 + slope * h)], r, tube_sides), f.frame)
-    a.both("leg", tube([(x - 2.4 * r, 0, -d * 0.62), (x - 2.4 * r, h - f.t, d * 0.36)], r, tube_sides), f.frame)
-    z = d * 0.55 + slope * h
-    a.both("back_post", tube([(x, h, z), (x, top[0], top[1])], r, tube_sides), f.frame)
-    a.add("stretcher", rod((-x, h * 0.2, d * 0.55 + slope * h * 0.2), (x, h * 0.2, d * 0.55 + slope * h * 0.2), r * 0.8), f.frame)
-    a.add("stretcher", rod((2.4 * r - x, h * 0.12, -d * 0.5), (x - 2.4 * r, h * 0.12, -d * 0.5), r * 0.8), f.frame)
-    depth = d * 0.42 - z
-    seat_width = 2 * x - 1.0 * r
-    if chance(rng, 0.4):
-        n = int(rng.integers(4, 8))
-        for k in range(n):
-            at = z + (k + 0.5) * depth / n
-            a.add("seat_slat", box((seat_width, 0.014, depth / n * 0.8), (0, h, at)), f.main)
-        a.both("seat_support", box((0.016, 0.02, depth), (x - 2.5 * r, h - 0.014, z + depth / 2)), f.frame)
-    elif chance(rng, 0.5):
-        a.add("seat_soft", rounded_box((seat_width, 0.04, depth), 0.015, (0, h, z + depth / 2)), f.soft)
-    else:
-        a.add("seat_hard", box((seat_width, 0.015, depth), (0, h, z + depth / 2), bevel=0.004), f.main)
-    lean = np.arctan2(z - top[1], top[0] - h)
-    middle = ((h + top[0]) / 2 + back * 0.2, (z + top[1]) / 2 - back * 0.2 * np.tan(lean))
-    height = back * rng.uniform(0.35, 0.6)
-
-    def on_back(mesh: Mesh) -> Mesh:
-        return move(rotate(mesh, "x", -lean), (0, *middle))
-
-    kind = pick(rng, ["board", "slats", "soft"])
-    if kind == "slats":
-        for k in (-1, 0, 1):
-            slat = box((2 * x, height * 0.24, 0.012), (0, k * height * 0.36, 0))
-            a.add("back_slat", on_back(slat), f.main)
-    elif kind == "soft":
-        a.add("back_soft", on_back(rounded_box((2 * x, height, 0.035), 0.012)), f.soft)
-    else:
-        a.add("back_hard", on_back(curved_board(rng, (2 * x, height, 0.01), rng.uniform(0, 0.3))), f.main)
-    if chance(rng, 0.4):
-        for foot in ((x, 0.55), (x - 2.4 * r, -0.62)):
-            a.both("foot", cylinder(r * 1.5, 0.03, (foot[0], 0.012, foot[1] * d), 10), materials.rubber(rng))
     return a.pieces
 
 

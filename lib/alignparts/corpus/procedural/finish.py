@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from alignparts.corpus.procedural.mesh import Mesh, Piece, rotation
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, rotation
 
 TEN_DEGREES = np.pi / 18
 
 
-def finish(pieces: list[Piece], rng: np.random.Generator, free_yaw: float) -> list[Piece]:
+def finish(pieces: list[Piece], rng: np.random.Generator, free_yaw: Scalar) -> list[Piece]:
     """The pieces with jittered proportions, some mess, a pose, and texture coordinates fit for their images.
 
     Tiling textures repeat about twice over the longest side of the shape whatever its size; pictures
@@ -50,7 +50,9 @@ def _unweld(mesh: Mesh, rng: np.random.Generator) -> Mesh:
 
 def _flip(mesh: Mesh, rng: np.random.Generator) -> Mesh:
     """Mixed winding: all faces turned round, or a random third of them."""
-    turned = np.ones(len(mesh.faces), dtype=bool) if rng.random() < 0.5 else rng.random(len(mesh.faces)) < 0.33
+    turned = (
+        np.ones(len(mesh.faces), dtype=bool) if rng.random() < 0.5 else rng.random(len(mesh.faces)) < 0.33
+    )
     return Mesh(mesh.vertices, np.where(turned[:, None], mesh.faces[:, ::-1], mesh.faces), mesh.uv)
 
 
@@ -66,7 +68,7 @@ def _open_bottom(mesh: Mesh, rng: np.random.Generator) -> Mesh:
 
 
 def _split(mesh: Mesh, chosen: np.ndarray) -> Mesh:
-    """The chosen faces cut in four at the middles of their edges, the others left: uneven, with T-junctions."""
+    """The chosen faces cut in four at the middles of their edges; the others keep T-junctions."""
     faces = mesh.faces[chosen]
     n, f = len(mesh.vertices), len(faces)
     a, b, c = faces.T

@@ -24,6 +24,7 @@ from alignparts.corpus.procedural.toolkit import (
 )
 
 Maker = Callable[[Vector, Vector], Mesh]
+Puller = Callable[[Vector, bool], Mesh]
 
 
 class Assembly:
@@ -44,7 +45,7 @@ class Assembly:
         self.add(part, Mesh(flipped, mesh.faces[:, ::-1].copy(), mesh.uv.copy()), material)
 
 
-def pick(rng: np.random.Generator, options: Sequence[str], weights: Sequence[float] | None = None) -> str:
+def pick(rng: np.random.Generator, options: Sequence[str], weights: Sequence[Scalar] | None = None) -> str:
     """One of `options`, evenly or by `weights` (which need not sum to 1)."""
     p = None if weights is None else np.asarray(weights, dtype=float) / np.sum(weights)
     return options[int(rng.choice(len(options), p=p))]
@@ -71,7 +72,7 @@ def soft(rng: np.random.Generator) -> Material:
     return materials.fabric(rng) if chance(rng, 0.65) else materials.leather(rng)
 
 
-def turned_profile(rng: np.random.Generator, radius: float) -> np.ndarray:
+def turned_profile(rng: np.random.Generator, radius: Scalar) -> np.ndarray:
     """A profile (n, 2) for a lathe from y = 0 to y = 1, with beads and waists."""
     n = int(rng.integers(5, 11))
     y = np.sort(np.concatenate([[0.0, 1.0], rng.uniform(0.04, 0.96, n)]))
@@ -80,7 +81,7 @@ def turned_profile(rng: np.random.Generator, radius: float) -> np.ndarray:
     return np.concatenate([[[0.0, 0.0]], np.stack([r, y], axis=1), [[0.0, 1.0]]])
 
 
-def leg_maker(rng: np.random.Generator, thickness: float, style: str | None = None) -> Maker:
+def leg_maker(rng: np.random.Generator, thickness: Scalar, style: str | None = None) -> Maker:
     """A maker of legs between two points, (bottom, top) -> mesh, all of one style."""
     style = style or pick(rng, ["square", "taper", "round", "cone", "turned", "flat"], [3, 2, 2, 2, 1.5, 0.8])
     half = thickness / 2
@@ -99,7 +100,7 @@ def leg_maker(rng: np.random.Generator, thickness: float, style: str | None = No
     return lambda bottom, top: place(unit, bottom, top)
 
 
-def bar_maker(rng: np.random.Generator, thickness: float) -> Maker:
+def bar_maker(rng: np.random.Generator, thickness: Scalar) -> Maker:
     """A maker of plain bars between two points, square or round."""
     if chance(rng, 0.5):
         unit = box((thickness, 1, thickness * rng.uniform(0.5, 1)), (0, 0.5, 0))
@@ -134,24 +135,32 @@ def bent(points: Vector, radius: Scalar, corner: Scalar, segments: int = 10) -> 
     return tube(smooth(points, corner), radius, segments=segments)
 
 
-def caster(rng: np.random.Generator, top: Vector, wheel: float, twin: bool, yaw: float) -> tuple[Mesh, Mesh]:
+def caster(
+    rng: np.random.Generator, top: Vector, wheel: Scalar, twin: bool, yaw: Scalar
+) -> tuple[Mesh, Mesh]:
     """A caster below the point `top`, its wheel of radius `wheel` on the ground: (yoke, wheel)."""
     width = wheel * (0.55 if twin else 0.7)
     x, y, z = (float(v) for v in top)
     if twin:
         disc = merge(*[cylinder(wheel, width, (s * width * 0.75, 0, 0), 18, axis="x") for s in (-1, 1)])
-        yoke = merge(cylinder(wheel * 0.3, width * 2, axis="x"), box((width * 0.5, wheel, wheel), (0, wheel / 2, 0)))
+        yoke = merge(
+            cylinder(wheel * 0.3, width * 2, axis="x"), box((width * 0.5, wheel, wheel), (0, wheel / 2, 0))
+        )
     else:
         disc = cylinder(wheel, width, axis="x", segments=18)
-        cheeks = [box((wheel * 0.15, wheel * 1.3, wheel * 0.6), (s * width * 0.65, wheel * 0.5, 0)) for s in (-1, 1)]
+        cheeks = [
+            box((wheel * 0.15, wheel * 1.3, wheel * 0.6), (s * width * 0.65, wheel * 0.5, 0)) for s in (-1, 1)
+        ]
         yoke = merge(*cheeks, box((width * 1.5, wheel * 0.2, wheel * 0.6), (0, wheel * 1.1, 0)))
     stem = max(y - wheel, wheel * 1.2)
-    yoke = merge(yoke, cylinder(wheel * 0.2, max(stem - wheel * 0.9, 0.004), (0, (stem + wheel * 0.9) / 2, 0), 10))
+    yoke = merge(
+        yoke, cylinder(wheel * 0.2, max(stem - wheel * 0.9, 0.004), (0, (stem + wheel * 0.9) / 2, 0), 10)
+    )
     set_down = (x, wheel, z)
     return move(rotate(yoke, "y", yaw), set_down), move(rotate(disc, "y", yaw), set_down)
 
 
-def handle_maker(rng: np.random.Generator, size: float) -> Callable[[Vector, bool], Mesh]:
+def handle_maker(rng: np.random.Generator, size: Scalar) -> Puller:
     """A maker of pulls: (centre on the front face, upright) -> mesh that stands out towards +z."""
     style = pick(rng, ["knob", "ball", "bar", "bow", "block", "ring", "cup"], [2, 1, 2, 2, 1, 0.6, 0.7])
     r, length, out = size * 0.16, size * rng.uniform(0.6, 1.6), size * 0.28
@@ -166,7 +175,9 @@ def handle_maker(rng: np.random.Generator, size: float) -> Callable[[Vector, boo
         mesh = merge(cylinder(r * 0.4, length, (0, 0, out), 10, axis="x"), *ends)
     elif style == "bow":
         x = length / 2
-        mesh = bent([(-x, 0, -0.002), (-x * 0.9, 0, out), (x * 0.9, 0, out), (x, 0, -0.002)], r * 0.35, out * 0.7, 8)
+        mesh = bent(
+            [(-x, 0, -0.002), (-x * 0.9, 0, out), (x * 0.9, 0, out), (x, 0, -0.002)], r * 0.35, out * 0.7, 8
+        )
     elif style == "block":
         mesh = box((length, r, out), (0, 0, out / 2), bevel=r * 0.15)
     elif style == "ring":
@@ -181,7 +192,7 @@ def handle_maker(rng: np.random.Generator, size: float) -> Callable[[Vector, boo
 
 
 def curved_board(rng: np.random.Generator, size: Vector, curve: Scalar) -> Mesh:
-    """A board (width, height, thickness) about the origin, its sides brought forward by bending it by `curve`."""
+    """A board (width, height, thickness) about the origin, its sides bent forward by `curve` radians."""
     w, h, t = (float(s) for s in size)
     columns = 7 if abs(curve) > 0.02 else 1
     strips = [box((w / columns, h, t), (w * ((k + 0.5) / columns - 0.5), 0, 0)) for k in range(columns)]

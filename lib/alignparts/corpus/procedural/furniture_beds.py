@@ -3,12 +3,11 @@
 import numpy as np
 
 from alignparts.corpus.procedural import materials
+from alignparts.corpus.procedural.bed_parts import bedding, end_board
 from alignparts.corpus.procedural.fittings import (
     Assembly,
     bar_maker,
     chance,
-    curved_board,
-    cushion,
     handle_maker,
     hard,
     leg_maker,
@@ -16,105 +15,28 @@ from alignparts.corpus.procedural.fittings import (
     soft,
 )
 from alignparts.corpus.procedural.materials import Material
-from alignparts.corpus.procedural.mesh import Mesh, Piece
+from alignparts.corpus.procedural.mesh import Piece, Scalar
 from alignparts.corpus.procedural.toolkit import (
-    arc,
     box,
-    curved_sheet,
     cylinder,
-    extrude,
     merge,
     move,
     rod,
     rotate,
-    rounded_box,
-    sphere,
-    tube,
 )
 
 
-def _duvet(rng: np.random.Generator, w: float, length: float, y: float, z0: float, z1: float, drop: float) -> Mesh:
-    """A blanket over a mattress whose top is at y, between two z, hanging down `drop` at the sides."""
-    x = np.array([-w / 2 - 0.012, -w / 2 - 0.01, -w / 2 * 0.97, -w / 4, 0, w / 4, w / 2 * 0.97, w / 2 + 0.01, w / 2 + 0.012])
-    height = np.array([-drop, -0.02, 0.012, 0.02, 0.024, 0.02, 0.012, -0.02, -drop])
-    z = np.linspace(z0, z1, 9)
-    waves = rng.normal(0, 0.006, (9, 9))
-    grid = np.stack(np.broadcast_arrays(x[:, None], y + height[:, None] + waves * (np.abs(x[:, None]) < w / 2), z[None, :]), -1)
-    sheet = curved_sheet(grid)
-    return sheet if sheet.cross()[:, 1].sum() > 0 else sheet.flipped()
-
-
-def _sleep(rng: np.random.Generator, a: Assembly, w: float, length: float, y: float, double: bool) -> float:
-    """Mattress, pillows and covers on a base at height y; gives the mattress's top."""
-    t = rng.uniform(0.14, 0.3)
-    white = materials.fabric(rng)
-    a.add("mattress", rounded_box((w, t, length), rng.uniform(0.02, 0.06), (0, y + t / 2, 0)), white)
-    top, cloth = y + t, materials.fabric(rng)
-    head = -length / 2
-    if chance(rng, 0.85):
-        n = 2 if double else 1
-        cover = white if chance(rng, 0.4) else materials.fabric(rng)
-        stand = rng.uniform(0.1, 0.9)
-        for k in range(n):
-            x = (k - (n - 1) / 2) * w / n
-            size = (min(w / n * 0.85, 0.7), 0.13, 0.4)
-            mesh = rotate(cushion(rng, size), "x", stand)
-            a.add("pillow", move(mesh, (x, top + 0.05 + 0.18 * np.sin(stand), head + 0.22)), cover)
-        if chance(rng, 0.2):
-            a.add("pillow", move(rotate(cushion(rng, (0.35, 0.1, 0.3)), "x", 0.6), (0, top + 0.12, head + 0.48)), materials.fabric(rng))
-    if chance(rng, 0.75):
-        z0 = head + rng.uniform(0.4, 0.9)
-        a.add("blanket", _duvet(rng, w, length, top, z0, length / 2 + 0.01, t * rng.uniform(0.2, 1.2)), cloth)
-    if chance(rng, 0.2):
-        z = length * rng.uniform(0.15, 0.3)
-        a.add("scarf", _duvet(rng, w + 0.02, length, top + 0.012, z, z + rng.uniform(0.25, 0.5), t * 0.8), materials.fabric(rng))
-    return top
-
-
-def _board(rng: np.random.Generator, a: Assembly, name: str, w: float, low: float, high: float, z: float, kind: str, main: Material, frame: Material, cloth: Material) -> None:
-    """A headboard or footboard standing across the bed at z."""
-    middle, tall = (low + high) / 2, high - low
-    if kind == "soft":
-        part = "headboard_soft" if name == "headboard" else name
-        a.add(part, rounded_box((w, tall, 0.1), 0.03, (0, middle, z)), cloth)
-        if chance(rng, 0.4):
-            n = int(rng.integers(3, 9))
-            tufts = [sphere(0.014, ((k + 0.5) * w / n - w / 2, high - tall * 0.25 * r, z + 0.05), segments=8) for k in range(n) for r in (1, 2)]
-            a.pieces[-1].mesh = merge(a.pieces[-1].mesh, *tufts)
-    elif kind == "panel":
-        if chance(rng, 0.5):
-            bow = rng.uniform(0.05, 0.35) * tall
-            top = arc(1, 0, np.pi, 14) * [w / 2, bow] + [0, high - bow]
-            flat = np.concatenate([[(-w / 2, low), (w / 2, low)], top])
-            a.add(name, extrude(flat, 0.04, "z", (0, 0, z)), main)
-        else:
-            mesh = curved_board(rng, (w, tall, rng.uniform(0.025, 0.07)), rng.choice([0.0, 0.25]))
-            a.add(name, move(mesh, (0, middle, z)), main)
-    else:
-        post = leg_maker(rng, rng.uniform(0.03, 0.07))
-        for s in (-1, 1):
-            a.add(f"{name}_frame", post((s * w / 2, 0, z), (s * w / 2, high, z)), frame)
-            if chance(rng, 0.5):
-                a.add(f"{name}_frame", sphere(0.035, (s * w / 2, high + 0.02, z), segments=12), frame)
-        bar = bar_maker(rng, rng.uniform(0.015, 0.045))
-        a.add(f"{name}_frame", bar((-w / 2, low + 0.02, z), (w / 2, low + 0.02, z)), frame)
-        top = high - rng.uniform(0.02, 0.1)
-        if chance(rng, 0.35):
-            line = np.stack([x := np.linspace(-w / 2, w / 2, 13), top + 0.18 * tall * np.cos(x / w * np.pi), np.full(13, z)], 1)
-            a.add(f"{name}_frame", tube(line, 0.018), frame)
-        else:
-            a.add(f"{name}_frame", bar((-w / 2, top, z), (w / 2, top, z)), frame)
-        if kind == "bars":
-            n = int(rng.integers(4, 12))
-            thin = bar_maker(rng, rng.uniform(0.01, 0.03))
-            for k in range(n):
-                x = (k + 1) * w / (n + 1) - w / 2
-                a.add(f"{name}_bar", thin((x, low + 0.02, z), (x, top, z)), frame)
-        else:
-            a.add(name, box((w, tall * 0.75, 0.02), (0, middle, z)), main)
-
-
-def _base(rng: np.random.Generator, a: Assembly, w: float, length: float, y: float, kind: str, main: Material, frame: Material, cloth: Material) -> None:
+def _base(
+    rng: np.random.Generator,
+    a: Assembly,
+    w: Scalar,
+    length: Scalar,
+    y: Scalar,
+    kind: str,
+    main: Material,
+    frame: Material,
+    cloth: Material,
+) -> None:
     """Whatever carries the mattress; its top is at y."""
     maker = leg_maker(rng, rng.uniform(0.04, 0.09))
     z = length / 2
@@ -139,7 +61,9 @@ def _base(rng: np.random.Generator, a: Assembly, w: float, length: float, y: flo
                 x = s * (w / 2 + 0.022 + out)
                 face = box((0.02, y * 0.8, length / n * 0.94), (x, y * 0.48, at))
                 if out:
-                    face = merge(face, box((out + 0.05, 0.015, length / n * 0.85), (x - s * out / 2, y * 0.15, at)))
+                    face = merge(
+                        face, box((out + 0.05, 0.015, length / n * 0.85), (x - s * out / 2, y * 0.15, at))
+                    )
                 a.add("drawer", face, main)
                 pull = rotate(make((0, 0, 0.0095), False), "y", s * np.pi / 2)
                 a.add("handle", move(pull, (x, y * 0.55, at)), metal)
@@ -148,9 +72,15 @@ def _base(rng: np.random.Generator, a: Assembly, w: float, length: float, y: flo
     rail = min(rail, y - 0.05)
     for s in (-1, 1):
         if kind == "metal":
-            a.add("side_horizontal_bar", rod((s * w / 2, y - 0.03, -z), (s * w / 2, y - 0.03, z), 0.02), frame)
+            a.add(
+                "side_horizontal_bar", rod((s * w / 2, y - 0.03, -z), (s * w / 2, y - 0.03, z), 0.02), frame
+            )
         else:
-            a.add("side_panel", box((0.035, rail, length), (s * (w / 2 + 0.01), y - rail / 2 + 0.03, 0), bevel=0.004), main)
+            a.add(
+                "side_panel",
+                box((0.035, rail, length), (s * (w / 2 + 0.01), y - rail / 2 + 0.03, 0), bevel=0.004),
+                main,
+            )
     if kind == "platform":
         a.add("base_board", box((w, 0.04, length), (0, y - 0.02, 0)), main)
     else:
@@ -180,15 +110,23 @@ def _bunk(rng: np.random.Generator) -> list[Piece]:
             a.add("side_panel", box((0.03, 0.12, length), (s * x, y - 0.02, 0)), main)
         n = int(rng.integers(6, 11))
         for k in range(n):
-            a.add("slat", box((w, 0.018, length / n * 0.45), (0, y - 0.03, (k + 0.5) * length / n - length / 2)), main)
-        _sleep(rng, a, w, length, y - 0.02, False)
+            a.add(
+                "slat",
+                box((w, 0.018, length / n * 0.45), (0, y - 0.03, (k + 0.5) * length / n - length / 2)),
+                main,
+            )
+        bedding(rng, a, w, length, y - 0.02, False)
         ends = chance(rng, 0.5)
         for q, name in ((-1, "headboard"), (1, "footboard")):
             if ends:
                 a.add(name, box((w, 0.4, 0.02), (0, y + 0.15, q * z)), main)
             else:
                 for k in range(3):
-                    a.add(f"{name}_bar", bar((-x, y + 0.05 + 0.14 * k, q * z), (x, y + 0.05 + 0.14 * k, q * z)), main)
+                    a.add(
+                        f"{name}_bar",
+                        bar((-x, y + 0.05 + 0.14 * k, q * z), (x, y + 0.05 + 0.14 * k, q * z)),
+                        main,
+                    )
     guard = (high + 0.26, top - 0.03)
     ladder = rng.choice([-1, 1]) * length * 0.32
     for s in (-1, 1):
@@ -211,7 +149,7 @@ def _bunk(rng: np.random.Generator) -> list[Piece]:
 
 
 def bed(rng: np.random.Generator) -> list[Piece]:
-    """A single or double bed, a four-poster, a cot or a bunk bed; the head is at the rear, the foot faces +z."""
+    """A single or double bed, a four-poster, a cot or a bunk bed; the foot faces +z."""
     style = pick(rng, ["plain", "metal", "poster", "bunk", "cot"], [6, 2, 1, 1.8, 0.7])
     if style == "bunk":
         return _bunk(rng)
@@ -227,17 +165,31 @@ def bed(rng: np.random.Generator) -> list[Piece]:
         base = "metal" if style == "metal" else "slats"
         frame = materials.metal(rng) if style == "metal" else frame
     _base(rng, a, w, length, y, base, main, frame, cloth)
-    top = _sleep(rng, a, w * 0.98, length * 0.98, y, double)
+    top = bedding(rng, a, w * 0.98, length * 0.98, y, double)
     z = length / 2 + 0.035
-    kinds = {"metal": ["bars"], "cot": ["bars", "panel"], "poster": ["bars", "framed", "panel"]}.get(style, ["soft", "panel", "bars", "framed"])
+    kinds = {"metal": ["bars"], "cot": ["bars", "panel"], "poster": ["bars", "framed", "panel"]}.get(
+        style, ["soft", "panel", "bars", "framed"]
+    )
     over = w + rng.choice([0.04, 0.04, rng.uniform(0.1, 0.4)])
     if chance(rng, 0.92):
         head = top + rng.uniform(0.25, 0.8)
         kind = pick(rng, kinds)
-        _board(rng, a, "headboard", over, rng.choice([0.02, y * 0.7]), head, -z, kind, main, frame, cloth)
+        end_board(rng, a, "headboard", over, rng.choice([0.02, y * 0.7]), head, -z, kind, main, frame, cloth)
         if style in ("cot", "poster") or chance(rng, 0.45):
             foot = top + rng.uniform(-0.1, 0.25) if style != "cot" else head
-            _board(rng, a, "footboard", w + 0.04, y * 0.6, foot, z, kind if chance(rng, 0.8) else "panel", main, frame, cloth)
+            end_board(
+                rng,
+                a,
+                "footboard",
+                w + 0.04,
+                y * 0.6,
+                foot,
+                z,
+                kind if chance(rng, 0.8) else "panel",
+                main,
+                frame,
+                cloth,
+            )
     if style == "poster":
         high = rng.uniform(1.7, 2.2)
         post, bar = leg_maker(rng, rng.uniform(0.05, 0.09)), bar_maker(rng, 0.035)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 SIZE = 64
+Scalar = float | int | np.floating | np.integer
 Color = tuple[float, float, float, float]
 
 
@@ -29,11 +30,11 @@ class Material:
     tiled: bool = True
 
 
-def _hsv(h: float, s: float, v: float) -> np.ndarray:
+def _hsv(h: Scalar, s: Scalar, v: Scalar) -> np.ndarray:
     return np.array(colorsys.hsv_to_rgb(h % 1.0, float(np.clip(s, 0, 1)), float(np.clip(v, 0, 1))))
 
 
-def _noise(rng: np.random.Generator, fx: float, fy: float, size: int = SIZE) -> np.ndarray:
+def _noise(rng: np.random.Generator, fx: Scalar, fy: Scalar, size: int = SIZE) -> np.ndarray:
     """Tiling smooth noise in 0..1; `fx`, `fy` are the finest waves kept along x and y."""
     ky = np.fft.fftfreq(size)[:, None] * size
     kx = np.fft.rfftfreq(size)[None, :] * size
@@ -59,17 +60,23 @@ WHITE: Color = (1.0, 1.0, 1.0, 1.0)
 
 def wood(rng: np.random.Generator) -> Material:
     """Grain along v: pine, oak, walnut, mahogany or painted-over boards."""
-    h, s, v = [(0.10, 0.45, 0.85), (0.09, 0.55, 0.65), (0.07, 0.6, 0.4), (0.04, 0.65, 0.45), (0.08, 0.2, 0.5)][
-        rng.integers(5)
-    ]
+    h, s, v = [
+        (0.10, 0.45, 0.85),
+        (0.09, 0.55, 0.65),
+        (0.07, 0.6, 0.4),
+        (0.04, 0.65, 0.45),
+        (0.08, 0.2, 0.5),
+    ][rng.integers(5)]
     base = _hsv(h + rng.normal(0, 0.012), s + rng.normal(0, 0.08), v + rng.normal(0, 0.08))
-    x, y = _grid()
+    x, _ = _grid()
     warp = _noise(rng, 4, 2)
     rings = 0.5 + 0.5 * np.sin(2 * np.pi * (rng.integers(3, 8) * x + rng.uniform(0.5, 2.0) * warp))
     grain = 0.6 * rings + 0.4 * _noise(rng, 24, 2)
     if rng.random() < 0.3:
         grain = grain + 0.8 * ((x * rng.integers(2, 5)) % 1 < 0.05)
-    return Material("wood", _mix(base, base * rng.uniform(0.55, 0.8), grain), WHITE, 0.0, rng.uniform(0.4, 0.8))
+    return Material(
+        "wood", _mix(base, base * rng.uniform(0.55, 0.8), grain), WHITE, 0.0, rng.uniform(0.4, 0.8)
+    )
 
 
 def metal(rng: np.random.Generator) -> Material:
@@ -113,7 +120,9 @@ def fabric(rng: np.random.Generator) -> Material:
         t = (((x * n) % 1 - 0.5) ** 2 + ((y * n) % 1 - 0.5) ** 2 < 0.09).astype(float)
     else:
         t = (_noise(rng, 5, 5) > 0.55).astype(float)
-    return Material("fabric", _mix(a, b, t + 0.12 * rng.random((SIZE, SIZE))), WHITE, 0.0, rng.uniform(0.85, 1.0))
+    return Material(
+        "fabric", _mix(a, b, t + 0.12 * rng.random((SIZE, SIZE))), WHITE, 0.0, rng.uniform(0.85, 1.0)
+    )
 
 
 def leather(rng: np.random.Generator) -> Material:
@@ -130,7 +139,11 @@ def glass(rng: np.random.Generator) -> Material:
     """Clear or tinted glass; alpha below 1."""
     base = _hsv(rng.choice([0.55, 0.4, 0.6, 0.08]), rng.uniform(0.02, 0.3), rng.uniform(0.45, 0.95))
     return Material(
-        "glass", None, (float(base[0]), float(base[1]), float(base[2]), float(rng.uniform(0.25, 0.6))), 0.0, 0.05
+        "glass",
+        None,
+        (float(base[0]), float(base[1]), float(base[2]), float(rng.uniform(0.25, 0.6))),
+        0.0,
+        0.05,
     )
 
 
@@ -139,7 +152,7 @@ def ceramic(rng: np.random.Generator) -> Material:
     white = _hsv(0.1, rng.uniform(0, 0.08), rng.uniform(0.88, 0.98))
     tone = _hsv(rng.random(), rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.85))
     base = white if rng.random() < 0.5 else tone
-    x, y = _grid()
+    _, y = _grid()
     kind = rng.integers(4)
     if kind == 0:
         image = _mix(base, base * 0.92, _noise(rng, 4, 4))
@@ -157,7 +170,9 @@ def rubber(rng: np.random.Generator) -> Material:
     base = _hsv(0.6, rng.uniform(0, 0.06), rng.uniform(0.06, 0.2))
     x, y = _grid()
     ribs = 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * 8 * (x + (0.5 * y if rng.random() < 0.5 else 0))))
-    return Material("rubber", _mix(base, base * 1.8 + 0.02, 0.5 * ribs + 0.3 * _noise(rng, 20, 20)), WHITE, 0.0, 0.9)
+    return Material(
+        "rubber", _mix(base, base * 1.8 + 0.02, 0.5 * ribs + 0.3 * _noise(rng, 20, 20)), WHITE, 0.0, 0.9
+    )
 
 
 def stone(rng: np.random.Generator) -> Material:
@@ -194,7 +209,10 @@ def _lines(rng: np.random.Generator, image: np.ndarray, ink: np.ndarray, top: in
 def paper_or_label(rng: np.random.Generator) -> Material:
     """A printed sheet: a ground, a block or disc of colour, lines of writing."""
     ground = _hsv(rng.random(), rng.choice([0.04, 0.6]), rng.uniform(0.8, 0.97))
-    ink, block = _hsv(rng.random(), 0.5, rng.uniform(0.05, 0.35)), _hsv(rng.random(), 0.8, rng.uniform(0.5, 0.9))
+    ink, block = (
+        _hsv(rng.random(), 0.5, rng.uniform(0.05, 0.35)),
+        _hsv(rng.random(), 0.8, rng.uniform(0.5, 0.9)),
+    )
     x, y = _grid()
     if rng.random() < 0.5:
         shape = (np.abs(y - 0.25) < 0.13) & (np.abs(x - 0.5) < 0.38)
@@ -238,7 +256,7 @@ def keys(rng: np.random.Generator) -> Material:
     return Material("keys", image, WHITE, 0.0, 0.6, tiled=False)
 
 
-def tinted(material: Material, factor: float) -> Material:
+def tinted(material: Material, factor: Scalar) -> Material:
     """The same material, its base colour multiplied by `factor` (alpha kept)."""
     r, g, b, a = material.base_color
     return replace(material, base_color=(min(r * factor, 1.0), min(g * factor, 1.0), min(b * factor, 1.0), a))

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from alignparts.corpus.procedural.materials import Material
+from alignparts.corpus.procedural.materials import Material, Scalar
 
-Scalar = float | int | np.floating | np.integer
 Vector = Sequence[Any] | np.ndarray
 AXES = {"x": 0, "y": 1, "z": 2}
 
@@ -121,7 +120,7 @@ def bend(mesh: Mesh, axis: str, angle: Scalar) -> Mesh:
 
 
 def taper(mesh: Mesh, axis: str, amount: Scalar) -> Mesh:
-    """The mesh with its cross-section shrunk linearly along `axis`: 1 at the low end, 1 - amount at the high."""
+    """The mesh with its cross-section shrunk linearly along `axis`, from 1 to 1 - amount."""
     along = AXES[axis]
     low, high = mesh.bounds()
     t = (mesh.vertices[:, along] - low[along]) / max(high[along] - low[along], 1e-9)
@@ -146,7 +145,7 @@ def merge(*meshes: Mesh) -> Mesh:
 
 
 def place(mesh: Mesh, start: Vector, end: Vector) -> Mesh:
-    """A mesh made along +y from y = 0 to y = 1, turned and stretched so that it runs from `start` to `end`."""
+    """A mesh made along +y from 0 to 1, turned and stretched so that it runs from `start` to `end`."""
     a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
     length = max(float(np.linalg.norm(b - a)), 1e-9)
     direction = (b - a) / length

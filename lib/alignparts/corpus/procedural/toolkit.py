@@ -1,3 +1,4 @@
+# ruff: noqa: RUF005  (sums of arrays, not of lists)
 """Primitives that category code builds shapes from; the transforms are re-exported from `mesh`.
 
 Up is +y, the front is +z, lengths are metres. Faces of closed primitives look outwards. Texture
@@ -27,8 +28,8 @@ from alignparts.errors import AlignPartsError
 
 __all__ = [
     "Mesh", "Piece", "Scalar", "Vector", "arc", "bend", "box", "curved_sheet", "cylinder", "extrude", "lathe",
-    "loft", "merge", "mirror", "move", "outline", "panel", "place", "rod", "rotate", "rotation", "rounded_box",
-    "scale", "sphere", "superellipsoid", "taper", "torus", "tube",
+    "loft", "merge", "mirror", "move", "outline", "panel", "place", "rod", "rotate", "rotation",
+    "rounded_box", "scale", "sphere", "superellipsoid", "taper", "torus", "tube",
 ]  # fmt: skip
 
 
@@ -40,10 +41,12 @@ def _oriented(mesh: Mesh, axis: str) -> Mesh:
 
 
 def curved_sheet(points: Vector) -> Mesh:
-    """An open sheet through a grid of points (u, v, 3); it looks along d/du x d/dv. Empty cells are left out."""
+    """An open sheet through a grid of points (u, v, 3), looking along d/du x d/dv; no empty faces."""
     grid = np.asarray(points, dtype=float)
     if grid.ndim != 3 or grid.shape[2] != 3 or min(grid.shape[:2]) < 2:
-        raise AlignPartsError(f"curved_sheet: expected a grid of points (u >= 2, v >= 2, 3), got {grid.shape}")
+        raise AlignPartsError(
+            f"curved_sheet: expected a grid of points (u >= 2, v >= 2, 3), got {grid.shape}"
+        )
     u, v = grid.shape[:2]
     index = np.arange(u * v).reshape(u, v)
     a, b, c, d = (index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:])
@@ -95,7 +98,7 @@ def box(size: Vector, center: Vector = (0, 0, 0), bevel: Scalar = 0.0) -> Mesh:
     return Mesh(np.array(vertices) + np.asarray(center, dtype=float), faces.astype(np.int64), np.array(uv))
 
 
-def _soft_box(size: np.ndarray, radius: float, steps: int) -> Mesh:
+def _soft_box(size: np.ndarray, radius: Scalar, steps: int) -> Mesh:
     half = size / 2
     radius = min(radius, 0.98 * float(half.min()))
     inner = half - radius
@@ -168,9 +171,12 @@ def sphere(
 
 
 def superellipsoid(size: Vector, exponent: Scalar, center: Vector = (0, 0, 0), segments: int = 24) -> Mesh:
-    """A superellipsoid of full side lengths `size`; exponent 1 is an ellipsoid, 0.2 nearly a box, 2 an octahedron."""
+    """A superellipsoid of full side lengths `size`: exponent 1 is an ellipsoid, 0.2 nearly a box."""
     e, rows = float(exponent), max(segments // 2, 4)
-    phi, theta = np.linspace(-np.pi / 2, np.pi / 2, rows + 1)[:, None], np.linspace(0, 2 * np.pi, segments + 1)
+    phi, theta = (
+        np.linspace(-np.pi / 2, np.pi / 2, rows + 1)[:, None],
+        np.linspace(0, 2 * np.pi, segments + 1),
+    )
 
     def power(value: np.ndarray) -> np.ndarray:
         small = np.where(np.abs(value) < 1e-9, 0.0, value)
@@ -190,7 +196,7 @@ def torus(
     segments: int = 28,
     sides: int = 10,
 ) -> Mesh:
-    """A ring of radius `major` and thickness radius `minor` about `axis`; a smaller `arc` leaves it open, capped."""
+    """A ring of radius `major`, its bar of radius `minor`, about `axis`; a smaller `arc` is capped."""
     turn = np.linspace(0, float(arc), max(int(segments * float(arc) / (2 * np.pi)), 3) + 1)[:-1]
     closed = float(arc) > 2 * np.pi - 1e-6
     if not closed:
@@ -294,7 +300,9 @@ def panel(width: Scalar, height: Scalar, axis: str = "z", center: Vector = (0, 0
     return move(sheet if axis == "z" else sheet.flipped(), center)
 
 
-def rod(start: Vector, end: Vector, radius: Scalar, end_radius: Scalar | None = None, sides: int = 10) -> Mesh:
+def rod(
+    start: Vector, end: Vector, radius: Scalar, end_radius: Scalar | None = None, sides: int = 10
+) -> Mesh:
     """A straight round (or, with few `sides`, faceted) bar between two points, tapering to `end_radius`."""
     last = radius if end_radius is None else end_radius
     return tube([start, end], [float(radius), float(last)], segments=sides)

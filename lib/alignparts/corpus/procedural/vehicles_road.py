@@ -1,213 +1,130 @@
+# ruff: noqa: RUF005  (sums of arrays, not of lists)
 """Cars: sedans, hatchbacks, estates, SUVs, sports cars, vans, pickups and lorries."""
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from alignparts.corpus.procedural import materials
+from alignparts.corpus.procedural.car_parts import (
+    draw_plan,
+    line,
+    pane,
+    road_wheel,
+    shoulder,
+    side_panel,
+    skin,
+)
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material
 from alignparts.corpus.procedural.mesh import Mesh, Piece
 from alignparts.corpus.procedural.toolkit import (
     box,
-    curved_sheet,
     cylinder,
-    extrude,
-    lathe,
+    loft,
     merge,
     move,
     rod,
-    rotate,
     rounded_box,
     superellipsoid,
 )
 
 
-@dataclass
-class Plan:
-    """The lines of a car, in metres: z runs forwards, y upwards, 0 is the middle of the wheelbase, the ground."""
-
-    length: float
-    width: float
-    floor: float  # underside
-    belt: float  # lower edge of the side windows
-    roof: float
-    hood_front: float  # height of the hood's front edge
-    cowl: float  # z of the foot of the windshield
-    top_front: float  # z of the front edge of the roof
-    top_rear: float  # z of the rear edge of the roof
-    deck: float  # z of the foot of the rear window
-    trunk: float  # height of the trunk lid at the rear
-    wheel: float
-    front_axle: float
-    rear_axle: float
-    doors: int
-    tumble: float  # width of the roof as a share of the body's
-
-    @property
-    def front(self) -> float:
-        return self.length / 2
-
-    def bow(self, z: float) -> float:
-        """How much narrower the body is at z than at its widest."""
-        f = abs(z) / (self.length / 2)
-        return 1 - 0.1 * max(f - 0.45, 0.0) ** 2 / 0.3
-
-    def half(self, z: float) -> float:
-        """Half the width at z."""
-        return self.width / 2 * self.bow(z)
-
-
-def _plan(rng: np.random.Generator, style: str) -> Plan:
-    """Random lines of a style."""
-
-    def u(a: float, b: float) -> float:
-        return float(rng.uniform(a, b))
-
-    length = {"sedan": u(4.4, 5.1), "hatch": u(3.6, 4.3), "estate": u(4.4, 4.9), "suv": u(4.2, 5.0), "sports": u(4.0, 4.7), "van": u(4.3, 5.6), "pickup": u(4.8, 5.7), "truck": u(5.5, 7.5), "classic": u(3.8, 4.8)}[style]
-    height = {"sedan": u(1.4, 1.52), "hatch": u(1.42, 1.6), "estate": u(1.42, 1.55), "suv": u(1.65, 1.9), "sports": u(1.1, 1.3), "van": u(1.8, 2.4), "pickup": u(1.7, 1.9), "truck": u(2.2, 2.8), "classic": u(1.35, 1.65)}[style]
-    width = u(1.65, 1.9) * (1.12 if style == "truck" else 1.0)
-    wheel = {"suv": u(0.36, 0.42), "pickup": u(0.37, 0.43), "truck": u(0.42, 0.5)}.get(style, u(0.29, 0.35))
-    floor = wheel * (0.75 if style in ("suv", "pickup", "truck") else 0.6)
-    belt = floor + (height - floor) * (u(0.5, 0.58) if style != "sports" else u(0.55, 0.62))
-    h = length / 2
-    cowl = {"van": u(0.62, 0.75), "truck": u(0.85, 0.92), "sports": u(0.2, 0.32), "classic": u(0.3, 0.42)}.get(style, u(0.36, 0.46)) * h
-    rake = {"van": u(0.3, 0.6), "truck": u(0.1, 0.3), "sports": u(0.7, 1.0), "classic": u(0.2, 0.45)}.get(style, u(0.5, 0.8))
-    top_front = cowl - rake * (height - belt) * 1.35
-    if style in ("sedan", "classic", "sports"):
-        top_rear, deck = u(-0.38, -0.25) * h, u(-0.68, -0.58) * h
-        trunk = belt - u(0.0, 0.08)
-        if style == "sports":
-            top_rear, deck = u(-0.3, -0.15) * h, u(-0.8, -0.6) * h
-    elif style in ("pickup", "truck"):
-        top_rear = top_front - u(0.9, 1.6) * (0.75 if style == "truck" else 1.0)
-        deck, trunk = top_rear - 0.12, belt
-    else:
-        top_rear = u(-0.86, -0.7) * h
-        deck, trunk = top_rear - u(0.1, 0.45) * 0.45, belt
-        deck = max(deck, -h * 0.97)
-    four = style in ("sedan", "estate", "suv") or (style in ("hatch", "pickup", "classic") and chance(rng, 0.5))
-    front_axle = h - u(0.16, 0.2) * length
-    if style in ("van", "truck"):
-        front_axle = h - wheel * u(1.6, 2.2)
-    return Plan(
-        length, width, floor, belt, height, belt - u(0.02, 0.2) * (0.6 if style != "sports" else 1.4), cowl, top_front, top_rear, deck, trunk,
-        wheel, front_axle, -h + u(0.17, 0.23) * length, 2 if four else 1, u(0.72, 0.9) if style not in ("van", "truck") else u(0.88, 0.96),
-    )  # fmt: skip
-
-
-def _skin(p: Plan, line: np.ndarray, share: tuple[float, float], crown: float, thick: float = 0.0) -> Mesh:
-    """A sheet across the car along a line (n, 2) of (z, y); `share` is its width at both ends, as a share."""
-    s = np.linspace(-1, 1, 9)
-    widths = np.array([p.half(z) for z in line[:, 0]]) * np.linspace(share[0], share[1], len(line))
-    x = widths[:, None] * s
-    y = line[:, 1:] - crown * (np.abs(s) ** 2.5)
-    grid = np.stack([x, y, np.broadcast_to(line[:, :1], x.shape)], axis=-1)
-    sheet = curved_sheet(grid)
-    if (sheet.cross() @ np.array([0, 1, 0.0])).sum() < 0 or (abs(line[0, 1] - line[-1, 1]) > abs(line[0, 0] - line[-1, 0]) * 4 and (sheet.cross()[:, 2] * np.sign(line[:, 0].mean())).sum() < 0):
-        sheet = sheet.flipped()
-    return merge(sheet, move(sheet, (0, -thick, 0)).flipped()) if thick else sheet
-
-
-def _line(*points: tuple[float, float], bulge: float = 0.0, n: int = 7) -> np.ndarray:
-    """A line (n, 2) between two points, bulging upwards."""
-    t = np.linspace(0, 1, n)[:, None]
-    a, b = np.array(points[0]), np.array(points[1])
-    return a + (b - a) * t + np.array([0, 1]) * bulge * (4 * t * (1 - t))
-
-
-def _side(p: Plan, z0: float, z1: float, top0: float, top1: float, thick: float = 0.03) -> Mesh:
-    """The side panel (at +x) between two z, from the sill to the heights given, wheel arches cut out, bowed with the car."""
-    lower = p.floor + 0.02
-    cut = p.wheel * 1.16
-    bottom = [(z, lower) for z in np.linspace(z0, z1, 9)]
-    for axle in (p.front_axle, p.rear_axle):
-        reach = np.sqrt(max(cut**2 - (lower - p.wheel) ** 2, 0.01))
-        a, b = max(axle - reach, z0), min(axle + reach, z1)
-        if b - a > 0.05:
-            arch = [(z, p.wheel + np.sqrt(max(cut**2 - (z - axle) ** 2, 0.0))) for z in np.linspace(a, b, 11)]
-            limit = min(top0, top1) - 0.06
-            arch = [(z, float(np.clip(y, lower, limit))) for z, y in arch]
-            bottom = [q for q in bottom if q[0] < a - 1e-3] + arch + [q for q in bottom if q[0] > b + 1e-3]
-    top = [(z, top1 + (top0 - top1) * (z1 - z) / (z1 - z0)) for z in np.linspace(z1, z0, 9)]
-    mesh = extrude(np.array(bottom + top), thick, "x")
-    z, y = mesh.vertices[:, 2], mesh.vertices[:, 1]
-    half = np.array([p.half(k) for k in z])
-    tuck = 1 - 0.05 * ((y - (p.floor + p.belt) / 2) / (p.belt - p.floor)) ** 2
-    mesh.vertices[:, 0] += half * tuck - thick / 2
-    return mesh
-
-
-def _shoulder(p: Plan, z: float, up: float) -> np.ndarray:
-    """A point on the greenhouse's side: `up` runs from 0 at the belt to 1 at the roof."""
-    return np.array([p.half(z) * (0.97 + (p.tumble - 0.97) * up), p.belt + (p.roof - 0.03 - p.belt) * up, z])
-
-
-def _pane(p: Plan, low: tuple[float, float], high: tuple[float, float], inset: float) -> Mesh:
-    """A side window between two z at the belt and two z at the roof."""
-    t = np.linspace(0.04, 0.96, 5)
-    grid = np.empty((5, 5, 3))
-    for i, up in enumerate(t):
-        z0, z1 = low[0] + (high[0] - low[0]) * up, low[1] + (high[1] - low[1]) * up
-        for j, f in enumerate(t):
-            grid[i, j] = _shoulder(p, z0 + (z1 - z0) * f, up) - [inset, 0, 0]
-    sheet = curved_sheet(grid)
-    return sheet if sheet.cross()[:, 0].sum() > 0 else sheet.flipped()
-
-
-def _wheel(rng: np.random.Generator, r: float, wide: float, kind: int, dark: Material, metal: Material) -> Mesh:
-    """A tyre with a rim, its axle along x, its outer side to +x."""
-    h = wide / 2
-    tyre = lathe([(r * 0.62, -h), (r * 0.92, -h), (r, -h * 0.7), (r, h * 0.7), (r * 0.92, h), (r * 0.62, h), (r * 0.6, h * 0.4), (r * 0.6, -h * 0.4)], 24, True)
-    disc = lathe([(0, -h * 0.2), (r * 0.62, -h * 0.2), (r * 0.62, h * 0.5), (r * 0.55, h * 0.3), (r * 0.2, h * 0.35), (r * 0.14, h * 0.8), (0, h * 0.85)], 24)
-    spokes = []
-    if kind > 3:
-        spokes = [rotate(box((r * 0.5, h * 0.5, r * 0.12), (r * 0.35, h * 0.6, 0)), "y", 2 * np.pi * k / kind) for k in range(kind)]
-    return rotate(merge(tyre, disc, *spokes), "z", -np.pi / 2)
-
-
 def car(rng: np.random.Generator) -> list[Piece]:
     """A car that drives towards +z."""
-    style = pick(rng, ["sedan", "hatch", "estate", "suv", "sports", "van", "pickup", "truck", "classic"], [3, 2.5, 1, 2, 1.5, 1.3, 1.3, 1, 0.8])
-    p = _plan(rng, style)
+    style = pick(
+        rng,
+        ["sedan", "hatch", "estate", "suv", "sports", "van", "pickup", "truck", "classic"],
+        [3, 2.5, 1, 2, 1.5, 1.3, 1.3, 1, 0.8],
+    )
+    p = draw_plan(rng, style)
     a, coat, metal, dark = Assembly(), materials.paint(rng), materials.metal(rng), materials.rubber(rng)
-    glass = materials.glass(rng) if chance(rng, 0.5) else Material("window", None, (0.08, 0.1, 0.13, 1.0), 0.2, 0.08)
+    glass = (
+        materials.glass(rng)
+        if chance(rng, 0.5)
+        else Material("window", None, (0.08, 0.1, 0.13, 1.0), 0.2, 0.08)
+    )
     trim = coat if chance(rng, 0.6) else materials.plastic(rng)
-    extras = set(rng.choice(["grille", "number_plate", "handle", "mirror", "trunk", "fender"], int(rng.integers(1, 3)), replace=False))
+    extras = set(
+        rng.choice(
+            ["grille", "number_plate", "handle", "mirror", "trunk", "fender"],
+            int(rng.integers(1, 3)),
+            replace=False,
+        )
+    )
     h, pickup, lorry = p.front, style == "pickup", style == "truck"
     nose, tail = h - 0.1, -h + 0.08
     cab_rear = p.deck if pickup or lorry else tail
     fitted = not lorry
-    a.add("hood", _skin(p, _line((p.cowl, p.belt), (nose, p.hood_front), bulge=0.03), (0.93, 0.9), 0.05, 0.02), coat)
-    a.add("roof", _skin(p, _line((p.top_rear, p.roof - 0.02), (p.top_front, p.roof - 0.02), bulge=0.03), (p.tumble, p.tumble), 0.04, 0.025), coat if chance(rng, 0.85) else dark)
-    a.add("windshield", _skin(p, _line((p.cowl - 0.01, p.belt - 0.01), (p.top_front, p.roof - 0.02), bulge=0.02), (0.93, p.tumble), 0.03), glass)
+    a.add(
+        "hood",
+        skin(p, line((p.cowl, p.belt), (nose, p.hood_front), bulge=0.03), (0.93, 0.9), 0.05, 0.02),
+        coat,
+    )
+    a.add(
+        "roof",
+        skin(
+            p,
+            line((p.top_rear, p.roof - 0.02), (p.top_front, p.roof - 0.02), bulge=0.03),
+            (p.tumble, p.tumble),
+            0.04,
+            0.025,
+        ),
+        coat if chance(rng, 0.85) else dark,
+    )
+    a.add(
+        "windshield",
+        skin(
+            p,
+            line((p.cowl - 0.01, p.belt - 0.01), (p.top_front, p.roof - 0.02), bulge=0.02),
+            (0.93, p.tumble),
+            0.03,
+        ),
+        glass,
+    )
     if chance(rng, 0.97):
-        foot = p.belt if p.deck > tail + 0.25 or pickup or lorry else p.belt
-        a.add("rear_window", _skin(p, _line((p.deck, foot - 0.01), (p.top_rear, p.roof - 0.02), bulge=0.02), (0.93, p.tumble), 0.03), glass)
+        a.add(
+            "rear_window",
+            skin(
+                p,
+                line((p.deck, p.belt - 0.01), (p.top_rear, p.roof - 0.02), bulge=0.02),
+                (0.93, p.tumble),
+                0.03,
+            ),
+            glass,
+        )
     inner = box((p.width * 0.8, 0.06, p.length * 0.9), (0, p.floor + 0.03, 0))
     pillars = []
     cuts = np.linspace(p.cowl - 0.25, max(p.deck, -h * 0.8) + (0.15 if p.doors == 2 else 0.45), p.doors + 1)
-    rails = [(p.cowl, p.top_front), (p.deck, p.top_rear)] + [(float(z), float(np.clip(z, p.top_rear + 0.05, p.top_front - 0.05))) for z in cuts[1:-1]]
+    rails = [(p.cowl, p.top_front), (p.deck, p.top_rear)] + [
+        (float(z), float(np.clip(z, p.top_rear + 0.05, p.top_front - 0.05))) for z in cuts[1:-1]
+    ]
     for low, high in rails:
         for s in (-1, 1):
-            ends = [_shoulder(p, low, 0.0), _shoulder(p, high, 1.0)]
+            ends = [shoulder(p, low, 0.0), shoulder(p, high, 1.0)]
             pillars.append(rod(ends[0] * [s, 1, 1], ends[1] * [s, 1, 1], 0.035, sides=6))
     for s in (-1, 1):
-        top = [_shoulder(p, z, 1.0) * [s, 1, 1] for z in (p.top_front, p.top_rear)]
+        top = [shoulder(p, z, 1.0) * [s, 1, 1] for z in (p.top_front, p.top_rear)]
         pillars.append(rod(top[0], top[1], 0.03, sides=6))
-    cross = box((p.half(h * 0.9) * 1.75, p.hood_front - p.floor - 0.06, 0.06), (0, (p.hood_front + p.floor) / 2, h - 0.14))
+    cross = box(
+        (p.half(h * 0.9) * 1.75, p.hood_front - p.floor - 0.06, 0.06),
+        (0, (p.hood_front + p.floor) / 2, h - 0.14),
+    )
     shell = [inner, cross, *pillars]
     back_edge = cab_rear if lorry else tail
     rear_top = p.trunk if not (pickup or lorry) else p.belt
     fender = "fender" if "fender" in extras else "body"
     skins = []
     for s in (1, -1):
+
         def side(mesh: Mesh, s: int = s) -> Mesh:
             return mesh if s > 0 else Mesh(mesh.vertices * [-1, 1, 1], mesh.faces[:, ::-1].copy(), mesh.uv)
 
         quarter_top = p.belt if not pickup else p.belt - 0.08
-        front = side(_side(p, float(cuts[0]), nose, p.belt - 0.005, p.hood_front - 0.01))
-        rear = side(_side(p, back_edge, float(cuts[-1]), rear_top if not pickup else quarter_top, p.belt)) if cuts[-1] - back_edge > 0.1 else None
+        front = side(side_panel(p, float(cuts[0]), nose, p.belt - 0.005, p.hood_front - 0.01))
+        rear = (
+            side(side_panel(p, back_edge, float(cuts[-1]), rear_top if not pickup else quarter_top, p.belt))
+            if cuts[-1] - back_edge > 0.1
+            else None
+        )
         for quarter in (front, rear):
             if quarter is not None and fender == "fender":
                 a.add("fender", quarter, coat)
@@ -215,21 +132,29 @@ def car(rng: np.random.Generator) -> list[Piece]:
                 skins.append(quarter)
         for k in range(p.doors):
             z1, z0 = float(cuts[k]), float(cuts[k + 1])
-            a.add("door", side(_side(p, z0 + 0.008, z1 - 0.008, p.belt, p.belt)), coat)
+            a.add("door", side(side_panel(p, z0 + 0.008, z1 - 0.008, p.belt, p.belt)), coat)
             high1 = min(z1, p.top_front) if k else p.top_front - 0.02
             high0 = max(z0, p.top_rear + 0.03)
             low1 = z1 if k else p.cowl - 0.05
             if high1 - high0 > 0.1:
-                a.add("side_window", side(_pane(p, (z0, low1), (high0, high1), 0.0)), glass)
+                a.add("side_window", side(pane(p, (z0, low1), (high0, high1), 0.0)), glass)
             if "handle" in extras:
                 at = (p.half(z0) * 0.995, p.belt - 0.13, z0 + 0.15)
-                a.add("handle", side(rounded_box((0.04, 0.03, 0.17), 0.012, at)), metal if chance(rng, 0.5) else coat)
+                a.add(
+                    "handle",
+                    side(rounded_box((0.04, 0.03, 0.17), 0.012, at)),
+                    metal if chance(rng, 0.5) else coat,
+                )
         last = float(cuts[-1])
         low_end = p.deck + 0.05
         if not (pickup or lorry) and last - low_end > 0.15 and (style != "van" or chance(rng, 0.6)):
-            a.add("side_window", side(_pane(p, (low_end, last), (p.top_rear + 0.04, max(last, p.top_rear + 0.1)), 0.0)), glass)
+            a.add(
+                "side_window",
+                side(pane(p, (low_end, last), (p.top_rear + 0.04, max(last, p.top_rear + 0.1)), 0.0)),
+                glass,
+            )
         elif not lorry and last - low_end > 0.15:
-            skins.append(side(_pane(p, (low_end, last), (p.top_rear + 0.02, last), 0.0)))
+            skins.append(side(pane(p, (low_end, last), (p.top_rear + 0.02, last), 0.0)))
     shell += skins
     trunk_part = "trunk" if "trunk" in extras else "body"
     if pickup:
@@ -237,8 +162,14 @@ def car(rng: np.random.Generator) -> list[Piece]:
         length = p.deck - tail
         floor = box((p.width * 0.9, 0.05, length), (0, bed_y, tail + length / 2))
         bulk = box((p.width * 0.9, wall - bed_y, 0.04), (0, (wall + bed_y) / 2, p.deck))
-        shell += [floor, bulk, box((p.width * 0.9, p.belt - bed_y, 0.04), (0, (p.belt + bed_y) / 2, p.deck + 0.05))]
-        gate = rounded_box((p.half(tail) * 1.85, wall - p.floor - 0.1, 0.06), 0.02, (0, (wall + p.floor) / 2 + 0.05, tail))
+        shell += [
+            floor,
+            bulk,
+            box((p.width * 0.9, p.belt - bed_y, 0.04), (0, (p.belt + bed_y) / 2, p.deck + 0.05)),
+        ]
+        gate = rounded_box(
+            (p.half(tail) * 1.85, wall - p.floor - 0.1, 0.06), 0.02, (0, (wall + p.floor) / 2 + 0.05, tail)
+        )
         if trunk_part == "trunk":
             a.add("trunk", gate, coat)
         else:
@@ -251,15 +182,19 @@ def car(rng: np.random.Generator) -> list[Piece]:
         high = p.roof * rng.uniform(1.0, 1.3)
         deck = p.floor + 0.28
         if chance(rng, 0.6):
-            load = rounded_box((p.width * 1.02, high - deck, deep), 0.03, (0, (high + deck) / 2, (z0 + z1) / 2))
+            load = rounded_box(
+                (p.width * 1.02, high - deck, deep), 0.03, (0, (high + deck) / 2, (z0 + z1) / 2)
+            )
         else:
             rail = p.roof * rng.uniform(0.12, 0.2)
-            walls = [box((0.04, rail, deep), (s * p.width / 2, deck + rail / 2, (z0 + z1) / 2)) for s in (-1, 1)]
+            walls = [
+                box((0.04, rail, deep), (s * p.width / 2, deck + rail / 2, (z0 + z1) / 2)) for s in (-1, 1)
+            ]
             walls += [box((p.width, rail, 0.04), (0, deck + rail / 2, z)) for z in (z0, z1)]
             load = merge(box((p.width, 0.08, deep), (0, deck, (z0 + z1) / 2)), *walls)
         a.add(trunk_part, load, materials.paint(rng) if chance(rng, 0.7) else metal)
     elif p.deck - tail > 0.25:
-        lid = _skin(p, _line((tail, p.trunk), (p.deck, p.belt), bulge=0.02), (0.9, 0.93), 0.04, 0.02)
+        lid = skin(p, line((tail, p.trunk), (p.deck, p.belt), bulge=0.02), (0.9, 0.93), 0.04, 0.02)
         back = box((p.half(tail) * 1.8, p.trunk - p.floor - 0.1, 0.05), (0, (p.trunk + p.floor) / 2, tail))
         if trunk_part == "trunk":
             a.add("trunk", lid, coat)
@@ -267,12 +202,21 @@ def car(rng: np.random.Generator) -> list[Piece]:
         else:
             shell += [lid, back]
     else:
-        gate = rounded_box((p.half(tail) * 1.82, p.belt - p.floor - 0.08, 0.07), 0.025, (0, (p.belt + p.floor) / 2, min(p.deck, tail + 0.05)))
+        gate = rounded_box(
+            (p.half(tail) * 1.82, p.belt - p.floor - 0.08, 0.07),
+            0.025,
+            (0, (p.belt + p.floor) / 2, min(p.deck, tail + 0.05)),
+        )
         if trunk_part == "trunk":
             a.add("trunk", gate, coat)
         else:
             shell.append(gate)
-    shell.append(box((p.width * 0.82, p.belt - p.floor - 0.1, (p.cowl - max(p.deck, tail)) * 0.9), (0, (p.belt + p.floor) / 2 - 0.05, (p.cowl + max(p.deck, tail)) / 2)))
+    shell.append(
+        box(
+            (p.width * 0.82, p.belt - p.floor - 0.1, (p.cowl - max(p.deck, tail)) * 0.9),
+            (0, (p.belt + p.floor) / 2 - 0.05, (p.cowl + max(p.deck, tail)) / 2),
+        )
+    )
     a.add("body", merge(*shell), coat)
     deep, low = rng.uniform(0.16, 0.3), p.floor
     s = np.linspace(-1, 1, 11)
@@ -282,52 +226,102 @@ def car(rng: np.random.Generator) -> list[Piece]:
         for k in s:
             back = 0.16 * abs(k) ** 3
             z = end - np.sign(end) * (0.06 + back)
-            ring = [(k * width, low + q * deep, z + np.sign(end) * o) for q, o in ((0, -0.08), (0, 0.03), (0.5, 0.06), (1, 0.03), (1, -0.08))]
+            ring = [
+                (k * width, low + q * deep, z + np.sign(end) * o)
+                for q, o in ((0, -0.08), (0, 0.03), (0.5, 0.06), (1, 0.03), (1, -0.08))
+            ]
             rings.append(ring)
         mesh = np.array(rings)
-        from alignparts.corpus.procedural.toolkit import loft
-
         wrap = loft(mesh)
         a.add(part, wrap, trim if style != "classic" else metal)
     lamp = Material("lamp", None, (0.92, 0.93, 0.88, 1.0), 0.1, 0.1)
     red = Material("lamp", None, (0.75, 0.05, 0.05, 1.0), 0.1, 0.2)
-    size = (rng.uniform(0.2, 0.42), rng.uniform(0.1, 0.2)) if chance(rng, 0.65) and style != "classic" else (0.2, 0.2)
+    size = (
+        (rng.uniform(0.2, 0.42), rng.uniform(0.1, 0.2))
+        if chance(rng, 0.65) and style != "classic"
+        else (0.2, 0.2)
+    )
     y = max(p.hood_front - 0.02 - size[1] / 2, low + deep + size[1] * 0.4)
     x = p.half(nose) * 0.93 - size[0] / 2
-    a.both("headlight", superellipsoid((*size, 0.16), 0.6 if size[0] > 0.2 else 1.0, (x, y, nose - 0.02), 14), lamp)
+    a.both(
+        "headlight",
+        superellipsoid((*size, 0.16), 0.6 if size[0] > 0.2 else 1.0, (x, y, nose - 0.02), 14),
+        lamp,
+    )
     tall = chance(rng, 0.4) or style in ("van", "truck")
     tail_size = (0.12, rng.uniform(0.25, 0.4)) if tall else (rng.uniform(0.22, 0.45), rng.uniform(0.1, 0.16))
-    tail_y = (p.floor + 0.35 if lorry else max(p.trunk - 0.06 - tail_size[1] / 2, low + deep + tail_size[1] / 2))
-    a.both("taillight", superellipsoid((*tail_size, 0.12), 0.5, (p.half(tail) * 0.9 - tail_size[0] / 2, tail_y, tail - 0.02), 14), red)
+    room = (p.floor + 0.5 if lorry else (p.belt - 0.08 if pickup else p.trunk)) - low - deep
+    tail_size = (tail_size[0], min(tail_size[1], room - 0.01))
+    tail_y = low + deep + room - tail_size[1] / 2 - 0.01
+    a.both(
+        "taillight",
+        superellipsoid(
+            (*tail_size, 0.12), 0.5, (p.half(tail) * 0.9 - tail_size[0] / 2, tail_y, tail - 0.02), 14
+        ),
+        red,
+    )
     if "grille" in extras:
         gw, gh = p.width * rng.uniform(0.25, 0.5), rng.uniform(0.08, 0.24)
         mid = max(p.hood_front - 0.04 - gh / 2, low + deep * 0.8)
         n = int(rng.integers(3, 8))
-        slats = [box((gw, gh / n * 0.5, 0.03), (0, mid + gh * ((k + 0.5) / n - 0.5), nose + 0.005)) for k in range(n)]
-        a.add("grille", merge(box((gw, gh, 0.02), (0, mid, nose - 0.012)), *slats), metal if chance(rng, 0.5) else dark)
+        slats = [
+            box((gw, gh / n * 0.5, 0.03), (0, mid + gh * ((k + 0.5) / n - 0.5), nose + 0.005))
+            for k in range(n)
+        ]
+        a.add(
+            "grille",
+            merge(box((gw, gh, 0.02), (0, mid, nose - 0.012)), *slats),
+            metal if chance(rng, 0.5) else dark,
+        )
     if "number_plate" in extras:
         plate = materials.paper_or_label(rng)
         a.add("number_plate", box((0.42, 0.11, 0.012), (0, low + deep * 0.6, h + 0.005)), plate)
         a.add("number_plate", box((0.42, 0.11, 0.012), (0, low + deep * 0.6, -h - 0.005)), plate)
     if "mirror" in extras:
-        at = _shoulder(p, p.cowl - 0.3, 0.12)
+        at = shoulder(p, p.cowl - 0.3, 0.12)
         arm = rod(at - [0.03, 0.02, 0], at + [0.1, 0.01, 0], 0.014, sides=6)
-        a.both("mirror", merge(arm, superellipsoid((0.2, 0.13, 0.1), 0.6, at + [0.16, 0.03, 0], 12)), coat if chance(rng, 0.6) else dark)
+        a.both(
+            "mirror",
+            merge(arm, superellipsoid((0.2, 0.13, 0.1), 0.6, at + [0.16, 0.03, 0], 12)),
+            coat if chance(rng, 0.6) else dark,
+        )
     wide, kind = rng.uniform(0.17, 0.24), int(rng.choice([3, 5, 6, 8, 10]))
     axles = [p.front_axle, p.rear_axle] + ([p.rear_axle + 2.2 * p.wheel] if lorry and p.length > 6.5 else [])
     shine = metal if chance(rng, 0.5) else dark
-    wheel = _wheel(rng, p.wheel, wide, kind, dark, metal)
+    wheel = road_wheel(rng, p.wheel, wide, kind, dark, metal)
     for z in axles:
         a.both("wheel", move(wheel, (p.half(z) - wide / 2 - 0.01, p.wheel, z)), shine)
     if fitted and chance(rng, 0.25):
-        path = [rod((x0, p.belt + 0.01, p.cowl + 0.015), (x0 + 0.45, p.belt + (p.roof - p.belt) * 0.25, p.cowl - (p.cowl - p.top_front) * 0.22), 0.012, sides=5) for x0 in (-0.55, 0.0)]
+        path = [
+            rod(
+                (x0, p.belt + 0.01, p.cowl + 0.015),
+                (x0 + 0.45, p.belt + (p.roof - p.belt) * 0.25, p.cowl - (p.cowl - p.top_front) * 0.22),
+                0.012,
+                sides=5,
+            )
+            for x0 in (-0.55, 0.0)
+        ]
         a.add("wiper", merge(*path), dark)
     if style in ("suv", "estate") and chance(rng, 0.4):
-        bars = [rod((s * p.half(0) * p.tumble * 0.85, p.roof + 0.05, p.top_rear + 0.1), (s * p.half(0) * p.tumble * 0.85, p.roof + 0.05, p.top_front - 0.1), 0.02, sides=6) for s in (-1, 1)]
-        posts = [box((0.03, 0.1, 0.06), (s * p.half(0) * p.tumble * 0.85, p.roof, z)) for s in (-1, 1) for z in (p.top_rear + 0.15, p.top_front - 0.15)]
+        bars = [
+            rod(
+                (s * p.half(0) * p.tumble * 0.85, p.roof + 0.05, p.top_rear + 0.1),
+                (s * p.half(0) * p.tumble * 0.85, p.roof + 0.05, p.top_front - 0.1),
+                0.02,
+                sides=6,
+            )
+            for s in (-1, 1)
+        ]
+        posts = [
+            box((0.03, 0.1, 0.06), (s * p.half(0) * p.tumble * 0.85, p.roof, z))
+            for s in (-1, 1)
+            for z in (p.top_rear + 0.15, p.top_front - 0.15)
+        ]
         a.add("roof_rack", merge(*bars, *posts), metal)
     if chance(rng, 0.2):
-        a.add("exhaust", cylinder(0.035, 0.25, (p.width * 0.25, p.floor + 0.01, -h + 0.06), 12, axis="z"), metal)
+        a.add(
+            "exhaust", cylinder(0.035, 0.25, (p.width * 0.25, p.floor + 0.01, -h + 0.06), 12, axis="z"), metal
+        )
     return a.pieces
 
 

@@ -1,0 +1,264 @@
+"""Training of ALIGN-Parts on stored features (sections 3.2, 3.4 and 9)."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from alignparts.checkpoint import clear, load_state, save_model, save_state
+from alignparts.config import TrainParams
+from alignparts.dataset import Encode, PartDataset, Store, TextTable, batches, epoch_order, ids_of_split
+from alignparts.errors import AlignPartsError
+from alignparts.losses import alignment_losses
+from alignparts.model import AlignParts, AlignPartsConfig
+from alignparts.validation import class_statistics, save_statistics, validate
+from alignparts.vocabulary import Vocabulary
+
+WARMUP = 0.03
+"""Share of the steps in which the learning rate rises."""
+CLIP = 1.0
+"""Largest norm of the gradient."""
+MEASURED = 128
+"""Shapes that the features' mean and standard deviation are taken from."""
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves behind.
+
+    Attributes:
+        model: the weights of the best epoch, in evaluation mode.
+        history: one row an epoch: ``epoch``, ``lr``, ``train/…`` and ``validation/…``.
+        best_epoch: the epoch (from 0) with the highest validation LA-mIoU; the last without validation.
+        shapes: of training and validation.
+    """
+
+    model: AlignParts
+    history: list[Row]
+    best_epoch: int
+    shapes: dict[str, int]
+
+
+def loss_weights(params: TrainParams) -> dict[str, float]:
+    """Lambdas of Eq. 15 by the names of :func:`alignparts.losses.alignment_losses`."""
+    values = params.loss.model_dump(by_alias=True)
+    return {name: values[name] for name in ("mask", "part", "text", "cov", "overlap", "global")}
+
+
+def learning_rate(step: int, total: int, peak: float, floor: float, warmup: float = WARMUP) -> float:
+    """Rate of a step (from 0): a short rise, then a cosine from `peak` that ends at `floor`."""
+    rising = max(1, round(warmup * total))
+    if step < rising:
+        return peak * (step + 1) / rising
+    progress = (step - rising) / max(total - 1 - rising, 1)
+    return floor + (peak - floor) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+
+def train(
+    store: Store,
+    vocabulary: Vocabulary,
+    encode: Encode,
+    params: TrainParams,
+    out: Path,
+    *,
+    seed: int = 0,
+    threads: int = 2,
+    device: str | torch.device | None = None,
+    on_epoch: Callable[[int, Row], None] | None = None,
+) -> Trained:
+    """Train on the split "train" of a store, watch the split "validation", and write a model folder.
+
+    Every random choice depends on the seed, the epoch and the shape alone, so that a run that was killed goes
+    on, after its last finished epoch, to the very weights of one that never stopped.
+
+    Args:
+        store: features, parts and splits.
+        vocabulary: names and descriptions.
+        encode: texts to embeddings of length 1.
+        params: the block ``train`` of params.yaml.
+        out: model folder: the best epoch's weights, ``last/``, ``statistics.safetensors`` and ``curves/``.
+        seed: of weights, order and subsets.
+        threads: CPU threads; part of the result's identity.
+        device: where to train; the accelerator if there is one.
+        on_epoch: called with every finished epoch and its row, after its checkpoint.
+
+    Raises:
+        AlignPartsError: no training shapes, unfit features, names that the vocabulary lacks, or a loss that
+            is not finite.
+    """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    run = _Run(store, vocabulary, encode, params, out, seed, torch.device(device))
+    run.restore()
+    for epoch in range(run.finished, params.epochs):
+        row = run.epoch(epoch)
+        if on_epoch is not None:
+            on_epoch(epoch, row)
+    return run.finish()
+
+
+class _Run:
+    def __init__(
+        self,
+        store: Store,
+        vocabulary: Vocabulary,
+        encode: Encode,
+        params: TrainParams,
+        out: Path,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.params, self.out, self.seed, self.device = params, out, seed, device
+        ids = {name: ids_of_split(store, name) for name in ("train", "validation")}
+        if not ids["train"]:
+            raise AlignPartsError("training: no shape of the split 'train' in the feature store")
+        table = TextTable(vocabulary, encode)
+        common = {"points": params.points, "k": params.model.k, "negatives": params.text_negatives, "seed": seed}
+        self.training = PartDataset(
+            store, ids["train"], table, name_prompt_rate=params.name_prompt_rate, **common
+        )
+        self.measured = PartDataset(store, ids["train"], table, **common)
+        self.validation = PartDataset(store, ids["validation"], table, **common)
+        first = self.training[0]
+        sizes = {"d_g": first.geometry.shape[1], "d_a": first.appearance.shape[1], "d_t": table.d_t}
+        config = AlignPartsConfig(**sizes, **params.model.model_dump())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = AlignParts(config)
+        self.model.to(device)
+        self.optimizer = _optimizer(self.model, params)
+        self.weights = loss_weights(params)
+        self.history: list[Row] = []
+        self.best_epoch = 0
+        self.identity = hashlib.sha256(
+            json.dumps(
+                [asdict(config), params.model_dump(mode="json"), seed, store.fingerprint, ids, vocabulary.model_dump()]
+            ).encode()
+        ).hexdigest()
+        self.state = out / "resume.safetensors"
+
+    @property
+    def finished(self) -> int:
+        """Finished epochs."""
+        return len(self.history)
+
+    def restore(self) -> None:
+        """Take up an interrupted run, or begin."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        found = load_state(self.state, self.identity, self.model, self.optimizer)
+        clear(self.out / "curves")
+        if found is None:
+            self.model.standardise(**_spread(self.training))
+        else:
+            self.history, self.best_epoch = found["history"], found["best_epoch"]
+        from dvclive import Live
+
+        self.live = Live(str(self.out / "curves"), dvcyaml=None, save_dvc_exp=False, report=None, resume=False)
+        for row in self.history:
+            self._log(row)
+
+    def epoch(self, epoch: int) -> Row:
+        """Train an epoch, validate, checkpoint."""
+        params, sums = self.params, dict[str, float]()
+        order = epoch_order(len(self.training), params.batch_size, self.seed, epoch)
+        total, done, rate = params.epochs * len(order), epoch * len(order), 0.0
+        self.model.train()
+        bar = tqdm(batches(self.training, order, epoch), total=len(order), desc=f"epoch {epoch}", disable=None)
+        for step, batch in enumerate(bar):
+            rate = learning_rate(done + step, total, params.lr, params.lr_min)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            losses = self._step(batch.to(self.device))
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value * len(batch.shape_ids)
+            bar.set_postfix(loss=f"{losses['total']:.3f}")
+        row: Row = {"epoch": epoch, "lr": rate}
+        row |= {f"train/{name}": value / len(self.training) for name, value in sums.items()}
+        if len(self.validation):
+            found = validate(
+                self.model, self.validation, params.batch_size, self.weights, params.loss.tau, self.device
+            )
+            row |= {f"validation/{name}": value for name, value in found.items()}
+        self.history.append(row)
+        best = max(self.history, key=lambda row: (row.get("validation/la_miou", 0.0), row["epoch"]))
+        self.best_epoch = int(best["epoch"])
+        if self.best_epoch == epoch:
+            save_model(self.model, self.out)
+        progress = {"history": self.history, "best_epoch": self.best_epoch}
+        save_state(self.state, self.identity, progress, self.model, self.optimizer)
+        self._log(row)
+        return row
+
+    def finish(self) -> Trained:
+        """The last weights, the curves, the best weights' statistics."""
+        self.live.end()
+        save_model(self.model, self.out / "last")
+        model = AlignParts.from_pretrained(self.out).to(self.device).eval()
+        labels, tensors = class_statistics(model, self.measured, self.params.batch_size, self.device)
+        save_statistics(self.out, labels, tensors)
+        self.state.unlink(missing_ok=True)
+        shapes = {"train": len(self.training), "validation": len(self.validation)}
+        return Trained(model, self.history, self.best_epoch, shapes)
+
+    def _step(self, batch: Any) -> Row:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            output = self.model(**batch.inputs())
+        losses = alignment_losses(output.float(), batch.targets, self.weights, self.params.loss.tau)
+        if not bool(torch.isfinite(losses["total"])):
+            raise AlignPartsError(
+                f"training: the loss of {batch.shape_ids[0]} and others is not finite; "
+                f"try a lower train.lr than {self.params.lr}"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        losses["total"].backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        self.optimizer.step()
+        return {name: value.item() for name, value in losses.items()}
+
+    def _log(self, row: Row) -> None:
+        for name, value in row.items():
+            if name != "epoch":
+                self.live.log_metric(name, value)
+        self.live.next_step()
+
+
+def _optimizer(model: AlignParts, params: TrainParams) -> torch.optim.AdamW:
+    """AdamW; biases, norms and the learned partlets are not decayed."""
+    spared = [p for name, p in model.named_parameters() if p.ndim < 2 or name == "decoder.partlets"]
+    known = {id(p) for p in spared}
+    decayed = [p for p in model.parameters() if id(p) not in known]
+    groups: Sequence[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": params.weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=params.lr, fused=True)
+
+
+def _spread(dataset: PartDataset) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Mean and standard deviation of every feature channel, over up to `MEASURED` shapes spread evenly."""
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MEASURED)).round().astype(int))
+    sums: dict[str, list[Any]] = {name: [0, 0.0, 0.0] for name in ("geometry", "appearance")}
+    for index in chosen.tolist():
+        arrays, _ = dataset.store.load(dataset.ids[index])
+        for name, running in sums.items():
+            values = arrays[name].astype(np.float64)
+            running[0] += len(values)
+            running[1] = running[1] + values.sum(axis=0)
+            running[2] = running[2] + np.square(values).sum(axis=0)
+    found = {}
+    for name, (count, total, squares) in sums.items():
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
+        found[name] = (torch.from_numpy(mean).float(), torch.from_numpy(std).float())
+    return found
