@@ -21,31 +21,30 @@ SIDES = np.array(
 )  # fmt: skip
 
 
-def textured_table(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of a striped slab on speckled legs; the part of every pixel: 0 slab, 1 leg, -1 none."""
-    size = rng.uniform([0.6, 0.1, 0.6], [1.0, 0.25, 1.0])
-    boxes = [(size, np.array([0, 0.5, 0]))]
-    boxes += [(np.array([0.12, 0.5, 0.12]), np.array([x * size[0] * 0.8, -0.1, z * size[2] * 0.8]))
-              for x in (-1, 1) for z in (-1, 1)]  # fmt: skip
-    stripes = np.full((32, 32, 4), 255, np.uint8)
-    stripes[:, ::4, :3] = rng.integers(0, 120, 3)
-    speckles = np.full((32, 32, 4), 255, np.uint8)
-    speckles[:, :, :3] = rng.integers(40, 255, (32, 32, 1))
-    uv = np.tile(np.array([[0, 0], [1, 0], [1, 1]], np.float32), (12 * len(boxes), 1, 1))
+def textured_pair(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures of a striped and a chequered box of any colours; the part of every pixel: 0, 1 or -1 none."""
+    halves = rng.uniform(0.4, 0.6, (2, 3))
+    places = np.array([[-halves[0, 0], 0, 0], [halves[1, 0], 0, 0]])
+    line = np.arange(32) // 4 % 2
+    patterns = [np.tile(line, (32, 1)), line[:, None] ^ line]
+    textures = []
+    for pattern in patterns:
+        inks = rng.integers([[0], [130]], [[100], [250]], (2, 3))
+        textures.append(np.dstack([inks[pattern], np.full((32, 32), 255)]).astype(np.uint8))
     surface = make_surface(
-        np.concatenate([CORNERS * half + at for half, at in boxes]),
-        np.concatenate([SIDES + 8 * number for number in range(len(boxes))]),
-        uv=uv,
-        color=(*rng.uniform(0.5, 1, 3), 1.0),
-        face_material=np.repeat([0, 1, 1, 1, 1], 12),
-        textures=(stripes, speckles),
+        np.concatenate([CORNERS * half + at for half, at in zip(halves, places, strict=True)]),
+        np.concatenate([SIDES, SIDES + 8]),
+        uv=np.tile(np.array([[[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 1], [0, 1]]], np.float32), (12, 1, 1)),
+        color=(1.0, 1.0, 1.0, 1.0),
+        face_material=np.repeat([0, 1], 12),
+        textures=tuple(textures),
     )
-    views = render_views(surface, views=4, resolution=48)
+    views = render_views(surface, views=4, resolution=64)
     return views.color, np.where(views.face < 0, -1, (views.face >= 12).astype(int))
 
 
 def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    drawn = [textured_table(np.random.default_rng([seed, number])) for number in range(count)]
+    drawn = [textured_pair(np.random.default_rng([seed, number])) for number in range(count)]
     return np.concatenate([color for color, _ in drawn]), np.concatenate([part for _, part in drawn])
 
 
@@ -87,7 +86,7 @@ def test_training_lowers_the_loss_and_features_do_not_collapse(trained) -> None:
 
 def test_training_tells_parts_apart_better_than_chance_weights(trained) -> None:
     images, part = pictures(8, seed=2)
-    random = AppearanceEncoder.small(48, seed=0)
+    random = AppearanceEncoder.small(64, seed=0)
     assert retrieval(trained[0], images, part) > retrieval(random, images, part) + 0.02
 
 
@@ -135,11 +134,13 @@ def test_training_refuses_what_it_cannot_use() -> None:
 
 def test_crops_keep_size_and_range_and_depend_on_the_generator_alone() -> None:
     images = torch.from_numpy(pictures(1, seed=5)[0])
-    first = crops(images, 24, (0.2, 0.6), torch.Generator().manual_seed(1))
-    again = crops(images, 24, (0.2, 0.6), torch.Generator().manual_seed(1))
-    other = crops(images, 24, (0.2, 0.6), torch.Generator().manual_seed(2))
-    assert first.shape == (4, 3, 24, 24)
+    first, content = crops(images, 24, (0.2, 0.6), torch.Generator().manual_seed(1))
+    again, _ = crops(images, 24, (0.2, 0.6), torch.Generator().manual_seed(1))
+    other, _ = crops(images, 24, (0.2, 0.6), torch.Generator().manual_seed(2))
+    assert first.shape == (4, 3, 24, 24) and content.shape == (4, 24, 24)
     assert torch.equal(first, again) and not torch.equal(first, other)
+    # Crops are of the object.
+    assert content.flatten(1).any(dim=1).all()
     mean, deviation = torch.tensor(MEAN)[:, None, None], torch.tensor(DEVIATION)[:, None, None]
     pixels = first * deviation + mean
     assert pixels.min() >= -1e-5 and pixels.max() <= 1 + 1e-5

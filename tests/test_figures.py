@@ -32,7 +32,9 @@ def test_a_name_has_one_colour():
 
 def test_surface_is_drawn_in_its_colours_and_repeats():
     red = box(color=(1, 0, 0, 1))
-    first, second = draw_surface(red, size=64), draw_surface(red, size=64)
+    first = draw_surface(red, size=64)
+    draw_surface(red, size=90)
+    second = draw_surface(red, size=64)
     assert first.shape == (64, 64, 3)
     assert np.array_equal(first, second)
     middle = first[32, 32].astype(int)

@@ -318,6 +318,18 @@ def test_every_request_of_the_embedded_corpus_is_on_record(embedded: Unification
         assert len(embedded.vocabulary.description(category, part).split()) >= 6
 
 
+def test_rods_of_a_chairs_back_stay_apart() -> None:
+    """Section 9.4's own example; the embedded corpus has bars instead of rods."""
+    from alignparts.text import TextEncoder
+
+    rods = ("back_frame_horizontal_rod", "back_frame_vertical_rod")
+    chair = RawVocabulary.of([("partnet", "Chair", rods)])
+    result = unify(chair, TextEncoder.from_name(), LanguageModel())
+    assert result.vocabulary.parts("chair") == list(rods)
+    (pair,) = result.pairs
+    assert pair.stage == "embedding" and "orientation" in pair.reason
+
+
 def test_recorded_replies_are_whole() -> None:
     llm = LanguageModel()
     seen: list[str] = []

@@ -32,6 +32,7 @@ def save_model(model: AlignParts, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
         model.save_pretrained(temporary)
         for path in sorted(Path(temporary).iterdir()):
+            os.chmod(path, 0o644)
             os.replace(path, folder / path.name)
 
 
@@ -52,7 +53,9 @@ def save_state(
         for moment, value in optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer.{moment}.{name}"] = value
     metadata = {"identity": identity, "state": json.dumps(state)}
-    write_bytes(path, to_bytes({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata))
+    write_bytes(
+        path, to_bytes({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata)
+    )
 
 
 def load_state(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from alignparts.errors import AlignPartsError
+from alignparts.features.store import FeatureStore
 from alignparts.fusion import nearest
 from alignparts.losses import Targets
 from alignparts.vocabulary import Vocabulary, words
@@ -23,19 +24,7 @@ STYLES = 3
 """Ways to put a part in words: its description, its name, its name with its category."""
 
 
-class Store(Protocol):
-    """What is read of a :class:`alignparts.features.store.FeatureStore`."""
-
-    fingerprint: str
-
-    def ids(self) -> list[str]: ...
-
-    def meta(self, shape_id: str) -> dict[str, Any]: ...
-
-    def load(self, shape_id: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]: ...
-
-
-def ids_of_split(store: Store, split: str) -> list[str]:
+def ids_of_split(store: FeatureStore, split: str) -> list[str]:
     """Ids of the shapes of a split, in the order of the store."""
     return [shape_id for shape_id in store.ids() if store.meta(shape_id).get("split") == split]
 
@@ -157,7 +146,7 @@ class PartDataset(Dataset[Shape]):
 
     def __init__(
         self,
-        store: Store,
+        store: FeatureStore,
         ids: Sequence[str],
         table: TextTable,
         *,
@@ -196,7 +185,9 @@ class PartDataset(Dataset[Shape]):
         }
         for name, value in feature.items():
             if not np.isfinite(value).all():
-                raise AlignPartsError(f"shape '{shape_id}': {name}: expected finite numbers; extract it again")
+                raise AlignPartsError(
+                    f"shape '{shape_id}': {name}: expected finite numbers; extract it again"
+                )
         category = self.table.vocabulary.resolve_category(meta["category"])
         part, present = self._parts(shape_id, category, arrays["part"][kept], meta["part_names"])
         vectors = self.table.parts(category, style)
@@ -235,11 +226,11 @@ def collate(shapes: Sequence[Shape]) -> Batch:
     lengths = torch.tensor([len(shape.points) for shape in shapes])
     padding = torch.arange(n).unsqueeze(0) >= lengths.unsqueeze(1)
 
-    def stack(name: str, fill: float = 0.0) -> Tensor:
+    def stack(name: str, fill: int = 0) -> Tensor:
         arrays = [getattr(shape, name) for shape in shapes]
         longest = max(len(array) for array in arrays)
-        out = torch.full((len(arrays), longest, *arrays[0].shape[1:]), fill)
-        out = out.to(torch.from_numpy(arrays[0]).dtype)
+        dtype = torch.from_numpy(arrays[0]).dtype
+        out = torch.full((len(arrays), longest, *arrays[0].shape[1:]), fill, dtype=dtype)
         for row, array in zip(out, arrays, strict=True):
             row[: len(array)] = torch.from_numpy(array)
         return out
@@ -297,7 +288,9 @@ def batches(dataset: PartDataset, order: Sequence[Sequence[int]], epoch: int = 0
 def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
     for name in ("points", "geometry", "appearance", "part"):
         if name not in arrays:
-            raise AlignPartsError(f"shape '{shape_id}': no array '{name}' in the feature store; extract it again")
+            raise AlignPartsError(
+                f"shape '{shape_id}': no array '{name}' in the feature store; extract it again"
+            )
         if len(arrays[name]) != len(arrays["points"]):
             raise AlignPartsError(
                 f"shape '{shape_id}': {name} has {len(arrays[name])} rows, points {len(arrays['points'])}; "

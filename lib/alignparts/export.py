@@ -201,7 +201,7 @@ def _pieces(
 ) -> tuple[list[trimesh.Trimesh], np.ndarray]:
     """What a part takes of every geometry node, in the frame of the first of them, and that frame."""
     frame: np.ndarray | None = None
-    back = np.eye(4)
+    back: np.ndarray = np.eye(4)
     pieces = []
     for block in mesh.blocks:
         chosen = np.flatnonzero(face_part[block.start : block.start + block.count] == part)

@@ -23,6 +23,8 @@ CAMERA = (1.9, 1.3, 2.6)
 """Where every picture is taken from, in the model frame; y is up, the front faces +z."""
 UNLABELLED_COLOR = (0.78, 0.78, 0.78)
 POINT_RADIUS = 0.016
+MOST_TILES = 64
+"""Repeats of a texture within one face beyond which it is drawn in its faces' colours."""
 
 
 def color_of(name: str) -> tuple[float, float, float]:
@@ -87,16 +89,17 @@ def draw_surface(
         if image is None:
             mesh.add_color_quantity("color", tint, defined_on="vertices", enabled=True)
             continue
-        # polyscope clamps where glTF repeats.
+        # polyscope clamps where glTF repeats: every face is moved to the origin, and the image repeated.
         uv = surface.uv[at].reshape(-1, 2)
         uv = uv - np.floor(surface.uv[at].min(axis=1)).repeat(3, axis=0)
-        if uv.max() > 1.001:
+        tiles = np.maximum(np.ceil(uv.max(axis=0) - 1e-4), 1).astype(int)
+        if tiles.max() > MOST_TILES:
             color = surface.color_at(at, np.full((len(at), 3), 1 / 3))[:, :3]
             mesh.add_color_quantity("color", color, defined_on="faces", enabled=True)
             continue
-        mesh.add_parameterization_quantity("uv", uv, defined_on="vertices")
-        factor = tint.mean(axis=0)
-        pixels = _small(image)[..., :3].astype(np.float32) / 255 * factor
+        mesh.add_parameterization_quantity("uv", uv / tiles.astype(np.float32), defined_on="vertices")
+        pixels = _small(image, 2048 // int(tiles.max()))[..., :3].astype(np.float32) / 255
+        pixels = np.tile(pixels, (tiles[1], tiles[0], 1)) * tint.mean(axis=0)
         mesh.add_color_quantity("texture", pixels, defined_on="texture", param_name="uv", enabled=True)
     return _shot(ps, size)
 
@@ -235,7 +238,7 @@ def _imshow(axis: Any, picture: np.ndarray, title: str) -> None:
         spine.set_visible(False)
 
 
-def _small(image: np.ndarray, longest: int = 1024) -> np.ndarray:
+def _small(image: np.ndarray, longest: int) -> np.ndarray:
     if max(image.shape[:2]) <= longest:
         return image
     picture = Image.fromarray(image)
@@ -253,7 +256,10 @@ def _register(ps: Any, name: str, corners: np.ndarray) -> Any:
 
 
 def _shot(ps: Any, size: int) -> np.ndarray:
-    ps.set_window_size(size, size)
+    if tuple(ps.get_window_size()) != (size, size):
+        # The first picture of a new size is drawn with the old one's buffers.
+        ps.set_window_size(size, size)
+        ps.screenshot_to_buffer(transparent_bg=False)
     ps.look_at_dir(CAMERA, (0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
     picture = np.asarray(ps.screenshot_to_buffer(transparent_bg=False))[..., :3]
     ps.remove_all_structures()
@@ -287,6 +293,9 @@ def _polyscope() -> Any:
     for name, value in settings.items():
         getattr(ps, name)(value)
     ps.set_bounding_box((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+    # Anti-aliasing starts with the second size.
+    ps.set_window_size(32, 32)
+    ps.screenshot_to_buffer(transparent_bg=False)
     return ps
 
 

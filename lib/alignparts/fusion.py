@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from alignparts.errors import AlignPartsError
 
-warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
 EDGES = 16384
 """Edges whose positional bias is computed at once."""
@@ -77,62 +76,89 @@ def fourier_features(offset: Float[Tensor, "3 edges"], count: int) -> Float[Tens
 
 
 class _Graph:
-    """Edges of all points in one index space, in the two orders that products with sparse matrices need."""
+    """Edges of all points of a batch in one index space, for every head.
 
-    def __init__(self, neighbors: Int64[Tensor, "b n k"]) -> None:
+    For products with sparse matrices a head of a point is a row of its own, number ``point * heads + head``, so
+    that queries, keys and values serve as the linear maps leave them.
+    """
+
+    def __init__(self, neighbors: Int64[Tensor, "b n k"], heads: int) -> None:
         batch, n, k = neighbors.shape
-        self.points, self.k = batch * n, k
+        self.points, self.k, self.heads = batch * n, k, heads
         shift = torch.arange(batch, device=neighbors.device).mul(n).view(batch, 1, 1)
-        self.missing = (neighbors < 0).view(self.points, k) if bool((neighbors < 0).any()) else None
-        self.column = (neighbors.clamp(min=0) + shift).reshape(-1)
-        self.row_start = torch.arange(0, self.points * k + 1, max(k, 1), device=neighbors.device)
-        self._reverse: tuple[Tensor, Tensor, Tensor] | None = None
+        self.missing = (neighbors < 0).view(self.points, 1, k) if bool((neighbors < 0).any()) else None
+        self.near = (neighbors.clamp(min=0) + shift).view(self.points, k)
+        self._forward: tuple[Tensor, Tensor] | None = None
+        self._backward: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def matrix(self, values: Float[Tensor, " edges"]) -> Tensor:
-        """Sparse (points, points) matrix with a value at every edge."""
-        size = (self.points, self.points)
-        return torch.sparse_csr_tensor(self.row_start, self.column, values, size, check_invariants=False)
+    def sparse(self, query: Tensor) -> bool:
+        """Whether products with sparse matrices can serve: every edge is there, and a CPU computes in full."""
+        precise = query.dtype in (torch.float32, torch.float64)
+        return query.device.type == "cpu" and precise and self.missing is None
 
-    def transposed(self, values: Float[Tensor, " edges"]) -> Tensor:
+    def matrix(self, values: Float[Tensor, "m h k"]) -> Tensor:
+        """Sparse square matrix with a value at every edge and head."""
+        if self._forward is None:
+            head = torch.arange(self.heads, dtype=torch.int32).view(1, -1, 1)
+            column = (self.near.to(torch.int32) * self.heads).unsqueeze(1) + head
+            start = torch.arange(0, column.numel() + 1, self.k, dtype=torch.int32)
+            self._forward = start, column.flatten()
+        return self._csr(*self._forward, values.flatten())
+
+    def transposed(self, values: Float[Tensor, "m h k"]) -> Tensor:
         """Its transpose."""
-        if self._reverse is None:
-            order = torch.argsort(self.column, stable=True)
-            counts = torch.bincount(self.column, minlength=self.points)
-            start = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-            self._reverse = start, order // self.k, order
-        start, row, order = self._reverse
-        size = (self.points, self.points)
-        return torch.sparse_csr_tensor(start, row, values[order], size, check_invariants=False)
+        if self._backward is None:
+            column = self.near.flatten()
+            order = torch.argsort(column, stable=True)
+            count = torch.bincount(column, minlength=self.points)
+            first = count.cumsum(0) - count
+            sorted_column, point, slot = column[order], order // self.k, order % self.k
+            # A point's edges come head by head: where each goes, and where its value is.
+            within = torch.arange(len(order)) - first[sorted_column]
+            head = torch.arange(self.heads).unsqueeze(1)
+            place = (first[sorted_column] * self.heads + within) + head * count[sorted_column]
+            row = point * self.heads + head
+            rows, origin = (
+                torch.empty(place.numel(), dtype=torch.int32),
+                torch.empty(place.numel(), dtype=torch.int64),
+            )
+            rows[place.flatten()] = row.to(torch.int32).flatten()
+            origin[place.flatten()] = (row * self.k + slot).flatten()
+            start = torch.zeros(self.points * self.heads + 1, dtype=torch.int32)
+            start[1:] = count.repeat_interleave(self.heads).cumsum(0)
+            self._backward = start, rows, origin
+        start, rows, origin = self._backward
+        return self._csr(start, rows, values.flatten().index_select(0, origin))
 
-    def products(self, left: Float[Tensor, "h m d"], right: Float[Tensor, "h m d"]) -> Float[Tensor, "h m k"]:
+    def products(self, left: Float[Tensor, "m h d"], right: Float[Tensor, "m h d"]) -> Float[Tensor, "m h k"]:
         """Dot product of both ends of every edge."""
-        pattern = self.matrix(left.new_zeros(len(self.column)))
-        values = [
-            torch.sparse.sampled_addmm(pattern, a, b.T, beta=0.0).values()
-            for a, b in zip(left, right, strict=True)
-        ]
-        return torch.stack(values).view(len(left), self.points, self.k)
+        pattern = self.matrix(left.new_zeros(self.points, self.heads, self.k))
+        found = torch.sparse.sampled_addmm(pattern, left.flatten(0, 1), right.flatten(0, 1).T, beta=0.0)
+        return found.values().view(self.points, self.heads, self.k)
 
-    def gathered(self, weight: Float[Tensor, "h m k"], value: Float[Tensor, "h m d"]) -> Float[Tensor, "h m d"]:
+    def gathered(
+        self, weight: Float[Tensor, "m h k"], value: Float[Tensor, "m h d"]
+    ) -> Float[Tensor, "m h d"]:
         """Weighted sum over the neighbours of every point."""
-        pairs = zip(weight.flatten(1), value, strict=True)
-        return torch.stack([self.matrix(w) @ v for w, v in pairs])
+        return (self.matrix(weight) @ value.flatten(0, 1)).view_as(value)
 
-    def scattered(self, weight: Float[Tensor, "h m k"], value: Float[Tensor, "h m d"]) -> Float[Tensor, "h m d"]:
+    def scattered(
+        self, weight: Float[Tensor, "m h k"], value: Float[Tensor, "m h d"]
+    ) -> Float[Tensor, "m h d"]:
         """Weighted sum over the points that have this one as a neighbour."""
-        pairs = zip(weight.flatten(1), value, strict=True)
-        return torch.stack([self.transposed(w) @ v for w, v in pairs])
+        return (self.transposed(weight) @ value.flatten(0, 1)).view_as(value)
+
+    def _csr(self, start: Tensor, column: Tensor, values: Tensor) -> Tensor:
+        size = (self.points * self.heads, self.points * self.heads)
+        return torch.sparse_csr_tensor(start, column, values, size, check_invariants=False)
 
 
 class _SparseAttention(torch.autograd.Function):
-    """Eqs. 30-31 without a copy of keys and values for every edge: five times faster on a CPU."""
+    """Eqs. 30-31 without a copy of keys and values for every edge: several times faster on a CPU."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: _Graph) -> Tensor:
-        scores = graph.products(query * query.shape[-1] ** -0.5, key) + bias
-        if graph.missing is not None:
-            scores = scores.masked_fill(graph.missing, -torch.inf)
-        weight = scores.softmax(-1)
+        weight = (graph.products(query * query.shape[-1] ** -0.5, key).add_(bias)).softmax(-1)
         ctx.save_for_backward(query, key, value, weight)
         ctx.graph = graph
         return graph.gathered(weight, value)
@@ -142,27 +168,25 @@ class _SparseAttention(torch.autograd.Function):
         query, key, value, weight = ctx.saved_tensors
         graph: _Graph = ctx.graph
         upstream = gradients[0].contiguous()
-        by_weight = graph.products(upstream, value)
-        by_score = weight * (by_weight - (weight * by_weight).sum(-1, keepdim=True))
-        scaled = by_score * query.shape[-1] ** -0.5
-        by_query, by_key = graph.gathered(scaled, key), graph.scattered(scaled, query)
+        by_score = torch._softmax_backward_data(graph.products(upstream, value), weight, -1, weight.dtype)
+        scale = query.shape[-1] ** -0.5
+        by_query, by_key = graph.gathered(by_score, key) * scale, graph.scattered(by_score, query) * scale
         return by_query, by_key, graph.scattered(weight, upstream), by_score, None
 
 
 def _gather_attention(
-    query: Float[Tensor, "h m d"],
-    key: Float[Tensor, "h m d"],
-    value: Float[Tensor, "h m d"],
-    bias: Float[Tensor, "h m k"],
+    query: Float[Tensor, "m h d"],
+    key: Float[Tensor, "m h d"],
+    value: Float[Tensor, "m h d"],
+    bias: Float[Tensor, "m h k"],
     graph: _Graph,
-) -> Float[Tensor, "h m d"]:
-    """Eqs. 30-31 with neighbours' keys and values side by side: for accelerators."""
-    heads, points, width = query.shape
-    near = torch.cat([key, value], dim=-1)[:, graph.column].view(heads, points, graph.k, 2 * width)
-    scores = (near[..., :width] @ query.unsqueeze(-1)).squeeze(-1) * width**-0.5 + bias
+) -> Float[Tensor, "m h d"]:
+    """Eqs. 30-31 with neighbours' keys and values side by side: for accelerators and missing edges."""
+    near_key, near_value = key[graph.near], value[graph.near]
+    scores = torch.einsum("mhd,mkhd->mhk", query, near_key) * query.shape[-1] ** -0.5 + bias
     if graph.missing is not None:
         scores = scores.masked_fill(graph.missing, -torch.inf)
-    return (scores.softmax(-1).to(value.dtype).unsqueeze(-2) @ near[..., width:]).squeeze(-2)
+    return torch.einsum("mhk,mkhd->mhd", scores.softmax(-1).to(value.dtype), near_value)
 
 
 class _Direction(nn.Module):
@@ -179,16 +203,20 @@ class _Direction(nn.Module):
         self.norm = nn.LayerNorm(d_own)
 
     def forward(
-        self, own: Float[Tensor, "m d_own"], other: Float[Tensor, "m d_other"], bias: Tensor, graph: _Graph
+        self,
+        own: Float[Tensor, "m d_own"],
+        other: Float[Tensor, "m d_other"],
+        bias: Float[Tensor, "m h k"],
+        graph: _Graph,
     ) -> Float[Tensor, "m d_own"]:
-        def by_head(x: Tensor) -> Tensor:
-            return x.view(len(x), self.heads, -1).transpose(0, 1).contiguous()
-
-        query, key, value = by_head(self.query(own)), by_head(self.key(other)), by_head(self.value(other))
-        sparse = own.device.type == "cpu" and query.dtype in (torch.float32, torch.float64)
-        attend = _SparseAttention.apply if sparse else _gather_attention
-        heard = attend(query, key, value, bias, graph)
-        received = self.out(heard.transpose(0, 1).reshape(len(own), -1))
+        split = (len(own), self.heads, -1)
+        query, key, value = (
+            self.query(own).view(split),
+            self.key(other).view(split),
+            self.value(other).view(split),
+        )
+        attend = _SparseAttention.apply if graph.sparse(query) else _gather_attention
+        received = self.out(attend(query, key, value, bias, graph).flatten(1))
         gate = self.gate(torch.cat([own, received], dim=-1)).sigmoid()
         return self.norm(own + gate * received)
 
@@ -211,7 +239,7 @@ class BiCoFusion(nn.Module):
 
     def __init__(self, d_g: int, d_a: int, d_m: int, d_f: int, heads: int, k: int, fourier: int = 6) -> None:
         super().__init__()
-        self.k, self.fourier, self.d_f = k, fourier, d_f
+        self.k, self.fourier, self.d_f, self.heads = k, fourier, d_f, heads
         self.position = nn.Sequential(nn.Linear(3 + 6 * fourier, 64), nn.ReLU(), nn.Linear(64, heads))
         self.geometry = _Direction(d_g, d_a, d_m, heads)
         self.appearance = _Direction(d_a, d_g, d_m, heads)
@@ -243,21 +271,22 @@ class BiCoFusion(nn.Module):
             return geometry.new_zeros(batch, 0, self.d_f)
         if neighbors is None:
             neighbors = neighbours(points, self.k, padding_mask)
-        graph = _Graph(neighbors)
+        graph = _Graph(neighbors, self.heads)
         bias = self._bias(points.reshape(-1, 3).T.contiguous(), graph)
         own, other = geometry.reshape(batch * n, -1), appearance.reshape(batch * n, -1)
         both = [self.geometry(own, other, bias, graph), self.appearance(other, own, bias, graph)]
         fused = self.project(self.norm(torch.cat(both, dim=-1))).view(batch, n, -1)
         return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 
-    def _bias(self, points: Float[Tensor, "3 m"], graph: _Graph) -> Float[Tensor, "h m k"]:
+    def _bias(self, points: Float[Tensor, "3 m"], graph: _Graph) -> Float[Tensor, "m h k"]:
         """Eqs. 23-26; some edges at a time, so that what they pass through stays in the cache."""
         inner, outer = self.position[0], self.position[2]
-        ends = points.index_select(1, graph.column).view(3, -1, graph.k)
+        ends = points.index_select(1, graph.near.flatten()).view(3, -1, graph.k)
         offset = (ends - points.unsqueeze(-1)).view(3, -1)
         parts = []
-        for some in offset.split(EDGES, dim=1):
+        for some in offset.split(EDGES // graph.k * graph.k, dim=1):
             features = fourier_features(some, self.fourier)
             hidden = torch.addmm(inner.bias.unsqueeze(1), inner.weight, features).relu()
-            parts.append(torch.addmm(outer.bias.unsqueeze(1), outer.weight, hidden))
-        return torch.cat(parts, dim=1).view(-1, graph.points, graph.k)
+            bias = torch.addmm(outer.bias.unsqueeze(1), outer.weight, hidden)
+            parts.append(bias.view(graph.heads, -1, graph.k).transpose(0, 1))
+        return torch.cat(parts)

@@ -320,7 +320,7 @@ def _assemble(
         if points[row]:
             members.setdefault(name, []).append(row)
     part_of = np.full(len(active), -1, np.int64)
-    parts = []
+    parts: list[PredictedPart] = []
     for name, rows in members.items():
         part_of[rows] = len(parts)
         lead = max(rows, key=lambda row: (partlets.partness[active[row]], -row))

@@ -32,7 +32,7 @@ class Targets:
         parts: true where a row of `text` is a part, false where it is padding.
         category: number of every shape's category, to tell equal ones.
         class_text: embedding of the category's description.
-        negatives: embeddings of the category's other parts, which the shape lacks; none (v = 0) for Eq. 9 as printed.
+        negatives: embeddings of the category's other parts; without any (v = 0) Eq. 9 is as printed.
         negative_parts: true where a row of `negatives` is a part.
     """
 
@@ -82,7 +82,10 @@ def pairs_of(assignment: Int64[Tensor, "b k"], dtype: torch.dtype = torch.float3
 
 
 def mask_loss(
-    mask_logits: Float[Tensor, "b k n"], masks: Float[Tensor, "b a n"], labelled: Bool[Tensor, "b n"], pairs: Pairs
+    mask_logits: Float[Tensor, "b k n"],
+    masks: Float[Tensor, "b a n"],
+    labelled: Bool[Tensor, "b n"],
+    pairs: Pairs,
 ) -> Float[Tensor, ""]:
     """Eq. 10: BCE, a mean over points, plus 1 - Dice."""
     logits, truth, counted, number = _matched(mask_logits, masks, labelled, pairs)
@@ -112,7 +115,10 @@ def text_loss(
 
 
 def coverage_loss(
-    mask_logits: Float[Tensor, "b k n"], masks: Float[Tensor, "b a n"], labelled: Bool[Tensor, "b n"], pairs: Pairs
+    mask_logits: Float[Tensor, "b k n"],
+    masks: Float[Tensor, "b a n"],
+    labelled: Bool[Tensor, "b n"],
+    pairs: Pairs,
 ) -> Float[Tensor, ""]:
     """Eq. 12: difference of predicted and true mask size, as a share of the labelled points."""
     logits, truth, counted, number = _matched(mask_logits, masks, labelled, pairs)

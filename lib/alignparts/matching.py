@@ -107,5 +107,5 @@ def match(
 
     The losses of Eqs. 9-13 see the plan only through its rounding, so nothing flows back through it.
     """
-    cost = cost_matrix(mask_logits.float(), partlets.float(), masks, labelled, text)
+    cost = cost_matrix(mask_logits, partlets, masks, labelled, text)
     return assign(sinkhorn(cost, parts), parts)

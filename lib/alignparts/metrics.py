@@ -98,7 +98,7 @@ def shape_metrics(
     if not names:
         result |= {"la_miou": 0.0, "label_iou": 0.0}
         return result | ({"rla_miou": 0.0} if text_similarity is not None else {})
-    true_names = [gt_names[index] for index in present]
+    true_names = [gt_names[index] for index in present.tolist()]
     equal = np.array([name == names[index] for name, index in zip(true_names, best, strict=True)])
     result["la_miou"] = float((score * equal).mean())
     if text_similarity is not None:

@@ -172,7 +172,9 @@ class AlignParts(
         if local:
             for name in ("config.json", "model.safetensors"):
                 if not (folder / name).is_file():
-                    raise AlignPartsError(f"{folder / name}: no such file; train a model with: dvc repro train")
+                    raise AlignPartsError(
+                        f"{folder / name}: no such file; train a model with: dvc repro train"
+                    )
         try:
             return super().from_pretrained(str(pretrained_model_name_or_path), **options)
         except (SafetensorError, RuntimeError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:

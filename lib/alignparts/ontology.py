@@ -252,7 +252,7 @@ class _Compression:
             else ("name_category", {"names": names})
             for names in joined
         ]
-        chosen = {members[0]: members for members in groups if len(members) == 1}
+        chosen: dict[str, tuple[str, ...]] = {members[0]: members for members in groups if len(members) == 1}
         for members, choice in zip(several, self._ask(requests, Choice), strict=True):
             head = spelling(choice.name)
             if head not in members:

@@ -1,5 +1,6 @@
 """One way to map a function over shapes: Dask, a local cluster by default."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -50,7 +51,11 @@ def _on_dask(
     cluster = None
     if scheduler is None:
         cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
         )
     try:
         with Client(cluster if cluster is not None else scheduler) as client:

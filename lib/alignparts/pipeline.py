@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Int32
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alignparts import paths
 from alignparts.confidence import Statistics
 from alignparts.corpus.sampling import Sample, sample_surface, seed_of
 from alignparts.corpus.surface import Surface
@@ -53,9 +52,9 @@ class Manifest(BaseModel):
     appearance: str = "../appearance"
     text_encoder: str = "all-minilm-l6-v2"
     vocabulary: str = "vocabulary.json"
-    views: int = Field(8, ge=1)
-    resolution: int = Field(112, ge=14)
-    points: int = Field(2048, ge=16)
+    views: int = Field(default=8, ge=1)
+    resolution: int = Field(default=112, ge=14)
+    points: int = Field(default=2048, ge=16)
 
 
 @dataclass(frozen=True)
@@ -154,8 +153,8 @@ class NamedPartsPipeline:
         encoders.appearance.to(device)
         text = TextEncoder.from_name(manifest.text_encoder, device)
         own = folder / manifest.vocabulary
-        # A model folder that training left without its vocabulary: the pipeline's.
-        path = own if own.is_file() else paths.DATA / "ontology" / "vocabulary.json"
+        # Without a copy of its own: that of the project whose models/ it lies in.
+        path = own if own.is_file() else folder.resolve().parents[1] / "data" / "ontology" / "vocabulary.json"
         vocabulary = Vocabulary.load(path) if path.is_file() else None
         known = (folder / "statistics.safetensors").is_file()
         return cls(model, encoders, text, vocabulary, Statistics.load(folder) if known else None, manifest)

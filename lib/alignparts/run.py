@@ -15,6 +15,11 @@ from typing import Any
 from alignparts import paths
 from alignparts.config import SMOKE, Params, parse_params
 
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, with its folders."""
@@ -93,7 +98,6 @@ def execute(name: str) -> None:
     stamps, no progress bars, numbered cell ids.
     """
     import dvc.api
-    import jupytext
     import papermill
 
     blocks = dvc.api.params_show(str(paths.ROOT / "params.yaml"))
@@ -101,7 +105,7 @@ def execute(name: str) -> None:
     target = paths.REPORTS / "notebooks" / f"{name}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     raw = target.with_suffix(".running.ipynb")
-    jupytext.write(jupytext.read(paths.NOTEBOOKS / "py" / f"{name}.py"), raw)
+    write_text(raw, json.dumps(read_twin(paths.NOTEBOOKS / "py" / f"{name}.py")))
     papermill.execute_notebook(
         str(raw),
         str(raw),
@@ -113,6 +117,16 @@ def execute(name: str) -> None:
     notebook = json.loads(raw.read_text())
     write_text(target, json.dumps(normalised(notebook), indent=1, sort_keys=True) + "\n")
     raw.unlink()
+
+
+def read_twin(twin: Path) -> dict[str, Any]:
+    """The notebook that a text twin describes, without outputs."""
+    import jupytext
+    import nbformat
+
+    notebook = jupytext.read(twin)
+    notebook.metadata = nbformat.from_dict(KERNEL)
+    return json.loads(nbformat.writes(notebook))
 
 
 def normalised(notebook: dict[str, Any]) -> dict[str, Any]:
@@ -130,8 +144,7 @@ def normalised(notebook: dict[str, Any]) -> dict[str, Any]:
                 if output.get("name") != "stderr"
             ]
         cells.append(kept)
-    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    return {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    return {"cells": cells, "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from tqdm.auto import tqdm
 
 from alignparts.checkpoint import clear, load_state, save_model, save_state
 from alignparts.config import TrainParams
-from alignparts.dataset import Encode, PartDataset, Store, TextTable, batches, epoch_order, ids_of_split
+from alignparts.dataset import Encode, PartDataset, TextTable, batches, epoch_order, ids_of_split
 from alignparts.errors import AlignPartsError
+from alignparts.features.store import FeatureStore
 from alignparts.losses import alignment_losses
 from alignparts.model import AlignParts, AlignPartsConfig
 from alignparts.validation import class_statistics, save_statistics, validate
@@ -28,7 +29,7 @@ CLIP = 1.0
 MEASURED = 128
 """Shapes that the features' mean and standard deviation are taken from."""
 
-Row = dict[str, float]
+Row = dict[str, float | int]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def learning_rate(step: int, total: int, peak: float, floor: float, warmup: floa
 
 
 def train(
-    store: Store,
+    store: FeatureStore,
     vocabulary: Vocabulary,
     encode: Encode,
     params: TrainParams,
@@ -111,7 +112,7 @@ def train(
 class _Run:
     def __init__(
         self,
-        store: Store,
+        store: FeatureStore,
         vocabulary: Vocabulary,
         encode: Encode,
         params: TrainParams,
@@ -124,7 +125,12 @@ class _Run:
         if not ids["train"]:
             raise AlignPartsError("training: no shape of the split 'train' in the feature store")
         table = TextTable(vocabulary, encode)
-        common = {"points": params.points, "k": params.model.k, "negatives": params.text_negatives, "seed": seed}
+        common = {
+            "points": params.points,
+            "k": params.model.k,
+            "negatives": params.text_negatives,
+            "seed": seed,
+        }
         self.training = PartDataset(
             store, ids["train"], table, name_prompt_rate=params.name_prompt_rate, **common
         )
@@ -143,7 +149,14 @@ class _Run:
         self.best_epoch = 0
         self.identity = hashlib.sha256(
             json.dumps(
-                [asdict(config), params.model_dump(mode="json"), seed, store.fingerprint, ids, vocabulary.model_dump()]
+                [
+                    asdict(config),
+                    params.model_dump(mode="json"),
+                    seed,
+                    store.fingerprint,
+                    ids,
+                    vocabulary.model_dump(),
+                ]
             ).encode()
         ).hexdigest()
         self.state = out / "resume.safetensors"
@@ -164,7 +177,9 @@ class _Run:
             self.history, self.best_epoch = found["history"], found["best_epoch"]
         from dvclive import Live
 
-        self.live = Live(str(self.out / "curves"), dvcyaml=None, save_dvc_exp=False, report=None, resume=False)
+        self.live = Live(
+            str(self.out / "curves"), dvcyaml=None, save_dvc_exp=False, report=None, resume=False
+        )
         for row in self.history:
             self._log(row)
 
@@ -174,7 +189,9 @@ class _Run:
         order = epoch_order(len(self.training), params.batch_size, self.seed, epoch)
         total, done, rate = params.epochs * len(order), epoch * len(order), 0.0
         self.model.train()
-        bar = tqdm(batches(self.training, order, epoch), total=len(order), desc=f"epoch {epoch}", disable=None)
+        bar = tqdm(
+            batches(self.training, order, epoch), total=len(order), desc=f"epoch {epoch}", disable=None
+        )
         for step, batch in enumerate(bar):
             rate = learning_rate(done + step, total, params.lr, params.lr_min)
             for group in self.optimizer.param_groups:

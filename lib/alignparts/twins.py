@@ -8,11 +8,10 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from alignparts import paths
-from alignparts.run import normalised, write_text
+from alignparts.run import normalised, read_twin, write_text
 
 ORDER = ("01_corpus", "02_ontology", "03_features", "04_train", "05_evaluate", "00_tour", "11_report")
 """The order of the pipeline: the tour needs a trained model, so it runs late."""
@@ -21,14 +20,6 @@ ORDER = ("01_corpus", "02_ontology", "03_features", "04_train", "05_evaluate", "
 def sources(notebook: dict[str, Any]) -> list[tuple[str, str]]:
     """(cell type, text) of every cell."""
     return [(cell["cell_type"], "".join(cell["source"]).strip()) for cell in notebook["cells"]]
-
-
-def read_twin(twin: Path) -> dict[str, Any]:
-    """The notebook that a text twin describes, without outputs."""
-    import jupytext
-    import nbformat
-
-    return json.loads(nbformat.writes(jupytext.read(twin)))
 
 
 def stale(names: Sequence[str] = ORDER) -> list[str]:

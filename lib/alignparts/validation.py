@@ -132,11 +132,11 @@ def class_statistics(
     }
 
 
-def save_statistics(
-    folder: Path, labels: Sequence[tuple[str, str]], tensors: dict[str, np.ndarray]
-) -> None:
+def save_statistics(folder: Path, labels: Sequence[tuple[str, str]], tensors: dict[str, np.ndarray]) -> None:
     """Write ``statistics.safetensors`` and, with its labels, ``statistics.json``."""
     from alignparts.checkpoint import write_bytes
 
     write_bytes(folder / "statistics.safetensors", to_bytes(tensors))
-    write_text(folder / "statistics.json", json.dumps({"labels": [list(label) for label in labels]}, indent=1) + "\n")
+    write_text(
+        folder / "statistics.json", json.dumps({"labels": [list(label) for label in labels]}, indent=1) + "\n"
+    )

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # A tour: a GLB in, named parts out
 #
-# A textured chair that nobody has seen goes in as one mesh without names. One forward pass later it has parts,
-# and the parts have names (Fig. 1 of the paper). This is what `alignparts name chair.glb --out named/` does.
-# The model is the one that the chapters before this one trained.
+# A textured chair that nobody has seen goes in as one mesh without names. One forward pass later it has
+# parts, and the parts have names (Fig. 1 of the paper). This is what `alignparts name chair.glb --out named/`
+# does, with the model that the chapters before this one trained.
 
 # %% tags=["parameters"]
 smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
@@ -43,15 +43,16 @@ folder = run.data / "tour"
 # %% [markdown]
 # ## An object
 #
-# The generator makes a chair from a seed that no corpus uses. What it knows about the parts is thrown away: the
-# file holds one node.
+# The generator makes a chair from a seed that no corpus uses. What it knows about the parts is thrown
+# away: the file holds one node.
 
 # %%
 pieces = procedural.generate("chair", np.random.default_rng([2026, 7]), free_yaw=0.0)
 surface = surface_of(pieces)
 write_glb(folder / "chair.glb", replace(surface, face_part=np.full_like(surface.face_part, -1)), [])
 header, _ = split_container((folder / "chair.glb").read_bytes(), "chair.glb")
-print("nodes:", len(header["nodes"]), "| images:", len(header.get("images", [])), "| faces:", len(surface.faces))
+images = len(header.get("images", []))
+print("nodes:", len(header["nodes"]), "| images:", images, "| faces:", len(surface.faces))
 
 # %% [markdown]
 # ## Its parts
@@ -94,7 +95,8 @@ print("schema:", labels["schema"], "|", ", ".join(sorted(labels["parts"][0] if l
 if not smoke:
     for part in labels["parts"]:
         mark = " (review)" if part["needs_review"] else ""
-        print(f"{part['name']:<32} {part['confidence']:.2f}{mark:<10} {part['area']:>6.1%} of the surface, {part['faces']} faces")
+        size = f"{part['area']:>6.1%} of the surface, {part['faces']} faces"
+        print(f"{part['name']:<32} {part['confidence']:.2f}{mark:<10} {size}")
 
 # %% [markdown]
 # ## One part by name

@@ -77,13 +77,12 @@ print("held-out categories:", sorted(heldout.category.unique()))
 # How many named parts, instances merged by name, a shape has in each dialect.
 
 # %%
-parts = corpus.index.assign(names=corpus.index.part_names.map(len))
 figure, axes = plt.subplots(1, 2, figsize=(10, 3))
-for dataset, group in parts.groupby("dataset"):
-    axes[0].hist(group.names, bins=range(1, 20), histtype="step", label=dataset)
+for dataset, group in corpus.index.groupby("dataset"):
+    axes[0].hist(group.parts, bins=range(1, 20), histtype="step", label=dataset)
 axes[0].set(xlabel="named parts a shape", ylabel="shapes")
 axes[0].legend()
-parts.category.value_counts().sort_values().plot.barh(ax=axes[1], fontsize=5)
+corpus.index.category.value_counts().sort_values().plot.barh(ax=axes[1], fontsize=5)
 axes[1].set(xlabel="shapes", ylabel="")
 run.figure(figure, "corpus_counts")
 plt.show()
@@ -94,7 +93,8 @@ plt.show()
 # Several shapes of every category, as the renderer sees them.
 
 # %%
-sheet = figures.contact_sheet(corpus, per_category=2 if smoke else 6, target=run.reports / "figures" / "contact_sheet.png")
+target = run.reports / "figures" / "contact_sheet.png"
+sheet = figures.contact_sheet(corpus, per_category=2 if smoke else 6, target=target)
 sheet
 
 # %%
@@ -105,7 +105,7 @@ run.metrics(
     {
         "shapes": len(corpus),
         "categories": int(corpus.index.category.nunique()),
-        "splits": {str(name): int(count) for name, count in corpus.index.split.value_counts().sort_index().items()},
+        "splits": {str(name): int(count) for name, count in corpus.index.groupby("split").size().items()},
         "left_out": len(left_out),
     }
 )

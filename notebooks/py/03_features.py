@@ -38,7 +38,8 @@ print("training shapes:", len(corpus.ids(split="train")))
 shape_id = corpus.ids(split="train", dataset="compat")[0]
 surface = corpus.load(shape_id).surface
 views = render_views(surface, run.params.features.views, run.params.features.resolution)
-print("views:", views.color.shape, "| share of pixels on the shape: more than 1%:", bool((views.face >= 0).mean() > 0.01))
+print("views:", views.color.shape)
+assert (views.face >= 0).mean() > 0.01, "the shape fills more than a hundredth of the pixels"
 figure, axes = plt.subplots(1, len(views), figsize=(2 * len(views), 2))
 for axis, picture in zip(axes, views.color, strict=True):
     axis.imshow(picture)
@@ -97,7 +98,8 @@ assert len(store) == len(corpus)
 assert all(np.isfinite(array).all() for array in arrays.values())
 
 # %% [markdown]
-# The first three principal components of both features as colours: what is one colour is one thing to the encoder.
+# The first three principal components of both features as colours: what is one colour is one thing
+# to the encoder.
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(12, 4), subplot_kw={"projection": "3d"})

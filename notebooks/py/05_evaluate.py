@@ -105,8 +105,8 @@ print("checked:", len(wide), "pairs of method and test set")
 # %%
 categories = evaluate.category_table(result, **bootstrap)
 tables.write_table(run.reports / "tables", "table2_categories", categories, tables.by_set(categories))
-ours = categories[categories.method == evaluate.OURS].pivot_table(index="test_set", columns="metric", values="value")
-ours = ours.sort_values("mIoU")
+ours = categories[categories.method == evaluate.OURS]
+ours = ours.pivot_table(index="test_set", columns="metric", values="value").sort_values("mIoU")
 figure, axis = plt.subplots(figsize=(7, 0.5 + 0.19 * len(ours)), layout="constrained")
 axis.barh(ours.index, ours["mIoU"], color="#c9d8e8", label="mIoU")
 axis.barh(ours.index, ours["LA-mIoU"], color="#2f6aa3", height=0.45, label="LA-mIoU")
@@ -127,17 +127,18 @@ plt.show()
 chosen = evaluate.best_median_worst(result)
 rows = [
     figures.Comparison(
-        title=f"{rank}: {one.category}, taken for {one.found_category}" + ("" if smoke else f"\nmIoU {one.miou:.2f}"),
+        title=f"{rank} ({one.miou:.2f}): {one.category},\ntaken for {one.found_category}",
         truth=one.truth,
         truth_names=one.truth_names,
         predicted=one.prediction.point_part,
         predicted_names=one.prediction.names,
         points=one.points,
     )
-    for rank, one in zip(("best", "median", "worst"), chosen)
+    for rank, one in zip(("best", "median", "worst"), chosen, strict=False)
 ]
-run.figure(figures.compare_grid(rows), "evaluate_shapes")
-figures.compare_grid(rows)
+grid = figures.compare_grid(rows)
+run.figure(grid, "evaluate_shapes")
+grid
 
 # %% [markdown]
 # ## Seconds

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax, normalize
+from torch.nn.functional import log_softmax, max_pool2d, normalize
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
@@ -46,6 +46,9 @@ class Recipe:
         teacher_temperature: sharpness of the teacher.
         student_temperature: sharpness of the student.
         koleo: weight of the spreading term.
+        pictures: weight of the loss on whole pictures; that on hidden patches has 1.
+        large_area: least and largest share of a picture that a large crop takes.
+        small_area: the same of a small crop.
     """
 
     steps: int = 600
@@ -61,6 +64,9 @@ class Recipe:
     teacher_temperature: float = 0.05
     student_temperature: float = 0.1
     koleo: float = 0.1
+    pictures: float = 1.0
+    large_area: tuple[float, float] = (0.4, 1.0)
+    small_area: tuple[float, float] = (0.1, 0.4)
 
 
 class Head(nn.Module):
@@ -232,13 +238,15 @@ def _step(
     side = pictures.shape[1]
     large_side = max(patch * 2, round(side * recipe.large / patch) * patch)
     small_side = max(patch, round(side * recipe.small / patch) * patch)
-    large = torch.cat([crops(batch, large_side, (0.4, 1.0), rng) for _ in range(2)])
-    small = torch.cat([crops(batch, small_side, (0.1, 0.4), rng) for _ in range(2)])
-    hidden = _hidden(len(large), (large_side // patch) ** 2, recipe.hidden_share, rng)
+    pairs = [crops(batch, large_side, recipe.large_area, rng) for _ in range(2)]
+    large = torch.cat([crop for crop, _ in pairs])
+    content = torch.cat([shown for _, shown in pairs]).float()
+    small = torch.cat([crops(batch, small_side, recipe.small_area, rng)[0] for _ in range(2)])
+    hidden = _hidden(max_pool2d(content, patch).flatten(1) > 0, recipe.hidden_share, rng)
     for group in optimizer.param_groups:
         group["lr"] = recipe.lr * _schedule(step, recipe.steps)
     parts = learner.losses(large, small, hidden, recipe)
-    loss = parts["dino"] + parts["ibot"] + recipe.koleo * parts["koleo"]
+    loss = recipe.pictures * parts["dino"] + parts["ibot"] + recipe.koleo * parts["koleo"]
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(learner.student.parameters(), 3.0)
@@ -258,12 +266,17 @@ def _pick(count: int, recipe: Recipe, step: int) -> Int64[Tensor, " b"]:
     return torch.tensor([orders[i // count][i % count] for i in at])
 
 
-def _hidden(count: int, patches: int, share: float, rng: torch.Generator) -> Bool[Tensor, "count patches"]:
-    number = max(1, round(share * patches))
-    order = torch.rand(count, patches, generator=rng).argsort(dim=1)
-    hidden = order < number
-    # As in DINOv2, half of the crops stay whole.
-    hidden[torch.randperm(count, generator=rng)[: count // 2]] = False
+def _hidden(
+    content: Bool[Tensor, "b patches"], share: float, rng: torch.Generator
+) -> Bool[Tensor, "b patches"]:
+    """A share of the patches that show the object, in every other crop (as in DINOv2, half stay whole).
+
+    Background is not hidden: its patches are all alike, and balanced targets would tell them apart by force.
+    """
+    hidden = content & (torch.rand(content.shape, generator=rng) < share)
+    hidden[::2] = False
+    if hidden.sum() < 2:  # batch norm needs two
+        hidden[1, 0] = hidden[1, 1] = True
     return hidden
 
 

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
@@ -13,34 +13,49 @@ JITTER = 0.3
 """Brightness, contrast and saturation vary by factors of 1 ± this. Hue stays: material tells parts apart."""
 
 
+BLANK = 250
+"""Pixels with every channel above this are background."""
+
+
 def crops(
     images: UInt8[Tensor, "b h w 3"], side: int, area: tuple[float, float], rng: torch.Generator
-) -> Float[Tensor, "b 3 side side"]:
-    """One random crop of every picture, resized, flipped by chance, jittered; normalised for DINOv2.
+) -> tuple[Float[Tensor, "b 3 side side"], Bool[Tensor, "b side side"]]:
+    """One random crop of every picture, resized, flipped by chance and jittered.
+
+    A crop is centred on a random pixel of the object, as far as it then lies in the picture: most of a
+    render is background, and crops of that teach nothing.
 
     Args:
-        images: RGB.
+        images: RGB on white.
         side: of the crops, in pixels.
         area: least and largest share of the picture that a crop takes.
         rng: source of chance.
+
+    Returns:
+        The crops, normalised as DINOv2 expects, and where they show the object.
     """
-    count = len(images)
-    draw = torch.rand(8, count, generator=rng)
+    count, height, width = images.shape[:3]
+    draw = torch.rand(6, count, generator=rng)
     share = area[0] + (area[1] - area[0]) * draw[0]
     stretch = torch.exp((draw[1] * 2 - 1) * math.log(4 / 3) / 2)
     half_x, half_y = (share.sqrt() * stretch).clamp(max=1), (share.sqrt() / stretch).clamp(max=1)
-    flip = torch.where(draw[4] < 0.5, -1.0, 1.0)
+    shown = (images.amin(dim=3) <= BLANK).flatten(1).float() + 1e-6
+    center = torch.multinomial(shown, 1, generator=rng)[:, 0]
+    center_x = ((center % width + 0.5) / width * 2 - 1).clamp(half_x - 1, 1 - half_x)
+    center_y = ((center // width + 0.5) / height * 2 - 1).clamp(half_y - 1, 1 - half_y)
+    flip = torch.where(draw[2] < 0.5, -1.0, 1.0)
     line = (torch.arange(side) + 0.5) / side * 2 - 1
-    x = (flip * half_x)[:, None] * line + ((draw[2] * 2 - 1) * (1 - half_x))[:, None]
-    y = half_y[:, None] * line + ((draw[3] * 2 - 1) * (1 - half_y))[:, None]
+    x = (flip * half_x)[:, None] * line + center_x[:, None]
+    y = half_y[:, None] * line + center_y[:, None]
     grid = torch.stack([x[:, None, :].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=3)
     pixels = images.permute(0, 3, 1, 2).float()
     crop = grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    content = crop.amin(dim=1) <= BLANK
 
-    brightness, contrast, saturation = (1 + JITTER * (2 * draw[5:8] - 1))[:, :, None, None, None]
+    brightness, contrast, saturation = (1 + JITTER * (2 * draw[3:] - 1))[:, :, None, None, None]
     crop = crop * brightness
     mean = crop.mean(dim=(1, 2, 3), keepdim=True)
     crop = (crop - mean) * contrast + mean
     grey = crop.mean(dim=1, keepdim=True)
     crop = (crop - grey) * saturation + grey
-    return normalised(crop.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1))
+    return normalised(crop.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)), content

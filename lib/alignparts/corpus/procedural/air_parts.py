@@ -65,8 +65,13 @@ class Body:
         rise: Scalar,
         flat: Scalar,
     ) -> None:
-        self.length, self.radius, self.rise, self.flat = length, radius, rise, flat
-        self.nose, self.tail = nose, tail
+        self.length, self.radius, self.rise, self.flat = (
+            float(length),
+            float(radius),
+            float(rise),
+            float(flat),
+        )
+        self.nose, self.tail = float(nose), float(tail)
         self.tip = rng.uniform(0.02, 0.25)
         self.end = rng.uniform(0.05, 0.3)
         self.square = rng.choice([1.0, rng.uniform(0.6, 0.95)])
@@ -80,7 +85,7 @@ class Body:
             self.end + (1 - self.end) * np.sin(back * np.pi / 2) ** 0.9
         )
         lift = self.rise * (1 - back) ** 1.4 * self.radius - 0.25 * self.radius * (1 - front) ** 2
-        return self.radius * grow * self.flat, self.radius * grow, lift
+        return float(self.radius * grow * self.flat), float(self.radius * grow), float(lift)
 
     def mesh(self) -> Mesh:
         """The skin."""
@@ -156,7 +161,6 @@ def propeller(
     at: np.ndarray,
     r: Scalar,
     blades: int,
-    metal: Material,
     shade: Material,
 ) -> None:
     """A propeller whose hub is at `at`."""
@@ -174,7 +178,6 @@ def propeller(
 
 
 def wheel_leg(
-    rng: np.random.Generator,
     a: Assembly,
     top: np.ndarray,
     ground: Scalar,

@@ -64,7 +64,7 @@ def bedding(
     t = rng.uniform(0.14, 0.3)
     white = materials.fabric(rng)
     a.add("mattress", rounded_box((w, t, length), rng.uniform(0.02, 0.06), (0, y + t / 2, 0)), white)
-    top, cloth = y + t, materials.fabric(rng)
+    top, cloth = float(y + t), materials.fabric(rng)
     head = -length / 2
     if chance(rng, 0.85):
         n = 2 if double else 1
@@ -127,7 +127,7 @@ def end_board(
             flat = np.concatenate([[(-w / 2, low), (w / 2, low)], top])
             a.add(name, extrude(flat, 0.04, "z", (0, 0, z)), main)
         else:
-            mesh = curved_board(rng, (w, tall, rng.uniform(0.025, 0.07)), rng.choice([0.0, 0.25]))
+            mesh = curved_board((w, tall, rng.uniform(0.025, 0.07)), rng.choice([0.0, 0.25]))
             a.add(name, move(mesh, (0, middle, z)), main)
     else:
         post = leg_maker(rng, rng.uniform(0.03, 0.07))
@@ -154,7 +154,7 @@ def end_board(
             n = int(rng.integers(4, 12))
             thin = bar_maker(rng, rng.uniform(0.01, 0.03))
             for k in range(n):
-                x = (k + 1) * w / (n + 1) - w / 2
-                a.add(f"{name}_bar", thin((x, low + 0.02, z), (x, top, z)), frame)
+                at = (k + 1) * w / (n + 1) - w / 2
+                a.add(f"{name}_bar", thin((at, low + 0.02, z), (at, top, z)), frame)
         else:
             a.add(name, box((w, tall * 0.75, 0.02), (0, middle, z)), main)

@@ -47,7 +47,7 @@ def _wire(rng: np.random.Generator, a: Assembly, r: float, h: float) -> None:
     low, material = r * rng.uniform(0.65, 1.0), made_of(rng, "metal", "paint")
     t, n = r * rng.uniform(0.025, 0.05), int(rng.integers(10, 22))
     if chance(rng, 0.4):
-        a.add("basket", lathe([(low, 0.02), (r, h)], 28), material)
+        a.add("basket", lathe([(low, t), (r, h)], 28), material)
     else:
         bars = around(n, lambda k: rod(polar(low, k, t), polar(r, k, h), t * 0.7, sides=5))
         if chance(rng, 0.5):
@@ -97,14 +97,11 @@ def trash_can(rng: np.random.Generator) -> list[Piece]:
     segments = 40 if boxy else int(rng.choice([18, 26, 34]))
 
     def shaped(mesh: Mesh) -> Mesh:
-        squared = section(mesh, power, 0, 0, np.pi / 4 if boxy else 0)
+        squared = section(mesh, power)
         return Mesh(squared.vertices * [1, 1, deep], squared.faces, squared.uv)
 
     low = r * (rng.uniform(0.65, 0.95) if style in ("open", "swing", "square") else rng.uniform(0.92, 1.0))
-    flat = 0.72 if boxy else 1.0
-    profile = np.array([(low, 0), (r, h)]) * [flat, 1]
-    r, low = r * flat, low * flat
-    side = 2 ** (1 / power) / 2**0.5 if not boxy else 1 / (2 * 0.5 ** (power / 2)) ** (1 / power)
+    profile = np.array([(low, 0), (r, h)])
     material = made_of(rng, "metal", "plastic", "plastic", "paint")
     trim = made_of(rng, "plastic", "metal", "rubber") if chance(rng, 0.6) else material
     lift = 0.03 if style in ("pedal", "dome", "street") or chance(rng, 0.2) else 0.0
@@ -116,7 +113,7 @@ def trash_can(rng: np.random.Generator) -> list[Piece]:
             for mesh in around(4, lambda t: cylinder(r * 0.09, lift * 1.2, polar(low * 0.75, t + np.pi / 4, lift * 0.6) * [1, 1, deep], 10)):
                 a.add("foot", mesh, trim)
     top = lift + h
-    front, back = r * deep * side, -r * deep * side
+    front, back = r * deep * side, -r * deep
     if style in ("open", "street", "square") or chance(rng, 0.4):
         t = r * rng.uniform(0.04, 0.09)
         rim = lathe([(r * 0.95, -t), (r + t * 0.7, -t), (r + t * 0.7, t), (r * 0.95, t)], segments, close=True)
@@ -128,7 +125,7 @@ def trash_can(rng: np.random.Generator) -> list[Piece]:
         a.add("lid", move(rotate(shaped(lid), "x", swing, (0, 0, back)), (0, top, 0)), material if chance(rng, 0.5) else trim)
         a.add("hinge", box((r * 0.5, h * 0.05, r * 0.14), (0, top, back - r * 0.03)), trim)
         wide = r * rng.uniform(0.35, 0.6)
-        pedal = box((wide, 0.012, r * 0.45), (0, lift * 0.8, low * deep * side + r * 0.14), bevel=0.003)
+        pedal = box((wide, 0.012, r * 0.45), (0, lift * 0.8, low * deep + r * 0.14), bevel=0.003)
         a.add("pedal", pedal, trim)
     elif style in ("swing", "dome"):
         rise = h * rng.uniform(0.15, 0.4)
@@ -151,7 +148,7 @@ def trash_can(rng: np.random.Generator) -> list[Piece]:
         a.add("lid_handle", move(bow, (0, top + h * 0.05, 0)), trim)
     if chance(rng, 0.3) and style != "street":
         y = top - h * rng.uniform(0.12, 0.3)
-        x = radius_at(profile, y - lift) * (side if boxy else 1.0)
+        x = radius_at(profile, y - lift)
         for s in (-1, 1):
             grip = bent([(s * x * 0.96, y, -r * 0.3), (s * (x + r * 0.18), y, -r * 0.3), (s * (x + r * 0.18), y, r * 0.3), (s * x * 0.96, y, r * 0.3)], r * 0.045, r * 0.1, 8)
             a.add("handle", grip, trim)

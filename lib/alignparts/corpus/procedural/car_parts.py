@@ -7,7 +7,6 @@ import numpy as np
 from alignparts.corpus.procedural.fittings import (
     chance,
 )
-from alignparts.corpus.procedural.materials import Material
 from alignparts.corpus.procedural.mesh import Mesh, Scalar
 from alignparts.corpus.procedural.toolkit import (
     box,
@@ -47,7 +46,7 @@ class Plan:
 
     def bow(self, z: Scalar) -> float:
         """How much narrower the body is at z than at its widest."""
-        f = abs(z) / (self.length / 2)
+        f = abs(float(z)) / (self.length / 2)
         return 1 - 0.1 * max(f - 0.45, 0.0) ** 2 / 0.3
 
     def half(self, z: Scalar) -> float:
@@ -122,7 +121,7 @@ def draw_plan(rng: np.random.Generator, style: str) -> Plan:
         floor=floor,
         belt=belt,
         roof=height,
-        hood_front=belt - u(0.02, 0.2) * (1.4 if style == "sports" else 0.6),
+        hood_front=min(belt, max(belt - u(0.02, 0.2) * (1.4 if style == "sports" else 0.6), 2.3 * wheel)),
         cowl=cowl,
         top_front=top_front,
         top_rear=top_rear,
@@ -198,9 +197,7 @@ def pane(p: Plan, low: tuple[float, float], high: tuple[float, float], inset: Sc
     return sheet if sheet.cross()[:, 0].sum() > 0 else sheet.flipped()
 
 
-def road_wheel(
-    rng: np.random.Generator, r: Scalar, wide: Scalar, kind: int, dark: Material, metal: Material
-) -> Mesh:
+def road_wheel(r: Scalar, wide: Scalar, kind: int) -> Mesh:
     """A tyre with a rim, its axle along x, its outer side to +x."""
     h = wide / 2
     tyre = lathe(

@@ -180,12 +180,12 @@ def star(rng: np.random.Generator, f: Frame) -> list[Piece]:
         else:
             a.add("foot", cylinder(0.014, 0.016, (tip[0], 0.008, tip[2]), 12), tread)
     if chance(rng, 0.5):
-        path = [
+        grip = [
             (f.w * 0.1, top - seat / 2, 0.03),
             (f.w * 0.42, top - seat / 2, 0.03),
             (f.w * 0.5, top - seat, 0.03),
         ]
-        a.add("lever", tube(smooth(path, 0.02), [0.005] * 6 + [0.008]), shade)
+        a.add("lever", tube(smooth(grip, 0.02), [0.005] * 6 + [0.008]), shade)
     if f.h > 0.58 and chance(rng, 0.7):
         ring = torus(f.w * 0.42, 0.009, (0, f.h * 0.4, 0))
         spokes = [

@@ -73,7 +73,7 @@ def folding(rng: np.random.Generator, f: Frame) -> list[Piece]:
     elif kind == "soft":
         a.add("back_soft", on_back(rounded_box((2 * x, height, 0.035), 0.012)), f.soft)
     else:
-        a.add("back_hard", on_back(curved_board(rng, (2 * x, height, 0.01), rng.uniform(0, 0.3))), f.main)
+        a.add("back_hard", on_back(curved_board((2 * x, height, 0.01), rng.uniform(0, 0.3))), f.main)
     if chance(rng, 0.4):
         for foot in ((x, 0.55), (x - 2.4 * r, -0.62)):
             a.both("foot", cylinder(r * 1.5, 0.03, (foot[0], 0.012, foot[1] * d), 10), materials.rubber(rng))

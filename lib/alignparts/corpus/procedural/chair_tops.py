@@ -1,5 +1,7 @@
 """What chairs are sat on and leant against: seats, backs, arms."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from alignparts.corpus.procedural.chair_bases import Frame
@@ -76,100 +78,128 @@ def seat_on(rng: np.random.Generator, a: Assembly, f: Frame, kind: str) -> None:
                 a.add("seat_frame", box((0.02, apron, d * 0.8), (s * w * 0.4, h - t - apron / 2, 0)), f.frame)
 
 
-def backrest(rng: np.random.Generator, f: Frame, kind: str) -> list[Piece]:
-    """A back standing on the origin, facing +z, height f.back; not yet reclined."""
-    a = Assembly()
-    w, b, post = f.w * rng.uniform(0.8, 1.0), f.back, rng.uniform(0.02, 0.04)
-    curve = rng.choice([0.0, rng.uniform(0.15, 0.7)])
-    x = w / 2 - post / 2
-    low = b * rng.uniform(0.08, 0.35)
-    if kind in ("spindle", "ladder", "panel", "cross"):
-        maker = leg_maker(rng, post)
-        lean = rng.uniform(-0.03, 0.05)
-        a.both("back_post", maker((x, -f.t, 0), (x + lean, b, 0)), f.frame)
-        rail = rng.uniform(0.03, 0.1)
-        inner = w + 2 * lean * 0.9 - post * 0.6
-        if kind != "ladder" or chance(rng, 0.3):
-            top = curved_board(rng, (inner, rail, post * 0.6), curve)
-            a.add("back_rail", move(top, (0, b - rail / 2, 0)), f.frame)
-        if kind == "spindle":
-            n = int(rng.integers(3, 10))
-            bar = bar_maker(rng, min(rng.uniform(0.008, 0.03), w / n * 0.6))
-            start = -f.t / 2 if chance(rng, 0.4) else low
-            if start > 0:
-                a.add("back_rail", box((w - post, 0.025, post * 0.6), (0, low, 0)), f.frame)
-            for k in range(n):
-                at = ((k + 1) / (n + 1) - 0.5) * (w - post)
-                sag = 0.0 if curve == 0 else -w / curve * (1 - np.cos(curve * at / w)) * -1
-                a.add("back_spindle", bar((at, start, 0), (at, b - rail * 0.6, sag)), f.frame)
-        elif kind == "ladder":
-            n = int(rng.integers(2, 7))
-            for k in range(n):
-                y = low + (b - low - 0.04) * (k + (0.5 if n < 2 else 0)) / max(n - 1, 1)
-                size = (
-                    w + 2 * lean * y / b - post * 0.6,
-                    min(rng.uniform(0.03, 0.09), (b - low) / n * 0.7),
-                    0.014,
-                )
-                a.add("back_slat", move(curved_board(rng, size, curve), (0, y, 0)), f.main)
-        elif kind == "cross":
-            c = post * 0.35
-            for s in (-1, 1):
-                a.add("back_slat", rod((-s * x, low, 0), (s * x, b - rail, 0), c), f.frame)
-            a.add("back_rail", box((w - post, 0.025, post * 0.6), (0, low, 0)), f.frame)
-        else:
-            size = (w - post * 0.6, b - low - rail * 0.8)
-            if chance(rng, 0.5):
-                a.add("back_soft", bend(rounded_box((*size, 0.04), 0.015), "x", curve), f.soft)
-            else:
-                a.add("back_hard", curved_board(rng, (*size, 0.012), curve), f.main)
-            a.pieces[-1].mesh = move(a.pieces[-1].mesh, (0, (low + b - rail) / 2, 0))
-    elif kind == "hoop":
-        top = np.stack(
-            [w / 2 * np.cos(t := np.linspace(0, np.pi, 17)), b * np.sin(t) ** rng.uniform(0.5, 1), 0 * t], 1
-        )
-        top[[0, -1], 1] = -f.t * 0.5
-        a.add("back_hoop", tube(top, rng.uniform(0.01, 0.016)), f.frame)
-        n = int(rng.integers(4, 10))
-        for k in range(n):
-            at = ((k + 1) / (n + 1) - 0.5) * w * 0.9
-            reach = float(np.interp(at * 1.05, top[::-1, 0], top[::-1, 1]))
-            a.add("back_spindle", rod((at * 0.75, -f.t * 0.5, 0), (at * 1.05, reach, 0), 0.006), f.frame)
-    elif kind == "soft":
-        thick = rng.uniform(0.04, 0.14)
-        gap = rng.choice([0.0, rng.uniform(0.05, 0.15)])
-        pad = cushion(rng, (w, b - gap, thick), (0, gap + (b - gap) / 2, 0))
-        if chance(rng, 0.4):
-            pad = Mesh(pad.vertices * [1, 1, 1], pad.faces, pad.uv)
-            taper = 1 - rng.uniform(-0.2, 0.4) * (pad.vertices[:, 1] / b)
-            pad.vertices[:, 0] *= taper
-        a.add("back_soft", bend(pad, "x", curve), f.soft)
-        if gap > 0:
-            for s in (-1, 1) if chance(rng, 0.5) else (0,):
-                bar = box(
-                    (0.05, gap + f.t + 0.06, 0.012), (s * w * 0.28, (gap - f.t + 0.06) / 2, -0.01 - thick / 3)
-                )
-                a.add("back_connector", bar, f.metal)
-    else:
-        t = rng.uniform(0.008, 0.025)
-        shape = outline(w, b, rng.uniform(0.02, 0.3) * w)
-        if chance(rng, 0.5):
-            mesh = move(curved_board(rng, (w, b, t), curve), (0, b / 2 - f.t * 0.3, 0))
-        else:
-            mesh = extrude(shape, t, "z", (0, b / 2 - f.t * 0.3, 0))
-        a.add("back_hard", mesh, f.main)
-        if chance(rng, 0.3):
-            pad = rounded_box((w * 0.8, b * 0.7, 0.03), 0.012, (0, b * 0.52, t / 2 + 0.012))
-            a.add("back_soft", bend(pad, "x", curve * 0.8), f.soft)
-    if f.back > 0.5 and chance(rng, 0.6 if kind in ("soft", "panel") and f.base == "star" else 0.06):
-        y = b + 0.11
-        a.add("headrest", cushion(rng, (w * 0.55, 0.13, 0.06), (0, y, 0)), f.soft)
+@dataclass(frozen=True)
+class Back:
+    """Sizes of a chair's back: width, height, the angle its boards are bent by, its lowest board."""
+
+    w: float
+    h: float
+    curve: float
+    low: float
+
+    def depth(self, x: Scalar) -> float:
+        """How far a bent board lies behind its two ends, at x from the middle (0 or less)."""
+        if self.curve < 0.02:
+            return 0.0
+        radius = self.w / self.curve
+        return float(radius * (np.cos(self.curve / 2) - np.cos(min(abs(float(x)), self.w / 2) / radius)))
+
+
+def _posted(rng: np.random.Generator, a: Assembly, f: Frame, k: Back, kind: str) -> None:
+    """Two posts with spindles, rungs, a panel or a cross between them."""
+    post, lean, rail = rng.uniform(0.02, 0.04), rng.uniform(-0.03, 0.05), rng.uniform(0.03, 0.1)
+    x = k.w / 2 - post / 2
+    a.both("back_post", leg_maker(rng, post)((x, -f.t, 0), (x + lean, k.h, 0)), f.frame)
+
+    def across(y: Scalar, high: Scalar, thick: Scalar) -> Mesh:
+        """A bent board between the posts, its ends let into them."""
+        width = k.w - post * 0.6 + 2 * lean * float(y) / k.h
+        return move(curved_board((width, high, thick), k.curve), (0, y, k.depth(0)))
+
+    def straight(y: Scalar) -> Mesh:
+        return box((k.w - post + 2 * lean * float(y) / k.h, 0.025, post * 0.6), (0, y, 0))
+
+    if kind != "ladder" or chance(rng, 0.3):
+        a.add("back_rail", across(k.h - rail / 2, rail, post * 0.6), f.frame)
+    if kind == "spindle":
+        n = int(rng.integers(3, 10))
+        bar = bar_maker(rng, min(rng.uniform(0.008, 0.03), k.w / n * 0.6))
+        start = -f.t / 2 if chance(rng, 0.4) else k.low
+        if start > 0:
+            a.add("back_rail", straight(k.low), f.frame)
+        for i in range(n):
+            at = ((i + 1) / (n + 1) - 0.5) * (k.w - post)
+            a.add("back_spindle", bar((at, start, 0), (at, k.h - rail * 0.6, k.depth(at))), f.frame)
+    elif kind == "ladder":
+        n = int(rng.integers(2, 7))
+        high = min(rng.uniform(0.03, 0.09), (k.h - k.low) / n * 0.7)
+        for i in range(n):
+            a.add("back_slat", across(k.low + (k.h - k.low - 0.04) * i / (n - 1), high, 0.014), f.main)
+    elif kind == "cross":
         for s in (-1, 1):
-            a.add(
-                "head_connector",
-                rod((s * w * 0.15, b * 0.85, -0.004), (s * w * 0.15, y, -0.004), 0.006),
-                f.metal,
-            )
+            a.add("back_slat", rod((-s * x, k.low, 0), (s * x, k.h - rail, 0), post * 0.35), f.frame)
+        a.add("back_rail", straight(k.low), f.frame)
+    else:
+        high, y = k.h - k.low - rail * 0.8, (k.low + k.h - rail) / 2
+        if chance(rng, 0.5):
+            pad = bend(rounded_box((k.w - post * 0.6, high, 0.04), 0.015), "x", k.curve)
+            a.add("back_soft", move(pad, (0, y, k.depth(0))), f.soft)
+        else:
+            a.add("back_hard", across(y, high, 0.012), f.main)
+
+
+def _hoop(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
+    """A bent bow filled with spindles."""
+    turn = np.linspace(0, np.pi, 17)
+    bow = np.stack([k.w / 2 * np.cos(turn), k.h * np.sin(turn) ** rng.uniform(0.5, 1), 0 * turn], axis=1)
+    bow[[0, -1], 1] = -f.t * 0.5
+    a.add("back_hoop", tube(bow, rng.uniform(0.01, 0.016)), f.frame)
+    n = int(rng.integers(4, 10))
+    for i in range(n):
+        at = ((i + 1) / (n + 1) - 0.5) * k.w * 0.9
+        reach = float(np.interp(at * 1.05, bow[::-1, 0], bow[::-1, 1]))
+        a.add("back_spindle", rod((at * 0.75, -f.t * 0.5, 0), (at * 1.05, reach, 0), 0.006), f.frame)
+
+
+def _padded(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
+    """An upholstered pad, down to the seat or held above it by straps."""
+    thick, gap = rng.uniform(0.04, 0.14), float(rng.choice([0.0, rng.uniform(0.05, 0.15)]))
+    pad = cushion(rng, (k.w, k.h - gap, thick), (0, gap + (k.h - gap) / 2, 0))
+    if chance(rng, 0.4):
+        narrow = 1 - rng.uniform(-0.2, 0.4) * (pad.vertices[:, 1] / k.h)
+        pad = Mesh(
+            pad.vertices * np.stack([narrow, 0 * narrow + 1, 0 * narrow + 1], axis=1), pad.faces, pad.uv
+        )
+    a.add("back_soft", bend(pad, "x", k.curve), f.soft)
+    if gap > 0:
+        for s in (-1, 1) if chance(rng, 0.5) else (0,):
+            at = (s * k.w * 0.28, (gap - f.t + 0.06) / 2, -0.01 - thick / 3)
+            a.add("back_connector", box((0.05, gap + f.t + 0.06, 0.012), at), f.metal)
+
+
+def _boarded(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
+    """One board, flat or bent, at times with a pad on it."""
+    t = rng.uniform(0.008, 0.025)
+    at = (0, k.h / 2 - f.t * 0.3, 0)
+    if chance(rng, 0.5):
+        a.add("back_hard", move(curved_board((k.w, k.h, t), k.curve), at), f.main)
+    else:
+        shape = outline(k.w, k.h, rng.uniform(0.02, 0.3) * k.w)
+        a.add("back_hard", extrude(shape, t, "z", at), f.main)
+    if chance(rng, 0.3):
+        pad = rounded_box((k.w * 0.8, k.h * 0.7, 0.03), 0.012, (0, k.h * 0.52, t / 2 + 0.012))
+        a.add("back_soft", bend(pad, "x", k.curve * 0.8), f.soft)
+
+
+def backrest(rng: np.random.Generator, f: Frame, kind: str) -> list[Piece]:
+    """A back standing on the origin, facing +z, of height f.back; not yet reclined."""
+    a = Assembly()
+    curve = float(rng.choice([0.0, rng.uniform(0.15, 0.7)]))
+    k = Back(f.w * rng.uniform(0.8, 1.0), f.back, curve, f.back * rng.uniform(0.08, 0.35))
+    if kind in ("spindle", "ladder", "panel", "cross"):
+        _posted(rng, a, f, k, kind)
+    elif kind == "hoop":
+        _hoop(rng, a, f, k)
+    elif kind == "soft":
+        _padded(rng, a, f, k)
+    else:
+        _boarded(rng, a, f, k)
+    if f.back > 0.5 and chance(rng, 0.6 if kind in ("soft", "panel") and f.base == "star" else 0.06):
+        y = k.h + 0.11
+        a.add("headrest", cushion(rng, (k.w * 0.55, 0.13, 0.06), (0, y, k.depth(0))), f.soft)
+        for s in (-1, 1):
+            foot, head = (s * k.w * 0.15, k.h * 0.85, k.depth(0)), (s * k.w * 0.15, y, k.depth(0))
+            a.add("head_connector", rod(foot, head, 0.006), f.metal)
     return a.pieces
 
 

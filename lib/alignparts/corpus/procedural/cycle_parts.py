@@ -64,16 +64,14 @@ def spoked_wheel(
         ]
         a.add("spokes", merge(hub, *[move(b, center) for b in blades]), metal)
         return
-    lines = []
-    for k in range(spokes):
-        turn = 2 * np.pi * k / spokes
-        tip = center + inner * np.array([0, np.cos(turn), np.sin(turn)])
-        root = center + [0.03 * (1 if k % 2 else -1), 0.016 * np.cos(turn + 0.9), 0.016 * np.sin(turn + 0.9)]
-        lines.append(tube([root, tip], 0.0022, segments=3, caps=False))
-    a.add("spokes", merge(hub, *lines), metal)
+    root = np.array([0, 0.016 * np.cos(0.9), 0.016 * np.sin(0.9)])
+    pair = [tube([root + [x, 0, 0], (0, inner, 0)], 0.0022, segments=3, caps=False) for x in (-0.03, 0.03)]
+    lines = [rotate(pair[k % 2], "x", 2 * np.pi * k / spokes) for k in range(spokes)]
+    a.add("spokes", merge(hub, move(merge(*lines), center)), metal)
 
 
 def saddle_at(rng: np.random.Generator, at: np.ndarray, size: Scalar) -> Mesh:
+    """A saddle, wide at the rear, its middle at `at`; `size` 1 is a grown-up's."""
     z = np.linspace(-0.13, 0.15, 8) * size
     width = (
         np.interp(np.linspace(0, 1, 8), [0, 0.15, 0.4, 0.7, 1], [0.05, 0.085, 0.06, 0.025, 0.012])

@@ -47,7 +47,7 @@ class Assembly:
 
 def pick(rng: np.random.Generator, options: Sequence[str], weights: Sequence[Scalar] | None = None) -> str:
     """One of `options`, evenly or by `weights` (which need not sum to 1)."""
-    p = None if weights is None else np.asarray(weights, dtype=float) / np.sum(weights)
+    p = None if weights is None else np.asarray(weights, dtype=float) / float(sum(weights))
     return options[int(rng.choice(len(options), p=p))]
 
 
@@ -124,8 +124,8 @@ def smooth(points: Vector, radius: Scalar, steps: int = 4) -> np.ndarray:
     t = np.linspace(0, 1, steps + 1)[:, None]
     for before, corner, after in zip(p[:-2], p[1:-1], p[2:], strict=True):
         back, forth = before - corner, after - corner
-        a = corner + back * min(float(radius) / max(np.linalg.norm(back), 1e-9), 0.49)
-        b = corner + forth * min(float(radius) / max(np.linalg.norm(forth), 1e-9), 0.49)
+        a = corner + back * min(float(radius) / max(float(np.linalg.norm(back)), 1e-9), 0.49)
+        b = corner + forth * min(float(radius) / max(float(np.linalg.norm(forth)), 1e-9), 0.49)
         out.extend((1 - t) ** 2 * a + 2 * t * (1 - t) * corner + t**2 * b)
     return np.array([*out, p[-1]])
 
@@ -191,9 +191,9 @@ def handle_maker(rng: np.random.Generator, size: Scalar) -> Puller:
     return lambda center, vertical: move(upright if vertical else mesh, center)
 
 
-def curved_board(rng: np.random.Generator, size: Vector, curve: Scalar) -> Mesh:
+def curved_board(size: Vector, curve: Scalar) -> Mesh:
     """A board (width, height, thickness) about the origin, its sides bent forward by `curve` radians."""
     w, h, t = (float(s) for s in size)
-    columns = 7 if abs(curve) > 0.02 else 1
+    columns = 7 if abs(float(curve)) > 0.02 else 1
     strips = [box((w / columns, h, t), (w * ((k + 0.5) / columns - 0.5), 0, 0)) for k in range(columns)]
     return bend(merge(*strips), "x", curve)

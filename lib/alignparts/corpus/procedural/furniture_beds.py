@@ -69,7 +69,7 @@ def _base(
                 a.add("handle", move(pull, (x, y * 0.55, at)), metal)
         return
     rail = rng.uniform(0.08, 0.22)
-    rail = min(rail, y - 0.05)
+    rail = min(rail, float(y) - 0.05)
     for s in (-1, 1):
         if kind == "metal":
             a.add(
@@ -134,12 +134,12 @@ def _bunk(rng: np.random.Generator) -> list[Piece]:
             a.add("side_horizontal_bar", bar((s * x, y, -z), (s * x, y, z)), main)
         if chance(rng, 0.6):
             for k in range(int(rng.integers(2, 7))):
-                at = (k + 1) * length / 8 - length / 2
-                a.add("side_vertical_bar", bar((s * x, high, at), (s * x, guard[1], at)), main)
-    lean = rng.choice([0.0, rng.uniform(0.1, 0.4)])
+                z0 = (k + 1) * length / 8 - length / 2
+                a.add("side_vertical_bar", bar((s * x, high, z0), (s * x, guard[1], z0)), main)
+    lean = float(rng.choice([0.0, rng.uniform(0.1, 0.4)]))
     rail = bar_maker(rng, rng.uniform(0.03, 0.05))
-    for q in (-0.2, 0.2):
-        a.add("ladder_post", rail((x + 0.04 + lean, 0, ladder + q), (x + 0.04, high + 0.2, ladder + q)), main)
+    for z0 in (ladder - 0.2, ladder + 0.2):
+        a.add("ladder_post", rail((x + 0.04 + lean, 0, z0), (x + 0.04, high + 0.2, z0)), main)
     n = int(rng.integers(3, 6))
     for k in range(n):
         y = (k + 0.8) * high / (n + 0.3)

@@ -87,7 +87,7 @@ def _door_leaf(
             a.add("horizontal_bar", box((w - 2 * rim, rim, t), (c, rim / 2 + s * (h - rim), 0)), main)
         low = rim
         if chance(rng, 0.3):
-            low = h * rng.uniform(0.25, 0.4)
+            low = float(h) * rng.uniform(0.25, 0.4)
             a.add("board", box((w - 1.9 * rim, low - rim + 0.01, t * 0.6), (c, (low + rim) / 2, 0)), main)
         a.add("glass", box((w - 1.9 * rim, h - low - 0.95 * rim, 0.008), (c, (h - rim + low) / 2, 0)), glass)
         if style == "lattice":

@@ -175,13 +175,13 @@ def table(rng: np.random.Generator) -> list[Piece]:
         wheels = chance(rng, 0.2)
         base = 0.06 if wheels else 0.0
         for px, pz in spots:
-            n = np.hypot(px, pz)
-            foot = (px * (1 + splay / n), base, pz * (1 + splay / n))
-            a.add("leg", maker(foot, (px, under + 0.002, pz)), frame)
+            spread = 1 + splay / float(np.hypot(px, pz))
+            end = (px * spread, base, pz * spread)
+            a.add("leg", maker(end, (px, under + 0.002, pz)), frame)
             if wheels:
-                a.add("wheel", cylinder(0.03, 0.02, (foot[0], 0.03, foot[2]), 16, axis="x"), shade)
+                a.add("wheel", cylinder(0.03, 0.02, (end[0], 0.03, end[2]), 16, axis="x"), shade)
             elif chance(rng, 0.3):
-                a.add("foot", cylinder(thick * 0.4, 0.02, (foot[0], 0.008, foot[2]), 12), shade)
+                a.add("foot", cylinder(thick * 0.4, 0.02, (end[0], 0.008, end[2]), 12), shade)
         if not is_round and chance(rng, 0.6):
             apron = rng.uniform(0.04, 0.12)
             for s in (-1, 1):

@@ -381,7 +381,7 @@ def vase(rng: np.random.Generator) -> list[Piece]:
     lift = h * rng.uniform(0.05, 0.2) if chance(rng, 0.4) else 0.0
 
     def shaped(mesh: Mesh) -> Mesh:
-        return move(section(mesh, power, flutes, depth, np.pi / 4 if power > 2 else 0.0), (0, lift, 0))
+        return move(section(mesh, power, flutes, depth), (0, lift, 0))
 
     wall = r * 0.06
     mouth = float((upper or lower)[-1][0])

@@ -31,7 +31,8 @@ class Material:
 
 
 def _hsv(h: Scalar, s: Scalar, v: Scalar) -> np.ndarray:
-    return np.array(colorsys.hsv_to_rgb(h % 1.0, float(np.clip(s, 0, 1)), float(np.clip(v, 0, 1))))
+    rgb = colorsys.hsv_to_rgb(float(h) % 1.0, float(np.clip(s, 0, 1)), float(np.clip(v, 0, 1)))
+    return np.asarray(rgb, dtype=float)
 
 
 def _noise(rng: np.random.Generator, fx: Scalar, fy: Scalar, size: int = SIZE) -> np.ndarray:
@@ -258,5 +259,5 @@ def keys(rng: np.random.Generator) -> Material:
 
 def tinted(material: Material, factor: Scalar) -> Material:
     """The same material, its base colour multiplied by `factor` (alpha kept)."""
-    r, g, b, a = material.base_color
-    return replace(material, base_color=(min(r * factor, 1.0), min(g * factor, 1.0), min(b * factor, 1.0), a))
+    r, g, b = (min(float(channel * factor), 1.0) for channel in material.base_color[:3])
+    return replace(material, base_color=(r, g, b, material.base_color[3]))

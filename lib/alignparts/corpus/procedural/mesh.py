@@ -104,7 +104,7 @@ def bend(mesh: Mesh, axis: str, angle: Scalar) -> Mesh:
     Lengths on the middle line are kept. The ends move towards +z (towards +y when the length is z); the
     middle of the length stays where it is.
     """
-    if abs(angle) < 1e-6:
+    if abs(float(angle)) < 1e-6:
         return mesh.copy()
     along, lift = AXES[axis], 1 if axis == "z" else 2
     low, high = mesh.bounds()

@@ -205,7 +205,7 @@ def cart(rng: np.random.Generator) -> list[Piece]:
     elif style == "handtruck":
         big, high, x = rng.uniform(0.09, 0.15), rng.uniform(1.0, 1.35), w * 0.38
         a.add("bottom_panel", box((w * 0.9, 0.012, rng.uniform(0.18, 0.3)), (0, 0.01, 0.12)), frame)
-        top = [(-x, high - 0.2, -0.02), (-x, high, -0.06), (x, high, -0.06), (x, high - 0.2, -0.02)]
+        loop = [(-x, high - 0.2, -0.02), (-x, high, -0.06), (x, high, -0.06), (x, high - 0.2, -0.02)]
         for s in (-1, 1):
             a.add("frame", rod((s * x, 0.01, 0.0), (s * x, high - 0.19, -0.02), r), frame)
             a.add(
@@ -239,7 +239,7 @@ def cart(rng: np.random.Generator) -> list[Piece]:
                 frame,
             )
         a.add("wheel_yoke", rod((-x - 0.06, big, -0.09), (x + 0.06, big, -0.09), 0.009), frame)
-        a.add("handle", bent(top, r * 1.2, 0.08), grip)
+        a.add("handle", bent(loop, r * 1.2, 0.08), grip)
         for k in range(int(rng.integers(2, 5))):
             y = 0.15 + k * (high - 0.4) / 4
             a.add("support_bar", rod((-x, y, -0.005), (x, y, -0.005), r * 0.8), frame)

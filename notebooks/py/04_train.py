@@ -1,0 +1,192 @@
+# %% [markdown]
+# # Training: partlets find parts, and their names
+#
+# ALIGN-Parts (§3) fuses the two features of every point, lets $K$ learned *partlets* gather evidence from
+# the fused points, and reads three things off each partlet: a mask over the points, whether it is a part
+# at all, and an embedding that lives in the text encoder's own space. Nothing is clustered and no part
+# number is asked for.
+#
+# Training (§3.2) is a set alignment. A cost, mask overlap plus cosine to the text (Eq. 8), is turned into
+# a transport plan by Sinkhorn iterations and rounded to one partlet a part. Matched partlets learn mask
+# and text, all partlets learn whether they are matched, and the whole shape learns its category.
+
+# %% tags=["parameters"]
+smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
+params = None         # every block of params.yaml, given by the pipeline
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+
+from alignparts.dataset import PartDataset, TextTable, collate, ids_of_split
+from alignparts.features.store import FeatureStore
+from alignparts.losses import alignment_losses
+from alignparts.matching import assign, cost_matrix, sinkhorn
+from alignparts.model import AlignParts, AlignPartsConfig
+from alignparts.ontology import Vocabulary
+from alignparts.run import start
+from alignparts.text import TextEncoder
+from alignparts.train import loss_weights, train
+
+run = start("train", params=params, smoke=smoke)
+settings = run.params.train
+store = FeatureStore(run.data / "features")
+vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
+text = TextEncoder.from_name(run.params.ontology.text_encoder)
+for split in ("train", "validation"):
+    print(f"{split}: {len(ids_of_split(store, split))} shapes")
+
+# %% [markdown]
+# ## The paper's model, counted
+#
+# The paper gives three parameter counts and few sizes. With biases everywhere, one positional bias for
+# both directions and a feed-forward of four times the width, the same classes come to its numbers.
+
+# %%
+paper = AlignParts(AlignPartsConfig())
+counted = {
+    "fusion (paper: 5.7 M)": paper.fusion,
+    "partlets (paper: 26.8 M)": paper.decoder,
+    "global head (paper: 1.5 M)": paper.global_head,
+    "all (paper: 34 M)": paper,
+}
+for name, module in counted.items():
+    print(f"{name:<28}{sum(parameter.numel() for parameter in module.parameters()):>12,}")
+
+# %% [markdown]
+# ## One shape as the model sees it
+#
+# A random subset of the stored points, the features of each, the shape's parts and a text for each part:
+# its affordance description, or, for a share of the shapes, only its name, so that plain names work too.
+
+# %%
+table = TextTable(vocabulary, text.encode)
+dataset = PartDataset(
+    store, ids_of_split(store, "train"), table, points=settings.points, k=settings.model.k,
+    seed=run.params.base.seed,
+)
+shape = dataset[0]
+print("category:", shape.category)
+print("points:", shape.points.shape, "geometry:", shape.geometry.shape, "appearance:", shape.appearance.shape)
+for number, name in enumerate(shape.names):
+    print(f"  {name}: {np.mean(shape.part == number):.0%} of the points")
+
+# %% [markdown]
+# ## Matching before any training
+#
+# The cost of every partlet with every part, the transport plan, and its rounding: every part has exactly
+# one partlet.
+
+# %%
+batch = collate([shape])
+torch.manual_seed(run.params.base.seed)
+untrained = AlignParts(
+    AlignPartsConfig(
+        d_g=shape.geometry.shape[1], d_a=shape.appearance.shape[1], d_t=table.d_t, **settings.model.model_dump()
+    )
+)
+with torch.no_grad():
+    output = untrained(**batch.inputs())
+    targets = batch.targets
+    cost = cost_matrix(output.mask_logits, output.partlets, targets.masks, targets.labelled, targets.text)
+    plan = sinkhorn(cost, targets.parts)
+    assignment = assign(plan, targets.parts)
+figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+for axis, values, title in zip(axes, (cost[0], plan[0]), ("cost (Eq. 8)", "transport plan P"), strict=True):
+    picture = axis.imshow(values.T.numpy(), aspect="auto")
+    axis.set(xlabel="partlet", title=title)
+    axis.set_yticks(range(len(shape.names)), shape.names)
+    figure.colorbar(picture, ax=axis)
+figure.tight_layout()
+plt.show()
+matched = assignment[0][assignment[0] >= 0].tolist()
+assert len(set(matched)) == len(matched) == min(len(shape.names), settings.model.K)
+print("matched partlets:", len(matched))
+
+# %% [markdown]
+# ## The terms of the loss
+#
+# Eqs. 9 to 14, their weights (§9) and, as the last row, their sum (Eq. 15).
+
+# %%
+weights = loss_weights(settings)
+before = alignment_losses(output, targets, weights, settings.loss.tau, assignment)
+pd.DataFrame(
+    {"weight": pd.Series(weights), "before training": {name: round(value.item(), 2) for name, value in before.items()}}
+).reindex(before)
+
+# %% [markdown]
+# ## Training
+#
+# AdamW with a short rise and a cosine of the learning rate. A checkpoint an epoch: a run that is killed
+# goes on to the very same weights. The model folder holds the epoch with the best validation LA-mIoU.
+
+# %%
+trained = train(
+    store,
+    vocabulary,
+    text.encode,
+    settings,
+    run.models / "alignparts",
+    seed=run.params.base.seed,
+    threads=run.params.base.threads,
+)
+history = pd.DataFrame(trained.history).set_index("epoch")
+print("epochs:", len(history), "best:", trained.best_epoch)
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(13, 3.2))
+for name in weights:
+    axes[0].plot(history.index, history[f"train/{name}"], label=name)
+axes[0].set(title="terms, training", xlabel="epoch", yscale="symlog")
+axes[0].legend(fontsize=7)
+for split in ("train", "validation"):
+    if f"{split}/total" in history:
+        axes[1].plot(history.index, history[f"{split}/total"], marker=".", label=split)
+axes[1].set(title="total (Eq. 15)", xlabel="epoch")
+axes[1].legend()
+for name, label in (("miou", "mIoU"), ("la_miou", "LA-mIoU"), ("category", "category right")):
+    if f"validation/{name}" in history:
+        axes[2].plot(history.index, history[f"validation/{name}"], marker=".", label=label)
+axes[2].set(title="validation, category given", xlabel="epoch", ylim=(0, 1))
+axes[2].legend()
+figure.tight_layout()
+run.figure(figure, "training_curves")
+plt.show()
+
+# %% [markdown]
+# The loss is finite at every epoch and, in a full run, lower at the end than after the first.
+
+# %%
+assert np.isfinite(history.to_numpy()).all()
+assert smoke or history["train/total"].iloc[-1] < history["train/total"].iloc[0]
+history.iloc[[-1]].T.round(3)
+
+# %% [markdown]
+# ## What was written
+#
+# `AlignParts.from_pretrained` reads the folder; the statistics of the training partlets (Eqs. 38 and 39)
+# lie beside the weights and feed the Mahalanobis confidence.
+
+# %%
+folder = run.models / "alignparts"
+again = AlignParts.from_pretrained(folder).eval()
+with torch.no_grad():
+    same = torch.equal(again(**batch.inputs()).mask_logits, trained.model(**batch.inputs()).mask_logits)
+assert same
+print("the saved model is the trained one:", same)
+print(*sorted(path.name for path in folder.iterdir()), sep="\n")
+
+# %%
+row = history.loc[trained.best_epoch]
+run.metrics(
+    {
+        "shapes": trained.shapes,
+        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        "epochs": len(history),
+        "best_epoch": trained.best_epoch,
+        **{name: round(float(value), 6) for name, value in row.items() if "/" in str(name)},
+    }
+)
