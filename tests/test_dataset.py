@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy
 import torch
+import toy
 
 from alignparts.dataset import PartDataset, TextTable, batches, collate, epoch_order, ids_of_split
 from alignparts.errors import AlignPartsError
@@ -20,7 +20,9 @@ def table() -> TextTable:
 @pytest.fixture
 def dataset(tmp_path: Path, table: TextTable) -> PartDataset:
     store = toy.store(tmp_path)
-    return PartDataset(store, ids_of_split(store, "train"), table, points=40, k=4, name_prompt_rate=0.5, seed=3)
+    return PartDataset(
+        store, ids_of_split(store, "train"), table, points=40, k=4, name_prompt_rate=0.5, seed=3
+    )
 
 
 def test_table_holds_three_styles(table: TextTable) -> None:
@@ -45,7 +47,9 @@ def test_points_keep_their_features_and_parts(dataset: PartDataset) -> None:
     np.testing.assert_array_equal(shape.geometry, arrays["geometry"][rows].astype(np.float32))
     names = [meta["part_names"][part] if part >= 0 else None for part in arrays["part"][rows]]
     assert names == [shape.names[part] if part >= 0 else None for part in shape.part]
-    assert set(shape.part.tolist()) - {-1} == set(range(len(shape.names))) and len(shape.text) == len(shape.names)
+    assert set(shape.part.tolist()) - {-1} == set(range(len(shape.names))) and len(shape.text) == len(
+        shape.names
+    )
 
 
 def test_prompts_come_at_their_rate_and_of_one_style_a_shape(dataset: PartDataset) -> None:
@@ -53,8 +57,12 @@ def test_prompts_come_at_their_rate_and_of_one_style_a_shape(dataset: PartDatase
     for epoch in range(60):
         shape = dataset[epoch, 0]
         rows = [dataset.table.names[shape.category].index(name) for name in shape.names]
-        found = [s for s in range(3) if np.array_equal(shape.text, dataset.table.parts(shape.category, s)[rows])]
-        assert len(found) == 1 and np.array_equal(shape.class_text, dataset.table.category(shape.category, found[0]))
+        found = [
+            s for s in range(3) if np.array_equal(shape.text, dataset.table.parts(shape.category, s)[rows])
+        ]
+        assert len(found) == 1 and np.array_equal(
+            shape.class_text, dataset.table.category(shape.category, found[0])
+        )
         styles += found
     assert 18 <= styles.count(0) <= 42 and styles.count(1) > 5 and styles.count(2) > 5
 
@@ -84,7 +92,10 @@ def test_collate_pads(tmp_path: Path, table: TextTable) -> None:
     data = PartDataset(store, ["a", "b"], table, points=99, k=4)
     batch = collate([data[0], data[1]])
     assert batch.padding_mask is not None and batch.padding_mask.sum(1).tolist() == [0, 27]
-    assert (batch.targets.part[1, 3:] == -1).all() and batch.targets.parts.sum(1).tolist() == [4, len(data[1].names)]
+    assert (batch.targets.part[1, 3:] == -1).all() and batch.targets.parts.sum(1).tolist() == [
+        4,
+        len(data[1].names),
+    ]
     assert batch.neighbors[1, 10].tolist() == [10, -1, -1, -1] and (batch.neighbors[1, :3, 3] == -1).all()
     assert torch.equal(batch.targets.masks.sum(1) > 0, batch.targets.labelled)
     assert collate([data[0], data[0]]).padding_mask is None
@@ -92,7 +103,9 @@ def test_collate_pads(tmp_path: Path, table: TextTable) -> None:
 
 def test_batches_come_in_order(dataset: PartDataset) -> None:
     order = epoch_order(len(dataset), 4, 0, 0)
-    assert sorted(sum(order, [])) == list(range(6)) and [len(rows) for rows in order] == [4, 2]
+    assert sorted(row for rows in order for row in rows) == list(range(6)) and [
+        len(rows) for rows in order
+    ] == [4, 2]
     assert order != epoch_order(len(dataset), 4, 0, 1)
     found = [batch.shape_ids for batch in batches(dataset, order)]
     assert found == [[dataset.ids[row] for row in rows] for rows in order]

@@ -86,7 +86,11 @@ def test_mask_loss_is_equation_10(logits: Tensor, targets: Targets) -> None:
 def test_partness_loss_is_equation_11() -> None:
     partness = torch.randn(B, K, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     expected = mean(
-        [-math.log(sigmoid(float(partness[b, k]) * (1 if PI[b, k] >= 0 else -1))) for b in range(B) for k in range(K)]
+        [
+            -math.log(sigmoid(float(partness[b, k]) * (1 if PI[b, k] >= 0 else -1)))
+            for b in range(B)
+            for k in range(K)
+        ]
     )
     assert partness_loss(partness, PI).item() == pytest.approx(expected, rel=1e-12)
 
@@ -95,7 +99,9 @@ def naive_text(partlets: Tensor, targets: Targets, tau: float) -> float:
     shapes = []
     for b in range(B):
         texts = [t for t, valid in zip(targets.text[b], targets.parts[b], strict=True) if valid]
-        texts += [t for t, valid in zip(targets.negatives[b], targets.negative_parts[b], strict=True) if valid]
+        texts += [
+            t for t, valid in zip(targets.negatives[b], targets.negative_parts[b], strict=True) if valid
+        ]
         terms = []
         for k, a in matched(b):
             z = partlets[b, k] / partlets[b, k].norm()
@@ -112,7 +118,9 @@ def test_text_loss_is_equation_9(partlets: Tensor, targets: Targets) -> None:
 
 def test_text_loss_with_the_categorys_other_parts(partlets: Tensor, targets: Targets) -> None:
     more = torch.randn(B, 2, D, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-    wider = replace(targets, negatives=more, negative_parts=torch.tensor([[True, True], [True, False], [False, False]]))
+    wider = replace(
+        targets, negatives=more, negative_parts=torch.tensor([[True, True], [True, False], [False, False]])
+    )
     found = text_loss(partlets, wider, pairs_of(PI, torch.float64), 0.5)
     assert found.item() == pytest.approx(naive_text(partlets, wider, 0.5), rel=1e-12)
     assert found > text_loss(partlets, targets, pairs_of(PI, torch.float64), 0.5)
@@ -134,7 +142,9 @@ def test_coverage_loss_is_equation_12(logits: Tensor, targets: Targets) -> None:
 
 def test_overlap_loss_is_equation_13(logits: Tensor, targets: Targets) -> None:
     expected = [
-        mean([(sum(sigmoid(float(logits[b, k, i])) for k in range(K)) - 1) ** 2 for i in points_of(targets, b)])
+        mean(
+            [(sum(sigmoid(float(logits[b, k, i])) for k in range(K)) - 1) ** 2 for i in points_of(targets, b)]
+        )
         for b in range(B)
     ]
     assert overlap_loss(logits, targets.labelled).item() == pytest.approx(mean(expected), rel=1e-12)
@@ -144,9 +154,13 @@ def naive_global(z: Tensor, t: Tensor, category: list[int], tau: float) -> float
     unit = [[x / x.norm() for x in side] for side in (z, t)]
     s = [[math.exp(float(a @ b) / tau) for b in unit[1]] for a in unit[0]]
     n = len(s)
-    rows = [-math.log(sum(s[i][j] for j in range(n) if category[i] == category[j]) / sum(s[i])) for i in range(n)]
+    rows = [
+        -math.log(sum(s[i][j] for j in range(n) if category[i] == category[j]) / sum(s[i])) for i in range(n)
+    ]
     columns = [
-        -math.log(sum(s[i][j] for i in range(n) if category[i] == category[j]) / sum(s[i][j] for i in range(n)))
+        -math.log(
+            sum(s[i][j] for i in range(n) if category[i] == category[j]) / sum(s[i][j] for i in range(n))
+        )
         for j in range(n)
     ]
     return (mean(rows) + mean(columns)) / 2
@@ -156,9 +170,15 @@ def naive_global(z: Tensor, t: Tensor, category: list[int], tau: float) -> float
 def test_global_loss_is_equation_14(targets: Targets, category: list[int]) -> None:
     z = torch.randn(B, D, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     found = global_loss(z, targets.class_text, torch.tensor(category), 0.07)
-    assert found.item() == pytest.approx(naive_global(z, targets.class_text, category, 0.07), rel=1e-9, abs=1e-12)
+    assert found.item() == pytest.approx(
+        naive_global(z, targets.class_text, category, 0.07), rel=1e-9, abs=1e-12
+    )
     if len(set(category)) == B:  # all different: the plain cross-entropies against the identity
-        s = torch.nn.functional.normalize(z, dim=1) @ torch.nn.functional.normalize(targets.class_text, dim=1).T / 0.07
+        s = (
+            torch.nn.functional.normalize(z, dim=1)
+            @ torch.nn.functional.normalize(targets.class_text, dim=1).T
+            / 0.07
+        )
         label = torch.arange(B)
         both = torch.nn.functional.cross_entropy(s, label) + torch.nn.functional.cross_entropy(s.T, label)
         assert found.item() == pytest.approx(both.item() / 2, rel=1e-12)
@@ -178,7 +198,9 @@ def output_of(logits: Tensor, partlets: Tensor) -> AlignPartsOutput:
 def test_total_is_the_weighted_sum(logits: Tensor, partlets: Tensor, targets: Targets) -> None:
     losses = alignment_losses(output_of(logits, partlets), targets)
     assert set(losses) == {*WEIGHTS, "total"}
-    assert losses["total"].item() == pytest.approx(sum(WEIGHTS[name] * losses[name].item() for name in WEIGHTS))
+    assert losses["total"].item() == pytest.approx(
+        sum(WEIGHTS[name] * losses[name].item() for name in WEIGHTS)
+    )
     only = alignment_losses(output_of(logits, partlets), targets, {"mask": 2.0})
     assert only["total"].item() == pytest.approx(2 * only["mask"].item())
 
@@ -187,7 +209,11 @@ def test_order_of_partlets_parts_and_points_does_not_matter(
     logits: Tensor, partlets: Tensor, targets: Targets
 ) -> None:
     expected = alignment_losses(output_of(logits, partlets), targets)
-    ks, points, order = torch.tensor([2, 0, 3, 1]), torch.tensor([6, 1, 4, 0, 2, 5, 3]), torch.tensor([2, 0, 1])
+    ks, points, order = (
+        torch.tensor([2, 0, 3, 1]),
+        torch.tensor([6, 1, 4, 0, 2, 5, 3]),
+        torch.tensor([2, 0, 1]),
+    )
     output = output_of(logits[:, ks][:, :, points], partlets[:, ks])
     output = replace(output, partness=output_of(logits, partlets).partness[:, ks])
     renumber = torch.argsort(order)

@@ -16,7 +16,9 @@ from alignparts.fusion import BiCoFusion, fourier_features, neighbours
 from alignparts.model import AlignParts, AlignPartsConfig
 from alignparts.partlets import CrossAttention, PartletDecoder
 
-TINY = AlignPartsConfig(d_g=5, d_a=7, d_m=8, d_f=6, d_t=12, K=4, k=3, heads=2, decoder_heads=3, layers=2, fourier=2)
+TINY = AlignPartsConfig(
+    d_g=5, d_a=7, d_m=8, d_f=6, d_t=12, K=4, k=3, heads=2, decoder_heads=3, layers=2, fourier=2
+)
 
 
 def inputs(batch: int, n: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
@@ -32,7 +34,9 @@ def tiny() -> AlignParts:
 
 def test_parameter_counts_are_the_papers() -> None:
     model = AlignParts(AlignPartsConfig())
-    counts = [sum(p.numel() for p in m.parameters()) for m in (model.fusion, model.decoder, model.global_head)]
+    counts = [
+        sum(p.numel() for p in m.parameters()) for m in (model.fusion, model.decoder, model.global_head)
+    ]
     assert counts == [5_708_936, 26_809_345, 1_525_248]
     assert sum(p.numel() for p in model.parameters()) == sum(counts) == 34_043_529
     assert model.fusion.position[0].in_features == 39 and model.fusion.position[2].out_features == 8
@@ -55,7 +59,10 @@ def naive_fusion(model: BiCoFusion, points: Tensor, own: Tensor, other: Tensor, 
             for h in range(side.heads):
                 keys = [side.key(other[j]).view(side.heads, -1)[h] for j in js]
                 values = torch.stack([side.value(other[j]).view(side.heads, -1)[h] for j in js])
-                scores = [query[h] @ key / math.sqrt(len(key)) + bias(i, j)[h] for key, j in zip(keys, js, strict=True)]
+                scores = [
+                    query[h] @ key / math.sqrt(len(key)) + bias(i, j)[h]
+                    for key, j in zip(keys, js, strict=True)
+                ]
                 heads.append(torch.stack(scores).softmax(0) @ values)
             received = side.out(torch.cat(heads))
             gate = torch.sigmoid(side.gate(torch.cat([own[i], received])))
@@ -164,14 +171,21 @@ def test_padding_changes_nothing_and_gradients_stay_finite(tiny: AlignParts) -> 
         torch.testing.assert_close(out.global_embedding[row], alone.global_embedding[0], atol=1e-5, rtol=1e-4)
         if n:
             torch.testing.assert_close(out.partlets[row], alone.partlets[0], atol=1e-5, rtol=1e-4)
-    (out.partlets.sum() + out.global_embedding.sum() + out.mask_logits.masked_fill(padding[:, None], 0).sum()).backward()
+    (
+        out.partlets.sum()
+        + out.global_embedding.sum()
+        + out.mask_logits.masked_fill(padding[:, None], 0).sum()
+    ).backward()
     assert all(torch.isfinite(p.grad).all() for p in tiny.parameters() if p.grad is not None)
 
 
 def test_order_of_points_does_not_matter(tiny: AlignParts) -> None:
     points, geometry, appearance = inputs(1, 30)
     order = torch.randperm(30, generator=torch.Generator().manual_seed(3))
-    first, second = tiny(points, geometry, appearance), tiny(points[:, order], geometry[:, order], appearance[:, order])
+    first, second = (
+        tiny(points, geometry, appearance),
+        tiny(points[:, order], geometry[:, order], appearance[:, order]),
+    )
     torch.testing.assert_close(first.mask_logits[..., order], second.mask_logits, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(first.partlets, second.partlets, atol=1e-5, rtol=1e-4)
 
@@ -189,7 +203,9 @@ def test_standardised_features_do_not_depend_on_scale(tiny: AlignParts) -> None:
     points, geometry, appearance = inputs(1, 12)
     expected = tiny(points, geometry, appearance).mask_logits
     tiny.standardise((torch.full((5,), 3.0), torch.full((5,), 10.0)), (torch.zeros(7), torch.zeros(7)))
-    torch.testing.assert_close(tiny(points, geometry * 10 + 3, appearance).mask_logits, expected, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        tiny(points, geometry * 10 + 3, appearance).mask_logits, expected, atol=1e-4, rtol=1e-3
+    )
 
 
 def test_round_trip(tiny: AlignParts, tmp_path: Path) -> None:

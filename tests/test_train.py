@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy
 import torch
+import toy
 from safetensors.torch import load_file
 
 from alignparts.confidence import Statistics
@@ -32,14 +32,14 @@ def test_overfits_and_names(tmp_path: Path) -> None:
     """Two shapes, informative features: nearly every point with the right name in a few hundred steps."""
     store = toy.store(tmp_path / "store", train=2, validation=0)
     table = TextTable(toy.vocabulary(), toy.encode)
-    data = PartDataset(store, store.ids(), table, points=96, k=6)
+    data = PartDataset(store, store.ids(), table, points=64, k=6)
     batch = collate([data[0], data[1]])
     torch.manual_seed(0)
     sizes = SIZES | {"d_m": 32, "d_f": 32, "K": 6}
     model = AlignParts(AlignPartsConfig(d_g=6, d_a=5, d_t=toy.WIDTH, **sizes))
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0)
-    for step in range(300):
-        optimizer.param_groups[0]["lr"] = learning_rate(step, 300, 4e-3, 1e-5)
+    for step in range(240):
+        optimizer.param_groups[0]["lr"] = learning_rate(step, 240, 4e-3, 1e-5)
         loss = alignment_losses(model(**batch.inputs()), batch.targets)["total"]
         optimizer.zero_grad()
         loss.backward()
@@ -88,7 +88,9 @@ def test_resumed_run_ends_at_the_same_bits(
         train(store, toy.vocabulary(), toy.encode, settings(), out, threads=1, on_epoch=kill)
     assert (out / "resume.safetensors").is_file()
     seen = []
-    train(store, toy.vocabulary(), toy.encode, settings(), out, threads=1, on_epoch=lambda e, _: seen.append(e))
+    train(
+        store, toy.vocabulary(), toy.encode, settings(), out, threads=1, on_epoch=lambda e, _: seen.append(e)
+    )
     assert seen == list(range(killed_after + 1, 3))
     names = {path.relative_to(expected) for path in expected.rglob("*") if path.is_file()}
     assert names == {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
@@ -104,7 +106,15 @@ def test_another_setting_starts_afresh(whole: tuple[Path, FeatureStore], tmp_pat
         train(whole[1], toy.vocabulary(), toy.encode, settings(), tmp_path, threads=1, on_epoch=kill)
     seen = []
     changed = settings(lr=1e-3, epochs=1)
-    train(whole[1], toy.vocabulary(), toy.encode, changed, tmp_path, threads=1, on_epoch=lambda e, _: seen.append(e))
+    train(
+        whole[1],
+        toy.vocabulary(),
+        toy.encode,
+        changed,
+        tmp_path,
+        threads=1,
+        on_epoch=lambda e, _: seen.append(e),
+    )
     assert seen == [0]
 
 
@@ -127,7 +137,9 @@ def test_statistics_are_equations_38_and_39(whole: tuple[Path, FeatureStore]) ->
                 label = (batch.categories[0], batch.names[0][a])
                 vectors.setdefault(label, []).append(output.partlets[0, k].numpy())
     assert labels == sorted(vectors) and found["count"].tolist() == [len(vectors[label]) for label in labels]
-    np.testing.assert_allclose(found["mean"], [np.mean(vectors[label], axis=0) for label in labels], atol=1e-5)
+    np.testing.assert_allclose(
+        found["mean"], [np.mean(vectors[label], axis=0) for label in labels], atol=1e-5
+    )
     pooled = np.concatenate([vectors[label] for label in labels])
     np.testing.assert_allclose(found["covariance"], np.cov(pooled.T, bias=True), atol=1e-4)
 

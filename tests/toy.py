@@ -10,7 +10,11 @@ from alignparts.features.store import FeatureStore
 from alignparts.vocabulary import CategoryEntry, PartEntry, Vocabulary
 
 WIDTH = 24
-PARTS = {"chair": ["seat", "leg", "back", "arm_rest"], "lamp": ["shade", "pole", "foot"], "mug": ["body", "handle"]}
+PARTS = {
+    "chair": ["seat", "leg", "back", "arm_rest"],
+    "lamp": ["shade", "pole", "foot"],
+    "mug": ["body", "handle"],
+}
 
 
 def encode(texts: Sequence[str]) -> np.ndarray:
@@ -26,14 +30,19 @@ def vocabulary() -> Vocabulary:
             description=f"a thing called {category}",
             count=1,
             aliases=(),
-            parts={part: PartEntry(description=f"what a {category} needs {part} for", count=1, aliases=()) for part in parts},
+            parts={
+                part: PartEntry(description=f"what a {category} needs {part} for", count=1, aliases=())
+                for part in parts
+            },
         )
         for category, parts in PARTS.items()
     }
     return Vocabulary(entries=entries)
 
 
-def shape(category: str, seed: int, n: int = 96, d_g: int = 6, d_a: int = 5) -> tuple[dict[str, np.ndarray], dict]:
+def shape(
+    category: str, seed: int, n: int = 96, d_g: int = 6, d_a: int = 5
+) -> tuple[dict[str, np.ndarray], dict]:
     """One blob of points a part; every part's features are its own colour, with noise."""
     rng = np.random.default_rng(seed)
     names = PARTS[category]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -125,7 +125,9 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        moved = {name: value if value is None else value.to(device) for name, value in self.inputs().items()}
+        moved: dict[str, Any] = {
+            name: value if value is None else value.to(device) for name, value in self.inputs().items()
+        }
         targets = Targets(**{f.name: getattr(self.targets, f.name).to(device) for f in fields(Targets)})
         return replace(self, targets=targets, **moved)
 

@@ -1,7 +1,6 @@
 """BiCo fusion: geometry and appearance attend to each other on a nearest-neighbour graph (section 8.1)."""
 
-import warnings
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,7 +9,6 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from alignparts.errors import AlignPartsError
-
 
 EDGES = 16384
 """Edges whose positional bias is computed at once."""
@@ -78,8 +76,8 @@ def fourier_features(offset: Float[Tensor, "3 edges"], count: int) -> Float[Tens
 class _Graph:
     """Edges of all points of a batch in one index space, for every head.
 
-    For products with sparse matrices a head of a point is a row of its own, number ``point * heads + head``, so
-    that queries, keys and values serve as the linear maps leave them.
+    For products with sparse matrices a head of a point is a row of its own, ``point * heads + head``, so that
+    queries, keys and values serve as the linear maps leave them.
     """
 
     def __init__(self, neighbors: Int64[Tensor, "b n k"], heads: int) -> None:
@@ -92,7 +90,7 @@ class _Graph:
         self._backward: tuple[Tensor, Tensor, Tensor] | None = None
 
     def sparse(self, query: Tensor) -> bool:
-        """Whether products with sparse matrices can serve: every edge is there, and a CPU computes in full."""
+        """Whether sparse products can serve: every edge is there, and a CPU computes in full precision."""
         precise = query.dtype in (torch.float32, torch.float64)
         return query.device.type == "cpu" and precise and self.missing is None
 
@@ -280,7 +278,7 @@ class BiCoFusion(nn.Module):
 
     def _bias(self, points: Float[Tensor, "3 m"], graph: _Graph) -> Float[Tensor, "m h k"]:
         """Eqs. 23-26; some edges at a time, so that what they pass through stays in the cache."""
-        inner, outer = self.position[0], self.position[2]
+        inner, outer = cast(nn.Linear, self.position[0]), cast(nn.Linear, self.position[2])
         ends = points.index_select(1, graph.near.flatten()).view(3, -1, graph.k)
         offset = (ends - points.unsqueeze(-1)).view(3, -1)
         parts = []

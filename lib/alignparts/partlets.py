@@ -41,20 +41,23 @@ class CrossAttention(nn.Module):
 
     def forward(
         self,
-        partlets: Float[Tensor, "b k d_t"],
+        partlets: Float[Tensor, "c k d_t"],
         fused: Float[Tensor, "b n d_f"],
         attend: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b k d_t"]:
-        """The update of the partlets; ``attend`` is true where a point counts, at one point at least."""
-        batch, k, d_t = partlets.shape
-        d_f = fused.shape[-1]
+        """The update of the partlets; ``attend`` is true where a point counts, at one point at least.
+
+        Partlets of one batch (c = 1) are those of every shape.
+        """
+        _, k, d_t = partlets.shape
+        batch, _, d_f = fused.shape
         width = d_t // self.heads
-        query = self.query(partlets).view(batch, k, self.heads, width)
+        query = self.query(partlets).view(-1, k, self.heads, width)
         # The key's bias adds the same to every score of a query: softmax does not see it.
         at_points = torch.einsum("bkhd,hdf->bkhf", query, self.key.weight.view(self.heads, width, d_f))
         points = fused.unsqueeze(1)
         seen = F.scaled_dot_product_attention(
-            at_points.reshape(batch, 1, k * self.heads, d_f).to(fused.dtype),
+            at_points.reshape(-1, 1, k * self.heads, d_f).expand(batch, -1, -1, -1).to(fused.dtype),
             points,
             points,
             attn_mask=None if attend is None else attend.view(batch, 1, 1, -1),
@@ -76,14 +79,16 @@ class PartletLayer(nn.Module):
 
     def forward(
         self,
-        partlets: Float[Tensor, "b k d_t"],
+        partlets: Float[Tensor, "c k d_t"],
         fused: Float[Tensor, "b n d_f"],
         attend: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b k d_t"]:
-        """Refined partlets."""
+        """Refined partlets; those of one batch (c = 1) are those of every shape."""
         partlets = partlets + self.attend_partlets(self.norm_self(partlets))
         if fused.shape[1]:
             partlets = partlets + self.attend_points(self.norm_cross(partlets), fused, attend)
+        else:
+            partlets = partlets.expand(len(fused), -1, -1)
         return partlets + self.mlp(self.norm_mlp(partlets))
 
 
@@ -110,12 +115,12 @@ class PartletDecoder(nn.Module):
         self, fused: Float[Tensor, "b n d_f"], padding_mask: Bool[Tensor, "b n"] | None = None
     ) -> tuple[Float[Tensor, "b k n"], Float[Tensor, "b k"], Float[Tensor, "b k d_t"]]:
         """Mask logits m (Eq. 5), partness logits (Eq. 6) and refined partlets s of every shape."""
-        batch, n, _ = fused.shape
+        n = fused.shape[1]
         attend = None
         if padding_mask is not None and n:
             # A shape without points attends to zeros: a softmax over nothing is not a number.
             attend = ~padding_mask | padding_mask.all(dim=1, keepdim=True)
-        partlets = self.partlets.expand(batch, -1, -1)
+        partlets = self.partlets.unsqueeze(0)
         for layer in self.layers:
             partlets = layer(partlets, fused, attend)
         query = self.mask_query(partlets)

@@ -40,7 +40,8 @@ def render(names: Sequence[str]) -> None:
 
     for name in names:
         print(f"{name}: running at smoke size", flush=True)
-        notebook = nbformat.from_dict(read_twin(paths.NOTEBOOKS / "py" / f"{name}.py"))
+        twin = read_twin(paths.NOTEBOOKS / "py" / f"{name}.py")
+        notebook = nbformat.reads(json.dumps(twin), as_version=4)
         client = nbclient.NotebookClient(
             notebook,
             kernel_name="python3",

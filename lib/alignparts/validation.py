@@ -120,14 +120,14 @@ def class_statistics(
         flat = output.partlets[assignment >= 0].double().cpu().numpy()
         squares += flat.T @ flat
     labels = sorted(sums)
-    count = np.array([sums[label][0] for label in labels], dtype=np.int64)
+    counts = np.array([sums[label][0] for label in labels], dtype=np.int64)
     mean = np.array([sums[label][1] / sums[label][0] for label in labels]).reshape(len(labels), d_t)
-    number = max(int(count.sum()), 1)
+    number = max(int(counts.sum()), 1)
     centre = total / number
     covariance = squares / number - np.outer(centre, centre)
     return labels, {
         "mean": mean.astype(np.float32),
-        "count": count,
+        "count": counts,
         "covariance": ((covariance + covariance.T) / 2).astype(np.float32),
     }
 

@@ -25,10 +25,11 @@ from alignparts.features.store import FeatureStore
 from alignparts.losses import alignment_losses
 from alignparts.matching import assign, cost_matrix, sinkhorn
 from alignparts.model import AlignParts, AlignPartsConfig
-from alignparts.ontology import Vocabulary
+from alignparts.pipeline import Manifest, write_manifest
 from alignparts.run import start
 from alignparts.text import TextEncoder
 from alignparts.train import loss_weights, train
+from alignparts.vocabulary import Vocabulary
 
 run = start("train", params=params, smoke=smoke)
 settings = run.params.train
@@ -82,11 +83,8 @@ for number, name in enumerate(shape.names):
 # %%
 batch = collate([shape])
 torch.manual_seed(run.params.base.seed)
-untrained = AlignParts(
-    AlignPartsConfig(
-        d_g=shape.geometry.shape[1], d_a=shape.appearance.shape[1], d_t=table.d_t, **settings.model.model_dump()
-    )
-)
+widths = {"d_g": shape.geometry.shape[1], "d_a": shape.appearance.shape[1], "d_t": table.d_t}
+untrained = AlignParts(AlignPartsConfig(**widths, **settings.model.model_dump()))
 with torch.no_grad():
     output = untrained(**batch.inputs())
     targets = batch.targets
@@ -114,8 +112,11 @@ print("matched partlets:", len(matched))
 weights = loss_weights(settings)
 before = alignment_losses(output, targets, weights, settings.loss.tau, assignment)
 pd.DataFrame(
-    {"weight": pd.Series(weights), "before training": {name: round(value.item(), 2) for name, value in before.items()}}
-).reindex(before)
+    {
+        "weight": pd.Series(weights),
+        "before training": {name: round(value.item(), 2) for name, value in before.items()},
+    }
+).reindex(list(before))
 
 # %% [markdown]
 # ## Training
@@ -172,6 +173,16 @@ history.iloc[[-1]].T.round(3)
 
 # %%
 folder = run.models / "alignparts"
+features = run.params.features
+manifest = Manifest(
+    geometry=features.geometry.checkpoint or "../geometry",
+    appearance=features.appearance.checkpoint or "../appearance",
+    text_encoder=run.params.ontology.text_encoder,
+    views=features.views,
+    resolution=features.resolution,
+    points=run.params.evaluate.points,
+)
+write_manifest(folder, manifest, run.data / "ontology" / "vocabulary.json")
 again = AlignParts.from_pretrained(folder).eval()
 with torch.no_grad():
     same = torch.equal(again(**batch.inputs()).mask_logits, trained.model(**batch.inputs()).mask_logits)

@@ -1,6 +1,7 @@
 """Random crops with flips and colour jitter, in plain torch."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, UInt8
@@ -17,9 +18,25 @@ BLANK = 250
 """Pixels with every channel above this are background."""
 
 
+class Crops(NamedTuple):
+    """Crops of a batch of pictures, and where they come from.
+
+    Attributes:
+        pixels: normalised as DINOv2 expects.
+        content: where a crop shows the object.
+        center: of the crop in its picture, x right and y down, both in -1..1.
+        half: half sides in the same units; negative across where the crop is flipped.
+    """
+
+    pixels: Float[Tensor, "b 3 side side"]
+    content: Bool[Tensor, "b side side"]
+    center: Float[Tensor, "b 2"]
+    half: Float[Tensor, "b 2"]
+
+
 def crops(
     images: UInt8[Tensor, "b h w 3"], side: int, area: tuple[float, float], rng: torch.Generator
-) -> tuple[Float[Tensor, "b 3 side side"], Bool[Tensor, "b side side"]]:
+) -> Crops:
     """One random crop of every picture, resized, flipped by chance and jittered.
 
     A crop is centred on a random pixel of the object, as far as it then lies in the picture: most of a
@@ -30,9 +47,6 @@ def crops(
         side: of the crops, in pixels.
         area: least and largest share of the picture that a crop takes.
         rng: source of chance.
-
-    Returns:
-        The crops, normalised as DINOv2 expects, and where they show the object.
     """
     count, height, width = images.shape[:3]
     draw = torch.rand(6, count, generator=rng)
@@ -58,4 +72,24 @@ def crops(
     crop = (crop - mean) * contrast + mean
     grey = crop.mean(dim=1, keepdim=True)
     crop = (crop - grey) * saturation + grey
-    return normalised(crop.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)), content
+    return Crops(
+        normalised(crop.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)),
+        content,
+        torch.stack([center_x, center_y], dim=1),
+        torch.stack([flip * half_x, half_y], dim=1),
+    )
+
+
+def places(
+    at: Crops, other: Crops, rows: int
+) -> tuple[Float[Tensor, "b rows rows 2"], Bool[Tensor, "b rows rows"]]:
+    """Where the patch centres of crops lie in other crops of the same pictures.
+
+    Returns:
+        Coordinates in the other crop (x right, y down, -1..1 across it), and which lie within it.
+    """
+    line = (torch.arange(rows) + 0.5) / rows * 2 - 1
+    own = torch.stack([line[None, :].expand(rows, -1), line[:, None].expand(-1, rows)], dim=2)
+    picture = at.center[:, None, None] + at.half[:, None, None] * own
+    there = (picture - other.center[:, None, None]) / other.half[:, None, None]
+    return there, (there.abs() < 1).all(dim=3)

@@ -35,7 +35,11 @@ def eyeglasses(rng: np.random.Generator) -> list[Piece]:
     a = Assembly()
     shape = pick(rng, _SHAPES)
     w = 0.05 * rng.uniform(0.85, 1.15)
-    h = w * {"round": 0.95, "oval": 0.7, "narrow": 0.5, "hexagon": 0.9, "aviator": 0.9}.get(shape, 0.72) * rng.uniform(0.9, 1.1)
+    h = (
+        w
+        * {"round": 0.95, "oval": 0.7, "narrow": 0.5, "hexagon": 0.9, "aviator": 0.9}.get(shape, 0.72)
+        * rng.uniform(0.9, 1.1)
+    )
     nose = 0.02 * rng.uniform(0.75, 1.2)
     wire = chance(rng, 0.5)
     t = 0.0011 * rng.uniform(0.8, 1.5) if wire else 0.0024 * rng.uniform(0.8, 1.6)
@@ -52,9 +56,17 @@ def eyeglasses(rng: np.random.Generator) -> list[Piece]:
     if chance(rng, 0.5):
         tint = made_of(rng, "plastic", "glass")
         tint.image = None
-        tint.base_color = (*[float(v) for v in rng.uniform(0.03, 0.35) * np.array([1, rng.uniform(0.7, 1), rng.uniform(0.6, 1)])], 0.85)
+        tint.base_color = (
+            *[
+                float(v)
+                for v in rng.uniform(0.03, 0.35) * np.array([1, rng.uniform(0.7, 1), rng.uniform(0.6, 1)])
+            ],
+            0.85,
+        )
     bulge = 0.002
-    rings = np.stack([np.column_stack([rim * k, np.full(len(rim), bulge * (1 - k**2))]) for k in (1.0, 0.7, 0.35, 0.0)])
+    rings = np.stack(
+        [np.column_stack([rim * k, np.full(len(rim), bulge * (1 - k**2))]) for k in (1.0, 0.7, 0.35, 0.0)]
+    )
     lens = curved_sheet(np.concatenate([rings, rings[:, :1]], axis=1))
     part = rim if style == "full" else rim[rim[:, 1] > -h * 0.05]
     if style == "half":
@@ -71,7 +83,15 @@ def eyeglasses(rng: np.random.Generator) -> list[Piece]:
     gap = cx - w / 2
     y = h * rng.uniform(0.05, 0.3)
     inner = cx + float(rim[np.argmin(np.abs(rim[:, 1] - y) + 10 * (rim[:, 0] > 0)), 0])
-    bow = spline([(-inner - t, y, 0), (-gap * 0.5, y + h * 0.1, 0.002), (gap * 0.5, y + h * 0.1, 0.002), (inner + t, y, 0)], 10)
+    bow = spline(
+        [
+            (-inner - t, y, 0),
+            (-gap * 0.5, y + h * 0.1, 0.002),
+            (gap * 0.5, y + h * 0.1, 0.002),
+            (inner + t, y, 0),
+        ],
+        10,
+    )
     a.add("bridge", curved(tube(bow, t * (1.1 if wire else 1.3), segments=7)), frame)
     if shape == "aviator" or chance(rng, 0.12):
         high = h * 0.4
@@ -92,16 +112,27 @@ def eyeglasses(rng: np.random.Generator) -> list[Piece]:
     ear = made_of(rng, "rubber", "plastic") if wire else frame
     for s in (1, -1):
         hinge_at = np.array([corner, level, depth - t])
-        block = box((abs(corner - edge) + t * 3, tall * 1.2, t * 2.2), ((corner + edge) / 2, level, depth + t * 0.2))
+        block = box(
+            (abs(corner - edge) + t * 3, tall * 1.2, t * 2.2), ((corner + edge) / 2, level, depth + t * 0.2)
+        )
         lug = cylinder(t * 1.2, tall * 1.15, hinge_at, 8)
         joint = merge(lug, block)
         a.add("hinge", joint if s > 0 else mirror(joint, "x"), made_of(rng, "metal"))
         bend = fold * (1.0 if s > 0 else 1.06)
-        for name, rows, material, grow in (("temple", spine[: cut + 1], frame, 1.0), ("temple_tip", spine[cut:], ear, 1.25 if wire else 1.05)):
+        for name, rows, material, grow in (
+            ("temple", spine[: cut + 1], frame, 1.0),
+            ("temple_tip", spine[cut:], ear, 1.25 if wire else 1.05),
+        ):
             bar = tube(rows, t * (0.9 if wire else 0.7) * grow, segments=6)
             flat = tall / (2 * t * 0.8)
             middle = np.interp(bar.vertices[:, 2], spine[::-1, 2], spine[::-1, 1])
-            bar = Mesh(np.column_stack([bar.vertices[:, 0], middle + (bar.vertices[:, 1] - middle) * flat, bar.vertices[:, 2]]), bar.faces, bar.uv)
+            bar = Mesh(
+                np.column_stack(
+                    [bar.vertices[:, 0], middle + (bar.vertices[:, 1] - middle) * flat, bar.vertices[:, 2]]
+                ),
+                bar.faces,
+                bar.uv,
+            )
             bar = move(rotate(bar, "y", bend), hinge_at)
             a.add(name, bar if s > 0 else mirror(bar, "x"), material)
     if chance(rng, 0.6 if wire else 0.25):

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF005
 """Faucets."""
 
 import numpy as np
@@ -14,7 +15,7 @@ def _finish(rng: np.random.Generator) -> Material:
 
 
 def _spout_path(rng: np.random.Generator, style: str, r: float) -> np.ndarray:
-    """Middle line (n, 3) of a spout that starts at the origin, goes up and forwards (+z), and ends over the basin."""
+    """Middle line (n, 3) of a spout that starts at the origin, goes up, then forwards (+z), to the basin."""
     reach, rise = r * rng.uniform(4, 8), r * rng.uniform(4, 11)
     if style == "gooseneck":
         bow = reach / 2
@@ -25,11 +26,24 @@ def _spout_path(rng: np.random.Generator, style: str, r: float) -> np.ndarray:
         rough = [(0, 0, 0), (0, rise, 0), (0, rise, reach), (0, rise - r * rng.uniform(1.5, 3), reach)]
         return smooth(rough, r * rng.uniform(0.3, 2.5))
     elif style == "slant":
-        path = spline([(0, 0), (reach * 0.5, rise * 0.35), (reach, rise * 0.5), (reach * 1.05, rise * 0.35)], 10)
+        path = spline(
+            [(0, 0), (reach * 0.5, rise * 0.35), (reach, rise * 0.5), (reach * 1.05, rise * 0.35)], 10
+        )
     elif style == "flat":
-        path = np.array([(0, 0), (reach * 0.9, r * rng.uniform(0.0, 1.5)), (reach * 0.98, -r * 0.4), (reach, -r)])
+        path = np.array(
+            [(0, 0), (reach * 0.9, r * rng.uniform(0.0, 1.5)), (reach * 0.98, -r * 0.4), (reach, -r)]
+        )
     else:
-        path = spline([(0, 0), (reach * 0.12, rise * 0.45), (reach * 0.5, rise * 0.62), (reach * 0.92, rise * 0.42), (reach, rise * 0.25)], 14)
+        path = spline(
+            [
+                (0, 0),
+                (reach * 0.12, rise * 0.45),
+                (reach * 0.5, rise * 0.62),
+                (reach * 0.92, rise * 0.42),
+                (reach, rise * 0.25),
+            ],
+            14,
+        )
     return np.column_stack([np.zeros(len(path)), path[:, 1], path[:, 0]])
 
 
@@ -39,7 +53,13 @@ def _switch(rng: np.random.Generator, kind: str, r: float) -> Mesh:
     if kind == "cross":
         high = r * rng.uniform(0.9, 1.4)
         n = int(rng.choice([3, 4, 4, 5]))
-        spokes = around(n, lambda t: merge(rod((0, high, 0), polar(r * 1.7, t, high), r * 0.2), sphere(r * 0.3, polar(r * 1.7, t, high), segments=8)))
+        spokes = around(
+            n,
+            lambda t: merge(
+                rod((0, high, 0), polar(r * 1.7, t, high), r * 0.2),
+                sphere(r * 0.3, polar(r * 1.7, t, high), segments=8),
+            ),
+        )
         return merge(stem, cylinder(r * 0.5, r * 0.5, (0, high, 0), 12), *spokes)
     if kind == "knob":
         shape = spline([(r * 0.8, 0), (r * 1.25, r * 0.6), (r * 1.1, r * 1.3), (r * 0.4, r * 1.6)], 8)
@@ -51,7 +71,14 @@ def _switch(rng: np.random.Generator, kind: str, r: float) -> Mesh:
     tip = np.array([0, r + np.sin(lean) * length, np.cos(lean) * length])
     if kind == "lever":
         cap = solid(spline([(r * 1.02, 0), (r * 1.0, r * 0.7), (r * 0.6, r * 1.4)], 7), 18)
-        return merge(cap, tube([(0, r * 0.7, 0), tip * [0, 0.5, 0.5] + [0, r * 0.45, 0], tip], [r * 0.5, r * 0.32, r * 0.42], segments=8))
+        return merge(
+            cap,
+            tube(
+                [(0, r * 0.7, 0), tip * [0, 0.5, 0.5] + [0, r * 0.45, 0], tip],
+                [r * 0.5, r * 0.32, r * 0.42],
+                segments=8,
+            ),
+        )
     if kind == "blade":
         flat = rotate(box((r * 1.1, r * 0.3, length), (0, 0, length * 0.42), bevel=r * 0.08), "x", -lean)
         return merge(cylinder(r * 0.95, r * 1.2, (0, r * 0.4, 0), 18), move(flat, (0, r * 0.95, 0)))
@@ -66,15 +93,23 @@ def _column(rng: np.random.Generator, r: float, h: float) -> Mesh:
     rows = {
         "plain": [(r, 0), (r, h)],
         "collar": [(r * 1.25, 0), (r * 1.25, h * 0.12), (r, h * 0.16), (r, h)],
-        "classic": [(r * 1.4, 0), (r * 1.2, h * 0.15), (r * 0.75, h * 0.35), (r * 1.05, h * 0.7), (r * 0.85, h)],
+        "classic": [
+            (r * 1.4, 0),
+            (r * 1.2, h * 0.15),
+            (r * 0.75, h * 0.35),
+            (r * 1.05, h * 0.7),
+            (r * 0.85, h),
+        ],
     }
     return solid(spline(rows[kind], 14) if kind == "classic" else rows[kind], 20)
 
 
 def faucet(rng: np.random.Generator) -> list[Piece]:
-    """Single-lever, two-handle, bridge, wall-mounted, pull-out, touch-free and garden taps; spout towards +z."""
+    """Single-lever, two-handle, bridge, wall-mounted, pull-out, touch-free, garden taps; spout to +z."""
     a = Assembly()
-    style = pick(rng, ["single", "double", "bridge", "wall", "pullout", "sensor", "garden", "pillar", "hoseshower"])
+    style = pick(
+        rng, ["single", "double", "bridge", "wall", "pullout", "sensor", "garden", "pillar", "hoseshower"]
+    )
     r = 0.02 * rng.uniform(0.8, 1.25)
     material = _finish(rng)
     trim = material if chance(rng, 0.65) else _finish(rng)
@@ -96,14 +131,29 @@ def faucet(rng: np.random.Generator) -> list[Piece]:
             a.add("bridge", cylinder(r, 2 * width, (0, 0, 0), 18, axis="x"), material)
             a.add("body", cylinder(r * 1.15, r * 2.3, (0, 0, 0), 20), material)
             for s in (-1, 1):
-                a.add("connector", cylinder(r * 0.8, depth, (s * width * 0.85, 0, -depth / 2), 14, axis="z"), trim)
+                a.add(
+                    "connector",
+                    cylinder(r * 0.8, depth, (s * width * 0.85, 0, -depth / 2), 14, axis="z"),
+                    trim,
+                )
                 a.add("plate", cylinder(r * 1.7, r * 0.5, (s * width * 0.85, 0, -depth), 20, axis="z"), trim)
                 valve = _switch(np.random.default_rng(seed), kind, r)
                 a.add("valve", move(rotate(valve, "z", -s * np.pi / 2), (s * (width - r * 0.1), 0, 0)), trim)
         else:
-            a.add("body", merge(cylinder(r, r * 3.0, (0, 0, -r * 0.5), 18, axis="z"), cylinder(r * 0.8, r * 2.4, (0, r * 0.8, r * 1.2), 14)), material)
+            a.add(
+                "body",
+                merge(
+                    cylinder(r, r * 3.0, (0, 0, -r * 0.5), 18, axis="z"),
+                    cylinder(r * 0.8, r * 2.4, (0, r * 0.8, r * 1.2), 14),
+                ),
+                material,
+            )
             a.add("plate", cylinder(r * 1.8, r * 0.4, (0, 0, -r * 2), 20, axis="z"), trim)
-            a.add("valve", move(_switch(rng, pick(rng, ["wheel", "cross", "lever"]), r), (0, r * 1.8, r * 1.2)), trim)
+            a.add(
+                "valve",
+                move(_switch(rng, pick(rng, ["wheel", "cross", "lever"]), r), (0, r * 1.8, r * 1.2)),
+                trim,
+            )
         a.add("tube", tube(path, thin, segments=12), material)
         end = path[-1]
         a.add("mouth", cylinder(thin * 1.15, r * 0.7, end - [0, r * 0.1, 0], 14), trim)
@@ -142,7 +192,11 @@ def faucet(rng: np.random.Generator) -> list[Piece]:
         neck = pick(rng, ["gooseneck", "curve"])
     path = _spout_path(rng, neck, r) + origin
     flatten = neck in ("flat", "square") and chance(rng, 0.5)
-    spout = tube(path, thin * (0.95 if neck != "slant" else 1.0) * np.linspace(1.1, 0.9, len(path)), segments=4 if flatten else 12)
+    spout = tube(
+        path,
+        thin * (0.95 if neck != "slant" else 1.0) * np.linspace(1.1, 0.9, len(path)),
+        segments=4 if flatten else 12,
+    )
     if flatten:
         spout = Mesh(spout.vertices * [rng.uniform(1.2, 2.2), 1, 1], spout.faces, spout.uv)
     a.add("tube", spout, material)
@@ -150,14 +204,34 @@ def faucet(rng: np.random.Generator) -> list[Piece]:
     heading = heading / np.linalg.norm(heading)
     if style in ("pullout", "hoseshower"):
         length = r * rng.uniform(3, 6)
-        a.add("head", tube([end - heading * r * 0.2, end + heading * length * 0.4, end + heading * length], [thin * 1.1, thin * 1.3, thin * 1.9], segments=14), trim)
+        a.add(
+            "head",
+            tube(
+                [end - heading * r * 0.2, end + heading * length * 0.4, end + heading * length],
+                [thin * 1.1, thin * 1.3, thin * 1.9],
+                segments=14,
+            ),
+            trim,
+        )
         end = end + heading * length
-        a.add("mouth", rod(end - heading * r * 0.1, end + heading * r * 0.25, thin * 1.6, sides=14), made_of(rng, "rubber", "metal"))
+        a.add(
+            "mouth",
+            rod(end - heading * r * 0.1, end + heading * r * 0.25, thin * 1.6, sides=14),
+            made_of(rng, "rubber", "metal"),
+        )
         if style == "hoseshower":
             side = span if wide else r * 4
             stand = np.array([side, base, 0.0])
             a.add("connector", cylinder(r, r * 2.4, stand + [0, r * 1.2, 0], 16), trim)
-            coil = spline([stand + [0, r * 2, 0], stand + [0, r * 7, -r], (stand + end) / 2 + [0, r * 9, 0], end - heading * length * 0.9], 18)
+            coil = spline(
+                [
+                    stand + [0, r * 2, 0],
+                    stand + [0, r * 7, -r],
+                    (stand + end) / 2 + [0, r * 9, 0],
+                    end - heading * length * 0.9,
+                ],
+                18,
+            )
             a.add("hose", tube(coil, r * 0.3, segments=8), made_of(rng, "metal", "rubber"))
     else:
         if chance(rng, 0.15):
@@ -166,17 +240,26 @@ def faucet(rng: np.random.Generator) -> list[Piece]:
         if chance(rng, 0.85):
             a.add("mouth", rod(end - heading * r * 0.3, end + heading * r * 0.5, thin * 1.12, sides=14), trim)
     if style in ("double", "bridge"):
-        seed, valve = int(rng.integers(1 << 30)), pick(rng, ["cross", "knob", "lever", "blade", "wheel", "lever"])
+        seed, valve = (
+            int(rng.integers(1 << 30)),
+            pick(rng, ["cross", "knob", "lever", "blade", "wheel", "lever"]),
+        )
         for s in (-1, 1):
             one = _switch(np.random.default_rng(seed), valve, r * 0.9)
             turn = s * rng.uniform(0.6, 1.6) if valve in ("lever", "blade") else 0.0
             rise = r * 1.6 if style == "double" else 0.0
             if style == "double":
-                a.add("body", cylinder(r * 0.95, rise * 1.1, (s * span, base * 0.9 + rise / 2, 0), 16), material)
+                a.add(
+                    "body", cylinder(r * 0.95, rise * 1.1, (s * span, base * 0.9 + rise / 2, 0), 16), material
+                )
                 y = base * 0.9 + rise
             else:
                 y = h + r * 0.95
-            a.add("lever" if valve in ("lever", "blade") else "valve", move(rotate(one, "y", turn), (s * span, y, 0)), trim)
+            a.add(
+                "lever" if valve in ("lever", "blade") else "valve",
+                move(rotate(one, "y", turn), (s * span, y, 0)),
+                trim,
+            )
     elif style != "sensor":
         lever = _switch(rng, kind, r)
         place = pick(rng, ["top", "side"]) if neck not in ("gooseneck", "square") else "side"

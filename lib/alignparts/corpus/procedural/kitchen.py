@@ -1,14 +1,17 @@
-"""Jugs and kettles, pots and pans, buckets."""
+"""Jugs and kettles, pots and pans."""
 
 import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, bent, chance, pick
 from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move, rotate
-from alignparts.corpus.procedural.toolkit import box, cylinder, lathe, rod, sphere, torus, tube
+from alignparts.corpus.procedural.toolkit import box, cylinder, lathe, rod, sphere, tube
 from alignparts.corpus.procedural.vessels import (
     around,
+    bail,
+    beak,
     hollow,
     loop,
+    loop_flat,
     made_of,
     polar,
     radius_at,
@@ -18,47 +21,47 @@ from alignparts.corpus.procedural.vessels import (
 )
 
 
-def _bail(x: float, y: float, rise: float, thickness: float, lean: float) -> Mesh:
-    """A bow handle from (x, y) to (-x, y), `rise` high, tipped forward by `lean` radians."""
-    t = np.linspace(0, np.pi, 15)
-    path = np.stack([x * np.cos(t), y + rise * np.sin(t) ** 0.8, np.zeros(15)], axis=1)
-    return rotate(tube(path, thickness, segments=8), "x", lean, (0, y, 0))
-
-
-def _beak(profile: np.ndarray, mesh: Mesh, length: float, start: float) -> Mesh:
-    """The rim of a vessel drawn out to a pouring lip along -x, above the height `start`."""
-    v = mesh.vertices.copy()
-    top = profile[-1, 1]
-    angle = np.arctan2(v[:, 2], -v[:, 0])
-    grow = np.clip((v[:, 1] - start) / max(top - start, 1e-9), 0, 1) ** 1.5 * np.exp(-((angle / 0.38) ** 2))
-    v[:, 0] -= length * grow
-    v[:, 1] += 0.25 * length * grow
-    return Mesh(v, mesh.faces, mesh.uv)
-
-
 def _knob(rng: np.random.Generator, size: float) -> Mesh:
     """A lid knob standing on y = 0."""
     kind = pick(rng, ["ball", "mushroom", "bar", "cone", "loop"])
     if kind == "ball":
-        return merge(cylinder(size * 0.35, size * 0.6, (0, size * 0.2, 0), 10), sphere(size * 0.6, (0, size * 0.9, 0), segments=14))
+        return merge(
+            cylinder(size * 0.35, size * 0.6, (0, size * 0.2, 0), 10),
+            sphere(size * 0.6, (0, size * 0.9, 0), segments=14),
+        )
     if kind == "mushroom":
-        return solid([(size * 0.5, -size * 0.1), (size * 0.35, size * 0.5), (size * 0.9, size * 0.8), (size * 0.7, size * 1.1)], 16)
+        return solid(
+            [
+                (size * 0.5, -size * 0.1),
+                (size * 0.35, size * 0.5),
+                (size * 0.9, size * 0.8),
+                (size * 0.7, size * 1.1),
+            ],
+            16,
+        )
     if kind == "cone":
         return solid([(size * 0.6, -size * 0.1), (size * 0.4, size * 0.4), (size * 0.55, size * 1.1)], 12)
     high = size * rng.uniform(0.8, 1.3)
     corner = size * 0.8 if kind == "loop" else size * 0.2
-    return bent([(-size, -0.1 * size, 0), (-size, high, 0), (size, high, 0), (size, -0.1 * size, 0)], size * 0.25, corner, 8)
+    return bent(
+        [(-size, -0.1 * size, 0), (-size, high, 0), (size, high, 0), (size, -0.1 * size, 0)],
+        size * 0.25,
+        corner,
+        8,
+    )
 
 
 _JUGS = ("teapot", "pitcher", "kettle", "ewer", "electric", "creamer", "moka", "watering")
 
 
 def jug(rng: np.random.Generator) -> list[Piece]:
-    """Tea and coffee pots, pitchers, stove and electric kettles, ewers, creamers, moka pots; spout along -x."""
+    """Tea and coffee pots, pitchers, stove and electric kettles, ewers, creamers, moka; spout to -x."""
     a = Assembly()
     style = pick(rng, _JUGS)
     r = 0.08 * rng.uniform(0.8, 1.2)
-    h = r * {"teapot": 1.5, "kettle": 1.4, "pitcher": 2.8, "ewer": 3.6, "creamer": 1.9, "moka": 2.6}.get(style, 2.4)
+    h = r * {"teapot": 1.5, "kettle": 1.4, "pitcher": 2.8, "ewer": 3.6, "creamer": 1.9, "moka": 2.6}.get(
+        style, 2.4
+    )
     h *= rng.uniform(0.85, 1.2)
     m = r * rng.uniform(0.5, 0.75)
     rows: dict[str, list[tuple[float, float]]] = {
@@ -85,19 +88,33 @@ def jug(rng: np.random.Generator) -> list[Piece]:
     poured = style in ("pitcher", "ewer", "electric", "creamer", "moka")
     cut = int(len(profile) * 0.68) if style in ("pitcher", "ewer", "creamer") and shape == "curved" else 0
     if cut:
-        a.add("body", move(lathe(np.concatenate([[[0, 0]], profile[: cut + 1]]), segments), (0, lift, 0)), material)
+        a.add(
+            "body",
+            move(lathe(np.concatenate([[[0, 0]], profile[: cut + 1]]), segments), (0, lift, 0)),
+            material,
+        )
         neck = hollow(profile[cut:], wall, segments, floor=False)
         lip = r * rng.uniform(0.15, 0.5)
-        a.add("neck", move(_beak(profile, neck, lip, profile[cut, 1]), (0, lift, 0)), material)
+        a.add("neck", move(beak(profile, neck, lip, profile[cut, 1]), (0, lift, 0)), material)
     else:
         a.add("body", move(hollow(profile, wall, segments), (0, lift, 0)), material)
     if lift:
         b = float(profile[0, 0])
         if chance(rng, 0.3):
-            for mesh in around(int(rng.integers(3, 5)), lambda t: rod(polar(b * 0.95, t), polar(b * 0.85, t, lift * 1.3), r * 0.08)):
+            for mesh in around(
+                int(rng.integers(3, 5)),
+                lambda t: rod(polar(b * 0.95, t), polar(b * 0.85, t, lift * 1.3), r * 0.08),
+            ):
                 a.add("foot", mesh, trim)
         else:
-            a.add("base", solid([(b * rng.uniform(0.95, 1.35), 0), (b * 1.0, lift * 0.5), (b * 0.95, lift * 1.05)], segments), trim)
+            a.add(
+                "base",
+                solid(
+                    [(b * rng.uniform(0.95, 1.35), 0), (b * 1.0, lift * 0.5), (b * 0.95, lift * 1.05)],
+                    segments,
+                ),
+                trim,
+            )
     elif chance(rng, 0.2) or style == "electric":
         wide = 1.08 if style == "electric" else 0.97
         a.add("bottom", cylinder(profile[0, 0] * wide, h * 0.05, (0, -h * 0.02, 0), segments), trim)
@@ -105,7 +122,12 @@ def jug(rng: np.random.Generator) -> list[Piece]:
         if not cut or chance(rng, 0.25):
             y = top - h * rng.uniform(0.02, 0.1)
             tip = (-mouth - r * rng.uniform(0.3, 0.5), top + h * 0.01, 0)
-            spout = tube(spline([(-mouth * 0.75, y - h * 0.14, 0), (-mouth * 1.1, y - h * 0.02, 0), tip], 6), np.linspace(r * 0.3, r * 0.13, 6), segments=9, caps=False)
+            spout = tube(
+                spline([(-mouth * 0.75, y - h * 0.14, 0), (-mouth * 1.1, y - h * 0.02, 0), tip], 6),
+                np.linspace(r * 0.3, r * 0.13, 6),
+                segments=9,
+                caps=False,
+            )
             a.add("spout", spout, material)
     else:
         y = lift + h * rng.uniform(0.25, 0.5)
@@ -114,24 +136,52 @@ def jug(rng: np.random.Generator) -> list[Piece]:
         if style == "kettle" and chance(rng, 0.5):
             path = np.array([(-x * 0.8, y, 0), (-x - reach * 0.5, rise * 0.95, 0)])
         elif style == "watering":
-            path = np.array([(-x * 0.9, lift + h * 0.15, 0), (-x - reach * 2, rise, 0), (-x - reach * 2.3, rise * 1.02, 0)])
+            path = np.array(
+                [
+                    (-x * 0.9, lift + h * 0.15, 0),
+                    (-x - reach * 2, rise, 0),
+                    (-x - reach * 2.3, rise * 1.02, 0),
+                ]
+            )
         else:
-            path = spline([(-x * 0.85, y, 0), (-x - reach * 0.55, y + (rise - y) * 0.35, 0), (-x - reach * 0.8, rise * 0.9, 0), (-x - reach * 1.1, rise, 0)], 12)
+            path = spline(
+                [
+                    (-x * 0.85, y, 0),
+                    (-x - reach * 0.55, y + (rise - y) * 0.35, 0),
+                    (-x - reach * 0.8, rise * 0.9, 0),
+                    (-x - reach * 1.1, rise, 0),
+                ],
+                12,
+            )
         taper = np.linspace(r * rng.uniform(0.2, 0.3), r * rng.uniform(0.08, 0.12), len(path))
         spout = tube(path, taper, segments=10, caps=False)
         if style == "watering":
             end = path[-1]
-            spout = merge(spout, move(rotate(cylinder(r * 0.2, r * 0.3, segments=14, top_radius=r * 0.45), "z", np.pi / 2.5), end))
+            spout = merge(
+                spout,
+                move(
+                    rotate(cylinder(r * 0.2, r * 0.3, segments=14, top_radius=r * 0.45), "z", np.pi / 2.5),
+                    end,
+                ),
+            )
         a.add("spout", spout, material)
-    overhead = style in ("kettle", "watering") and chance(rng, 0.7) or (style == "teapot" and chance(rng, 0.25))
+    overhead = (style in ("kettle", "watering") and chance(rng, 0.7)) or (
+        style == "teapot" and chance(rng, 0.25)
+    )
     if overhead:
         y = lift + h * 0.75
         x = radius_at(profile, y - lift) * 0.96
-        a.add("handle", _bail(x, y, h * rng.uniform(0.7, 1.1), r * 0.07, 0.0), trim)
+        a.add("handle", bail(x, y, h * rng.uniform(0.7, 1.1), r * 0.07, 0.0), trim)
     else:
         y0, y1 = lift + h * rng.uniform(0.15, 0.35), lift + h * rng.uniform(0.78, 0.95)
-        grip = loop(pick(rng, ["c", "d", "ear", "drop", "angular"]), (radius_at(profile, y0 - lift) * 0.95, y0),
-                    (radius_at(profile, y1 - lift) * 0.95, y1), r * rng.uniform(0.4, 0.75), r * rng.uniform(0.07, 0.13), rng.uniform(1, 1.8))  # fmt: skip
+        grip = loop(
+            pick(rng, ["c", "d", "ear", "drop", "angular"]),
+            (radius_at(profile, y0 - lift) * 0.95, y0),
+            (radius_at(profile, y1 - lift) * 0.95, y1),
+            r * rng.uniform(0.4, 0.75),
+            r * rng.uniform(0.07, 0.13),
+            rng.uniform(1, 1.8),
+        )
         a.add("handle", grip, trim)
     if style in ("teapot", "kettle", "electric", "moka") or chance(rng, 0.2):
         dome = h * rng.uniform(0.04, 0.16)
@@ -149,7 +199,15 @@ def kitchen_pot(rng: np.random.Generator) -> list[Piece]:
     a = Assembly()
     style = pick(rng, _POTS)
     r = 0.12 * rng.uniform(0.7, 1.3)
-    h = r * {"stock": 1.7, "sauce": 0.9, "pan": 0.3, "wok": 0.55, "pressure": 1.2, "milk": 1.3, "dutch": 0.95}.get(style, 0.75)
+    h = r * {
+        "stock": 1.7,
+        "sauce": 0.9,
+        "pan": 0.3,
+        "wok": 0.55,
+        "pressure": 1.2,
+        "milk": 1.3,
+        "dutch": 0.95,
+    }.get(style, 0.75)
     h *= rng.uniform(0.8, 1.2)
     if style == "wok":
         profile = spline([(r * 0.35, 0), (r * 0.75, h * 0.4), (r, h)], 12)
@@ -181,7 +239,9 @@ def kitchen_pot(rng: np.random.Generator) -> list[Piece]:
     if long:
         length, rise = r * rng.uniform(1.1, 2.0), r * rng.uniform(-0.05, 0.45)
         kind = pick(rng, ["round", "flat", "stem"])
-        path = spline([(wall * 0.96, y, 0), (wall + length * 0.3, y + rise * 0.6, 0), (wall + length, y + rise, 0)], 9)
+        path = spline(
+            [(wall * 0.96, y, 0), (wall + length * 0.3, y + rise * 0.6, 0), (wall + length, y + rise, 0)], 9
+        )
         widths = thick * np.interp(np.linspace(0, 1, 9), [0, 0.3, 0.8, 1], [0.7, 1.0, 1.4, 0.9])
         grip = tube(path, widths, segments=6 if kind == "flat" else 10)
         flat = 1.9 if kind == "flat" else 1.0
@@ -192,7 +252,11 @@ def kitchen_pot(rng: np.random.Generator) -> list[Piece]:
         if (style in ("wok", "pressure") or r > 0.14) and chance(rng, 0.6):
             a.add("handle", rotate(loop_flat(wall, r * 0.25, r * 0.3, y, thick * 0.8), "y", np.pi), trim)
     else:
-        kind, wide, out = pick(rng, ["loop", "slab", "upright"]), r * rng.uniform(0.25, 0.45), r * rng.uniform(0.18, 0.32)
+        kind, wide, out = (
+            pick(rng, ["loop", "slab", "upright"]),
+            r * rng.uniform(0.25, 0.45),
+            r * rng.uniform(0.18, 0.32),
+        )
         if kind == "slab":
             one = box((out * 1.3, thick, wide * 2), (wall + out * 0.5, y, 0), bevel=thick * 0.3)
         elif kind == "upright":
@@ -205,84 +269,24 @@ def kitchen_pot(rng: np.random.Generator) -> list[Piece]:
         tilt = chance(rng, 0.06)
         dome = h * rng.uniform(0.06, 0.15) + r * 0.08
         mouth = float(profile[-1, 0])
-        cover = spline([(mouth * 1.02, 0), (mouth * 1.0, dome * 0.25), (mouth * 0.6, dome * 0.85), (mouth * 0.05, dome)], 10)
+        cover = spline(
+            [(mouth * 1.02, 0), (mouth * 1.0, dome * 0.25), (mouth * 0.6, dome * 0.85), (mouth * 0.05, dome)],
+            10,
+        )
         lid = shaped(lathe([(0, 0.0), *cover, (0, dome)], segments))
         knob = move(_knob(rng, r * rng.uniform(0.1, 0.16)), (0, dome, 0))
-        offset, angle = ((-r * 0.5, lift + h * 0.99, 0), rng.uniform(0.1, 0.25)) if tilt else ((0, lift + h * 0.995, 0), 0.0)
-        a.add("lid", move(rotate(lid, "z", angle), offset), made_of(rng, "glass", "metal") if chance(rng, 0.5) else material)
+        offset, angle = (
+            ((-r * 0.5, lift + h * 0.99, 0), rng.uniform(0.1, 0.25))
+            if tilt
+            else ((0, lift + h * 0.995, 0), 0.0)
+        )
+        a.add(
+            "lid",
+            move(rotate(lid, "z", angle), offset),
+            made_of(rng, "glass", "metal") if chance(rng, 0.5) else material,
+        )
         a.add("knob", move(rotate(knob, "z", angle), offset), trim)
     return a.pieces
 
 
-def loop_flat(x: float, out: float, half: float, y: float, thickness: float) -> Mesh:
-    """A side handle lying level at height `y` on a wall at `x`, `2 * half` wide, standing out by `out`."""
-    path = [(x * 0.93, y, -half), (x + out, y, -half * 0.8), (x + out, y, half * 0.8), (x * 0.93, y, half)]
-    return bent(path, thickness, out * 0.6, 8)
-
-
-def bucket(rng: np.random.Generator) -> list[Piece]:
-    """Pails of plastic, metal and wood, mop buckets, paint tins and flower buckets."""
-    a = Assembly()
-    style = pick(rng, ["pail", "metal", "wooden", "square", "tin", "tub", "spouted"])
-    r = 0.14 * rng.uniform(0.8, 1.25)
-    h = r * rng.uniform(1.4, 2.3) * (0.7 if style == "tub" else 1.0)
-    low = r * (1.0 if style == "tin" else rng.uniform(0.65, 0.9))
-    profile = np.array([(low, 0), (low + (r - low) * 0.05, h * 0.04), (r, h)])
-    kinds = {"metal": ("metal",), "wooden": ("wood",), "tin": ("metal", "paint")}
-    material = made_of(rng, *kinds.get(style, ("plastic", "plastic", "paint")))
-    segments, power = int(rng.choice([16, 24, 32])), rng.uniform(4, 8) if style == "square" else 2.0
-
-    def shaped(mesh: Mesh) -> Mesh:
-        return section(mesh, power)
-
-    body = shaped(hollow(profile, r * 0.04, segments))
-    if style == "spouted":
-        body = _beak(profile, body, r * 0.35, h * 0.75)
-    if style == "wooden" and chance(rng, 0.6):
-        body = section(hollow(profile, r * 0.08, 48), 2.0, 16, 0.03)
-    a.add("body", body, material)
-    trim = material if chance(rng, 0.3) else made_of(rng, "metal", "plastic")
-    if style in ("wooden", "metal") or chance(rng, 0.4):
-        for y in [0.96, *([rng.uniform(0.12, 0.3)] if style == "wooden" else []), *([rng.uniform(0.55, 0.75)] if chance(rng, 0.4) else [])]:
-            x, t = radius_at(profile, h * y), r * 0.03
-            band = lathe([(x * 0.96, h * y - t), (x + t, h * y - t), (x + t, h * y + t), (x * 0.96, h * y + t)], segments, close=True)
-            a.add("band", shaped(band), trim)
-    if chance(rng, 0.15):
-        a.add("base", shaped(cylinder(low * 1.03, h * 0.05, (0, -h * 0.02, 0), segments)), trim)
-    y = h * rng.uniform(0.86, 0.95)
-    x = radius_at(profile, y)
-    if style == "tub" and chance(rng, 0.7):
-        for k in range(2):
-            a.add("handle", rotate(loop_flat(x, r * 0.22, r * 0.35, y, r * 0.04), "y", k * np.pi), material)
-    else:
-        lean = rng.choice([0.0, rng.uniform(0.2, 1.0), rng.uniform(1.5, 1.75), -rng.uniform(0.2, 1.0)])
-        rise = r * rng.uniform(0.85, 1.15)
-        if abs(lean) > 1.2:
-            rise = max(rise, r * 1.12)
-        thick = r * rng.uniform(0.018, 0.035)
-        pivot = x + r * 0.03
-        if chance(rng, 0.25) and abs(lean) < 1.2:
-            mesh = bent([(pivot, y, 0), (pivot, y + rise, 0), (-pivot, y + rise, 0), (-pivot, y, 0)], thick * 1.2, r * 0.4, 8)
-            mesh = rotate(mesh, "x", lean, (0, y, 0))
-        else:
-            mesh = _bail(pivot, y, rise, thick, lean)
-        a.add("handle", mesh, made_of(rng, "metal", "plastic"))
-        if chance(rng, 0.4):
-            grip = cylinder(thick * 2.4, r * 0.55, (0, y + rise, 0), 12, axis="x")
-            a.add("grip", rotate(grip, "x", lean, (0, y, 0)), made_of(rng, "plastic", "wood", "rubber"))
-        ear = r * rng.uniform(0.08, 0.14)
-        kind = pick(rng, ["disc", "plate", "ring"])
-        for s in (-1, 1):
-            if kind == "disc":
-                mesh = cylinder(ear, r * 0.07, (s * x, y, 0), 14, axis="x")
-            elif kind == "plate":
-                mesh = box((r * 0.07, ear * 2.4, ear * 1.6), (s * x, y, 0), bevel=r * 0.015)
-            else:
-                mesh = torus(ear * 0.8, ear * 0.22, (s * (x + r * 0.02), y, 0), "x", segments=14, sides=6)
-            a.add("bracket", mesh, trim)
-    if chance(rng, 0.45 if style == "tin" else 0.12):
-        a.add("lid", shaped(solid([(r * 1.04, h * 0.97), (r * 1.04, h * 1.03), (r * 0.9, h * 1.04)], segments)), made_of(rng, "plastic", "metal"))
-    return a.pieces
-
-
-CATEGORIES = {"jug": jug, "kitchen_pot": kitchen_pot, "bucket": bucket}
+CATEGORIES = {"jug": jug, "kitchen_pot": kitchen_pot}

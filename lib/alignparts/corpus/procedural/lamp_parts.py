@@ -1,3 +1,4 @@
+# ruff: noqa: RUF005
 """What sits at the light's end of a lamp: shades, bulbs, sockets, lanterns; and its foot."""
 
 import numpy as np
@@ -6,7 +7,18 @@ from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material
 from alignparts.corpus.procedural.mesh import Mesh, merge, move, scale
 from alignparts.corpus.procedural.toolkit import box, cylinder, lathe, rod, sphere, torus, tube
-from alignparts.corpus.procedural.vessels import around, hollow, made_of, polar, section, slab, solid, spline
+from alignparts.corpus.procedural.vessels import (
+    around,
+    hollow,
+    made_of,
+    on_ground,
+    plug,
+    polar,
+    section,
+    slab,
+    solid,
+    spline,
+)
 
 
 def glow(rng: np.random.Generator) -> Material:
@@ -96,15 +108,29 @@ def _socket(a: Assembly, p: np.ndarray, up: float, r: float, material: Material)
 
 
 def head(
-    rng: np.random.Generator, a: Assembly, p: np.ndarray, size: float, upward: bool, simple: bool = False, bowl: bool = False
-) -> None:  # fmt: skip
+    rng: np.random.Generator,
+    a: Assembly,
+    p: np.ndarray,
+    size: float,
+    upward: bool,
+    simple: bool = False,
+    bowl: bool = False,
+) -> None:
     """Socket, bulb and shade at the end `p` of a pole (`upward`) or of what hangs down.
 
     `size` is about the shade's width. `simple` leaves holders out; `bowl` opens the shade upwards.
     """
     up = 1.0 if upward else -1.0
     metal = made_of(rng, "metal", "plastic", "wood")
-    kind = "torch" if bowl else pick(rng, ["fabric", "glass", "globe", "dome", "cage", "bare", "paper"], [7, 2.2, 1.4, 2.5 if not upward else 0.6, 0.9, 0.4, 0.7])  # fmt: skip
+    kind = (
+        "torch"
+        if bowl
+        else pick(
+            rng,
+            ["fabric", "glass", "globe", "dome", "cage", "bare", "paper"],
+            [7, 2.2, 1.4, 2.5 if not upward else 0.6, 0.9, 0.4, 0.7],
+        )
+    )
     r = size * rng.uniform(0.38, 0.55)
     socket_r = size * rng.uniform(0.045, 0.075)
     start = _socket(a, p, up, socket_r, metal) if chance(rng, 0.8) or kind == "bare" else p
@@ -271,3 +297,11 @@ def lantern(rng: np.random.Generator, a: Assembly, p: np.ndarray, size: float, h
 def _yaw(angle: float) -> np.ndarray:
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def power_cord(rng: np.random.Generator, a: Assembly, start: np.ndarray, size: float) -> None:
+    """Append a cord that leaves `start` and lies on the ground, at times with its plug."""
+    mesh, end, heading = on_ground(rng, start, size * rng.uniform(0.8, 1.8), size * 0.02)
+    a.add("cord", mesh, made_of(rng, "plastic", "rubber"))
+    if chance(rng, 0.6):
+        a.add("plug", plug(end, heading, size * 0.12), made_of(rng, "plastic"))

@@ -29,7 +29,7 @@ def _bow(shape: str, center: np.ndarray, wide: float, tall: float, thick: float,
 
 
 def scissors(rng: np.random.Generator) -> list[Piece]:
-    """Office, tailor's, nail, garden and round-tipped scissors, more or less open; tips up, pivot at the origin."""
+    """Office, tailor's, nail, garden and round-tipped scissors, more or less open; tips up, pivot at 0."""
     a = Assembly()
     style = pick(rng, ["office", "tailor", "nail", "garden", "school", "thread"])
     length = 0.1 * rng.uniform(0.75, 1.25) * {"nail": 0.55, "tailor": 1.25, "garden": 0.7}.get(style, 1.0)
@@ -37,10 +37,24 @@ def scissors(rng: np.random.Generator) -> list[Piece]:
     reach = length * {"nail": 1.3, "garden": 1.6, "tailor": 0.75}.get(style, 1.0) * rng.uniform(0.8, 1.15)
     opening = rng.uniform(0.03, 0.5)
     metal = made_of(rng, "metal")
-    handle = metal if style in ("nail", "thread") or chance(rng, 0.2) else made_of(rng, "plastic", "plastic", "rubber", "paint", "metal")
+    handle = (
+        metal
+        if style in ("nail", "thread") or chance(rng, 0.2)
+        else made_of(rng, "plastic", "plastic", "rubber", "paint", "metal")
+    )
     curved = rng.uniform(-0.25, 0.4) * (style in ("nail", "garden"))
     tip = wide * (0.55 if style == "school" else 0.08)
-    blade = np.array([(-wide * 0.35, -length * 0.12), (wide * 0.6, -length * 0.1), (wide * 0.75, length * 0.12), (wide * 0.6, length * 0.6), (tip * 0.6, length * 0.97), (-tip * 0.3, length), (-wide * 0.3, length * 0.55)])
+    blade = np.array(
+        [
+            (-wide * 0.35, -length * 0.12),
+            (wide * 0.6, -length * 0.1),
+            (wide * 0.75, length * 0.12),
+            (wide * 0.6, length * 0.6),
+            (tip * 0.6, length * 0.97),
+            (-tip * 0.3, length),
+            (-wide * 0.3, length * 0.55),
+        ]
+    )
     if style == "school":
         blade[4:6] = [(wide * 0.45, length * 0.93), (-wide * 0.05, length)]
     ring = reach * rng.uniform(0.2, 0.3)
@@ -52,12 +66,24 @@ def scissors(rng: np.random.Generator) -> list[Piece]:
     bent = rng.uniform(0, 0.35) if style == "tailor" else 0.0
     for side in (1, -1):
         steel = extrude(blade, thick, center=(0, 0, 0))
-        steel = Mesh(steel.vertices + np.outer(np.clip(steel.vertices[:, 1], 0, None) ** 2 / length * curved, [1, 0, 0]), steel.faces, steel.uv)
+        steel = Mesh(
+            steel.vertices
+            + np.outer(np.clip(steel.vertices[:, 1], 0, None) ** 2 / length * curved, [1, 0, 0]),
+            steel.faces,
+            steel.uv,
+        )
         big = uneven if side > 0 else 1.0
         tall = bow * big * (1.0 if shape != "long" else 0.9)
         center = np.array([-ring * 1.05, -reach + tall * 0.6])
         top = center[1] + tall * (1.5 if shape == "long" else 1.0)
-        shank = spline([(wide * 0.05, -length * 0.06), (-wide * 0.1, (top - length * 0.1) / 2), (center[0] * 0.9, top + bar * 0.2)], 9)
+        shank = spline(
+            [
+                (wide * 0.05, -length * 0.06),
+                (-wide * 0.1, (top - length * 0.1) / 2),
+                (center[0] * 0.9, top + bar * 0.2),
+            ],
+            9,
+        )
         arm = tube(np.column_stack([shank, np.zeros(9)]), np.linspace(wide * 0.42, bar * 0.95, 9), segments=8)
         arm = Mesh(arm.vertices * [1, 1, thick / wide * 1.6 if with_shank else flat], arm.faces, arm.uv)
         hoop = _bow(shape, center, bow * 0.85, tall, bar, flat)
@@ -75,7 +101,10 @@ def scissors(rng: np.random.Generator) -> list[Piece]:
                 mesh = Mesh(mesh.vertices + np.outer(below * bent, [0, 0, 1]), mesh.faces, mesh.uv)
             a.add(part, rotate(mesh, "z", -side * opening / 2), material)
     head = wide * rng.uniform(0.2, 0.42)
-    screw = merge(cylinder(head, thick * 3.4, axis="z", segments=16), box((head * 1.6, head * 0.25, thick * 0.4), (0, 0, thick * 1.8)))
+    screw = merge(
+        cylinder(head, thick * 3.4, axis="z", segments=16),
+        box((head * 1.6, head * 0.25, thick * 0.4), (0, 0, thick * 1.8)),
+    )
     a.add("screw", screw, made_of(rng, "metal"))
     if chance(rng, 0.5):
         a.pieces = [Piece(p.part, rotate(p.mesh, "x", np.pi / 2), p.material) for p in a.pieces]
@@ -119,7 +148,9 @@ def _handle(rng: np.random.Generator, length: float, height: float, thick: float
     """A handle along -x from the origin, and its kind."""
     kind = pick(rng, ["slab", "contour", "round", "wrapped", "turned"])
     if kind == "slab":
-        return extrude(outline(length, height, height * rng.uniform(0.1, 0.45)), thick, center=(-length / 2, 0, 0)), kind
+        return extrude(
+            outline(length, height, height * rng.uniform(0.1, 0.45)), thick, center=(-length / 2, 0, 0)
+        ), kind
     if kind == "contour":
         x = np.array([0, 0.2, 0.45, 0.75, 0.93, 1.0])
         top = np.array([0.45, 0.5, 0.55, 0.5, 0.55, 0.3])
@@ -129,7 +160,13 @@ def _handle(rng: np.random.Generator, length: float, height: float, thick: float
     radius = height * 0.5
     rows = {
         "round": [(radius * 0.8, 0), (radius, length * 0.4), (radius * 0.85, length)],
-        "turned": [(radius * 0.7, 0), (radius, length * 0.2), (radius * 0.75, length * 0.55), (radius * 1.1, length * 0.9), (radius * 0.6, length)],
+        "turned": [
+            (radius * 0.7, 0),
+            (radius, length * 0.2),
+            (radius * 0.75, length * 0.55),
+            (radius * 1.1, length * 0.9),
+            (radius * 0.6, length),
+        ],
         "wrapped": [(radius * (0.85 if k % 2 else 1.0), length * k / 16) for k in range(17)],
     }
     profile = rows[kind] if kind == "wrapped" else spline(rows[kind], 12)
@@ -143,7 +180,11 @@ def knife(rng: np.random.Generator) -> list[Piece]:
     kind = pick(rng, list(_BLADES))
     dagger = kind in ("dagger", "bowie", "curved")
     length = 0.18 * rng.uniform(0.6, 1.3)
-    height = length * {"cleaver": 0.45, "dagger": 0.13, "bread": 0.12, "table": 0.12}.get(kind, 0.2) * rng.uniform(0.8, 1.3)
+    height = (
+        length
+        * {"cleaver": 0.45, "dagger": 0.13, "bread": 0.12, "table": 0.12}.get(kind, 0.2)
+        * rng.uniform(0.8, 1.3)
+    )
     folding = kind in ("paring", "bowie", "dagger") and chance(rng, 0.25)
     if kind == "dagger" and not folding and chance(rng, 0.35):
         length *= rng.uniform(1.8, 3.5)
@@ -168,7 +209,7 @@ def knife(rng: np.random.Generator) -> list[Piece]:
     a.add("handle", grip, material)
     trim = steel if chance(rng, 0.5) else made_of(rng, "metal", "wood", "plastic")
     if not folding:
-        if dagger and chance(rng, 0.8) or chance(rng, 0.08):
+        if (dagger and chance(rng, 0.8)) or chance(rng, 0.08):
             reach = max(height, grip_h) * rng.uniform(1.3, 2.6)
             style = pick(rng, ["bar", "curved", "disc", "knobs"])
             if style == "disc":
@@ -177,9 +218,23 @@ def knife(rng: np.random.Generator) -> list[Piece]:
                 guard = box((length * 0.04, reach, grip_t * 1.15), bevel=length * 0.006)
             else:
                 bow = reach * rng.uniform(0.05, 0.3) if style == "curved" else 0.0
-                guard = tube(spline([(bow, -reach * 0.55, 0), (0, -reach * 0.2, 0), (0, reach * 0.2, 0), (bow, reach * 0.55, 0)], 9), grip_t * 0.35, segments=8)
+                guard = tube(
+                    spline(
+                        [
+                            (bow, -reach * 0.55, 0),
+                            (0, -reach * 0.2, 0),
+                            (0, reach * 0.2, 0),
+                            (bow, reach * 0.55, 0),
+                        ],
+                        9,
+                    ),
+                    grip_t * 0.35,
+                    segments=8,
+                )
                 if style == "knobs":
-                    guard = merge(guard, *[sphere(grip_t * 0.5, (0, s * reach * 0.55, 0), segments=8) for s in (-1, 1)])
+                    guard = merge(
+                        guard, *[sphere(grip_t * 0.5, (0, s * reach * 0.55, 0), segments=8) for s in (-1, 1)]
+                    )
             a.add("guard", guard, trim)
         elif chance(rng, 0.6):
             w = grip_h * rng.uniform(0.3, 0.8)
@@ -187,19 +242,31 @@ def knife(rng: np.random.Generator) -> list[Piece]:
         if chance(rng, 0.75 if dagger else 0.25):
             style = pick(rng, ["ball", "cap", "disc"])
             if style == "ball":
-                butt = sphere(grip_h * rng.uniform(0.55, 0.8), (-grip_l - grip_h * 0.2, 0, 0), (1, 1, 0.8), 14)
+                butt = sphere(
+                    grip_h * rng.uniform(0.55, 0.8), (-grip_l - grip_h * 0.2, 0, 0), (1, 1, 0.8), 14
+                )
             elif style == "cap":
-                butt = box((grip_h * 0.4, grip_h * 1.1, grip_t * 1.1), (-grip_l - grip_h * 0.05, 0, 0), bevel=grip_t * 0.15)
+                butt = box(
+                    (grip_h * 0.4, grip_h * 1.1, grip_t * 1.1),
+                    (-grip_l - grip_h * 0.05, 0, 0),
+                    bevel=grip_t * 0.15,
+                )
             else:
                 butt = cylinder(grip_h * 0.8, grip_t * 0.7, (-grip_l - grip_h * 0.4, 0, 0), 18, axis="z")
             a.add("butt", butt, trim)
         elif chance(rng, 0.1):
-            ring = torus(grip_h * 0.75, grip_h * 0.18, (-grip_l - grip_h * 0.7, 0, 0), "z", segments=20, sides=8)
+            ring = torus(
+                grip_h * 0.75, grip_h * 0.18, (-grip_l - grip_h * 0.7, 0, 0), "z", segments=20, sides=8
+            )
             a.add("finger_ring", ring, trim)
     if shape in ("slab", "contour") and chance(rng, 0.75):
         n = 2 if folding else int(rng.integers(2, 4))
         for x in np.linspace(0.15, 0.85, n):
-            a.add("rivet", cylinder(grip_h * 0.13, grip_t * 1.06, (-grip_l * x, 0, 0), 12, axis="z"), made_of(rng, "metal"))
+            a.add(
+                "rivet",
+                cylinder(grip_h * 0.13, grip_t * 1.06, (-grip_l * x, 0, 0), 12, axis="z"),
+                made_of(rng, "metal"),
+            )
     if chance(rng, 0.35):
         a.pieces = [Piece(p.part, rotate(p.mesh, "x", np.pi / 2), p.material) for p in a.pieces]
     elif chance(rng, 0.3):

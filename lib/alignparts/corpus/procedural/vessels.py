@@ -1,3 +1,4 @@
+# ruff: noqa: RUF005
 """Curved profiles, hollow turned bodies, loop handles and small pieces that household things share."""
 
 from collections.abc import Callable, Sequence
@@ -6,11 +7,12 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from alignparts.corpus.procedural import materials
-from alignparts.corpus.procedural.fittings import smooth
+from alignparts.corpus.procedural.fittings import bent, smooth
 from alignparts.corpus.procedural.materials import Material
 from alignparts.corpus.procedural.mesh import Mesh, Scalar, Vector
 from alignparts.corpus.procedural.toolkit import (
     box,
+    curved_sheet,
     extrude,
     lathe,
     merge,
@@ -64,7 +66,7 @@ def solid(profile: Vector, segments: int = 28) -> Mesh:
 def section(
     mesh: Mesh, power: Scalar = 2.0, flutes: int = 0, depth: Scalar = 0.0, turn: Scalar = 0.0
 ) -> Mesh:
-    """A turned mesh with another cross-section: squarish for `power` > 2, with `flutes` grooves of `depth`."""
+    """A turned mesh with another cross-section: squarish for `power` > 2, `flutes` grooves of `depth`."""
     v = mesh.vertices.copy()
     theta = np.arctan2(v[:, 2], v[:, 0])
     a = theta - float(turn)
@@ -86,13 +88,28 @@ def loop(
     a, b = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     h, reach = b[1] - a[1], max(a[0], b[0]) + float(out)
     curves: dict[str, list[tuple[float, float]]] = {
-        "c": [(a[0], a[1]), (reach * 0.9 + a[0] * 0.1, a[1] + 0.15 * h), (reach, a[1] + 0.5 * h),
-              (reach * 0.9 + b[0] * 0.1, b[1] - 0.15 * h), (b[0], b[1])],
-        "ear": [(a[0], a[1]), ((a[0] + reach) / 2, a[1] + 0.2 * h), (reach, b[1] - 0.25 * h),
-                (reach * 0.85 + b[0] * 0.15, b[1] + 0.06 * h), (b[0], b[1] - 0.05 * h)],
-        "drop": [(a[0], a[1] + 0.05 * h), (reach * 0.9 + a[0] * 0.1, a[1] - 0.02 * h), (reach, a[1] + 0.25 * h),
-                 ((b[0] + reach) / 2, b[1] - 0.15 * h), (b[0], b[1])],
-    }  # fmt: skip
+        "c": [
+            (a[0], a[1]),
+            (reach * 0.9 + a[0] * 0.1, a[1] + 0.15 * h),
+            (reach, a[1] + 0.5 * h),
+            (reach * 0.9 + b[0] * 0.1, b[1] - 0.15 * h),
+            (b[0], b[1]),
+        ],
+        "ear": [
+            (a[0], a[1]),
+            ((a[0] + reach) / 2, a[1] + 0.2 * h),
+            (reach, b[1] - 0.25 * h),
+            (reach * 0.85 + b[0] * 0.15, b[1] + 0.06 * h),
+            (b[0], b[1] - 0.05 * h),
+        ],
+        "drop": [
+            (a[0], a[1] + 0.05 * h),
+            (reach * 0.9 + a[0] * 0.1, a[1] - 0.02 * h),
+            (reach, a[1] + 0.25 * h),
+            ((b[0] + reach) / 2, b[1] - 0.15 * h),
+            (b[0], b[1]),
+        ],
+    }
     if style in curves:
         path = spline(curves[style], 14)
     elif style == "ring":
@@ -165,3 +182,41 @@ def plug(end: Vector, heading: Scalar, size: Scalar) -> Mesh:
 def scatter(rng: np.random.Generator, options: Sequence[float]) -> float:
     """One of `options`, give or take a tenth."""
     return float(options[int(rng.integers(len(options)))] * rng.uniform(0.9, 1.1))
+
+
+def bail(x: float, y: float, rise: float, thickness: float, lean: float) -> Mesh:
+    """A bow handle from (x, y) to (-x, y), `rise` high, tipped forward by `lean` radians."""
+    t = np.linspace(0, np.pi, 15)
+    path = np.stack([x * np.cos(t), y + rise * np.sin(t) ** 0.8, np.zeros(15)], axis=1)
+    return rotate(tube(path, thickness, segments=8), "x", lean, (0, y, 0))
+
+
+def beak(profile: np.ndarray, mesh: Mesh, length: float, start: float) -> Mesh:
+    """The rim of a vessel drawn out to a pouring lip along -x, above the height `start`."""
+    v = mesh.vertices.copy()
+    top = profile[-1, 1]
+    angle = np.arctan2(v[:, 2], -v[:, 0])
+    grow = np.clip((v[:, 1] - start) / max(top - start, 1e-9), 0, 1) ** 1.5 * np.exp(-((angle / 0.38) ** 2))
+    v[:, 0] -= length * grow
+    v[:, 1] += 0.25 * length * grow
+    return Mesh(v, mesh.faces, mesh.uv)
+
+
+def loop_flat(x: float, out: float, half: float, y: float, thickness: float) -> Mesh:
+    """A side handle lying level at height `y` on a wall at `x`, `2 * half` wide, standing out by `out`."""
+    path = [(x * 0.93, y, -half), (x + out, y, -half * 0.8), (x + out, y, half * 0.8), (x * 0.93, y, half)]
+    return bent(path, thickness, out * 0.6, 8)
+
+
+def ring_frame(
+    w: float, h: float, left: float, right: float, top: float, low: float, depth: float, corner: float
+) -> Mesh:
+    """A flat frame about the origin in the x-y plane, front at z = `depth` / 2, with four border widths."""
+    outer = outline(w, h, corner)
+    inner = outline(w - left - right, h - top - low, corner * 0.3) + [(left - right) / 2, (low - top) / 2]
+    z = depth / 2
+    rings = [
+        np.column_stack([p, np.full(len(p), q)])
+        for p, q in ((inner, -z), (outer, -z), (outer, z), (inner, z), (inner, -z))
+    ]
+    return curved_sheet(np.stack([np.concatenate([r, r[:1]]) for r in rings])).flipped()

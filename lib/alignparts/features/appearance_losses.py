@@ -1,0 +1,215 @@
+"""Self-supervised losses of the small appearance encoder.
+
+What DINOv2 does (Oquab et al. 2023, section 4), at a small size: a student matches a slowly moving teacher
+on whole pictures seen through different crops (DINO) and on patches that are hidden from the student (iBOT);
+centring of the teacher (Sinkhorn-Knopp) and a term that spreads pictures apart (KoLeo) keep it from collapse.
+One term DINOv2 has not is added, because hundreds of steps must do here what hundreds of thousands do there:
+a patch finds its place in another crop among all places of the batch (InfoNCE; DenseCL, Wang et al. 2021).
+"""
+
+import math
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, grid_sample, log_softmax, max_pool2d, normalize
+from transformers import PreTrainedModel
+
+from alignparts.features.appearance import AppearanceEncoder
+from alignparts.features.augment import Crops, places
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: pictures a step; each gives two large and two small crops.
+        lr: peak learning rate, after a warm-up over a tenth of the steps, with cosine decay.
+        seed: equal seeds and pictures give equal weights.
+        weight_decay: of AdamW.
+        large: side of the large crops relative to the pictures.
+        small: side of the small crops relative to the pictures.
+        hidden_share: share of the patches of a large crop that the student does not see, for half of them.
+        prototypes: classes that student and teacher sort pictures and patches into.
+        momentum: of the teacher at the start; it rises to 1.
+        teacher_temperature: sharpness of the teacher.
+        student_temperature: sharpness of the student.
+        koleo: weight of the spreading term.
+        pictures: weight of the loss on whole pictures.
+        patches: weight of the loss on hidden patches.
+        place: weight of the loss on places.
+        large_area: least and largest share of a picture that a large crop takes.
+        small_area: the same of a small crop.
+    """
+
+    steps: int = 600
+    batch_size: int = 16
+    lr: float = 5e-4
+    seed: int = 0
+    weight_decay: float = 0.04
+    large: float = 0.72
+    small: float = 0.43
+    hidden_share: float = 0.4
+    prototypes: int = 512
+    momentum: float = 0.98
+    teacher_temperature: float = 0.05
+    student_temperature: float = 0.1
+    koleo: float = 0.1
+    pictures: float = 1.0
+    patches: float = 1.0
+    place: float = 1.0
+    large_area: tuple[float, float] = (0.4, 1.0)
+    small_area: tuple[float, float] = (0.1, 0.4)
+
+
+class Head(nn.Module):
+    """Projection to prototypes: a small MLP, unit length, and unit prototypes (DINO's head).
+
+    Batch norm (over the tokens at hand, for the teacher too) sets apart what random weights hardly tell
+    apart; without it a short training ends where every token belongs to every prototype alike.
+    """
+
+    def __init__(self, width: int, prototypes: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width, bias=False),
+            nn.BatchNorm1d(2 * width, track_running_stats=False),
+            nn.GELU(),
+            nn.Linear(2 * width, width // 2, bias=False),
+            nn.BatchNorm1d(width // 2, track_running_stats=False, affine=False),
+        )
+        self.prototypes = nn.Parameter(torch.randn(prototypes, width // 2))
+
+    def forward(self, tokens: Float[Tensor, "n width"]) -> Float[Tensor, "n prototypes"]:
+        return self.project(tokens) @ normalize(self.prototypes, dim=1).T
+
+    def project(self, tokens: Float[Tensor, "n width"]) -> Float[Tensor, "n half"]:
+        """Unit vectors, before the prototypes."""
+        return normalize(self.mlp(tokens), dim=1)
+
+
+class Branch(nn.Module):
+    """A transformer with heads for whole pictures, for hidden patches and for places."""
+
+    def __init__(self, encoder: AppearanceEncoder, prototypes: int) -> None:
+        super().__init__()
+        self.backbone: PreTrainedModel = deepcopy(encoder.model)
+        self.picture = Head(encoder.d_a, prototypes)
+        self.patch = Head(encoder.d_a, prototypes)
+        self.place = Head(encoder.d_a, 1)
+
+
+class Learner(nn.Module):
+    """Student and teacher."""
+
+    def __init__(self, encoder: AppearanceEncoder, prototypes: int) -> None:
+        super().__init__()
+        self.student = Branch(encoder, prototypes).requires_grad_(True).train()
+        self.teacher = deepcopy(self.student).requires_grad_(False).eval()
+
+    def losses(
+        self,
+        large: Sequence[Crops],
+        small: Sequence[Crops],
+        hidden: Bool[Tensor, "two_b patches"],
+        recipe: Recipe,
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The losses by name.
+
+        Args:
+            large: two crops of every picture of a batch.
+            small: more of them.
+            hidden: patches of the large crops that the student does not see.
+            recipe: the temperatures.
+        """
+        wide = torch.cat([crop.pixels for crop in large])
+        with torch.no_grad():
+            seen = self.teacher.backbone(wide).last_hidden_state
+            target = sinkhorn(self.teacher.picture(seen[:, 0]), recipe.teacher_temperature)
+            patch_target = sinkhorn(self.teacher.patch(seen[:, 1:][hidden]), recipe.teacher_temperature)
+        guess = self.student.backbone(wide, bool_masked_pos=hidden).last_hidden_state
+        local = self.student.backbone(torch.cat([crop.pixels for crop in small])).last_hidden_state[:, 0]
+        views = torch.cat([guess[:, 0], local])
+        scores = log_softmax(self.student.picture(views) / recipe.student_temperature, dim=1)
+        batch = len(wide) // 2
+        terms = [
+            -(target[t * batch : (t + 1) * batch] * scores[s * batch : (s + 1) * batch]).sum(dim=1).mean()
+            for t in range(2)
+            for s in range(len(views) // batch)
+            if s != t
+        ]
+        patch_scores = log_softmax(
+            self.student.patch(guess[:, 1:][hidden]) / recipe.student_temperature, dim=1
+        )
+        pair = [(0, 1), (1, 0)]
+        halves = [(guess[:batch, 1:], seen[:batch, 1:]), (guess[batch:, 1:], seen[batch:, 1:])]
+        return {
+            "dino": torch.stack(terms).mean(),
+            "ibot": -(patch_target * patch_scores).sum(dim=1).mean(),
+            "koleo": (_koleo(guess[:batch, 0]) + _koleo(guess[batch:, 0])) / 2,
+            "place": torch.stack(
+                [self._place(large[a], large[b], halves[a][0], halves[b][1], recipe) for a, b in pair]
+            ).mean(),
+        }
+
+    def _place(
+        self,
+        here: Crops,
+        there: Crops,
+        student: Float[Tensor, "b patches width"],
+        teacher: Float[Tensor, "b patches width"],
+        recipe: Recipe,
+    ) -> Float[Tensor, ""]:
+        """Which of the batch's places is it? Student's patches against the teacher's of the other crop."""
+        rows = math.isqrt(student.shape[1])
+        at, within = places(here, there, rows)
+        shown = max_pool2d(here.content.float(), here.content.shape[1] // rows) > 0
+        chosen = (within & shown).flatten(1)
+        if chosen.sum() < 2:
+            return student.sum() * 0
+        maps = teacher.transpose(1, 2).unflatten(2, (rows, rows))
+        other = grid_sample(maps, at, mode="bilinear", padding_mode="border", align_corners=False)
+        key = self.teacher.place.project(other.flatten(2).transpose(1, 2)[chosen])
+        query = self.student.place.project(student[chosen])
+        return cross_entropy(query @ key.T / recipe.student_temperature, torch.arange(len(key)))
+
+    @torch.no_grad()
+    def move_teacher(self, momentum: float) -> None:
+        """The teacher follows the student."""
+        pairs = zip(self.teacher.parameters(), self.student.parameters(), strict=True)
+        for slow, fast in pairs:
+            slow.mul_(momentum).add_(fast, alpha=1 - momentum)
+
+
+def sinkhorn(
+    scores: Float[Tensor, "n prototypes"], temperature: float, rounds: int = 3
+) -> Float[Tensor, "n prototypes"]:
+    """The teacher's targets: soft assignments in which every prototype is used alike (SwAV, DINOv2).
+
+    Args:
+        scores: cosines to the prototypes.
+        temperature: the smaller, the harder the assignments.
+        rounds: of making columns and rows equal in turn.
+
+    Returns:
+        Rows that add up to 1.
+    """
+    count, prototypes = scores.shape
+    share = ((scores - scores.max()) / temperature).exp()
+    for _ in range(rounds):
+        share = share / (share.sum(dim=0, keepdim=True) * prototypes).clamp(min=1e-12)
+        share = share / (share.sum(dim=1, keepdim=True) * count).clamp(min=1e-12)
+    return share * count
+
+
+def _koleo(tokens: Float[Tensor, "b width"]) -> Float[Tensor, ""]:
+    """Minus the mean log distance of every picture to its nearest (DINOv2, section 4)."""
+    unit = normalize(tokens, dim=1)
+    with torch.no_grad():
+        nearest = (unit @ unit.T).fill_diagonal_(-2).argmax(dim=1)
+    return -torch.log((unit - unit[nearest]).norm(dim=1) + 1e-6).mean()
