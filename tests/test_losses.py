@@ -130,12 +130,11 @@ def test_coverage_loss_is_equation_12(logits: Tensor, targets: Targets) -> None:
     expected = []
     for b in range(B):
         index = points_of(targets, b)
-        expected.append(
-            mean([
-                abs(sum(sigmoid(float(logits[b, k, i])) - float(targets.part[b, i] == a) for i in index) / len(index))
-                for k, a in matched(b)
-            ])
-        )  # fmt: skip
+        terms = []
+        for k, a in matched(b):
+            excess = [sigmoid(float(logits[b, k, i])) - float(targets.part[b, i] == a) for i in index]
+            terms.append(abs(sum(excess) / len(index)))
+        expected.append(mean(terms))
     found = coverage_loss(logits, targets.masks, targets.labelled, pairs_of(PI, torch.float64))
     assert found.item() == pytest.approx(mean(expected), rel=1e-12)
 

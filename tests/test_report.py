@@ -32,8 +32,22 @@ def test_a_name_with_markup_stays_text():
 
 
 def test_readme_shows_the_committed_table():
-    table = (paths.TABLES / "table2.md").read_text().strip()
+    table = report.main_table(pd.read_csv(paths.TABLES / "table2.csv"))
     assert table in (paths.ROOT / "README.md").read_text()
+
+
+def test_main_table_has_a_row_a_method_and_an_interval_for_the_average():
+    columns = ["method", "test_set", "metric", "value", "low", "high", "n"]
+    rows = [
+        ("A", "compat", "mIoU", 0.5, 0.4, 0.6, 3),
+        ("A", "compat", "LA-mIoU", 0.25, 0.2, 0.3, 3),
+        ("A", "average", "mIoU", 0.5, 0.4, 0.6, 3),
+        ("B", "compat", "mIoU", 0.125, 0.1, 0.2, 3),
+    ]
+    lines = report.main_table(pd.DataFrame(rows, columns=columns)).splitlines()
+    assert lines[0] == "| method | compat (3) | average (3) |"
+    assert lines[2] == "| A | 0.500 / 0.250 | 0.500 [0.400, 0.600] / – |"
+    assert lines[3] == "| B | 0.125 / – | – |"
 
 
 def test_the_paper_numbers_average_as_printed():

@@ -1,5 +1,7 @@
 """ALIGN-Parts: points with two kinds of features in, named part candidates out (section 3.1)."""
 
+import contextlib
+import io
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -176,7 +178,8 @@ class AlignParts(
                         f"{folder / name}: no such file; train a model with: dvc repro train"
                     )
         try:
-            return super().from_pretrained(str(pretrained_model_name_or_path), **options)
+            with contextlib.redirect_stdout(io.StringIO()):  # the hub's client prints that it loads
+                return super().from_pretrained(str(pretrained_model_name_or_path), **options)
         except (SafetensorError, RuntimeError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise AlignPartsError(f"{folder}: not an AlignParts model: {reason}") from None

@@ -63,3 +63,33 @@ def page(title: str, sections: list[tuple[str, str]]) -> str:
         f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n"
         f"<body><h1>{html.escape(title)}</h1>\n{body}\n</body></html>\n"
     )
+
+
+def main_table(table: pd.DataFrame) -> str:
+    """Table 2 as a Markdown table, a row a method: mIoU / LA-mIoU by test set, intervals for the average.
+
+    Args:
+        table: the long table: method, test_set, metric, value, low, high, n.
+    """
+    sets = [
+        name for name in ("compat", "find3d", "partnet", "average", "heldout") if name in set(table.test_set)
+    ]
+    counts = table[table.metric == "mIoU"].groupby("test_set").n.max()
+    head = ["method", *(f"{name} ({counts[name]})" for name in sets)]
+    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
+    for method, rows in table.groupby("method", sort=False):
+        lines.append(" | ".join([str(method), *(_cell(rows[rows.test_set == name]) for name in sets)]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _cell(rows: pd.DataFrame) -> str:
+    said = []
+    for metric in ("mIoU", "LA-mIoU"):
+        found = rows[(rows.metric == metric) & rows.value.notna()]
+        if len(found):
+            one = found.iloc[0]
+            interval = f" [{one.low:.3f}, {one.high:.3f}]" if one.test_set in ("average", "heldout") else ""
+            said.append(f"{one.value:.3f}{interval}")
+        else:
+            said.append("–")
+    return "–" if said == ["–", "–"] else " / ".join(said)

@@ -49,19 +49,19 @@ class Recipe:
 
     steps: int = 600
     batch_size: int = 16
-    lr: float = 5e-4
+    lr: float = 1e-3
     seed: int = 0
     weight_decay: float = 0.04
-    large: float = 0.72
+    large: float = 0.57
     small: float = 0.43
     hidden_share: float = 0.4
-    prototypes: int = 512
+    prototypes: int = 256
     momentum: float = 0.98
     teacher_temperature: float = 0.05
     student_temperature: float = 0.1
-    koleo: float = 0.1
-    pictures: float = 1.0
-    patches: float = 1.0
+    koleo: float = 0.02
+    pictures: float = 0.1
+    patches: float = 0.1
     place: float = 1.0
     large_area: tuple[float, float] = (0.4, 1.0)
     small_area: tuple[float, float] = (0.1, 0.4)

@@ -6,7 +6,7 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, bent, chance, pick
 from alignparts.corpus.procedural.materials import Material
-from alignparts.corpus.procedural.mesh import Mesh, Vector, merge, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Scalar, Vector, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import box, cylinder
 from alignparts.corpus.procedural.vessels import (
     made_of,
@@ -17,7 +17,7 @@ from alignparts.corpus.procedural.vessels import (
 Placed = list[tuple[str, Mesh, Material]]
 
 
-def shell(w: float, h: float, d: float, wall: float) -> Mesh:
+def shell(w: Scalar, h: Scalar, d: Scalar, wall: Scalar) -> Mesh:
     """A cabinet of four walls and a back about the origin, open towards +z."""
     sides = [box((wall, h, d), (s * (w - wall) / 2, 0, 0)) for s in (-1, 1)]
     ends = [box((w - 2 * wall, wall, d), (0, s * (h - wall) / 2, 0)) for s in (-1, 1)]
@@ -29,7 +29,7 @@ def enamel(rng: np.random.Generator) -> Material:
     return made_of(rng, "paint", "metal", "metal", "plastic")
 
 
-def grip(rng: np.random.Generator, length: float, out: float, upright: bool, thick: float) -> Mesh:
+def grip(rng: np.random.Generator, length: Scalar, out: Scalar, upright: bool, thick: Scalar) -> Mesh:
     """A long pull about the origin that stands out towards +z: bar, bow, slab or recessed lip."""
     kind = pick(rng, ["bar", "bow", "slab", "square", "lip"])
     half = length / 2
@@ -55,7 +55,7 @@ def grip(rng: np.random.Generator, length: float, out: float, upright: bool, thi
     return rotate(mesh, "z", np.pi / 2) if upright else mesh
 
 
-def knob(rng: np.random.Generator, r: float) -> Callable[[Vector], Mesh]:
+def knob(rng: np.random.Generator, r: Scalar) -> Callable[[Vector], Mesh]:
     """A maker of control knobs that stand out towards +z at a point."""
     out = r * rng.uniform(0.6, 1.2)
     kind = pick(rng, ["plain", "wing", "flute", "cap"])
@@ -71,13 +71,13 @@ def knob(rng: np.random.Generator, r: float) -> Callable[[Vector], Mesh]:
     return lambda at: move(turned, at)
 
 
-def swing(pieces: Placed, axis: str, angle: float, hinge: Vector) -> Placed:
+def swing(pieces: Placed, axis: str, angle: Scalar, hinge: Vector) -> Placed:
     """A door with all that is on it, turned about its hinge."""
     return [(part, rotate(mesh, axis, angle, hinge), material) for part, mesh, material in pieces]
 
 
 def feet(
-    rng: np.random.Generator, a: Assembly, w: float, d: float, y: float, size: float, part: str = "foot"
+    rng: np.random.Generator, a: Assembly, w: Scalar, d: Scalar, y: Scalar, size: Scalar, part: str = "foot"
 ) -> None:
     """Four feet whose tops reach up to height `y`."""
     material = made_of(rng, "rubber", "plastic", "metal")

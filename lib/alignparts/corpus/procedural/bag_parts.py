@@ -3,7 +3,7 @@
 import numpy as np
 
 from alignparts.corpus.procedural.materials import Material
-from alignparts.corpus.procedural.mesh import Mesh
+from alignparts.corpus.procedural.mesh import Mesh, Scalar
 from alignparts.corpus.procedural.toolkit import (
     curved_sheet,
     loft,
@@ -19,7 +19,7 @@ def cloth_or_leather(rng: np.random.Generator) -> Material:
 
 
 def sack(
-    w: np.ndarray, d: np.ndarray, y: np.ndarray, corner: float, caps: bool = True, lean: float = 0.0
+    w: np.ndarray, d: np.ndarray, y: np.ndarray, corner: Scalar, caps: bool = True, lean: Scalar = 0.0
 ) -> Mesh:
     """A stuffed body through rounded rectangles of widths `w` and depths `d` at heights `y`."""
     rings = []
@@ -29,7 +29,7 @@ def sack(
     return loft(np.array(rings), caps=caps)
 
 
-def ribbon(path: np.ndarray, side: np.ndarray, width: float, thick: float = 0.0) -> Mesh:
+def ribbon(path: np.ndarray, side: np.ndarray, width: Scalar, thick: Scalar = 0.0) -> Mesh:
     """A strap of `width` along a path (n, 3), spread along `side`; a sheet when `thick` is 0."""
     half = np.asarray(side, dtype=float) * width / 2
     sheet = curved_sheet(np.stack([path - half, path + half]))
@@ -43,7 +43,7 @@ def ribbon(path: np.ndarray, side: np.ndarray, width: float, thick: float = 0.0)
     return Mesh(mesh.vertices + stretch[:, None] * half, mesh.faces, mesh.uv)
 
 
-def arched(x: float, y: float, z: float, rise: float, lean: float, spread: float) -> np.ndarray:
+def arched(x: Scalar, y: Scalar, z: Scalar, rise: Scalar, lean: Scalar, spread: Scalar) -> np.ndarray:
     """A bow handle from (-x, y, z) to (x, y, z), `rise` high, tipped by `lean`, narrowed by `spread`."""
     kind = [
         (-x, 0),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, bent, chance, pick
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import box, cylinder, lathe, rod, rounded_box, sphere, torus
 from alignparts.corpus.procedural.vessels import (
     around,
@@ -67,13 +67,13 @@ def _wheeled(rng: np.random.Generator, a: Assembly) -> None:
         a.add("foot", box((w * low * 0.7, 0.07, 0.04), (0, 0.035, low * d * 0.4)), material)
 
 
-def _square_ring(w: float, d: float, h: float, t: float) -> Mesh:
+def _square_ring(w: Scalar, d: Scalar, h: Scalar, t: Scalar) -> Mesh:
     """A rectangular frame lying level, its underside at y = 0."""
     sides = [box((w, h, t), (0, h / 2, s * (d - t) / 2)) for s in (-1, 1)]
     return merge(*sides, *[box((t, h, d), (s * (w - t) / 2, h / 2, 0)) for s in (-1, 1)])
 
 
-def _wire(rng: np.random.Generator, a: Assembly, r: float, h: float) -> None:
+def _wire(rng: np.random.Generator, a: Assembly, r: Scalar, h: Scalar) -> None:
     low, material = r * rng.uniform(0.65, 1.0), made_of(rng, "metal", "paint")
     t, n = r * rng.uniform(0.025, 0.05), int(rng.integers(10, 22))
     if chance(rng, 0.4):
@@ -94,7 +94,7 @@ def _wire(rng: np.random.Generator, a: Assembly, r: float, h: float) -> None:
         )
 
 
-def _slatted(rng: np.random.Generator, a: Assembly, r: float, h: float) -> None:
+def _slatted(rng: np.random.Generator, a: Assembly, r: Scalar, h: Scalar) -> None:
     wood = made_of(rng, "wood", "metal", "plastic")
     lift = h * rng.uniform(0.06, 0.14)
     a.add(

@@ -7,13 +7,13 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material, glass, screen
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import box, cylinder, extrude, lathe, panel, rounded_box, tube
 from alignparts.corpus.procedural.vessels import made_of, section, spline
 
 
 def _lens(
-    rng: np.random.Generator, a: Assembly, r: float, length: float, at: np.ndarray, material: Material
+    rng: np.random.Generator, a: Assembly, r: Scalar, length: Scalar, at: np.ndarray, material: Material
 ) -> None:
     """A lens barrel of steps along +z with ribbed rings and its front glass."""
     n = int(rng.integers(2, 5))

@@ -4,7 +4,7 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material, glass
-from alignparts.corpus.procedural.mesh import Mesh, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Scalar, move, rotate
 from alignparts.corpus.procedural.toolkit import (
     box,
     curved_sheet,
@@ -16,7 +16,7 @@ from alignparts.corpus.procedural.toolkit import (
 from alignparts.corpus.procedural.vessels import made_of, section, spline
 
 
-def hand(rng: np.random.Generator, style: str, length: float, wide: float, thick: float) -> Mesh:
+def hand(rng: np.random.Generator, style: str, length: Scalar, wide: Scalar, thick: Scalar) -> Mesh:
     """A clock hand in the x-y plane that points up from the origin."""
     w, n = wide / 2, length
     outlines = {
@@ -36,7 +36,9 @@ def hand(rng: np.random.Generator, style: str, length: float, wide: float, thick
     return extrude(np.array(outlines[style]), thick)
 
 
-def dial(rng: np.random.Generator, a: Assembly, r: float, z: float, plate: Mesh, half: float = 1.0) -> None:
+def dial(
+    rng: np.random.Generator, a: Assembly, r: Scalar, z: Scalar, plate: Mesh, half: Scalar = 1.0
+) -> None:
     """Dial plate, marks and hands facing +z about (0, 0, z); `half` squeezes the marks of square dials."""
     paper = made_of(rng, "paint", "paint", "ceramic", "wood", "metal", "paper_or_label")
     a.add("face", plate, paper)
@@ -79,7 +81,9 @@ def dial(rng: np.random.Generator, a: Assembly, r: float, z: float, plate: Mesh,
     a.add("axis", cylinder(wide * rng.uniform(0.7, 1.1), r * 0.12, (0, 0, z + r * 0.05), 12, axis="z"), steel)
 
 
-def round_movement(rng: np.random.Generator, a: Assembly, r: float, depth: float, material: Material) -> None:
+def round_movement(
+    rng: np.random.Generator, a: Assembly, r: Scalar, depth: Scalar, material: Material
+) -> None:
     """A round movement with its axis along z about the origin: rim, back, dial, maybe a glass."""
     rim = r * rng.uniform(0.06, 0.2)
     kind = pick(rng, ["round", "square", "step", "torus"])
@@ -118,7 +122,7 @@ def round_movement(rng: np.random.Generator, a: Assembly, r: float, depth: float
         a.add("glass", move(rotate(dome, "x", np.pi / 2), (0, 0, z + d * 0.05)), glass(rng))
 
 
-def dial_plate(rng: np.random.Generator, r: float, thick: float) -> Mesh:
+def dial_plate(rng: np.random.Generator, r: Scalar, thick: Scalar) -> Mesh:
     """A dial plate facing +z: round, square or polygonal."""
     kind = pick(rng, ["round", "square", "polygon", "flower"])
     disc = cylinder(r, thick, segments=int(rng.integers(6, 13)) if kind == "polygon" else 48)
@@ -129,7 +133,7 @@ def dial_plate(rng: np.random.Generator, r: float, thick: float) -> Mesh:
     return rotate(disc, "x", np.pi / 2)
 
 
-def flat_frame(outer: np.ndarray, inner: np.ndarray, depth: float) -> Mesh:
+def flat_frame(outer: np.ndarray, inner: np.ndarray, depth: Scalar) -> Mesh:
     """A flat frame between two polygons of as many points, `depth` thick about z = 0."""
     rings = [
         np.column_stack([p, np.full(len(p), z)])

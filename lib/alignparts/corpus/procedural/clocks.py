@@ -146,9 +146,11 @@ def _mantel(rng: np.random.Generator, a: Assembly) -> None:
         a.add("base", box((wide * 1.08, h * 0.07, d * 1.3), (0, -h * 0.03, 0), bevel=h * 0.01), wood)
     else:
         wide = float(np.ptp(shape[:, 0])) * 0.42
-        for x in (-wide, wide):
+        for side in (-wide, wide):
             for z in (-d * 0.35, d * 0.35):
-                a.add("foot", sphere(h * 0.04, (x, -h * 0.02, z), segments=8), made_of(rng, "metal", "wood"))
+                a.add(
+                    "foot", sphere(h * 0.04, (side, -h * 0.02, z), segments=8), made_of(rng, "metal", "wood")
+                )
 
 
 def _digital(rng: np.random.Generator, a: Assembly) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material, screen
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, move
 from alignparts.corpus.procedural.toolkit import (
     box,
     cylinder,
@@ -30,7 +30,7 @@ from alignparts.corpus.procedural.vessels import (
 
 
 def _stand(
-    rng: np.random.Generator, a: Assembly, w: float, h: float, depth: float, material: Material
+    rng: np.random.Generator, a: Assembly, w: Scalar, h: Scalar, depth: Scalar, material: Material
 ) -> None:
     """A foot below a screen whose lower edge is at y = -h / 2."""
     low = -h / 2
@@ -249,7 +249,7 @@ def display(rng: np.random.Generator) -> list[Piece]:
     return a.pieces
 
 
-def _curved(mesh: Mesh, w: float, curve: float) -> Mesh:
+def _curved(mesh: Mesh, w: Scalar, curve: Scalar) -> Mesh:
     """The mesh bent about the vertical by displacing it along z."""
     v = mesh.vertices.copy()
     v[:, 2] += curve * w * 0.5 * (v[:, 0] / w * 2) ** 2 * 0.5

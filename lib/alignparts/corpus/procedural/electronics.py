@@ -5,7 +5,7 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import glass, keys, screen
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import (
     box,
     cylinder,
@@ -35,7 +35,7 @@ def laptop(rng: np.random.Generator) -> list[Piece]:
         body = Mesh(v, body.faces, body.uv)
     slope = 0.45 * t / d if wedge else 0.0
 
-    def lay(mesh: Mesh, x: float, z: float, lift: float = 0.0) -> Mesh:
+    def lay(mesh: Mesh, x: Scalar, z: Scalar, lift: Scalar = 0.0) -> Mesh:
         """A flat piece set on the deck at (x, z)."""
         high = t * (1 - 0.45 * (z / d + 0.5)) if wedge else t
         return move(rotate(mesh, "x", slope), (x, high + lift, z))

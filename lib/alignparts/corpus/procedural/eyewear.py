@@ -4,14 +4,14 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material, glass
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, mirror, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, mirror, move, rotate
 from alignparts.corpus.procedural.toolkit import box, curved_sheet, cylinder, sphere, tube
 from alignparts.corpus.procedural.vessels import made_of, spline
 
 _SHAPES = ("round", "oval", "square", "aviator", "cat", "wayfarer", "narrow", "hexagon")
 
 
-def _lens_outline(shape: str, w: float, h: float, rng: np.random.Generator) -> np.ndarray:
+def _lens_outline(shape: str, w: Scalar, h: Scalar, rng: np.random.Generator) -> np.ndarray:
     """Rim of one lens (n, 2) about the origin; the nose is at -x."""
     t = np.linspace(0, 2 * np.pi, 29)[:-1]
     x, y = np.cos(t), np.sin(t)
@@ -56,13 +56,8 @@ def eyeglasses(rng: np.random.Generator) -> list[Piece]:
     if chance(rng, 0.5):
         tint = made_of(rng, "plastic", "glass")
         tint.image = None
-        tint.base_color = (
-            *[
-                float(v)
-                for v in rng.uniform(0.03, 0.35) * np.array([1, rng.uniform(0.7, 1), rng.uniform(0.6, 1)])
-            ],
-            0.85,
-        )
+        dark, warm = rng.uniform(0.03, 0.35), rng.uniform(0.6, 1)
+        tint.base_color = (dark, dark * rng.uniform(0.7, 1), dark * warm, 0.85)
     bulge = 0.002
     rings = np.stack(
         [np.column_stack([rim * k, np.full(len(rim), bulge * (1 - k**2))]) for k in (1.0, 0.7, 0.35, 0.0)]

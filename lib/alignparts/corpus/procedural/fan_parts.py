@@ -5,7 +5,7 @@ import numpy as np
 from alignparts.corpus.procedural.appliance_parts import Placed
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material
-from alignparts.corpus.procedural.mesh import Mesh, merge, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Scalar, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import (
     curved_sheet,
     cylinder,
@@ -14,15 +14,13 @@ from alignparts.corpus.procedural.toolkit import (
     tube,
 )
 from alignparts.corpus.procedural.vessels import (
-    around,
     made_of,
-    polar,
     solid,
     spline,
 )
 
 
-def blade(rng: np.random.Generator, kind: str, length: float, wide: float) -> Mesh:
+def blade(rng: np.random.Generator, kind: str, length: Scalar, wide: Scalar) -> Mesh:
     """A fan blade along +x from near the axis (+z), pitched."""
     r = np.linspace(0.16, 1.0, 9)
     half = {
@@ -48,9 +46,9 @@ def blade(rng: np.random.Generator, kind: str, length: float, wide: float) -> Me
 def caged_head(
     rng: np.random.Generator,
     a: Assembly,
-    r: float,
+    r: Scalar,
     center: np.ndarray,
-    tilt: float,
+    tilt: Scalar,
     caged: bool,
     metal: Material,
 ) -> None:
@@ -78,12 +76,8 @@ def caged_head(
         spokes = []
         for s in (-1, 1):
             rows = [(r * 0.16, s * depth * 0.62), (r * 0.7, s * depth * 0.58), (r, s * depth * 0.1)]
-            spokes += around(
-                wires,
-                lambda t, rows=rows: tube(
-                    [polar(q, t, y) for q, y in rows], r * 0.008, segments=3, caps=False
-                ),
-            )
+            wire = tube([(q, y, 0) for q, y in rows], r * 0.008, segments=3, caps=False)
+            spokes += [rotate(wire, "y", 2 * np.pi * k / wires) for k in range(wires)]
             rings = [torus(q, r * 0.01, (0, y, 0), segments=26, sides=4) for q, y in rows]
             spokes += [*rings, cylinder(r * 0.17, r * 0.02, (0, s * depth * 0.62, 0), 18)]
         spokes.append(torus(r * 1.01, r * 0.022, segments=32, sides=6))

@@ -6,7 +6,7 @@ from alignparts.corpus.procedural.fan_parts import blade, caged_head
 from alignparts.corpus.procedural.fittings import Assembly, bent, chance, pick
 from alignparts.corpus.procedural.lamp_parts import bulb, foot_disc, glow
 from alignparts.corpus.procedural.materials import glass
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import (
     box,
     cylinder,
@@ -113,7 +113,7 @@ def _ceiling(rng: np.random.Generator, a: Assembly) -> None:
                 )
 
 
-def _standing(rng: np.random.Generator, a: Assembly, tall: float) -> None:
+def _standing(rng: np.random.Generator, a: Assembly, tall: Scalar) -> None:
     r = rng.uniform(0.18, 0.26)
     metal = made_of(rng, "plastic", "metal", "paint")
     center = np.array([0, tall * 1.0 + r * 0.0, 0])

@@ -5,7 +5,7 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick, smooth
 from alignparts.corpus.procedural.materials import Material
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import box, cylinder, rod, sphere, torus, tube
 from alignparts.corpus.procedural.vessels import around, made_of, polar, section, slab, solid, spline
 
@@ -14,7 +14,7 @@ def _finish(rng: np.random.Generator) -> Material:
     return made_of(rng, "metal", "metal", "metal", "metal", "paint", "plastic")
 
 
-def _spout_path(rng: np.random.Generator, style: str, r: float) -> np.ndarray:
+def _spout_path(rng: np.random.Generator, style: str, r: Scalar) -> np.ndarray:
     """Middle line (n, 3) of a spout that starts at the origin, goes up, then forwards (+z), to the basin."""
     reach, rise = r * rng.uniform(4, 8), r * rng.uniform(4, 11)
     if style == "gooseneck":
@@ -47,7 +47,7 @@ def _spout_path(rng: np.random.Generator, style: str, r: float) -> np.ndarray:
     return np.column_stack([np.zeros(len(path)), path[:, 1], path[:, 0]])
 
 
-def _switch(rng: np.random.Generator, kind: str, r: float) -> Mesh:
+def _switch(rng: np.random.Generator, kind: str, r: Scalar) -> Mesh:
     """A handle that stands on y = 0 and points up; levers point towards +z."""
     stem = cylinder(r * 0.45, r * 1.2, (0, r * 0.4, 0), 14)
     if kind == "cross":
@@ -86,7 +86,7 @@ def _switch(rng: np.random.Generator, kind: str, r: float) -> Mesh:
     return merge(solid([(r, 0), (r * 0.9, r)], 16), ring)
 
 
-def _column(rng: np.random.Generator, r: float, h: float) -> Mesh:
+def _column(rng: np.random.Generator, r: Scalar, h: Scalar) -> Mesh:
     kind = pick(rng, ["plain", "collar", "classic", "square"])
     if kind == "square":
         return box((r * 1.9, h, r * 1.9), (0, h / 2, 0), bevel=r * 0.15)
@@ -240,13 +240,13 @@ def faucet(rng: np.random.Generator) -> list[Piece]:
         if chance(rng, 0.85):
             a.add("mouth", rod(end - heading * r * 0.3, end + heading * r * 0.5, thin * 1.12, sides=14), trim)
     if style in ("double", "bridge"):
-        seed, valve = (
+        seed, turned = (
             int(rng.integers(1 << 30)),
             pick(rng, ["cross", "knob", "lever", "blade", "wheel", "lever"]),
         )
         for s in (-1, 1):
-            one = _switch(np.random.default_rng(seed), valve, r * 0.9)
-            turn = s * rng.uniform(0.6, 1.6) if valve in ("lever", "blade") else 0.0
+            one = _switch(np.random.default_rng(seed), turned, r * 0.9)
+            turn = s * rng.uniform(0.6, 1.6) if turned in ("lever", "blade") else 0.0
             rise = r * 1.6 if style == "double" else 0.0
             if style == "double":
                 a.add(
@@ -256,7 +256,7 @@ def faucet(rng: np.random.Generator) -> list[Piece]:
             else:
                 y = h + r * 0.95
             a.add(
-                "lever" if valve in ("lever", "blade") else "valve",
+                "lever" if turned in ("lever", "blade") else "valve",
                 move(rotate(one, "y", turn), (s * span, y, 0)),
                 trim,
             )

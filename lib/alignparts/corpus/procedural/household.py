@@ -5,7 +5,7 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import glass, paper_or_label
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import box, curved_sheet, cylinder, lathe, rod, sphere, torus, tube
 from alignparts.corpus.procedural.vessels import (
     hollow,
@@ -33,7 +33,7 @@ _MUG_SHAPES = (
 )
 
 
-def _mug_profile(rng: np.random.Generator, shape: str, r: float, h: float) -> np.ndarray:
+def _mug_profile(rng: np.random.Generator, shape: str, r: Scalar, h: Scalar) -> np.ndarray:
     k = rng.uniform(0.7, 0.9)
     walls = {
         "straight": [(r * 0.92, 0), (r, h * 0.05), (r, h)],
@@ -123,7 +123,7 @@ def mug(rng: np.random.Generator) -> list[Piece]:
 
 
 def _bottle_profile(
-    rng: np.random.Generator, style: str, r: float, h: float
+    rng: np.random.Generator, style: str, r: Scalar, h: Scalar
 ) -> tuple[np.ndarray, np.ndarray]:
     """Outer profiles of body and neck, (n, 2) each; they meet in one point."""
     neck = r * {"wine": 0.34, "beer": 0.4, "water": 0.45, "flask": 0.5, "jar": 0.85, "dispenser": 0.4}.get(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, bent, chance, pick
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import box, cylinder, lathe, rod, sphere, tube
 from alignparts.corpus.procedural.vessels import (
     around,
@@ -21,7 +21,7 @@ from alignparts.corpus.procedural.vessels import (
 )
 
 
-def _knob(rng: np.random.Generator, size: float) -> Mesh:
+def _knob(rng: np.random.Generator, size: Scalar) -> Mesh:
     """A lid knob standing on y = 0."""
     kind = pick(rng, ["ball", "mushroom", "bar", "cone", "loop"])
     if kind == "ball":

@@ -5,7 +5,7 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material
-from alignparts.corpus.procedural.mesh import Mesh, merge, move, scale
+from alignparts.corpus.procedural.mesh import Mesh, Scalar, merge, move, scale
 from alignparts.corpus.procedural.toolkit import box, cylinder, lathe, rod, sphere, torus, tube
 from alignparts.corpus.procedural.vessels import (
     around,
@@ -29,7 +29,7 @@ def glow(rng: np.random.Generator) -> Material:
     return material
 
 
-def bulb(rng: np.random.Generator, r: float) -> Mesh:
+def bulb(rng: np.random.Generator, r: Scalar) -> Mesh:
     """A light bulb of radius `r` that stands on y = 0: pear, globe, candle, tube or spiral."""
     kind = pick(rng, ["pear", "globe", "candle", "tube", "spiral"], [4, 2, 2, 1, 0.6])
     if kind == "spiral":
@@ -48,7 +48,7 @@ def bulb(rng: np.random.Generator, r: float) -> Mesh:
     return solid(spline(rows[kind], 10), 12)
 
 
-def foot_disc(rng: np.random.Generator, r: float, h: float) -> Mesh:
+def foot_disc(rng: np.random.Generator, r: Scalar, h: Scalar) -> Mesh:
     """A weighted foot of radius `r` and height `h` on y = 0: disc, dome, steps, square plate or bell."""
     kind = pick(rng, ["disc", "dome", "steps", "plate", "bell"])
     if kind == "plate":
@@ -63,7 +63,7 @@ def foot_disc(rng: np.random.Generator, r: float, h: float) -> Mesh:
     return solid(profile, int(rng.choice([16, 24, 32])))
 
 
-def reflector(rng: np.random.Generator, r: float, length: float) -> tuple[str, Mesh]:
+def reflector(rng: np.random.Generator, r: Scalar, length: Scalar) -> tuple[str, Mesh]:
     """A metal shade that opens downwards from the origin: (part, mesh)."""
     kind = pick(rng, ["cone", "dome", "bell", "can", "bar"])
     if kind == "bar":
@@ -79,7 +79,7 @@ def reflector(rng: np.random.Generator, r: float, length: float) -> tuple[str, M
     return "shade", merge(wall, cylinder(tip[0], 0.02 * length, (0, tip[1], 0), 16))
 
 
-def _fabric_shade(rng: np.random.Generator, r: float, h: float) -> tuple[Mesh, float]:
+def _fabric_shade(rng: np.random.Generator, r: Scalar, h: Scalar) -> tuple[Mesh, Scalar]:
     """An open shade between y = 0 and `h`, and its radius at the top."""
     kind = pick(
         rng,
@@ -101,7 +101,7 @@ def _fabric_shade(rng: np.random.Generator, r: float, h: float) -> tuple[Mesh, f
     return mesh, top * (0.6 if kind == "oval" else 1.0)
 
 
-def _socket(a: Assembly, p: np.ndarray, up: float, r: float, material: Material) -> np.ndarray:
+def _socket(a: Assembly, p: np.ndarray, up: Scalar, r: Scalar, material: Material) -> np.ndarray:
     """A bulb holder that stands at `p`; gives the point its bulb starts at."""
     a.add("socket", cylinder(r, r * 2.6, p + [0, up * r * 1.2, 0], 14), material)
     return p + np.array([0, up * r * 2.4, 0])
@@ -111,7 +111,7 @@ def head(
     rng: np.random.Generator,
     a: Assembly,
     p: np.ndarray,
-    size: float,
+    size: Scalar,
     upward: bool,
     simple: bool = False,
     bowl: bool = False,
@@ -255,7 +255,7 @@ def head(
         )
 
 
-def lantern(rng: np.random.Generator, a: Assembly, p: np.ndarray, size: float, hanging: bool) -> None:
+def lantern(rng: np.random.Generator, a: Assembly, p: np.ndarray, size: Scalar, hanging: bool) -> None:
     """A lantern of glass in a frame, standing on `p` or hanging from it; `size` is its half width."""
     s, n = size, int(rng.choice([4, 4, 6, 8]))
     h, flare = s * rng.uniform(1.6, 2.6), rng.uniform(1.0, 1.45)
@@ -294,12 +294,12 @@ def lantern(rng: np.random.Generator, a: Assembly, p: np.ndarray, size: float, h
         )
 
 
-def _yaw(angle: float) -> np.ndarray:
+def _yaw(angle: Scalar) -> np.ndarray:
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
 
-def power_cord(rng: np.random.Generator, a: Assembly, start: np.ndarray, size: float) -> None:
+def power_cord(rng: np.random.Generator, a: Assembly, start: np.ndarray, size: Scalar) -> None:
     """Append a cord that leaves `start` and lies on the ground, at times with its plug."""
     mesh, end, heading = on_ground(rng, start, size * rng.uniform(0.8, 1.8), size * 0.02)
     a.add("cord", mesh, made_of(rng, "plastic", "rubber"))

@@ -6,9 +6,9 @@ import numpy as np
 from alignparts.corpus.procedural.appliance_parts import Placed, enamel, feet, grip, knob, shell, swing
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import glass, screen
-from alignparts.corpus.procedural.mesh import Piece, merge, move
+from alignparts.corpus.procedural.mesh import Piece, Scalar, merge, move, rotate
 from alignparts.corpus.procedural.toolkit import box, cylinder, rod, torus, tube
-from alignparts.corpus.procedural.vessels import around, made_of, polar, ring_frame, solid
+from alignparts.corpus.procedural.vessels import made_of, ring_frame, solid
 
 
 def oven(rng: np.random.Generator) -> list[Piece]:
@@ -163,7 +163,7 @@ def oven(rng: np.random.Generator) -> list[Piece]:
     return a.pieces
 
 
-def _burners(rng: np.random.Generator, a: Assembly, w: float, d: float, y: float, backguard: bool) -> None:
+def _burners(rng: np.random.Generator, a: Assembly, w: Scalar, d: Scalar, y: Scalar, backguard: bool) -> None:
     kind = pick(rng, ["gas", "coil", "glass", "plate"])
     metal = made_of(rng, "metal", "rubber")
     spots = [(sx * w * 0.24, sz * d * 0.21) for sx in (-1, 1) for sz in (-1, 1)]
@@ -174,15 +174,11 @@ def _burners(rng: np.random.Generator, a: Assembly, w: float, d: float, y: float
         at = np.array([x, y, z + (d * 0.03 if backguard else 0)])
         if kind == "gas":
             crown = solid([(r * 0.45, 0), (r * 0.4, r * 0.15), (r * 0.25, r * 0.22)], 18)
-            bars = around(
-                4,
-                lambda t, r=r: merge(
-                    rod(polar(r * 0.3, t, r * 0.3), polar(r * 1.15, t, r * 0.3), r * 0.05, sides=4),
-                    rod(polar(r * 1.15, t, r * 0.32), polar(r * 1.15, t, -r * 0.02), r * 0.05, sides=4),
-                ),
-                np.pi / 4,
+            bar = merge(
+                rod((r * 0.3, r * 0.3, 0), (r * 1.15, r * 0.3, 0), r * 0.05, sides=4),
+                rod((r * 1.15, r * 0.32, 0), (r * 1.15, -r * 0.02, 0), r * 0.05, sides=4),
             )
-            mesh = merge(crown, *bars)
+            mesh = merge(crown, *[rotate(bar, "y", np.pi * (k + 0.5) / 2) for k in range(4)])
         elif kind == "coil":
             t = np.linspace(0, 6 * np.pi, 50)
             spiral = np.stack(

@@ -6,7 +6,7 @@ import numpy as np
 from alignparts.corpus.procedural.appliance_parts import Placed, enamel, feet, grip, shell, swing
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material, glass, screen
-from alignparts.corpus.procedural.mesh import Piece, move, rotate
+from alignparts.corpus.procedural.mesh import Piece, Scalar, move, rotate
 from alignparts.corpus.procedural.toolkit import (
     box,
     rounded_box,
@@ -16,10 +16,10 @@ from alignparts.corpus.procedural.vessels import (
     ring_frame,
 )
 
-_Door = tuple[str, float, float, float, float, int]  # kind, x0, x1, y0, y1, side of the hinge
+_Door = tuple[str, Scalar, Scalar, Scalar, Scalar, int]  # kind, x0, x1, y0, y1, side of the hinge
 
 
-def _layout(rng: np.random.Generator, style: str, w: float, h: float) -> list[_Door]:
+def _layout(rng: np.random.Generator, style: str, w: Scalar, h: Scalar) -> list[_Door]:
     """Doors over the front of a refrigerator w by h about the origin."""
     x0, x1, y0, y1 = -w / 2, w / 2, -h / 2, h / 2
     hand = int(rng.choice([-1, 1]))
@@ -44,7 +44,7 @@ def _layout(rng: np.random.Generator, style: str, w: float, h: float) -> list[_D
     return [*upper, ("drawer", x0, x1, y0, cut, 0)]
 
 
-def _inside(rng: np.random.Generator, a: Assembly, door: _Door, d: float, pale: Material) -> None:
+def _inside(rng: np.random.Generator, a: Assembly, door: _Door, d: Scalar, pale: Material) -> None:
     """Lining, shelves and boxes behind an open door."""
     kind, x0, x1, y0, y1, _ = door
     w, h, cx, cy = x1 - x0, y1 - y0, (x0 + x1) / 2, (y0 + y1) / 2

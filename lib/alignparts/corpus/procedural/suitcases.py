@@ -52,13 +52,10 @@ def suitcase(rng: np.random.Generator) -> list[Piece]:
         upright = chance(rng, 0.6)
         ribs = []
         for k in range(n):
-            at = (
-                (w * 0.82 * ((k + 0.5) / n - 0.5), y, 0)
-                if upright
-                else (0, y + h * 0.82 * ((k + 0.5) / n - 0.5), 0)
-            )
+            off = 0.82 * ((k + 0.5) / n - 0.5)
+            middle = (w * off, y, 0) if upright else (0, y + h * off, 0)
             size = (wide, h * 0.85, 0.012) if upright else (w * 0.85, wide, 0.012)
-            ribs.append(box(size, at, bevel=0.004))
+            ribs.append(box(size, middle, bevel=0.004))
         half_front = merge(half_front, *[move(r, (0, 0, d / 2)) for r in ribs])
         half_back = merge(half_back, *[move(r, (0, 0, -d / 2)) for r in ribs])
     lie = not trolley and chance(rng, 0.5)

@@ -4,7 +4,7 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, mirror, move, rotate
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, mirror, move, rotate
 from alignparts.corpus.procedural.toolkit import box, cylinder, extrude, outline, sphere, torus, tube
 from alignparts.corpus.procedural.vessels import made_of, solid, spline
 
@@ -13,7 +13,7 @@ def _grip(rng: np.random.Generator) -> Material:
     return made_of(rng, "wood", "wood", "plastic", "plastic", "rubber", "metal", "leather")
 
 
-def _bow(shape: str, center: np.ndarray, wide: float, tall: float, thick: float, flat: float) -> Mesh:
+def _bow(shape: str, center: np.ndarray, wide: Scalar, tall: Scalar, thick: Scalar, flat: Scalar) -> Mesh:
     """A finger ring in the x-y plane."""
     t = np.linspace(0, 2 * np.pi, 22)[:-1]
     x, y = np.cos(t), np.sin(t)
@@ -125,7 +125,7 @@ _BLADES: dict[str, list[tuple[float, float]]] = {
 }
 
 
-def _blade(rng: np.random.Generator, kind: str, length: float, height: float, thick: float) -> Mesh:
+def _blade(rng: np.random.Generator, kind: str, length: Scalar, height: Scalar, thick: Scalar) -> Mesh:
     """A blade along +x from the origin, its edge down and thinner than its spine."""
     points = np.array(_BLADES[kind]) * [length, height]
     if kind == "bread":
@@ -144,7 +144,7 @@ def _blade(rng: np.random.Generator, kind: str, length: float, height: float, th
     return Mesh(v, mesh.faces, mesh.uv)
 
 
-def _handle(rng: np.random.Generator, length: float, height: float, thick: float) -> tuple[Mesh, str]:
+def _handle(rng: np.random.Generator, length: Scalar, height: Scalar, thick: Scalar) -> tuple[Mesh, str]:
     """A handle along -x from the origin, and its kind."""
     kind = pick(rng, ["slab", "contour", "round", "wrapped", "turned"])
     if kind == "slab":

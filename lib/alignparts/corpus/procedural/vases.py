@@ -4,7 +4,7 @@ import numpy as np
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material
-from alignparts.corpus.procedural.mesh import Mesh, Piece, merge, move, rotate, scale
+from alignparts.corpus.procedural.mesh import Mesh, Piece, Scalar, merge, move, rotate, scale
 from alignparts.corpus.procedural.toolkit import curved_sheet, cylinder, lathe, rod, sphere, torus, tube
 from alignparts.corpus.procedural.vessels import (
     around,
@@ -19,7 +19,7 @@ from alignparts.corpus.procedural.vessels import (
 )
 
 
-def _plant(rng: np.random.Generator, r: float, top: float, h: float) -> Mesh:
+def _plant(rng: np.random.Generator, r: Scalar, top: Scalar, h: Scalar) -> Mesh:
     """Stems with leaves or flowers out of an opening of radius `r` at height `top`."""
     kind = pick(rng, ["leaves", "flowers", "grass", "bush", "succulent"])
     out = []
@@ -46,12 +46,8 @@ def _plant(rng: np.random.Generator, r: float, top: float, h: float) -> Mesh:
         )
         if kind == "flowers":
             out.append(tube(path, h * 0.012, segments=5))
-            out.append(
-                merge(
-                    sphere(h * 0.05, tip, segments=8),
-                    *around(5, lambda t, tip=tip: sphere(h * 0.05, tip + polar(h * 0.07, t), (1, 0.5, 1), 6)),
-                )
-            )
+            petals = [sphere(h * 0.05, tip + polar(h * 0.07, 1.2566 * k), (1, 0.5, 1), 6) for k in range(5)]
+            out.append(merge(sphere(h * 0.05, tip, segments=8), *petals))
         else:
             side = np.cross(path[-1] - path[0], [0, 1, 0])
             side /= max(np.linalg.norm(side), 1e-9)
@@ -237,7 +233,7 @@ def vase(rng: np.random.Generator) -> list[Piece]:
     return a.pieces
 
 
-def _stand_leg(ring: float, angle: float, y: float, r: float) -> np.ndarray:
+def _stand_leg(ring: Scalar, angle: Scalar, y: Scalar, r: Scalar) -> np.ndarray:
     """Path (n, 3) of a stand's leg from its ring down to the ground."""
     return spline(
         [polar(ring, angle, y), polar(ring + r * 0.12, angle, y * 0.5), polar(ring + r * 0.02, angle, 0)], 6

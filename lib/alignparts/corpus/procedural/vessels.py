@@ -184,14 +184,14 @@ def scatter(rng: np.random.Generator, options: Sequence[float]) -> float:
     return float(options[int(rng.integers(len(options)))] * rng.uniform(0.9, 1.1))
 
 
-def bail(x: float, y: float, rise: float, thickness: float, lean: float) -> Mesh:
+def bail(x: Scalar, y: Scalar, rise: Scalar, thickness: Scalar, lean: Scalar) -> Mesh:
     """A bow handle from (x, y) to (-x, y), `rise` high, tipped forward by `lean` radians."""
     t = np.linspace(0, np.pi, 15)
     path = np.stack([x * np.cos(t), y + rise * np.sin(t) ** 0.8, np.zeros(15)], axis=1)
     return rotate(tube(path, thickness, segments=8), "x", lean, (0, y, 0))
 
 
-def beak(profile: np.ndarray, mesh: Mesh, length: float, start: float) -> Mesh:
+def beak(profile: np.ndarray, mesh: Mesh, length: Scalar, start: Scalar) -> Mesh:
     """The rim of a vessel drawn out to a pouring lip along -x, above the height `start`."""
     v = mesh.vertices.copy()
     top = profile[-1, 1]
@@ -202,14 +202,14 @@ def beak(profile: np.ndarray, mesh: Mesh, length: float, start: float) -> Mesh:
     return Mesh(v, mesh.faces, mesh.uv)
 
 
-def loop_flat(x: float, out: float, half: float, y: float, thickness: float) -> Mesh:
+def loop_flat(x: Scalar, out: Scalar, half: Scalar, y: Scalar, thickness: Scalar) -> Mesh:
     """A side handle lying level at height `y` on a wall at `x`, `2 * half` wide, standing out by `out`."""
     path = [(x * 0.93, y, -half), (x + out, y, -half * 0.8), (x + out, y, half * 0.8), (x * 0.93, y, half)]
     return bent(path, thickness, out * 0.6, 8)
 
 
 def ring_frame(
-    w: float, h: float, left: float, right: float, top: float, low: float, depth: float, corner: float
+    w: Scalar, h: Scalar, left: Scalar, right: Scalar, top: Scalar, low: Scalar, depth: Scalar, corner: Scalar
 ) -> Mesh:
     """A flat frame about the origin in the x-y plane, front at z = `depth` / 2, with four border widths."""
     outer = outline(w, h, corner)
