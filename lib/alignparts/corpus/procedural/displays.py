@@ -2,6 +2,7 @@
 """Monitors and televisions."""
 
 import numpy as np
+import trimesh
 
 from alignparts.corpus.procedural.fittings import Assembly, chance, pick
 from alignparts.corpus.procedural.materials import Material, screen
@@ -218,13 +219,13 @@ def display(rng: np.random.Generator) -> list[Piece]:
         x0 = w * rng.choice([0.3, 0.0])
         knob = made_of(rng, "plastic", "metal")
         for k in range(n):
-            at = (x0 + (k - (n - 1) / 2) * size * 2.4, -h / 2 + low / 2, depth * 0.5 + x0 * curve * 0.25)
+            at = (x0 + (k - (n - 1) / 2) * size * 2.4, -h / 2 + low / 2, depth * 0.5)
             round_one = (
                 cylinder(size * 0.8, depth * 0.12 + 0.003, at, 14, axis="z")
                 if chance(rng, 0.4)
                 else box((size * 1.6, size, depth * 0.12 + 0.003), at)
             )
-            a.add("button", round_one, knob)
+            a.add("button", _curved(round_one, w, curve) if curve else round_one, knob)
     if tube_set and chance(rng, 0.6):
         for x in (-0.35, 0.35):
             for z in (-depth * 0.2, -deep * 0.5):
@@ -250,10 +251,16 @@ def display(rng: np.random.Generator) -> list[Piece]:
 
 
 def _curved(mesh: Mesh, w: Scalar, curve: Scalar) -> Mesh:
-    """The mesh bent about the vertical by displacing it along z."""
-    v = mesh.vertices.copy()
-    v[:, 2] += curve * w * 0.5 * (v[:, 0] / w * 2) ** 2 * 0.5
-    return Mesh(v, mesh.faces, mesh.uv)
+    """The mesh with its sides brought forward; faces wider than an eighth of `w` are cut first."""
+    v, f, uv = mesh.vertices, mesh.faces, mesh.uv
+    for _ in range(4):
+        wide = np.flatnonzero(np.ptp(v[f][..., 0], axis=1) > w / 8)
+        if len(wide) == 0:
+            break
+        v, f, attributes = trimesh.remesh.subdivide(v, f, face_index=wide, vertex_attributes={"uv": uv})
+        uv = attributes["uv"]
+    v = v + np.outer(curve * w * 0.25 * (v[:, 0] / w * 2) ** 2, [0, 0, 1])
+    return Mesh(v, np.asarray(f, dtype=np.int64), uv)
 
 
 CATEGORIES = {"display": display}

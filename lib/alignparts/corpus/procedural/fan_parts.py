@@ -63,7 +63,7 @@ def caged_head(
         (
             "hub",
             merge(
-                cylinder(r * 0.14, depth * 0.5, (0, 0, 0), 18, axis="z"),
+                cylinder(r * 0.14, depth * 0.8, (0, 0, -depth * 0.15), 18, axis="z"),
                 sphere(r * 0.13, (0, 0, depth * 0.25), (1, 1, 0.6), 12),
             ),
             blade_material,

@@ -63,9 +63,9 @@ def foot_disc(rng: np.random.Generator, r: Scalar, h: Scalar) -> Mesh:
     return solid(profile, int(rng.choice([16, 24, 32])))
 
 
-def reflector(rng: np.random.Generator, r: Scalar, length: Scalar) -> tuple[str, Mesh]:
-    """A metal shade that opens downwards from the origin: (part, mesh)."""
-    kind = pick(rng, ["cone", "dome", "bell", "can", "bar"])
+def reflector(rng: np.random.Generator, r: Scalar, length: Scalar, bar: bool = True) -> tuple[str, Mesh]:
+    """A metal shade (a light bar too, if `bar`) that opens downwards from the origin: (part, mesh)."""
+    kind = pick(rng, ["cone", "dome", "bell", "can", *(["bar"] if bar else [])])
     if kind == "bar":
         return "shade", box((r * 3.2, length * 0.22, r * 0.9), (r * 1.0, -length * 0.1, 0), bevel=r * 0.1)
     rows = {
@@ -235,7 +235,7 @@ def head(
     )
     if kind == "paper":
         material = made_of(rng, "fabric", "paint")
-    base = p + [0, up * socket_r * 0.4, 0]
+    base = p - [0, up * size * 0.02, 0]
     direction = -up if kind == "dome" and upward else up
     if kind == "dome" and upward:
         base = p + [0, size * 0.5, 0]

@@ -69,14 +69,14 @@ def _table(rng: np.random.Generator, a: Assembly) -> None:
             material,
         )
     parts.head(rng, a, np.array([0, h, 0]), h * rng.uniform(0.55, 1.0), upward=True)
-    if chance(rng, 0.15):
+    if base_h and chance(rng, 0.15):
         a.add(
             "switch",
             sphere(r * 0.08, (0, base_h, base_r * 0.7), segments=8),
             made_of(rng, "plastic", "metal"),
         )
     if chance(rng, 0.3):
-        power_cord(rng, a, np.array([0, base_h * 0.5, -base_r * 0.5]), h)
+        power_cord(rng, a, np.array([0, base_h * 0.5, -base_r * 0.5 if base_h else 0.0]), h)
     if chance(rng, 0.12) and base_h:
         for mesh in around(
             4, lambda t: sphere(base_h * 0.6, polar(base_r * 0.7, t + 0.78, -base_h * 0.2), segments=8)

@@ -155,7 +155,7 @@ def chandelier(rng: np.random.Generator, a: Assembly) -> None:
                 cylinder(r * 0.045, r * 0.25, tip + [0, r * 0.12, 0], 10),
                 made_of(rng, "paint", "ceramic"),
             )
-            a.add("bulb", move(parts.bulb(rng, r * 0.07), tip + [0, r * 0.29, 0]), parts.glow(rng))
+            a.add("bulb", move(parts.bulb(rng, r * 0.07), tip + [0, r * 0.235, 0]), parts.glow(rng))
         else:
             parts.head(np.random.default_rng(seed), a, tip, size, upward=upward, simple=True)
         if seed % 3 == 0:
@@ -176,7 +176,7 @@ def ceiling(rng: np.random.Generator, a: Assembly) -> None:
         for k in range(n):
             x, turn = length * ((k + 0.5) / n - 0.5), rng.uniform(-0.8, 0.8)
             a.add("arm", rod((x, -r * 0.04, 0), (x, -r * 0.4, 0), r * 0.03), trim)
-            _, mesh = parts.reflector(rng, r * 0.18, r * 0.45)
+            _, mesh = parts.reflector(rng, r * 0.18, r * 0.45, bar=False)
             a.add("shade", move(rotate(mesh, "x", turn), (x, -r * 0.38, 0)), trim)
             a.add(
                 "bulb",

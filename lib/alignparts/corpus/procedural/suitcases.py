@@ -63,7 +63,9 @@ def suitcase(rng: np.random.Generator) -> list[Piece]:
     a.add("body", half_back, shell)
     hinge = (0, y - h / 2, d / 2 - front_d)
     a.add(
-        "lid", rotate(half_front, "x", opened, hinge), shell if chance(rng, 0.85) else made_of(rng, *material)
+        "lid",
+        move(rotate(half_front, "x", opened, hinge), (0, 0, -d * 0.03 if opened else 0)),
+        shell if chance(rng, 0.85) else made_of(rng, *material),
     )
     seam = d / 2 - front_d
     if style in ("hard", "soft") and chance(rng, 0.8):
