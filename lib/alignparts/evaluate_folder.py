@@ -71,13 +71,18 @@ def evaluate_folder(
     found = detect(folder)
     if not found:
         raise AlignPartsError(f"{folder}: no labelled shape; expected a corpus or a data set's own folder")
-    rows = []
+    rows: list[dict[str, str | float | int]] = []
     for kind, locator in tqdm(found, desc="evaluate", mininterval=2.0, leave=False):
-        base = {"shape_id": locator.shape_id, "dataset": kind, "category": locator.category, "error": ""}
+        base: dict[str, str | float | int] = {
+            "shape_id": locator.shape_id,
+            "dataset": kind,
+            "category": locator.category,
+            "error": "",
+        }
         try:
             shape = read(kind, locator)
             base |= {"dataset": shape.dataset, "category": shape.category}
-            rows.append(base | evaluate_shape(shape, pipeline, points=points, seed=seed))
+            rows.append({**base, **evaluate_shape(shape, pipeline, points=points, seed=seed)})
         # Files of others break in ways of their own; one of them must not end the run.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -27,7 +27,7 @@ def map_shapes(
         scheduler: address of a running Dask scheduler; None starts a local cluster.
         description: what the progress bar says.
     """
-    progress = tqdm(total=len(items), desc=description, mininterval=2.0, leave=False)
+    progress: tqdm[Any] = tqdm(total=len(items), desc=description, mininterval=2.0, leave=False)
     with progress:
         results: Iterable[R]
         if workers <= 1 and scheduler is None:
@@ -44,7 +44,7 @@ def _on_dask(
     items: Sequence[T],
     workers: int,
     scheduler: str | None,
-    progress: "tqdm[None]",
+    progress: "tqdm[Any]",
 ) -> Iterator[R]:
     from distributed import Client, LocalCluster
 
