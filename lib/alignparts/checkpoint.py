@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from alignparts.atomic import write_atomically
 from alignparts.model import AlignParts
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -19,11 +20,7 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def save_model(model: AlignParts, folder: Path) -> None:

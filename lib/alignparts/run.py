@@ -6,13 +6,13 @@ A notebook's own defaults are the smoke size and write under build/smoke; the pi
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alignparts import paths
+from alignparts.atomic import write_atomically
 from alignparts.config import SMOKE, Params, parse_params
 
 KERNEL = {
@@ -23,12 +23,7 @@ KERNEL = {
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, with its folders."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    write_atomically(path, lambda temporary: temporary.write_text(text))
 
 
 @dataclass(frozen=True)

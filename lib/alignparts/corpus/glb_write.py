@@ -1,13 +1,13 @@
 """Writing a surface as GLB: one node a part, materials and textures kept."""
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from alignparts.atomic import write_atomically
 from alignparts.corpus.glb import join_container
 from alignparts.corpus.surface import Surface
 
@@ -55,10 +55,9 @@ def write_glb(
         tree_nodes.append({"name": "origin", "translation": shift.tolist(), "children": roots})
         roots = [len(tree_nodes) - 1]
     tree = writer.tree(tree_nodes, roots, extras)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(join_container(tree, bytes(writer.buffer)))
-    os.replace(temporary, path)
+    write_atomically(
+        path, lambda temporary: temporary.write_bytes(join_container(tree, bytes(writer.buffer)))
+    )
 
 
 class _Writer:

@@ -1,6 +1,5 @@
 """Raw data sets → one corpus folder (section 3.4)."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from alignparts.atomic import write_atomically
 from alignparts.config import CorpusParams
 from alignparts.corpus import readers
 from alignparts.corpus.dialects import load_dialects
@@ -69,7 +69,7 @@ def ingest(
             )
     target.mkdir(parents=True, exist_ok=True)
     report = pd.DataFrame(left_out, columns=["shape_id", "kind", "source", "reason"])
-    _replace(target / "report.csv", lambda path: report.to_csv(path, index=False))
+    write_atomically(target / "report.csv", lambda path: report.to_csv(path, index=False))
     if not rows:
         raise AlignPartsError(
             f"{', '.join(map(str, sources))}: no shape could be read; see {target}/report.csv"
@@ -79,7 +79,7 @@ def ingest(
     index = index[[*COLUMNS, "model", "parts", "instances", "faces"]].sort_values(
         "shape_id", ignore_index=True
     )
-    _replace(target / "index.parquet", lambda path: index.to_parquet(path, index=False))
+    write_atomically(target / "index.parquet", lambda path: index.to_parquet(path, index=False))
     return Corpus(target)
 
 
@@ -129,9 +129,3 @@ def _convert(job: _Job) -> tuple[dict[str, Any] | None, str]:
         "instances": len(about["instances"]),
         "faces": about["faces"],
     }, ""
-
-
-def _replace(path: Path, write: Any) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    write(temporary)
-    os.replace(temporary, path)

@@ -1,8 +1,6 @@
 """Training of the small appearance encoder on renders of training shapes, without labels."""
 
 import math
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 from tqdm.auto import tqdm
 
+from alignparts.atomic import write_atomically
 from alignparts.errors import AlignPartsError
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.appearance_losses import Learner, Recipe
@@ -161,11 +160,8 @@ def _save(
         tensors |= {f"optimizer.{number}.{name}": value.contiguous() for name, value in state.items()}
     names = list(history[0])
     tensors["history"] = torch.tensor([[row[name] for name in names] for row in history], dtype=torch.float64)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    save_file(tensors, temporary, metadata={"identity": identity, "losses": ",".join(names)})
-    os.replace(temporary, path)
+    about = {"identity": identity, "losses": ",".join(names)}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=about))
 
 
 def _resume(

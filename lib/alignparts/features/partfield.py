@@ -7,7 +7,6 @@ Architecture: Liu et al. 2025, "PartField: Learning 3D Feature Fields for Part S
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from alignparts.atomic import write_atomically
 from alignparts.errors import AlignPartsError
 from alignparts.features.partfield_layers import (
     PlaneUNet,
@@ -182,11 +182,11 @@ class PartField(nn.Module):
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         weights = {name: value.detach().contiguous() for name, value in self.state_dict().items()}
-        _replace(
+        write_atomically(
             target / "model.safetensors", lambda path: save_file(weights, path, metadata={"format": "pt"})
         )
         text = json.dumps({"architecture": "PartField", **asdict(self.config)}, indent=2) + "\n"
-        _replace(target / "config.json", lambda path: path.write_text(text))
+        write_atomically(target / "config.json", lambda path: path.write_text(text))
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike[str]) -> "PartField":
@@ -243,18 +243,6 @@ class PartField(nn.Module):
                     f"{source}: {name}: expected shape {tuple(value.shape)}, got {tuple(weights[name].shape)}"
                 )
         self.load_state_dict({name: weights[name] for name in own})
-
-
-def _replace(target: Path, write: Any) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _download(name: str) -> Path:

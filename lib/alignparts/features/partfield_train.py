@@ -15,7 +15,6 @@ a signed distance.
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from alignparts.atomic import write_atomically
 from alignparts.errors import AlignPartsError
 from alignparts.features.partfield import FRAME, PartField, PartFieldConfig
 
@@ -275,10 +275,8 @@ def _keep(path: Path, identity: str, step: int, model: PartField, optimizer: tor
         tensors[f"weight.{name}"] = parameter.detach()
         for moment in ("exp_avg", "exp_avg_sq"):
             tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary, metadata={"identity": identity, "step": str(step)})
-    os.replace(temporary, path)
+    about = {"identity": identity, "step": str(step)}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=about))
 
 
 def _restore(path: Path, identity: str, model: PartField, optimizer: torch.optim.AdamW) -> int:

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +12,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from alignparts.atomic import PREFIX, write_atomically
 from alignparts.errors import AlignPartsError
 
 SHARD = 64
@@ -141,7 +140,7 @@ class FeatureStore:
             for name, value in arrays.items()
         }
         name = f"shard-{self._next_number():05d}.safetensors"
-        _replace(self.root / name, lambda path: save_file(tensors, path))
+        write_atomically(self.root / name, lambda path: save_file(tensors, path))
         for shape_id, (arrays, meta) in self._pending.items():
             self._rows[shape_id] = Row(name, ",".join(sorted(arrays)), json.dumps(meta))
         self._pending = {}
@@ -196,26 +195,14 @@ class FeatureStore:
         columns = list(zip(*((shape_id, *row) for shape_id, row in self._rows.items()), strict=True))
         schema = SCHEMA.with_metadata({"fingerprint": self.fingerprint})
         table = pa.table([list(column) for column in columns or [()] * len(SCHEMA)], schema=schema)
-        _replace(self.root / "index.parquet", lambda path: pq.write_table(table, path))
+        write_atomically(self.root / "index.parquet", lambda path: pq.write_table(table, path))
 
     def _clean(self) -> None:
         """Remove shards that no row names: left by a kill, by another fingerprint, or replaced."""
         if not self._rows:
             (self.root / "index.parquet").unlink(missing_ok=True)
         used = {row.shard for row in self._rows.values()}
-        for path in [*self.root.glob("shard-*.safetensors"), *self.root.glob(".writing-*")]:
+        for path in [*self.root.glob("shard-*.safetensors"), *self.root.glob(f"{PREFIX}*")]:
             if path.name not in used:
                 self._open.pop(path.name, None)
                 path.unlink(missing_ok=True)
-
-
-def _replace(target: Path, write: Callable[[Path], None]) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
-    os.close(handle)
-    try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
