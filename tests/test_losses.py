@@ -47,6 +47,7 @@ def targets() -> Targets:
         parts=parts,
         category=torch.tensor([0, 1, 2]),
         class_text=torch.randn(B, D, generator=generator, dtype=torch.float64),
+        classes=torch.zeros(0, D, dtype=torch.float64),
         negatives=torch.zeros(B, 0, D, dtype=torch.float64),
         negative_parts=torch.zeros(B, 0, dtype=torch.bool),
     )
@@ -168,7 +169,7 @@ def naive_global(z: Tensor, t: Tensor, category: list[int], tau: float) -> float
 @pytest.mark.parametrize("category", [[0, 1, 2], [0, 1, 0], [2, 2, 2]])
 def test_global_loss_is_equation_14(targets: Targets, category: list[int]) -> None:
     z = torch.randn(B, D, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    found = global_loss(z, targets.class_text, torch.tensor(category), 0.07)
+    found = global_loss(z, targets.class_text, torch.tensor(category), targets.classes, 0.07)
     assert found.item() == pytest.approx(
         naive_global(z, targets.class_text, category, 0.07), rel=1e-9, abs=1e-12
     )
@@ -181,6 +182,25 @@ def test_global_loss_is_equation_14(targets: Targets, category: list[int]) -> No
         label = torch.arange(B)
         both = torch.nn.functional.cross_entropy(s, label) + torch.nn.functional.cross_entropy(s.T, label)
         assert found.item() == pytest.approx(both.item() / 2, rel=1e-12)
+
+
+def test_all_classes_stand_against_a_shape(targets: Targets) -> None:
+    z = torch.randn(B, D, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    text, category = targets.class_text, targets.category
+    printed = global_loss(z, text, category, targets.classes, 0.07)
+    # The batch holds every class once: nothing changes. Its row in the table is not read: prompts differ.
+    assert torch.allclose(global_loss(z, text, category, text, 0.07), printed)
+    elsewhere = torch.tensor([1, 2, 0])
+    assert torch.allclose(global_loss(z, text, elsewhere, text[[2, 0, 1]] + 0.0, 0.07), printed)
+    # One class more adds its exponential to every row's denominator, and to no column's.
+    more = torch.cat([text, -text[:1]])
+    unit = torch.nn.functional.normalize
+    rows = unit(z, dim=1) @ unit(more, dim=1).T / 0.07
+    columns = rows[:, :B]
+    naive = (
+        (rows.logsumexp(1) - columns.diagonal()).mean() + (columns.logsumexp(0) - columns.diagonal()).mean()
+    ) / 2
+    assert torch.allclose(global_loss(z, text, category, more, 0.07), naive)
 
 
 def output_of(logits: Tensor, partlets: Tensor) -> AlignPartsOutput:
@@ -254,6 +274,7 @@ def test_more_parts_than_partlets_and_no_points() -> None:
         parts=torch.ones(1, a, dtype=torch.bool),
         category=torch.zeros(1, dtype=torch.int64),
         class_text=torch.randn(1, D),
+        classes=torch.zeros(0, D),
         negatives=torch.zeros(1, 0, D),
         negative_parts=torch.zeros(1, 0, dtype=torch.bool),
     )

@@ -121,6 +121,7 @@ class TrainParams(Block):
     weight_decay: float = Field(1e-2, ge=0)
     name_prompt_rate: float = Field(0.5, ge=0, le=1)
     text_negatives: Literal["shape", "category"] = "shape"
+    class_negatives: Literal["batch", "all"] = "batch"
     model: ModelParams = ModelParams()
     loss: LossParams = LossParams()
 

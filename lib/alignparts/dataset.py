@@ -20,6 +20,7 @@ from alignparts.vocabulary import Vocabulary, words
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 Negatives = Literal["shape", "category"]
+Classes = Literal["batch", "all"]
 STYLES = 3
 """Ways to put a part in words: its description, its name, its name with its category."""
 
@@ -46,7 +47,6 @@ class TextTable:
         self.names = {category: vocabulary.parts(category) for category in self.categories}
         if not self.categories:
             raise AlignPartsError("the vocabulary has no category to train on")
-        self.number = {category: index for index, category in enumerate(self.categories)}
         texts: list[str] = []
         for category in self.categories:
             spoken = _a(words(category))
@@ -89,6 +89,7 @@ class Shape:
     text: Float32[np.ndarray, "a d_t"]
     number: int
     class_text: Float32[np.ndarray, " d_t"]
+    classes: Float32[np.ndarray, "c d_t"]
     negatives: Float32[np.ndarray, "v d_t"]
 
 
@@ -143,6 +144,7 @@ class PartDataset(Dataset[Shape]):
         k: neighbours of a point in that subset.
         name_prompt_rate: share of shapes whose parts are named by prompts instead of descriptions.
         negatives: "shape" gives Eq. 9 as printed; "category" adds the category's other parts as negatives.
+        classes: "batch" gives Eq. 14 as printed; "all" holds a shape against every category of `ids`.
         seed: with epoch and index it fixes every draw.
     """
 
@@ -156,11 +158,17 @@ class PartDataset(Dataset[Shape]):
         k: int,
         name_prompt_rate: float = 0.0,
         negatives: Negatives = "shape",
+        classes: Classes = "batch",
         seed: int = 0,
     ) -> None:
         self.store, self.ids, self.table = store, list(ids), table
         self.points, self.k, self.seed = points, k, seed
         self.name_prompt_rate, self.negatives = name_prompt_rate, negatives
+        resolve = table.vocabulary.resolve_category
+        here = sorted({resolve(store.meta(shape_id)["category"]) for shape_id in self.ids})
+        self.number = {category: index for index, category in enumerate(here)}
+        compared = here if classes == "all" else []
+        self.classes = np.array([table.category(name) for name in compared], np.float32).reshape(-1, table.d_t)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -203,8 +211,9 @@ class PartDataset(Dataset[Shape]):
             neighbors=nearest(feature["points"], self.k),
             part=part,
             text=vectors[present],
-            number=self.table.number[category],
+            number=self.number[category],
             class_text=self.table.category(category, style),
+            classes=self.classes,
             negatives=vectors[others],
             **feature,
         )
@@ -257,6 +266,7 @@ def collate(shapes: Sequence[Shape]) -> Batch:
             parts=valid("text"),
             category=torch.tensor([shape.number for shape in shapes]),
             class_text=torch.from_numpy(np.stack([shape.class_text for shape in shapes])),
+            classes=torch.from_numpy(shapes[0].classes),
             negatives=stack("negatives"),
             negative_parts=valid("negatives"),
         ),

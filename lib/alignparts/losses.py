@@ -32,6 +32,8 @@ class Targets:
         parts: true where a row of `text` is a part, false where it is padding.
         category: number of every shape's category, to tell equal ones.
         class_text: embedding of the category's description.
+        classes: embeddings of all categories, in the order of `category`'s numbers; without any (c = 0)
+            Eq. 14 is as printed.
         negatives: embeddings of the category's other parts; without any (v = 0) Eq. 9 is as printed.
         negative_parts: true where a row of `negatives` is a part.
     """
@@ -41,6 +43,7 @@ class Targets:
     parts: Bool[Tensor, "b a"]
     category: Int64[Tensor, " b"]
     class_text: Float[Tensor, "b d_t"]
+    classes: Float[Tensor, "c d_t"]
     negatives: Float[Tensor, "b v d_t"]
     negative_parts: Bool[Tensor, "b v"]
 
@@ -136,19 +139,26 @@ def global_loss(
     embedding: Float[Tensor, "b d_t"],
     class_text: Float[Tensor, "b d_t"],
     category: Int64[Tensor, " b"],
+    classes: Float[Tensor, "c d_t"],
     tau: float = TAU,
 ) -> Float[Tensor, ""]:
     """Eq. 14: symmetric InfoNCE of shapes and category texts.
 
     Where shapes of a batch share a category, every text of it is right for every shape of it: the loss is
-    -log of the total probability of the right ones, Eq. 14 itself where categories differ.
+    -log of the total probability of the right ones, Eq. 14 itself where categories differ. With `classes`, a
+    shape is held against the texts of all categories, not only against those that a batch happens to hold.
     """
-    scores = F.normalize(embedding, dim=-1) @ F.normalize(class_text, dim=-1).T / tau
-    same = category.unsqueeze(0) == category.unsqueeze(1)
-    right = scores.masked_fill(~same, -torch.inf)
-    rows = scores.logsumexp(1) - right.logsumexp(1)
+    shape, text = F.normalize(embedding, dim=-1), F.normalize(class_text, dim=-1)
+    scores = shape @ text.T / tau
+    right = scores.masked_fill(category.unsqueeze(0) != category.unsqueeze(1), -torch.inf)
     columns = scores.logsumexp(0) - right.logsumexp(0)
-    return (rows.mean() + columns.mean()) / 2
+    if len(classes):
+        own = category.unsqueeze(1)
+        against = shape @ F.normalize(classes, dim=-1).T / tau
+        rows = F.cross_entropy(against.scatter(1, own, scores.diagonal().unsqueeze(1)), category)
+    else:
+        rows = (scores.logsumexp(1) - right.logsumexp(1)).mean()
+    return (rows + columns.mean()) / 2
 
 
 def alignment_losses(
@@ -178,7 +188,9 @@ def alignment_losses(
         "text": text_loss(partlets, targets, pairs, tau),
         "cov": coverage_loss(logits, masks, labelled, pairs),
         "overlap": overlap_loss(logits, labelled),
-        "global": global_loss(output.global_embedding, targets.class_text, targets.category, tau),
+        "global": global_loss(
+            output.global_embedding, targets.class_text, targets.category, targets.classes, tau
+        ),
     }
     total = torch.stack([weights.get(name, 0.0) * term for name, term in terms.items()]).sum()
     return {**terms, "total": total}

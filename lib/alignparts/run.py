@@ -62,6 +62,7 @@ def start(stage: str, params: Mapping[str, Any] | None = None, smoke: bool = Tru
     """
     validated = parse_params(dict(params) if params is not None else SMOKE)
     settle(validated)
+    _show_figures()
     if smoke:
         root = paths.ROOT / "build" / "smoke"
         return Run(stage, validated, True, root / "data", root / "models", root / "reports")
@@ -84,6 +85,17 @@ def settle(params: Params) -> None:
     torch.manual_seed(params.base.seed)
     torch.set_num_threads(params.base.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Otherwise every new tensor is first filled with NaN, which costs a pass over memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _show_figures() -> None:
+    """In a notebook, figures go into its cells, whatever backend the environment asks for."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is not None:
+        shell.run_line_magic("matplotlib", "inline")
 
 
 def execute(name: str) -> None:

@@ -131,6 +131,7 @@ class _Run:
             "points": params.points,
             "k": params.model.k,
             "negatives": params.text_negatives,
+            "classes": params.class_negatives,
             "seed": seed,
         }
         self.training = PartDataset(

@@ -38,7 +38,7 @@ class Corpus:
         self.root = Path(root)
         table = self.root / "index.parquet"
         if not table.is_file():
-            raise AlignPartsError(f"{table}: no such file; make a corpus with `alignparts corpus` first")
+            raise AlignPartsError(f"{table}: no such file; `dvc repro corpus` makes the embedded corpus")
         self.index = pd.read_parquet(table)
         missing = [name for name in COLUMNS if name not in self.index.columns]
         if missing:

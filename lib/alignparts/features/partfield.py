@@ -79,17 +79,17 @@ class PartFieldConfig:
     def small(cls) -> "PartFieldConfig":
         """The size that the embedded pipeline trains within minutes on two CPU cores."""
         return cls(
-            plane_resolution=48,
-            voxel_resolution=16,
+            plane_resolution=32,
+            voxel_resolution=8,
             point_width=32,
-            unet_widths=(16, 32, 64),
+            unet_widths=(16, 32),
             token_width=96,
             layers=2,
             heads=4,
             downsample=4,
             sdf_channels=0,
             part_channels=64,
-            input_points=4096,
+            input_points=2048,
         )
 
 
