@@ -167,8 +167,8 @@ class PartDataset(Dataset[Shape]):
         resolve = table.vocabulary.resolve_category
         here = sorted({resolve(store.meta(shape_id)["category"]) for shape_id in self.ids})
         self.number = {category: index for index, category in enumerate(here)}
-        compared = here if classes == "all" else []
-        self.classes = np.array([table.category(name) for name in compared], np.float32).reshape(-1, table.d_t)
+        texts = [table.category(name) for name in here if classes == "all"]
+        self.classes = np.array(texts, np.float32).reshape(-1, table.d_t)
 
     def __len__(self) -> int:
         return len(self.ids)
