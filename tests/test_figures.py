@@ -8,13 +8,12 @@ from alignparts.corpus.surface import make_surface
 from alignparts.errors import AlignPartsError
 from alignparts.figures import (
     Comparison,
-    color_of,
-    colors_of,
     compare_grid,
     contact_sheet,
     draw_points,
     draw_surface,
 )
+from alignparts.palette import color_of, colors_of, palette
 
 
 def box(**keys):
@@ -25,9 +24,19 @@ def box(**keys):
 def test_a_name_has_one_colour():
     assert color_of("leg") == color_of("leg")
     assert len({color_of(name) for name in ("leg", "seat", "back", "arm", "wheel", "door")}) == 6
-    colors = colors_of(np.array([1, -1, 0]), ["leg", "seat"])
+    colors = colors_of(np.array([1, -1, 0]), ["leg", "seat"], palette(["leg", "seat"]))
     assert np.allclose(colors[0], color_of("seat"))
     assert np.allclose(colors[2], color_of("leg"))
+
+
+def test_names_of_one_picture_are_told_apart():
+    names = [f"part_{number}" for number in range(16)]
+    chosen = palette(names)
+    assert chosen == palette(names[::-1])
+    colors = np.array([chosen[name] for name in names])
+    distance = np.linalg.norm(colors[:, None] - colors, axis=2)[np.triu_indices(16, 1)]
+    assert distance.min() > 0.2
+    assert palette(["leg"])["leg"] == color_of("leg")
 
 
 def test_surface_is_drawn_in_its_colours_and_repeats():

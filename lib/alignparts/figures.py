@@ -1,6 +1,5 @@
 """Pictures of shapes and of their parts, drawn off screen by polyscope."""
 
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
@@ -18,28 +17,13 @@ from alignparts.corpus.index import Corpus
 from alignparts.corpus.surface import Surface
 from alignparts.errors import AlignPartsError
 from alignparts.inference import PredictedPart
+from alignparts.palette import UNLABELLED_COLOR, colors_of, palette
 
 CAMERA = (1.9, 1.3, 2.6)
 """Where every picture is taken from, in the model frame; y is up, the front faces +z."""
-UNLABELLED_COLOR = (0.78, 0.78, 0.78)
 POINT_RADIUS = 0.016
 MOST_TILES = 64
 """Repeats of a texture within one face beyond which it is drawn in its faces' colours."""
-
-
-def color_of(name: str) -> tuple[float, float, float]:
-    """The colour of a part name: the same in every picture, from the name alone."""
-    import colorsys
-
-    digest = hashlib.sha256(name.encode()).digest()
-    hue = int.from_bytes(digest[:4], "big") / 2**32
-    return colorsys.hsv_to_rgb(hue, (0.55, 0.75, 0.95)[digest[4] % 3], (0.95, 0.72)[digest[5] % 2])
-
-
-def colors_of(part: Int[np.ndarray, " n"], names: Sequence[str]) -> Float32[np.ndarray, "n 3"]:
-    """Colour of every point or face by its part; grey where it has none."""
-    palette = np.array([*(color_of(name) for name in names), UNLABELLED_COLOR], np.float32)
-    return palette[np.where(part < 0, len(names), part)]
 
 
 @dataclass(frozen=True)
@@ -131,14 +115,15 @@ def picture_of_parts(
         AlignPartsError: no way to draw off screen.
     """
     names = [part.name for part in parts]
-    pictures = [draw_surface(surface), draw_surface(surface, colors_of(face_part, names))]
+    colors = palette(names)
+    pictures = [draw_surface(surface), draw_surface(surface, colors_of(face_part, names, colors))]
     figure = Figure(figsize=(9.5, 3.8), layout="constrained")
     axes = figure.subplots(1, 2)
     for axis, picture, title in zip(axes, pictures, ("input", "parts"), strict=True):
         _imshow(axis, picture, title)
     handles = [
         Patch(
-            color=color_of(part.name),
+            color=colors[part.name],
             label=f"{part.name} {part.confidence:.2f}{' ?' if part.needs_review else ''}",
         )
         for part in parts
@@ -161,8 +146,10 @@ def compare_grid(shapes: Sequence[Comparison], size: int = 360) -> Figure:
     axes = figure.subplots(len(shapes), 3, squeeze=False, width_ratios=(1, 1, 0.6))
     for row, shape in zip(axes, shapes, strict=True):
         sides = ((shape.truth, shape.truth_names), (shape.predicted, shape.predicted_names))
+        shown = {str(names[i]) for part, names in sides for i in np.unique(part[part >= 0])}
+        chosen = palette(shown)
         for axis, (part, names), side in zip(row, sides, ("ground truth", "prediction"), strict=False):
-            colors = colors_of(part, names)
+            colors = colors_of(part, names, dict.fromkeys(names, UNLABELLED_COLOR) | chosen)
             if shape.surface is not None:
                 picture = draw_surface(shape.surface, colors, size)
             elif shape.points is not None:
@@ -171,9 +158,8 @@ def compare_grid(shapes: Sequence[Comparison], size: int = 360) -> Figure:
                 raise AlignPartsError(f"{shape.title}: neither a surface nor points to draw")
             _imshow(axis, picture, side)
         row[0].set_ylabel(shape.title, fontsize=8)
-        shown = sorted({str(names[i]) for part, names in sides for i in np.unique(part[part >= 0])})
         row[2].legend(
-            handles=[Patch(color=color_of(name), label=name) for name in shown],
+            handles=[Patch(color=chosen[name], label=name) for name in sorted(shown)],
             loc="center left", fontsize=7, frameon=False,
         )  # fmt: skip
         row[2].axis("off")

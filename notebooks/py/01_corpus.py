@@ -77,12 +77,12 @@ print("held-out categories:", sorted(heldout.category.unique()))
 # How many named parts, instances merged by name, a shape has in each dialect.
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(10, 3))
+figure, axes = plt.subplots(1, 2, figsize=(10, 6.5), layout="constrained")
 for dataset, group in corpus.index.groupby("dataset"):
     axes[0].hist(group.parts, bins=range(1, 20), histtype="step", label=dataset)
 axes[0].set(xlabel="named parts a shape", ylabel="shapes")
 axes[0].legend()
-corpus.index.category.value_counts().sort_values().plot.barh(ax=axes[1], fontsize=5)
+corpus.index.category.value_counts().sort_values().plot.barh(ax=axes[1], fontsize=7, width=0.7)
 axes[1].set(xlabel="shapes", ylabel="")
 run.figure(figure, "corpus_counts")
 plt.show()
