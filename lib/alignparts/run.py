@@ -4,6 +4,7 @@ A notebook's own defaults are the smoke size and write under build/smoke; the pi
 ``smoke=False`` and every block of params.yaml, and the notebook writes data/, models/, reports/.
 """
 
+import ctypes
 import json
 import os
 from collections.abc import Mapping
@@ -80,6 +81,7 @@ def settle(params: Params) -> None:
     import numpy as np
     import torch
 
+    _keep_memory()
     random.seed(params.base.seed)
     np.random.seed(params.base.seed)
     torch.manual_seed(params.base.seed)
@@ -87,6 +89,16 @@ def settle(params: Params) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Otherwise every new tensor is first filled with NaN, which costs a pass over memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory: a step asks for the same again, and new pages take up to a fifth of it."""
+    try:
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
+    except (OSError, AttributeError, TypeError):
+        return  # another C library
 
 
 def _show_figures() -> None:

@@ -1,6 +1,5 @@
 """Training of ALIGN-Parts on stored features (sections 3.2, 3.4 and 9)."""
 
-import ctypes
 import hashlib
 import json
 import math
@@ -97,7 +96,6 @@ def train(
         AlignPartsError: no training shapes, unfit features, names that the vocabulary lacks, or a loss that
             is not finite.
     """
-    _keep_memory()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     if device is None:
@@ -251,16 +249,6 @@ class _Run:
             if name != "epoch":
                 self.live.log_metric(name, value)
         self.live.next_step()
-
-
-def _keep_memory() -> None:
-    """Let glibc keep freed memory: every step asks for the same again, and new pages cost a tenth of it."""
-    try:
-        libc = ctypes.CDLL(None)
-        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
-    except (OSError, AttributeError, TypeError):
-        return  # another C library
 
 
 def _optimizer(model: AlignParts, params: TrainParams) -> torch.optim.AdamW:
