@@ -52,6 +52,22 @@ def test_points_keep_their_features_and_parts(dataset: PartDataset) -> None:
     )
 
 
+def test_balance_draws_points_of_small_parts_more_often(dataset: PartDataset) -> None:
+    arrays, _ = dataset.store.load(dataset.ids[0])
+    count = np.bincount(arrays["part"][arrays["part"] >= 0])
+    assert count.min() < count.max()
+    small = np.flatnonzero(arrays["part"] == count.argmin())
+    where = {tuple(point): row for row, point in enumerate(arrays["points"])}
+
+    def share(balance: float) -> float:
+        dataset.balance = balance
+        rows = [where[tuple(p)] for epoch in range(100) for p in dataset[epoch, 0].points]
+        return float(np.isin(rows, small).mean())
+
+    uniform, balanced = share(0.0), share(1.0)
+    assert uniform == pytest.approx(len(small) / len(arrays["part"]), rel=0.25) and balanced > uniform
+
+
 def test_prompts_come_at_their_rate_and_of_one_style_a_shape(dataset: PartDataset) -> None:
     styles = []
     for epoch in range(60):
@@ -101,13 +117,14 @@ def test_collate_pads(tmp_path: Path, table: TextTable) -> None:
     assert collate([data[0], data[0]]).padding_mask is None
 
 
-def test_batches_come_in_order(dataset: PartDataset) -> None:
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_batches_come_in_order(dataset: PartDataset, ahead: int) -> None:
     order = epoch_order(len(dataset), 4, 0, 0)
     assert sorted(row for rows in order for row in rows) == list(range(6)) and [
         len(rows) for rows in order
     ] == [4, 2]
     assert order != epoch_order(len(dataset), 4, 0, 1)
-    found = [batch.shape_ids for batch in batches(dataset, order)]
+    found = [batch.shape_ids for batch in batches(dataset, order, ahead=ahead)]
     assert found == [[dataset.ids[row] for row in rows] for rows in order]
 
 

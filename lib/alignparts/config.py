@@ -114,6 +114,7 @@ class TrainParams(Block):
     """Optimisation (sections 3.4 and 9)."""
 
     points: int = Field(1024, ge=1)
+    point_balance: float = Field(0.0, ge=0, le=1)
     epochs: int = Field(16, ge=1)
     batch_size: int = Field(8, ge=1)
     lr: float = Field(3e-4, gt=0)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int, Int64
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -145,6 +145,7 @@ class PartDataset(Dataset[Shape]):
         name_prompt_rate: share of shapes whose parts are named by prompts instead of descriptions.
         negatives: "shape" gives Eq. 9 as printed; "category" adds the category's other parts as negatives.
         classes: "batch" gives Eq. 14 as printed; "all" holds a shape against every category of `ids`.
+        balance: a point of a part of n stored points is drawn with a weight of n^-balance; 0: uniformly.
         seed: with epoch and index it fixes every draw.
     """
 
@@ -159,11 +160,12 @@ class PartDataset(Dataset[Shape]):
         name_prompt_rate: float = 0.0,
         negatives: Negatives = "shape",
         classes: Classes = "batch",
+        balance: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.store, self.ids, self.table = store, list(ids), table
         self.points, self.k, self.seed = points, k, seed
-        self.name_prompt_rate, self.negatives = name_prompt_rate, negatives
+        self.name_prompt_rate, self.negatives, self.balance = name_prompt_rate, negatives, balance
         resolve = table.vocabulary.resolve_category
         here = sorted({resolve(store.meta(shape_id)["category"]) for shape_id in self.ids})
         self.number = {category: index for index, category in enumerate(here)}
@@ -187,7 +189,8 @@ class PartDataset(Dataset[Shape]):
         stored = len(arrays["points"])
         kept = np.arange(stored)
         if stored > self.points:
-            kept = np.sort(rng.choice(stored, self.points, replace=False))
+            chance = _balanced(arrays["part"], self.balance) if self.balance else None
+            kept = np.sort(rng.choice(stored, self.points, replace=False, p=chance))
         style = int(rng.integers(1, STYLES)) if rng.random() < self.name_prompt_rate else 0
         feature = {
             name: np.ascontiguousarray(arrays[name][kept], dtype=np.float32)
@@ -282,15 +285,28 @@ def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list
     return [order[start : start + batch_size] for start in range(0, count, batch_size)]
 
 
-def batches(dataset: PartDataset, order: Sequence[Sequence[int]], epoch: int = 0) -> Iterator[Batch]:
-    """The batches of an order; a thread prepares the next two meanwhile."""
+def batches(
+    dataset: PartDataset, order: Sequence[Sequence[int]], epoch: int = 0, ahead: int = 0
+) -> Iterator[Batch]:
+    """The batches of an order.
+
+    Args:
+        dataset: the shapes.
+        order: indices of every batch.
+        epoch: of the draws.
+        ahead: batches that a thread prepares meanwhile. 0 beside a model on the CPU: the thread would take
+            a core from every operation, which costs several times what it saves.
+    """
 
     def make(indices: Sequence[int]) -> Batch:
         return collate([dataset[epoch, index] for index in indices])
 
+    if ahead < 1:
+        yield from map(make, order)
+        return
     with ThreadPoolExecutor(1) as pool:
         rest = iter(order)
-        pending = [pool.submit(make, indices) for indices in islice(rest, 2)]
+        pending = [pool.submit(make, indices) for indices in islice(rest, ahead)]
         while pending:
             ready = pending.pop(0).result()
             pending += [pool.submit(make, indices) for indices in islice(rest, 1)]
@@ -310,6 +326,13 @@ def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
             )
     if not len(arrays["points"]):
         raise AlignPartsError(f"shape '{shape_id}': no points; extract it again")
+
+
+def _balanced(part: Int[np.ndarray, " n"], balance: float) -> Float[np.ndarray, " n"]:
+    """Chance of every point to be drawn first."""
+    _, which, count = np.unique(part, return_inverse=True, return_counts=True)
+    weight = count[which] ** -balance
+    return weight / weight.sum()
 
 
 def _a(name: str) -> str:

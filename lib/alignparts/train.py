@@ -133,7 +133,12 @@ class _Run:
             "seed": seed,
         }
         self.training = PartDataset(
-            store, ids["train"], table, name_prompt_rate=params.name_prompt_rate, **common
+            store,
+            ids["train"],
+            table,
+            name_prompt_rate=params.name_prompt_rate,
+            balance=params.point_balance,
+            **common,
         )
         self.measured = PartDataset(store, ids["train"], table, **common)
         self.validation = PartDataset(store, ids["validation"], table, **common)
@@ -190,9 +195,9 @@ class _Run:
         order = epoch_order(len(self.training), params.batch_size, self.seed, epoch)
         total, done, rate = params.epochs * len(order), epoch * len(order), 0.0
         self.model.train()
-        bar = tqdm(
-            batches(self.training, order, epoch), total=len(order), desc=f"epoch {epoch}", disable=None
-        )
+        ahead = 0 if self.device.type == "cpu" else 2
+        shapes = batches(self.training, order, epoch, ahead)
+        bar = tqdm(shapes, total=len(order), desc=f"epoch {epoch}", disable=None)
         for step, batch in enumerate(bar):
             rate = learning_rate(done + step, total, params.lr, params.lr_min)
             for group in self.optimizer.param_groups:

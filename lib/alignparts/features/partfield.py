@@ -81,9 +81,9 @@ class PartFieldConfig:
         return cls(
             plane_resolution=32,
             voxel_resolution=8,
-            point_width=32,
-            unet_widths=(16, 32),
-            token_width=96,
+            point_width=16,
+            unet_widths=(8, 16),
+            token_width=64,
             layers=2,
             heads=4,
             downsample=4,

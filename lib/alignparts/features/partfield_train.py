@@ -67,7 +67,7 @@ class PartFieldTraining:
     warmup: float = 0.05
     clip: float = 1.0
     temperature: float = 0.1
-    queries: int = 512
+    queries: int = 256
     stretch: float = 0.2
     yaw: float = 10.0
     jitter: float = 0.003
