@@ -1,7 +1,6 @@
 """Training of the geometry encoder: its loss, its augmentation, exact resume, and that it learns."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from alignparts.errors import AlignPartsError
+from alignparts.features import partfield_train
 from alignparts.features.partfield import FRAME, PartField, PartFieldConfig
 from alignparts.features.partfield_train import (
     PartFieldTraining,
@@ -126,17 +126,12 @@ def same_and_cross(model: PartField, shape: Toy) -> tuple[float, float]:
 
 
 def test_training_separates_the_parts_of_shapes_never_seen(tmp_path: Path) -> None:
-    losses: list[float] = []
-
-    def log(step: int, values: Mapping[str, float]) -> None:
-        assert step == len(losses) + 1
-        assert set(values) == {"loss", "lr", "gradient_norm"}
-        losses.append(values["loss"])
-
     training = replace(QUICK, epochs=8, batch_size=4)
-    model = train_partfield([toy(seed) for seed in range(16)], TINY, training, 0, tmp_path / "field", log)
+    model, history = train_partfield([toy(seed) for seed in range(16)], TINY, training, 0)
+    losses = [row["loss"] for row in history]
     assert len(losses) == 32
     assert np.mean(losses[-4:]) < 0.6 * np.mean(losses[:4])
+    model.save_pretrained(tmp_path / "field")
     assert sorted(p.name for p in (tmp_path / "field").iterdir()) == ["config.json", "model.safetensors"]
     loaded = PartField.from_pretrained(tmp_path / "field")
     for seed in range(100, 103):
@@ -149,43 +144,48 @@ def weights(model: PartField) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
+def stop_at(patch: pytest.MonkeyPatch, last: int) -> None:
+    def rate(step: int, total: int, training: PartFieldTraining) -> float:
+        if step == last:
+            raise KeyboardInterrupt
+        return learning_rate(step, total, training)
+
+    learning_rate = partfield_train._rate
+    patch.setattr(partfield_train, "_rate", rate)
+
+
 def test_an_interrupted_run_ends_in_the_same_weights(tmp_path: Path) -> None:
     shapes = [toy(seed) for seed in range(5)]
-    whole = train_partfield(shapes, TINY, QUICK, 3, tmp_path / "whole")
-
-    steps: list[int] = []
-
-    def stop(step: int, values: Mapping[str, float]) -> None:
-        steps.append(step)
-        if step == 5:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_partfield(shapes, TINY, QUICK, 3, tmp_path / "halves", stop)
-    assert not (tmp_path / "halves" / "model.safetensors").exists()
+    whole, history = train_partfield(shapes, TINY, QUICK, 3)
+    state = tmp_path / "state.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, 5)
+        with pytest.raises(KeyboardInterrupt):
+            train_partfield(shapes, TINY, QUICK, 3, checkpoint=state)
     torch.rand(10)
-    resumed = train_partfield(shapes, TINY, QUICK, 3, tmp_path / "halves", lambda step, _: steps.append(step))
-    assert steps == [1, 2, 3, 4, 5, 4, 5, 6, 7, 8, 9]
+    resumed, continued = train_partfield(shapes, TINY, QUICK, 3, checkpoint=state)
     assert torch.equal(weights(whole), weights(resumed))
-    assert not (tmp_path / "halves" / "resume.safetensors").exists()
+    assert continued == history and len(history) == 9
+
+
+def test_a_finished_run_is_not_done_again(tmp_path: Path) -> None:
+    shapes, state = [toy(seed) for seed in range(5)], tmp_path / "state.safetensors"
+    done, history = train_partfield(shapes, TINY, QUICK, 3, checkpoint=state)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(partfield_train, "_batch", None)
+        again, same = train_partfield(shapes, TINY, QUICK, 3, checkpoint=state)
+    assert torch.equal(weights(done), weights(again)) and same == history
 
 
 def test_a_seed_is_a_result_and_another_run_is_not_resumed(tmp_path: Path) -> None:
     shapes = [toy(seed) for seed in range(3)]
     training = replace(QUICK, epochs=2)
     state = tmp_path / "state.safetensors"
-
-    def stop(step: int, _: Mapping[str, float]) -> None:
-        if step == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_partfield(shapes, TINY, training, 0, tmp_path / "a", stop, state)
-    assert state.exists()
-    fresh = train_partfield(shapes, TINY, training, 1, tmp_path / "b")
-    beside = train_partfield(shapes, TINY, training, 1, tmp_path / "c", None, state)
+    train_partfield(shapes, TINY, training, 0, checkpoint=state)
+    fresh, _ = train_partfield(shapes, TINY, training, 1)
+    beside, _ = train_partfield(shapes, TINY, training, 1, checkpoint=state)
     assert torch.equal(weights(fresh), weights(beside))
-    other = train_partfield(shapes, TINY, training, 2, tmp_path / "d")
+    other, _ = train_partfield(shapes, TINY, training, 2)
     assert not torch.equal(weights(fresh), weights(other))
 
 
@@ -193,42 +193,41 @@ def test_a_damaged_resume_file_starts_afresh(tmp_path: Path) -> None:
     shapes, training = [toy(0), toy(1)], replace(QUICK, epochs=1)
     state = tmp_path / "state.safetensors"
     state.write_bytes(b"broken")
-    train_partfield(shapes, TINY, training, 0, tmp_path / "a", None, state)
-    assert not state.exists()
+    fresh, _ = train_partfield(shapes, TINY, training, 0)
+    beside, _ = train_partfield(shapes, TINY, training, 0, checkpoint=state)
+    assert torch.equal(weights(fresh), weights(beside))
 
 
-def test_training_leaves_the_global_random_state_alone(tmp_path: Path) -> None:
+def test_training_leaves_the_global_random_state_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    train_partfield([toy(0)], TINY, replace(QUICK, epochs=1), 0, tmp_path / "a")
+    train_partfield([toy(0)], TINY, replace(QUICK, epochs=1), 0)
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_bad_shapes_and_settings_are_refused(tmp_path: Path) -> None:
+def test_bad_shapes_and_settings_are_refused() -> None:
     whole = toy(0)
     alone = Toy(whole.points, np.zeros_like(whole.instance))
     with pytest.raises(AlignPartsError, match="two labelled parts"):
-        train_partfield([alone], TINY, QUICK, 0, tmp_path / "a")
+        train_partfield([alone], TINY, QUICK, 0)
     with pytest.raises(AlignPartsError, match="two labelled parts"):
-        train_partfield([], TINY, QUICK, 0, tmp_path / "a")
+        train_partfield([], TINY, QUICK, 0)
     with pytest.raises(AlignPartsError, match="training shape 1: expected points"):
-        train_partfield([whole, Toy(whole.points, whole.instance[:5])], TINY, QUICK, 0, tmp_path / "a")
+        train_partfield([whole, Toy(whole.points, whole.instance[:5])], TINY, QUICK, 0)
     with pytest.raises(AlignPartsError, match="a lower lr"):
-        train_partfield([whole], TINY, replace(QUICK, epochs=20, lr=1e20), 0, tmp_path / "a")
+        train_partfield([whole], TINY, replace(QUICK, epochs=20, lr=1e20), 0)
     with pytest.raises(AlignPartsError, match="finite coordinates"):
-        train_partfield([Toy(whole.points * np.nan, whole.instance)], TINY, QUICK, 0, tmp_path / "a")
+        train_partfield([Toy(whole.points * np.nan, whole.instance)], TINY, QUICK, 0)
     for key, value in {"epochs": 0, "lr": 0.0, "stretch": 1.0, "temperature": -1.0}.items():
         with pytest.raises(AlignPartsError, match=key):
             replace(QUICK, **{key: value})
 
 
-def test_unlabelled_points_and_few_points_are_fine(tmp_path: Path) -> None:
+def test_unlabelled_points_and_few_points_are_fine() -> None:
     shape = toy(1, n=40)
     half = Toy(shape.points, np.where(shape.points[:, 0] > 0, shape.instance, -1))
     none = Toy(shape.points, np.full_like(shape.instance, -1))
-    losses: list[float] = []
-    train_partfield(
-        [half, none], TINY, replace(QUICK, epochs=1), 0, tmp_path / "a", lambda _, v: losses.append(v["loss"])
-    )
+    _, history = train_partfield([half, none], TINY, replace(QUICK, epochs=1), 0)
+    losses = [row["loss"] for row in history]
     assert np.isfinite(losses).all() and losses[0] > 0

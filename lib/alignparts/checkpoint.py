@@ -1,9 +1,7 @@
 """Checkpoints of a training run: safetensors and JSON, written so that a kill leaves the last one whole."""
 
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from alignparts.atomic import write_atomically
-from alignparts.model import AlignParts
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -21,16 +18,6 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically."""
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
-
-
-def save_model(model: AlignParts, folder: Path) -> None:
-    """`AlignParts.save_pretrained`, each file atomically."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
-        model.save_pretrained(temporary)
-        for path in sorted(Path(temporary).iterdir()):
-            os.chmod(path, 0o644)
-            os.replace(path, folder / path.name)
 
 
 def save_state(

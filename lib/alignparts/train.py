@@ -3,6 +3,8 @@
 import hashlib
 import json
 import math
+import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from alignparts.checkpoint import clear, load_state, save_model, save_state
+from alignparts.checkpoint import clear, load_state, save_state
 from alignparts.config import TrainParams
 from alignparts.dataset import Encode, PartDataset, TextTable, batches, epoch_order, ids_of_split
 from alignparts.errors import AlignPartsError
@@ -217,7 +219,7 @@ class _Run:
         best = max(self.history, key=lambda row: (row.get("validation/la_miou", 0.0), row["epoch"]))
         self.best_epoch = int(best["epoch"])
         if self.best_epoch == epoch:
-            save_model(self.model, self.out)
+            _save_model(self.model, self.out)
         progress = {"history": self.history, "best_epoch": self.best_epoch}
         save_state(self.state, self.identity, progress, self.model, self.optimizer)
         self._log(row)
@@ -226,7 +228,7 @@ class _Run:
     def finish(self) -> Trained:
         """The last weights, the curves, the best weights' statistics."""
         self.live.end()
-        save_model(self.model, self.out / "last")
+        _save_model(self.model, self.out / "last")
         model = AlignParts.from_pretrained(self.out).to(self.device).eval()
         labels, tensors = class_statistics(model, self.measured, self.params.batch_size, self.device)
         save_statistics(self.out, labels, tensors)
@@ -285,3 +287,13 @@ def _spread(dataset: PartDataset) -> dict[str, tuple[torch.Tensor, torch.Tensor]
         std = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
         found[name] = (torch.from_numpy(mean).float(), torch.from_numpy(std).float())
     return found
+
+
+def _save_model(model: AlignParts, folder: Path) -> None:
+    """`AlignParts.save_pretrained`, each file atomically."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
+        model.save_pretrained(temporary)
+        for path in sorted(Path(temporary).iterdir()):
+            os.chmod(path, 0o644)
+            os.replace(path, folder / path.name)

@@ -54,10 +54,7 @@ plt.show()
 # in nats; a field that knows nothing stays near the logarithm of the number of negatives.
 
 # %%
-geometry_loss = []
-geometry = pretrain.geometry_encoder(
-    corpus, run.params, run.models / "geometry", lambda step, values: geometry_loss.append(values["loss"])
-)
+geometry, geometry_losses = pretrain.geometry_encoder(corpus, run.params, run.models / "geometry")
 print("d_g:", geometry.d_g, "| input points:", geometry.config.input_points)
 
 # %% [markdown]
@@ -72,25 +69,27 @@ print("d_a:", appearance.d_a)
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3))
-axes[0].plot(geometry_loss, lw=0.7)
+axes[0].plot([losses["loss"] for losses in geometry_losses], lw=0.7)
 axes[0].set(title="part field", xlabel="step", ylabel="contrastive loss")
 for name in appearance_losses[0] if appearance_losses else ():
     axes[1].plot([losses[name] for losses in appearance_losses], lw=0.7, label=name)
 axes[1].set(title="appearance", xlabel="step")
 if appearance_losses:
     axes[1].legend()
-if geometry_loss:
+if geometry_losses:
     run.figure(figure, "encoder_curves")
 plt.show()
 
 # %% [markdown]
 # ## Every shape, once
 #
-# Features go to a store of shards; a shape that is in it is not done again.
+# Features go to a store of shards; a shape that is in it is not done again, nor is an encoder that was
+# finished when the stage was stopped.
 
 # %%
 encoders = Encoders(geometry, appearance)
 store = extract_corpus(corpus, vocabulary, encoders, run.params, run.data / "features")
+pretrain.forget_progress(run.models / "geometry", run.models / "appearance")
 arrays, meta = store.load(shape_id)
 print("shapes in the store:", len(store))
 print({name: array.shape for name, array in arrays.items()})

@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Int64, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 from tqdm.auto import tqdm
 
-from alignparts.atomic import write_atomically
+from alignparts.checkpoint import load_state, save_state
 from alignparts.errors import AlignPartsError
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.appearance_losses import Learner, Recipe
@@ -40,7 +38,7 @@ def train_appearance(
         save_every: steps between two checkpoints.
 
     Returns:
-        The teacher, and the losses of every step by name (of the steps made here, when resumed: all of them).
+        The teacher, and the losses of every step by name.
 
     Raises:
         AlignPartsError: fewer than two pictures, not square, or no multiple of the patch.
@@ -56,7 +54,8 @@ def train_appearance(
     identity = fingerprint_of(
         asdict(recipe), images.shape, _digest(images), str(start.model.config.to_dict())
     )
-    history = _resume(checkpoint, learner, optimizer, identity)
+    found = load_state(checkpoint, identity, learner, optimizer) if checkpoint is not None else None
+    history: list[dict[str, float]] = found["history"] if found else []
     pictures = torch.from_numpy(images)
     progress = tqdm(
         total=recipe.steps, initial=len(history), desc="appearance", unit="step", mininterval=2.0, leave=False
@@ -67,7 +66,7 @@ def train_appearance(
             progress.set_postfix(loss=f"{history[-1]['loss']:.3f}", refresh=False)
             progress.update()
             if checkpoint is not None and ((step + 1) % save_every == 0 or step + 1 == recipe.steps):
-                _save(checkpoint, learner, optimizer, history, identity)
+                save_state(checkpoint, identity, {"history": history}, learner, optimizer)
     return AppearanceEncoder(learner.teacher.backbone), history
 
 
@@ -146,45 +145,3 @@ def _digest(images: np.ndarray) -> list[int]:
     """Enough of the pictures to tell sets apart: sums of each, mixed with their order."""
     sums = images.reshape(len(images), -1).sum(axis=1, dtype=np.int64)
     return [int(sums.sum()), int((sums * np.arange(1, len(sums) + 1)).sum() % (1 << 61))]
-
-
-def _save(
-    path: Path,
-    learner: Learner,
-    optimizer: torch.optim.Optimizer,
-    history: list[dict[str, float]],
-    identity: str,
-) -> None:
-    tensors = {f"learner.{name}": value.contiguous() for name, value in learner.state_dict().items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": value.contiguous() for name, value in state.items()}
-    names = list(history[0])
-    tensors["history"] = torch.tensor([[row[name] for name in names] for row in history], dtype=torch.float64)
-    about = {"identity": identity, "losses": ",".join(names)}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=about))
-
-
-def _resume(
-    path: Path | None, learner: Learner, optimizer: torch.optim.Optimizer, identity: str
-) -> list[dict[str, float]]:
-    """Bring learner and optimizer to where a checkpoint of the same run left them; the losses so far."""
-    if path is None or not path.is_file():
-        return []
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("identity") != identity:
-                return []
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise AlignPartsError(f"{path}: not a checkpoint of this training ({error}); delete it") from None
-    prefix = "learner."
-    learner.load_state_dict({n[len(prefix) :]: v for n, v in tensors.items() if n.startswith(prefix)})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, number, key = name.split(".")
-            state.setdefault(int(number), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    losses = metadata["losses"].split(",")
-    return [dict(zip(losses, row, strict=True)) for row in tensors["history"].tolist()]

@@ -15,21 +15,19 @@ a signed distance.
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from alignparts.atomic import write_atomically
+from alignparts.checkpoint import load_state, save_state
 from alignparts.errors import AlignPartsError
 from alignparts.features.partfield import FRAME, PartField, PartFieldConfig
 
@@ -110,11 +108,10 @@ def train_partfield(
     config: PartFieldConfig,
     training: PartFieldTraining,
     seed: int,
-    out: Path,
-    log: Callable[[int, Mapping[str, float]], None] | None = None,
-    state: Path | None = None,
-) -> PartField:
-    """Train a `PartField` and write it to a folder.
+    *,
+    checkpoint: Path | None = None,
+) -> tuple[PartField, list[dict[str, float]]]:
+    """Train a `PartField`.
 
     Every random choice of a step depends on the seed and the step's number alone, so that a run that was
     interrupted continues, at the last finished epoch, to the very weights of an uninterrupted one.
@@ -124,18 +121,17 @@ def train_partfield(
         config: sizes of the network.
         training: optimisation.
         seed: of the weights, the order and the augmentation.
-        out: folder for ``config.json`` and ``model.safetensors``.
-        log: called after every step with its number (from 1) and ``loss``, ``lr``, ``gradient_norm``.
-        state: where to keep what a resumed run needs; default ``resume.safetensors`` in `out`, removed at the
-            end. One that belongs to other sizes, settings or shapes is ignored.
+        checkpoint: file to go on from and to write to at every epoch. It is left in place, and ignored by a
+            run of other sizes, settings or shapes.
+
+    Returns:
+        The field, and ``loss``, ``lr`` and ``gradient_norm`` of every step.
 
     Raises:
         AlignPartsError: no shape with two labelled instances; arrays of a wrong shape; a loss that is not
             finite.
     """
     _check(shapes)
-    state = state if state is not None else out / "resume.safetensors"
-    out.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = PartField(config)
@@ -143,7 +139,9 @@ def train_partfield(
     per_epoch = math.ceil(len(shapes) / training.batch_size)
     total = per_epoch * training.epochs
     identity = _identity(shapes, config, training, seed)
-    done = _restore(state, identity, model, optimizer)
+    found = load_state(checkpoint, identity, model, optimizer) if checkpoint is not None else None
+    history: list[dict[str, float]] = found["history"] if found else []
+    done = len(history)
 
     model.train()
     bar = tqdm(total=total, initial=done, desc="PartField", unit="step", disable=None)
@@ -169,15 +167,11 @@ def train_partfield(
             optimizer.step()
             bar.update()
             bar.set_postfix(loss=f"{loss.item():.3f}")
-            if log is not None:
-                log(done, {"loss": loss.item(), "lr": rate, "gradient_norm": norm.item()})
-        if epoch + 1 < training.epochs:
-            _keep(state, identity, done, model, optimizer)
+            history.append({"loss": loss.item(), "lr": rate, "gradient_norm": norm.item()})
+        if checkpoint is not None:
+            save_state(checkpoint, identity, {"history": history}, model, optimizer)
     bar.close()
-    model.eval()
-    model.save_pretrained(out)
-    state.unlink(missing_ok=True)
-    return model
+    return model.eval(), history
 
 
 def _check(shapes: Sequence[TrainingShape]) -> None:
@@ -267,34 +261,3 @@ def _identity(
         digest.update(np.asarray(shapes[index].points, dtype=np.float64).sum(axis=0).tobytes())
         digest.update(np.asarray(shapes[index].instance, dtype=np.int64).sum().tobytes())
     return digest.hexdigest()
-
-
-def _keep(path: Path, identity: str, step: int, model: PartField, optimizer: torch.optim.AdamW) -> None:
-    tensors: dict[str, Tensor] = {}
-    for name, parameter in model.named_parameters():
-        tensors[f"weight.{name}"] = parameter.detach()
-        for moment in ("exp_avg", "exp_avg_sq"):
-            tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment]
-    about = {"identity": identity, "step": str(step)}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=about))
-
-
-def _restore(path: Path, identity: str, model: PartField, optimizer: torch.optim.AdamW) -> int:
-    """Steps already done: load them if the file belongs to this very run."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata: dict[str, Any] = file.metadata() or {}
-            if metadata.get("identity") != identity:
-                return 0
-            step = int(metadata["step"])
-            with torch.no_grad():
-                for name, parameter in model.named_parameters():
-                    parameter.copy_(file.get_tensor(f"weight.{name}"))
-                    optimizer.state[parameter] = {
-                        "step": torch.tensor(float(step)),
-                        "exp_avg": file.get_tensor(f"exp_avg.{name}"),
-                        "exp_avg_sq": file.get_tensor(f"exp_avg_sq.{name}"),
-                    }
-            return step
-    except (FileNotFoundError, SafetensorError):
-        return 0

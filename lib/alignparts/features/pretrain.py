@@ -1,6 +1,6 @@
 """The two encoders that params.yaml asks for: a checkpoint by name, or a small one trained here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from alignparts.features.partfield_train import PartFieldTraining, train_partfie
 from alignparts.parallel import map_shapes
 from alignparts.render import render_views
 
-Log = Callable[[int, Mapping[str, float]], None]
+PROGRESS = "resume.safetensors"
 
 
 @dataclass(frozen=True)
@@ -80,22 +80,25 @@ def pictures(corpus: Corpus, shape_ids: Sequence[str], params: Params) -> np.nda
     return np.concatenate(list(rendered))
 
 
-def geometry_encoder(corpus: Corpus, params: Params, out: Path, log: Log | None = None) -> PartField:
-    """The checkpoint of ``features.geometry``, or a small PartField trained on the training shapes."""
+def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartField, list[dict[str, float]]]:
+    """The checkpoint of ``features.geometry``, or a small PartField trained on the training shapes.
+
+    Returns the encoder and the losses of every step (none for a checkpoint).
+    """
     asked = params.features.geometry
+    history: list[dict[str, float]] = []
     if asked.checkpoint is not None:
         encoder = PartField.from_pretrained(asked.checkpoint)
-        encoder.save_pretrained(out)
-        return encoder.eval()
-    encoder = train_partfield(
-        part_masks(corpus, corpus.ids(split="train"), params),
-        PartFieldConfig.small(),
-        PartFieldTraining(epochs=asked.epochs, batch_size=asked.batch_size, lr=asked.lr),
-        params.base.seed,
-        out,
-        log,
-    )
-    return encoder.eval()
+    else:
+        encoder, history = train_partfield(
+            part_masks(corpus, corpus.ids(split="train"), params),
+            PartFieldConfig.small(),
+            PartFieldTraining(epochs=asked.epochs, batch_size=asked.batch_size, lr=asked.lr),
+            params.base.seed,
+            checkpoint=out / PROGRESS,
+        )
+    encoder.save_pretrained(out)
+    return encoder.eval(), history
 
 
 def appearance_encoder(
@@ -117,9 +120,12 @@ def appearance_encoder(
     chosen = ids[np.sort(generator.permutation(len(ids))[:needed])].tolist()
     recipe = Recipe(steps=asked.steps, batch_size=asked.batch_size, lr=asked.lr, seed=params.base.seed)
     images = pictures(corpus, chosen, params)
-    state = out / "resume.safetensors"
-    out.mkdir(parents=True, exist_ok=True)
-    encoder, losses = train_appearance(images, recipe, checkpoint=state)
+    encoder, losses = train_appearance(images, recipe, checkpoint=out / PROGRESS)
     encoder.save_pretrained(out)
-    state.unlink(missing_ok=True)
     return encoder.eval(), losses
+
+
+def forget_progress(*folders: Path) -> None:
+    """Remove what a killed stage would have gone on from; call it once the stage's last output is there."""
+    for folder in folders:
+        (folder / PROGRESS).unlink(missing_ok=True)
