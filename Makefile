@@ -4,13 +4,13 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 # The order of the pipeline: the tour needs a trained model.
-NOTEBOOKS := 01_corpus 02_ontology 03_features 04_train 05_evaluate 00_tour 11_report
+NOTEBOOKS := 01_corpus 02_ontology 03_features 04_train 05_evaluate 00_tour 11_report 12_speed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MPLBACKEND := agg
 export PYTHONHASHSEED := 0
 
-.PHONY: repro test lint notebooks twins lock clean site env
+.PHONY: repro test lint notebooks twins lock clean site env bench train profile
 
 env: $(VENV)/.ready
 
@@ -23,6 +23,19 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 
 repro: env
 	$(BIN)/dvc repro
+
+# Speed against a straight transcription and the peer's path: reports/timings/speed.csv, a notebook and a picture.
+bench: env
+	$(BIN)/python -m alignparts.run 12_speed
+
+# The stage "train" on several GPUs; `make repro` then takes the trained model up. On a cluster: profiles/train.sbatch.
+GPUS ?= 1
+train: env
+	$(BIN)/accelerate launch --num_processes $(GPUS) $(if $(filter-out 1,$(GPUS)),--multi_gpu) -m alignparts.cli train
+
+# Other settings of the same keys: make profile NAME=gpu; `git checkout params.yaml` goes back.
+profile: env
+	$(BIN)/alignparts profile $(NAME)
 
 site: env
 	$(BIN)/dvc repro report

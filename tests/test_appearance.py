@@ -199,12 +199,19 @@ def test_public_layouts_give_the_tokens_of_their_patches(tmp_path, registers: in
     )
 
 
-def test_what_is_missing_is_named_with_its_size(monkeypatch) -> None:
+def test_what_is_missing_is_named_with_its_size(monkeypatch, tmp_path) -> None:
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(AlignPartsError, match=r"facebook/dinov2-base-not-here.*346 MB.*hf download"):
-        AppearanceEncoder.from_pretrained("facebook/dinov2-base-not-here")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(
+        AlignPartsError,
+        match=r"hf download facebook/dinov2-base --revision f9e44c8\w+ \(346 MB\), or set it to null",
+    ):
+        AppearanceEncoder.from_pretrained("facebook/dinov2-base")
+    with pytest.raises(AlignPartsError, match=r"hf download someone/other --revision v2, or"):
+        AppearanceEncoder.from_pretrained("someone/other@v2")
 
 
 def test_other_models_and_sizes_are_refused(tmp_path) -> None:

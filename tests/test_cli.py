@@ -146,6 +146,29 @@ def test_a_missing_model_is_said(monkeypatch, capsys, ball, tmp_path):
     assert "no trained model" in capsys.readouterr().err
 
 
+def test_a_profile_becomes_params(run, tmp_path, monkeypatch):
+    from alignparts import paths
+
+    (tmp_path / "profiles").mkdir()
+    text = "# mine\nbase: {seed: 3}\n"
+    (tmp_path / "profiles" / "mine.yaml").write_text(text)
+    (tmp_path / "profiles" / "wrong.yaml").write_text("base: {sed: 3}\n")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert run("profile", "mine")[0] == 0
+    assert (tmp_path / "params.yaml").read_text() == text
+    code, _, err = run("profile", "other")
+    assert code == 2 and "expected one of mine, wrong" in err
+    code, _, err = run("profile", "wrong")
+    assert code == 2 and "unknown key 'base.sed'" in err
+    assert (tmp_path / "params.yaml").read_text() == text
+
+
+def test_a_checkpoint_that_is_none_is_one_line(run, tmp_path):
+    code, _, err = run("convert-partfield", tmp_path / "none.ckpt", "--out", tmp_path / "out")
+    assert code == 2 and "none.ckpt: no such file" in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def two_halves(path):
     scene = trimesh.Scene()
     for name, height in (("top", 0.5), ("bottom", -0.5)):

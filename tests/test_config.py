@@ -6,6 +6,10 @@ import yaml
 from alignparts import paths
 from alignparts.config import SMOKE, load_params, parse_params
 from alignparts.errors import AlignPartsError
+from alignparts.features.partfield import PartFieldConfig
+from alignparts.losses import TAU, WEIGHTS
+from alignparts.model import AlignPartsConfig
+from alignparts.train import loss_weights
 
 
 def test_shipped_params_are_valid_and_smoke_is_smaller():
@@ -14,6 +18,25 @@ def test_shipped_params_are_valid_and_smoke_is_smaller():
     assert smoke.corpus.shapes_per_category < params.corpus.shapes_per_category
     assert smoke.train.epochs < params.train.epochs
     assert smoke.corpus.heldout == params.corpus.heldout
+
+
+def test_profiles_have_the_keys_of_params_and_the_papers_sizes():
+    def keys(path):
+        def walk(block):
+            return {key: walk(inner) for key, inner in block.items()} if isinstance(block, dict) else None
+
+        return walk(yaml.safe_load(path.read_text()))
+
+    shipped = keys(paths.ROOT / "params.yaml")
+    profiles = sorted((paths.ROOT / "profiles").glob("*.yaml"))
+    assert [path.stem for path in profiles] == ["gpu", "paper"]
+    for path in profiles:
+        load_params(path)
+        assert keys(path) == shipped
+    paper = load_params(paths.ROOT / "profiles" / "paper.yaml")
+    widths = {"d_g": PartFieldConfig().part_channels, "d_a": 768, "d_t": 768}
+    assert AlignPartsConfig(**widths, **paper.train.model.model_dump()) == AlignPartsConfig()
+    assert loss_weights(paper.train) == WEIGHTS and paper.train.loss.tau == TAU
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Sinkhorn against exact assignment, and its marginals."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,23 @@ def test_cost_is_equation_8_by_hand() -> None:
     torch.testing.assert_close(cost, torch.tensor([[[0.0], [2.0]]]))
     found = match(logits, partlets, masks, labelled, text, torch.ones(1, 1, dtype=torch.bool))
     assert found.tolist() == [[0, -1]]
+
+
+def test_cost_is_equation_8_with_loops() -> None:
+    generator = torch.Generator().manual_seed(7)
+    logits, text = torch.randn(1, 3, 8, generator=generator), torch.randn(1, 2, 5, generator=generator)
+    partlets = torch.randn(1, 3, 5, generator=generator)
+    part = torch.tensor([0, 1, -1, 1, 0, 0, -1, 1])
+    masks = torch.stack([(part == a).float() for a in range(2)])[None]
+    found = cost_matrix(logits, partlets, masks, (part >= 0)[None], text)[0]
+    for k in range(3):
+        for a in range(2):
+            p = [1 / (1 + math.exp(-float(logits[0, k, i]))) for i in range(8) if part[i] >= 0]
+            g = [float(part[i] == a) for i in range(8) if part[i] >= 0]
+            dice = 2 * sum(x * y for x, y in zip(p, g, strict=True)) / (sum(p) + sum(g))
+            s, t = partlets[0, k].tolist(), text[0, a].tolist()
+            cosine = sum(x * y for x, y in zip(s, t, strict=True)) / (math.hypot(*s) * math.hypot(*t))
+            assert found[k, a].item() == pytest.approx((1 - dice) + (1 - cosine), abs=1e-5)
 
 
 def test_a_cost_that_is_not_finite_is_said() -> None:

@@ -1,7 +1,7 @@
 """The network: the paper's sizes, its equations by hand, and shapes of every awkward size."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignparts import fusion
+from alignparts.baselines import transcription
 from alignparts.errors import AlignPartsError
 from alignparts.fusion import BiCoFusion, fourier_features, neighbours
-from alignparts.model import AlignParts, AlignPartsConfig
+from alignparts.model import AlignParts, AlignPartsConfig, AlignPartsOutput
 from alignparts.partlets import CrossAttention, PartletDecoder
 
 TINY = AlignPartsConfig(
@@ -73,15 +74,77 @@ def naive_fusion(model: BiCoFusion, points: Tensor, own: Tensor, other: Tensor, 
     return model.project(model.norm(torch.cat(both, -1)))
 
 
+def naive_attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """Softmax attention with a loop for every head and query."""
+    width = query.shape[1] // heads
+    rows = []
+    for q in query:
+        parts = []
+        for h in range(heads):
+            at = slice(h * width, (h + 1) * width)
+            score = torch.stack([q[at] @ one[at] / math.sqrt(width) for one in key])
+            weight = score.exp() / score.exp().sum()
+            parts.append(sum(w * one[at] for w, one in zip(weight, value, strict=True)))
+        rows.append(torch.cat(parts))
+    return torch.stack(rows)
+
+
+def naive_decoder(model: PartletDecoder, fused: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Eqs. 2-6 with a loop for every partlet and point; one shape."""
+    s = model.partlets
+    for layer in model.layers:
+        x = torch.stack([layer.norm_self(one) for one in s])
+        own = layer.attend_partlets
+        query, key, value = (torch.stack([own.project(one).chunk(3)[i] for one in x]) for i in range(3))
+        s = s + own.out(naive_attention(query, key, value, own.heads))
+        x = torch.stack([layer.norm_cross(one) for one in s])
+        cross = layer.attend_points
+        query = torch.stack([cross.query(one) for one in x])
+        key, value = (torch.stack([side(h) for h in fused]) for side in (cross.key, cross.value))
+        s = s + cross.out(naive_attention(query, key, value, cross.heads))
+        inner, outer = layer.mlp[0], layer.mlp[2]
+        s = s + torch.stack(
+            [outer(F.gelu(inner(x))) for x in torch.stack([layer.norm_mlp(one) for one in s])]
+        )
+    d_t = s.shape[1]
+    masks = [[model.mask_query(one) @ model.mask_key(h) / math.sqrt(d_t) for h in fused] for one in s]
+    partness = [model.partness.weight[0] @ one + model.partness.bias[0] for one in s]
+    return torch.stack([torch.stack(row) for row in masks]), torch.stack(partness), s
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_decoder_is_equations_2_to_6(tiny: AlignParts, n: int) -> None:
+    fused = torch.randn(2, n, 6, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
+    single = [one.detach() for one in tiny.decoder(fused.float())]
+    decoder: PartletDecoder = tiny.decoder.double()
+    found = decoder(fused)
+    for row in range(2):
+        for ours, half, expected in zip(found, single, naive_decoder(decoder, fused[row]), strict=True):
+            torch.testing.assert_close(ours[row], expected)
+            torch.testing.assert_close(half[row].double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_transcription_is_the_model_in_single_precision(tiny: AlignParts) -> None:
+    tiny.standardise((torch.rand(5), torch.rand(5) + 0.5), (torch.rand(7), torch.rand(7) + 0.5))
+    fast, straight = tiny(*inputs(2, 30)), transcription.forward(tiny, *inputs(2, 30))
+    exact = transcription.forward(tiny.double(), *inputs(2, 30, torch.float64))
+    for field in fields(AlignPartsOutput):
+        ours, theirs, truth = (getattr(one, field.name) for one in (fast, straight, exact))
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+        assert truth.dtype == torch.float64
+
+
 @pytest.mark.parametrize("n", [1, 2, 9])
 def test_fusion_is_equations_23_to_37(tiny: AlignParts, n: int) -> None:
-    model = tiny.fusion.double()
     points, geometry, appearance = inputs(2, n, torch.float64)
+    single = tiny.fusion(points.float(), geometry.float(), appearance.float()).detach()
+    model = tiny.fusion.double()
     near = neighbours(points, 3)
     fused = model(points, geometry, appearance)
     for row in range(2):
         expected = naive_fusion(model, points[row], geometry[row], appearance[row], near[row])
         torch.testing.assert_close(fused[row], expected)
+        torch.testing.assert_close(single[row].double(), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_both_ways_to_attend_agree_with_gradients() -> None:

@@ -6,6 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sentencepiece
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    CLIPConfig,
+    CLIPModel,
+    CLIPTokenizer,
+    MPNetConfig,
+    MPNetModel,
+    MPNetTokenizer,
+    SiglipConfig,
+    SiglipModel,
+    SiglipTokenizer,
+)
 
 from alignparts.errors import AlignPartsError
 from alignparts.text import TextEncoder
@@ -75,8 +92,86 @@ def test_hub_name_without_network_says_what_to_run(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert "hf download sentence-transformers/all-mpnet-base-v2" in run.stdout
+    assert "hf download sentence-transformers/all-mpnet-base-v2 --revision e8c3b32" in run.stdout
+    assert "(438 MB)" in run.stdout
     assert len(run.stdout.strip().splitlines()) == 1
+
+
+def save_clip(folder: Path) -> Path:
+    """A tiny CLIP on disk, in the files that public ones have."""
+    letters = sorted({letter for sentence in SENTENCES for letter in sentence.lower() if letter.isalpha()})
+    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    tokenizer = CLIPTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[])
+    tokenizer.save_pretrained(folder)
+    text = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text |= {"vocab_size": len(pieces), "bos_token_id": len(pieces) - 2, "eos_token_id": len(pieces) - 1}
+    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision |= {"image_size": 16, "patch_size": 8}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)).save_pretrained(folder)
+    return folder
+
+
+def save_siglip(folder: Path) -> Path:
+    """A tiny SigLIP on disk, with a sentencepiece tokenizer trained on the spot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "spiece.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(SENTENCES * 20), model_writer=file, vocab_size=40, pad_id=-1, bos_id=-1,
+            hard_vocab_limit=False, minloglevel=2,
+        )  # fmt: skip
+    tokenizer = SiglipTokenizer(str(folder / "spiece.model"))
+    tokenizer.save_pretrained(folder)
+    text = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text |= {"vocab_size": len(tokenizer), "max_position_embeddings": 20, "projection_size": 16}
+    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision |= {"image_size": 16, "patch_size": 8}
+    SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("save", "width"), [(save_clip, 12), (save_siglip, 16)])
+def test_a_text_tower_is_the_text_half_of_the_whole(save, width: int, tmp_path: Path) -> None:
+    folder = save(tmp_path / "pair")
+    encoder = TextEncoder.from_name(str(folder))
+    vectors = encoder.encode(SENTENCES)
+    assert vectors.shape == (3, width) == (3, encoder.d_t)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    whole = AutoModel.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for sentence, vector in zip(SENTENCES, vectors, strict=True):
+        padding = {"padding": "max_length", "max_length": 20} if width == 16 else {}
+        tokens = tokenizer(sentence, return_tensors="pt", truncation=True, **padding)
+        with torch.no_grad():
+            expected = whole.get_text_features(**tokens)
+        expected = getattr(expected, "pooler_output", expected)
+        np.testing.assert_allclose(vector, expected[0] / expected[0].norm(), atol=1e-5)
+    (folder / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(AlignPartsError, match="does not load"):
+        TextEncoder.from_name(str(folder))
+
+
+def test_mpnet_goes_the_same_way(tmp_path: Path) -> None:
+    words = sorted({word for sentence in SENTENCES for word in sentence.replace(",", "").split()})
+    vocab = {
+        piece: number for number, piece in enumerate(["<s>", "<pad>", "</s>", "[UNK]", "<mask>", *words])
+    }
+    MPNetTokenizer(vocab=vocab).save_pretrained(tmp_path / "mpnet")
+    config = MPNetConfig(
+        vocab_size=len(vocab),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+    )
+    MPNetModel(config).save_pretrained(tmp_path / "mpnet")
+    transformer = Transformer(str(tmp_path / "mpnet"))
+    SentenceTransformer(modules=[transformer, Pooling(16)], device="cpu").save(str(tmp_path / "saved"))
+    encoder = TextEncoder.from_name(str(tmp_path / "saved"))
+    assert encoder.encode(SENTENCES).shape == (3, 16)
+    alone = np.concatenate(
+        [TextEncoder.from_name(str(tmp_path / "saved")).encode([one]) for one in SENTENCES]
+    )
+    np.testing.assert_allclose(encoder.encode(SENTENCES), alone, atol=1e-5)
 
 
 def test_import_is_light() -> None:

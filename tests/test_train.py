@@ -1,6 +1,7 @@
 """Training: it learns, it resumes to the same bits, and what it writes can be read."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
 from alignparts.losses import alignment_losses
 from alignparts.model import AlignParts, AlignPartsConfig
-from alignparts.train import learning_rate, train
+from alignparts.train import forget_progress, learning_rate, train
 from alignparts.validation import class_statistics, validate
 
 SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "layers": 2, "fourier": 3}
@@ -65,7 +66,6 @@ def test_folder_holds_what_readers_expect(whole: tuple[Path, FeatureStore]) -> N
     statistics = Statistics.load(folder)
     assert set(statistics.labels) <= {(c, p) for c, parts in toy.PARTS.items() for p in parts}
     assert len(statistics.labels) == 9 and statistics.covariance.shape == (toy.WIDTH, toy.WIDTH)
-    assert not (folder / "resume.safetensors").exists()
     assert (folder / "curves" / "metrics.json").is_file()
     assert not [path.name for path in folder.rglob(".*")]
     standard = load_file(folder / "model.safetensors")["geometry_mean"]
@@ -96,6 +96,20 @@ def test_resumed_run_ends_at_the_same_bits(
     assert names == {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
     for name in names:
         assert (out / name).read_bytes() == (expected / name).read_bytes(), name
+
+
+def test_a_finished_run_is_not_done_again(whole: tuple[Path, FeatureStore], tmp_path: Path) -> None:
+    folder, store = whole
+    shutil.copytree(folder, tmp_path / "model")
+    seen: list[int] = []
+    arguments = (store, toy.vocabulary(), toy.encode, settings(), tmp_path / "model")
+    again = train(*arguments, threads=1, on_epoch=lambda epoch, _: seen.append(epoch))
+    assert not seen and len(again.history) == 3
+    for path in folder.rglob("*.safetensors"):
+        assert (tmp_path / "model" / path.relative_to(folder)).read_bytes() == path.read_bytes()
+    forget_progress(tmp_path / "model")
+    train(*arguments, threads=1, on_epoch=lambda epoch, _: seen.append(epoch))
+    assert seen == [0, 1, 2]
 
 
 def test_another_setting_starts_afresh(whole: tuple[Path, FeatureStore], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``alignparts name`` and ``alignparts evaluate``."""
+"""The command ``alignparts``."""
 
 import os
 import sys
@@ -119,6 +119,59 @@ def evaluate(
         typer.echo(line)
     if out is not None:
         typer.echo(f"  per shape: {out / 'shapes.csv'}")
+
+
+@app.command()
+def train() -> None:
+    """Train on the feature store as params.yaml says; `make train GPUS=n` runs it on several GPUs.
+
+    A killed run goes on after its last finished epoch. `dvc repro train` takes the finished model up.
+    """
+    from alignparts.train import train_stage
+
+    trained = train_stage()
+    if trained is not None:
+        typer.echo(
+            f"{len(trained.history)} epochs, best {trained.best_epoch} -> {paths.MODELS / 'alignparts'}"
+        )
+
+
+@app.command()
+def profile(
+    name: Annotated[str, typer.Argument(help="A file of profiles/, without its ending.")],
+) -> None:
+    """Make params.yaml a copy of a profile, checked; `git checkout params.yaml` goes back."""
+    from alignparts.config import load_params
+    from alignparts.run import write_text
+
+    folder = paths.ROOT / "profiles"
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in folder.glob("*.yaml")))
+        raise AlignPartsError(f"{path}: no such profile; expected one of {known}")
+    load_params(path)
+    write_text(paths.ROOT / "params.yaml", path.read_text())
+    typer.echo(f"params.yaml is now {path.name}; run: make repro")
+
+
+@app.command()
+def convert_partfield(
+    checkpoint: Annotated[Path, typer.Argument(help="The published model_objaverse.ckpt.")],
+    out: Annotated[Path, typer.Option(help="Folder for config.json and model.safetensors.")],
+) -> None:
+    """Convert the published PartField weights, executing nothing of the file.
+
+    Name the folder in params.yaml as features.geometry.checkpoint. The weights stay under the NVIDIA
+    License: non-commercial research and education only.
+    """
+    from alignparts.features.partfield_convert import convert
+
+    field = convert(checkpoint, out)
+    weights = field.state_dict()
+    typer.echo(
+        f"{checkpoint.name}: {len(weights)} tensors, {sum(value.numel() for value in weights.values()):,} "
+        f"weights, {field.d_g} channels -> {out} (NVIDIA License, non-commercial)"
+    )
 
 
 def read_vocabulary(path: Path) -> list[Candidate]:

@@ -135,6 +135,16 @@ class EvaluateParams(Block):
     confidence: float = Field(0.95, gt=0, lt=1)
 
 
+class BenchParams(Block):
+    """Sizes of the benchmark (`make bench`)."""
+
+    points: tuple[int, ...] = (1024, 4096, 10_000, 16_384, 65_536, 102_400)
+    batches: tuple[int, ...] = (1, 4)
+    parts: tuple[int, ...] = (4, 8, 16)
+    stage_points: int = Field(10_000, ge=16)
+    repetitions: int = Field(3, ge=1)
+
+
 class Params(Block):
     """All of params.yaml."""
 
@@ -144,6 +154,7 @@ class Params(Block):
     features: FeatureParams = FeatureParams()
     train: TrainParams = TrainParams()
     evaluate: EvaluateParams = EvaluateParams()
+    bench: BenchParams = BenchParams()
 
 
 def parse_params(blocks: dict[str, Any], source: str = "params.yaml") -> Params:
@@ -201,5 +212,6 @@ SMOKE: dict[str, Any] = {
     },
     "train": {"points": 256, "epochs": 1},
     "evaluate": {"points": 512, "bootstrap": 50},
+    "bench": {"points": [256, 512], "batches": [2], "parts": [3], "stage_points": 256, "repetitions": 1},
 }
 """What a notebook runs with on its own: everything, in seconds."""

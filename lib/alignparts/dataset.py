@@ -21,6 +21,8 @@ from alignparts.vocabulary import Vocabulary, words
 Encode = Callable[[Sequence[str]], np.ndarray]
 Negatives = Literal["shape", "category"]
 Classes = Literal["batch", "all"]
+ARRAYS = ("points", "geometry", "appearance", "part")
+"""What training reads of a stored shape."""
 STYLES = 3
 """Ways to put a part in words: its description, its name, its name with its category."""
 
@@ -184,7 +186,7 @@ class PartDataset(Dataset[Shape]):
         epoch, index = (0, key) if isinstance(key, int) else key
         shape_id = self.ids[index]
         rng = np.random.default_rng([self.seed, epoch, index])
-        arrays, meta = self.store.load(shape_id)
+        arrays, meta = self.store.load(shape_id, ARRAYS)
         _check(shape_id, arrays)
         stored = len(arrays["points"])
         kept = np.arange(stored)
@@ -314,7 +316,7 @@ def batches(
 
 
 def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
-    for name in ("points", "geometry", "appearance", "part"):
+    for name in ARRAYS:
         if name not in arrays:
             raise AlignPartsError(
                 f"shape '{shape_id}': no array '{name}' in the feature store; extract it again"
@@ -330,8 +332,8 @@ def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
 
 def _balanced(part: Int[np.ndarray, " n"], balance: float) -> Float[np.ndarray, " n"]:
     """Chance of every point to be drawn first."""
-    _, which, count = np.unique(part, return_inverse=True, return_counts=True)
-    weight = count[which] ** -balance
+    count = np.bincount(part + 1)  # unlabelled points are a part of their own
+    weight = (np.maximum(count, 1) ** -balance)[part + 1]
     return weight / weight.sum()
 
 

@@ -73,6 +73,52 @@ def fourier_features(offset: Float[Tensor, "3 edges"], count: int) -> Float[Tens
     return out
 
 
+class _PositionalBias(torch.autograd.Function):
+    """Eqs. 24-26 for offsets, which have no gradient: some edges at a time, so that they stay in the cache.
+
+    The backward pass computes hidden units again: cheaper than keeping them for every edge.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, offset: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, count: int, k: int
+    ) -> Tensor:
+        ctx.save_for_backward(offset, w1, b1, w2)
+        ctx.count, ctx.k = count, k
+        bias = offset.new_empty(offset.shape[1] // k, len(w2), k)
+        for some in _edge_chunks(offset, k):
+            hidden = _hidden(fourier_features(offset[:, some], count), w1, b1)
+            found = torch.mm(w2, hidden).add_(b2.unsqueeze(1))
+            bias[some.start // k : some.stop // k] = found.view(len(w2), -1, k).transpose(0, 1)
+        return bias
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        offset, w1, b1, w2 = ctx.saved_tensors
+        by_w1, by_b1, by_w2 = torch.zeros_like(w1), torch.zeros_like(b1), torch.zeros_like(w2)
+        by_b2 = w2.new_zeros(len(w2))
+        for some in _edge_chunks(offset, ctx.k):
+            features = fourier_features(offset[:, some], ctx.count)
+            hidden = _hidden(features, w1, b1)
+            upstream = gradients[0][some.start // ctx.k : some.stop // ctx.k].transpose(0, 1).flatten(1)
+            by_w2.addmm_(upstream, hidden.T)
+            by_b2 += upstream.sum(1)
+            by_hidden = torch.ops.aten.threshold_backward(w2.T.contiguous() @ upstream, hidden, 0)
+            by_w1.addmm_(by_hidden, features.T)
+            by_b1 += by_hidden.sum(1)
+        return None, by_w1, by_b1, by_w2, by_b2, None, None
+
+
+def _edge_chunks(offset: Tensor, k: int) -> list[slice]:
+    edges = offset.shape[1]
+    step = max(EDGES // k, 1) * k if offset.device.type == "cpu" else max(edges, 1)
+    return [slice(start, min(start + step, edges)) for start in range(0, edges, step)]
+
+
+def _hidden(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return torch.mm(weight, features).add_(bias.unsqueeze(1)).relu_()
+
+
 class _Graph:
     """Edges of all points of a batch in one index space, for every head.
 
@@ -277,14 +323,11 @@ class BiCoFusion(nn.Module):
         return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 
     def _bias(self, points: Float[Tensor, "3 m"], graph: _Graph) -> Float[Tensor, "m h k"]:
-        """Eqs. 23-26; some edges at a time, so that what they pass through stays in the cache."""
+        """Eqs. 23-26."""
         inner, outer = cast(nn.Linear, self.position[0]), cast(nn.Linear, self.position[2])
         ends = points.index_select(1, graph.near.flatten()).view(3, -1, graph.k)
         offset = (ends - points.unsqueeze(-1)).view(3, -1)
-        parts = []
-        for some in offset.split(EDGES // graph.k * graph.k, dim=1):
-            features = fourier_features(some, self.fourier)
-            hidden = torch.addmm(inner.bias.unsqueeze(1), inner.weight, features).relu()
-            bias = torch.addmm(outer.bias.unsqueeze(1), outer.weight, hidden)
-            parts.append(bias.view(graph.heads, -1, graph.k).transpose(0, 1))
-        return torch.cat(parts)
+        weights = (inner.weight, inner.bias, outer.weight, outer.bias)
+        with torch.autocast(points.device.type, enabled=False):
+            found: Tensor = _PositionalBias.apply(offset, *weights, self.fourier, graph.k)
+        return found

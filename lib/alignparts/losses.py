@@ -6,7 +6,7 @@ them, carry no supervision: they are left out of BCE, Dice, coverage and overlap
 labelled points.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -167,6 +167,7 @@ def alignment_losses(
     weights: Mapping[str, float] = WEIGHTS,
     tau: float = TAU,
     assignment: Int64[Tensor, "b k"] | None = None,
+    gather: Callable[[Tensor], Tensor] = lambda tensor: tensor,
 ) -> dict[str, Float[Tensor, ""]]:
     """All terms by name, and Eq. 15 as "total".
 
@@ -176,6 +177,7 @@ def alignment_losses(
         weights: lambda of every term; a term it leaves out is not in the total.
         tau: temperature of Eqs. 9 and 14.
         assignment: pi, where it is known; otherwise matched here.
+        gather: rows of the other processes beside one's own; Eq. 14 contrasts all shapes of a batch.
     """
     logits, partlets = output.mask_logits, output.partlets
     masks, labelled = targets.masks, targets.labelled
@@ -189,7 +191,11 @@ def alignment_losses(
         "cov": coverage_loss(logits, masks, labelled, pairs),
         "overlap": overlap_loss(logits, labelled),
         "global": global_loss(
-            output.global_embedding, targets.class_text, targets.category, targets.classes, tau
+            gather(output.global_embedding),
+            gather(targets.class_text),
+            gather(targets.category),
+            targets.classes,
+            tau,
         ),
     }
     total = torch.stack([weights.get(name, 0.0) * term for name, term in terms.items()]).sum()

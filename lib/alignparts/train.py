@@ -14,9 +14,11 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from alignparts import paths
 from alignparts.checkpoint import clear, load_state, save_state
 from alignparts.config import TrainParams
 from alignparts.dataset import Encode, PartDataset, TextTable, batches, epoch_order, ids_of_split
+from alignparts.distributed import Processes
 from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
 from alignparts.losses import alignment_losses
@@ -30,6 +32,8 @@ CLIP = 1.0
 """Largest norm of the gradient."""
 MEASURED = 128
 """Shapes that the features' mean and standard deviation are taken from."""
+
+STATE = "resume.safetensors"
 
 Row = dict[str, float | int]
 
@@ -81,7 +85,9 @@ def train(
     """Train on the split "train" of a store, watch the split "validation", and write a model folder.
 
     Every random choice depends on the seed, the epoch and the shape alone, so that a run that was killed goes
-    on, after its last finished epoch, to the very weights of one that never stopped.
+    on, after its last finished epoch, to the very weights of one that never stopped; a finished one is not
+    done again until its ``resume.safetensors`` is gone. Under ``accelerate launch`` every process takes its
+    share of each batch (:class:`alignparts.distributed.Processes`).
 
     Args:
         store: features, parts and splits.
@@ -100,15 +106,33 @@ def train(
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    run = _Run(store, vocabulary, encode, params, out, seed, torch.device(device))
+    run = _Run(store, vocabulary, encode, params, out, seed, Processes(device))
     run.restore()
     for epoch in range(run.finished, params.epochs):
         row = run.epoch(epoch)
         if on_epoch is not None:
             on_epoch(epoch, row)
     return run.finish()
+
+
+def train_stage() -> Trained | None:
+    """The stage "train" of params.yaml, for launchers; None in every process but the first."""
+    from alignparts.config import load_params
+    from alignparts.run import settle
+    from alignparts.text import TextEncoder
+
+    params = load_params(paths.ROOT / "params.yaml")
+    settle(params)
+    trained = train(
+        FeatureStore(paths.DATA / "features"),
+        Vocabulary.load(paths.DATA / "ontology" / "vocabulary.json"),
+        TextEncoder.from_name(params.ontology.text_encoder).encode,
+        params.train,
+        paths.MODELS / "alignparts",
+        seed=params.base.seed,
+        threads=params.base.threads,
+    )
+    return trained if Processes().first else None
 
 
 class _Run:
@@ -120,9 +144,10 @@ class _Run:
         params: TrainParams,
         out: Path,
         seed: int,
-        device: torch.device,
+        processes: Processes,
     ) -> None:
-        self.params, self.out, self.seed, self.device = params, out, seed, device
+        self.params, self.out, self.seed, self.processes = params, out, seed, processes
+        self.device = processes.device
         ids = {name: ids_of_split(store, name) for name in ("train", "validation")}
         if not ids["train"]:
             raise AlignPartsError("training: no shape of the split 'train' in the feature store")
@@ -150,7 +175,7 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = AlignParts(config)
-        self.model.to(device)
+        self.model.to(self.device)
         self.optimizer = _optimizer(self.model, params)
         self.weights = loss_weights(params)
         self.history: list[Row] = []
@@ -167,7 +192,7 @@ class _Run:
                 ]
             ).encode()
         ).hexdigest()
-        self.state = out / "resume.safetensors"
+        self.state = out / STATE
 
     @property
     def finished(self) -> int:
@@ -178,13 +203,17 @@ class _Run:
         """Take up an interrupted run, or begin."""
         self.out.mkdir(parents=True, exist_ok=True)
         found = load_state(self.state, self.identity, self.model, self.optimizer)
-        clear(self.out / "curves")
         if found is None:
             self.model.standardise(**_spread(self.training))
         else:
             self.history, self.best_epoch = found["history"], found["best_epoch"]
+        self.processes.wait()
+        self.wrapped = self.processes.wrap(self.model)
+        if not self.processes.first:
+            return
         from dvclive import Live
 
+        clear(self.out / "curves")
         self.live = Live(
             str(self.out / "curves"), dvcyaml=None, save_dvc_exp=False, report=None, resume=False
         )
@@ -193,23 +222,38 @@ class _Run:
 
     def epoch(self, epoch: int) -> Row:
         """Train an epoch, validate, checkpoint."""
-        params, sums = self.params, dict[str, float]()
-        order = epoch_order(len(self.training), params.batch_size, self.seed, epoch)
+        params, processes = self.params, self.processes
+        order = processes.shares(epoch_order(len(self.training), params.batch_size, self.seed, epoch))
         total, done, rate = params.epochs * len(order), epoch * len(order), 0.0
         self.model.train()
         ahead = 0 if self.device.type == "cpu" else 2
         shapes = batches(self.training, order, epoch, ahead)
-        bar = tqdm(shapes, total=len(order), desc=f"epoch {epoch}", disable=None)
+        sums = {"shapes": 0.0}
+        quiet = None if processes.first else True
+        bar = tqdm(shapes, total=len(order), desc=f"epoch {epoch}", disable=quiet)
         for step, batch in enumerate(bar):
             rate = learning_rate(done + step, total, params.lr, params.lr_min)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             losses = self._step(batch.to(self.device))
+            sums["shapes"] += len(batch.shape_ids)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value * len(batch.shape_ids)
             bar.set_postfix(loss=f"{losses['total']:.3f}")
+        sums = processes.total(sums)
+        seen = sums.pop("shapes")
         row: Row = {"epoch": epoch, "lr": rate}
-        row |= {f"train/{name}": value / len(self.training) for name, value in sums.items()}
+        row |= {f"train/{name}": value / seen for name, value in sums.items()}
+        if processes.first:
+            self._keep(row)
+        else:
+            self.history.append(row)
+        processes.wait()
+        return row
+
+    def _keep(self, row: Row) -> None:
+        """Validate, log and write what an epoch came to."""
+        params = self.params
         if len(self.validation):
             found = validate(
                 self.model, self.validation, params.batch_size, self.weights, params.loss.tau, self.device
@@ -218,28 +262,32 @@ class _Run:
         self.history.append(row)
         best = max(self.history, key=lambda row: (row.get("validation/la_miou", 0.0), row["epoch"]))
         self.best_epoch = int(best["epoch"])
-        if self.best_epoch == epoch:
+        if self.best_epoch == row["epoch"]:
             _save_model(self.model, self.out)
         progress = {"history": self.history, "best_epoch": self.best_epoch}
         save_state(self.state, self.identity, progress, self.model, self.optimizer)
         self._log(row)
-        return row
 
     def finish(self) -> Trained:
         """The last weights, the curves, the best weights' statistics."""
-        self.live.end()
-        _save_model(self.model, self.out / "last")
+        if self.processes.first:
+            self.live.end()
+            _save_model(self.model, self.out / "last")
+        self.processes.wait()
         model = AlignParts.from_pretrained(self.out).to(self.device).eval()
-        labels, tensors = class_statistics(model, self.measured, self.params.batch_size, self.device)
-        save_statistics(self.out, labels, tensors)
-        self.state.unlink(missing_ok=True)
+        if self.processes.first:
+            labels, tensors = class_statistics(model, self.measured, self.params.batch_size, self.device)
+            save_statistics(self.out, labels, tensors)
+        self.processes.wait()
         shapes = {"train": len(self.training), "validation": len(self.validation)}
         return Trained(model, self.history, self.best_epoch, shapes)
 
     def _step(self, batch: Any) -> Row:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            output = self.model(**batch.inputs())
-        losses = alignment_losses(output.float(), batch.targets, self.weights, self.params.loss.tau)
+            output = self.wrapped(**batch.inputs())
+        losses = alignment_losses(
+            output.float(), batch.targets, self.weights, self.params.loss.tau, gather=self.processes.gather
+        )
         if not bool(torch.isfinite(losses["total"])):
             raise AlignPartsError(
                 f"training: the loss of {batch.shape_ids[0]} and others is not finite; "
@@ -247,7 +295,10 @@ class _Run:
             )
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        # The optimiser's kernel divides by the scale as it reads: one pass over the gradients less.
+        norm = torch.nn.utils.get_total_norm(gradients)
+        self.optimizer.grad_scale = (norm / CLIP).clamp(min=1)  # type: ignore[attr-defined]
         self.optimizer.step()
         return {name: value.item() for name, value in losses.items()}
 
@@ -256,6 +307,11 @@ class _Run:
             if name != "epoch":
                 self.live.log_metric(name, value)
         self.live.next_step()
+
+
+def forget_progress(out: Path) -> None:
+    """Remove what a finished run would be recognised by; call it once the stage's last output is there."""
+    (out / STATE).unlink(missing_ok=True)
 
 
 def _optimizer(model: AlignParts, params: TrainParams) -> torch.optim.AdamW:
@@ -267,7 +323,9 @@ def _optimizer(model: AlignParts, params: TrainParams) -> torch.optim.AdamW:
         {"params": decayed, "weight_decay": params.weight_decay},
         {"params": spared, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=params.lr, fused=True)
+    optimizer = torch.optim.AdamW(groups, lr=params.lr, fused=True)
+    optimizer.found_inf = torch.zeros(())  # type: ignore[attr-defined]  # its kernel wants it beside a scale
+    return optimizer
 
 
 def _spread(dataset: PartDataset) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:

@@ -13,7 +13,16 @@ from typing import Any
 from alignparts import paths
 from alignparts.run import normalised, read_twin, write_text
 
-ORDER = ("01_corpus", "02_ontology", "03_features", "04_train", "05_evaluate", "00_tour", "11_report")
+ORDER = (
+    "01_corpus",
+    "02_ontology",
+    "03_features",
+    "04_train",
+    "05_evaluate",
+    "00_tour",
+    "11_report",
+    "12_speed",
+)
 """The order of the pipeline: the tour needs a trained model, so it runs late."""
 
 

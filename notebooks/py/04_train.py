@@ -28,7 +28,7 @@ from alignparts.model import AlignParts, AlignPartsConfig
 from alignparts.pipeline import Manifest, write_manifest
 from alignparts.run import start
 from alignparts.text import TextEncoder
-from alignparts.train import loss_weights, train
+from alignparts.train import forget_progress, loss_weights, train
 from alignparts.vocabulary import Vocabulary
 
 run = start("train", params=params, smoke=smoke)
@@ -122,7 +122,8 @@ pd.DataFrame(
 # ## Training
 #
 # AdamW with a short rise and a cosine of the learning rate. A checkpoint an epoch: a run that is killed
-# goes on to the very same weights. The model folder holds the epoch with the best validation LA-mIoU.
+# goes on to the very same weights, and one that `make train GPUS=n` has finished is taken as it is. The model
+# folder holds the epoch with the best validation LA-mIoU.
 
 # %%
 trained = train(
@@ -201,3 +202,4 @@ run.metrics(
         **{name: round(float(value), 6) for name, value in row.items() if "/" in str(name)},
     }
 )
+forget_progress(run.models / "alignparts")

@@ -7,7 +7,12 @@ from alignparts.errors import AlignPartsError
 
 
 def cluster_points(
-    features: Float[np.ndarray, "n d"], clusters: int, *, seed: int = 0, restarts: int = 4
+    features: Float[np.ndarray, "n d"],
+    clusters: int,
+    *,
+    seed: int = 0,
+    restarts: int = 4,
+    threads: int = 1,
 ) -> Int64[np.ndarray, " n"]:
     """Cluster points by the directions of their features.
 
@@ -16,9 +21,10 @@ def cluster_points(
         clusters: the true number of parts; at most as many clusters as distinct points come out.
         seed: of the starting centres.
         restarts: k-means runs; the tightest is kept.
+        threads: more than one is faster, and sums in another order.
 
     Returns:
-        Cluster of every point, 0..clusters - 1, equal on every run: one thread sums in one order.
+        Cluster of every point, 0..clusters - 1, equal on every run.
 
     Raises:
         AlignPartsError: no points, or fewer than one cluster.
@@ -36,5 +42,5 @@ def cluster_points(
     possible = clusters
     if len(values) <= 4 * clusters or np.ptp(values, axis=0).max() == 0:
         possible = min(clusters, len(np.unique(values, axis=0)))
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=threads):
         return KMeans(possible, n_init=restarts, random_state=seed).fit_predict(values).astype(np.int64)

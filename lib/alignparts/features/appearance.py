@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, Dinov2Config, Dinov2Model, PreTrainedModel
 from transformers.utils import logging
 
+from alignparts import hub
 from alignparts.errors import AlignPartsError
 
 MEAN = (0.485, 0.456, 0.406)
@@ -25,8 +26,7 @@ DEVIATION = (0.229, 0.224, 0.225)
 KINDS = ("dinov2", "dinov2_with_registers")
 """Architectures whose patch features are read alike."""
 
-SIZES = {"small": "88 MB", "base": "346 MB", "large": "1.2 GB", "giant": "4.5 GB"}
-"""What the public checkpoints facebook/dinov2-* take."""
+_OWN = ", or set it to null to train the small one"
 
 
 def small_config(resolution: int = 112) -> Dinov2Config:
@@ -86,7 +86,8 @@ class AppearanceEncoder(nn.Module):
         """Load a folder, or a public checkpoint by its name on the Hugging Face hub.
 
         Args:
-            source: a folder written by `save_pretrained` (or by transformers), or e.g. facebook/dinov2-base.
+            source: a folder written by `save_pretrained` (or by transformers), or a name such as
+                facebook/dinov2-base, or, with a revision, NAME@REVISION.
 
         Raises:
             AlignPartsError: there is neither such a folder nor a reachable checkpoint, or it is no DINOv2.
@@ -105,11 +106,15 @@ class AppearanceEncoder(nn.Module):
                 raise AlignPartsError(
                     f"{config}: model_type: expected one of {', '.join(KINDS)}, got '{kind}'"
                 )
+        repository, revision = (name, None) if path.is_dir() else hub.split(name)
         try:
             with _no_progress():
-                model = AutoModel.from_pretrained(name, attn_implementation="sdpa")
+                model = AutoModel.from_pretrained(repository, revision=revision, attn_implementation="sdpa")
         except Exception as error:  # the hub, the file system and safetensors each raise their own
-            raise AlignPartsError(_missing(name, path.is_dir(), error)) from None
+            if path.is_dir():
+                first = (str(error).splitlines() or [type(error).__name__])[0]
+                raise AlignPartsError(f"{name}: not a DINOv2 checkpoint: {first}") from None
+            raise hub.missing("features.appearance.checkpoint", name, error, _OWN) from None
         return cls(model)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
@@ -164,16 +169,3 @@ def _no_progress() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
-
-
-def _missing(name: str, local: bool, error: Exception) -> str:
-    first = (str(error).splitlines() or [type(error).__name__])[0]
-    if local:
-        return f"{name}: not a DINOv2 checkpoint: {first}"
-    size = next((size for kind, size in SIZES.items() if kind in name), "0.1 to 4.5 GB")
-    return (
-        f"features.appearance.checkpoint: '{name}' is neither a folder nor a checkpoint that can be reached; "
-        f"fetch it ({size}) where there is a network with "
-        f"`hf download {name} config.json model.safetensors --local-dir FOLDER` and name the folder, "
-        f"or set null to train the small one ({first})"
-    )

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from alignparts import hub
 from alignparts.atomic import write_atomically
 from alignparts.errors import AlignPartsError
 from alignparts.features.partfield_layers import (
@@ -28,6 +29,12 @@ from alignparts.features.partfield_layers import (
 
 FRAME = 0.9
 """Longest half side of a shape in PartField's frame; the model frame has 1."""
+
+_RELEASED = (
+    "; for the published weights (NVIDIA License, non-commercial): hf download mikaelaangel/partfield-ckpt "
+    f"model_objaverse.ckpt --revision {hub.PARTFIELD.revision} --local-dir . ({hub.PARTFIELD.size}), then "
+    "alignparts convert-partfield model_objaverse.ckpt --out models/partfield; null trains the small one"
+)
 
 
 @dataclass(frozen=True)
@@ -190,7 +197,7 @@ class PartField(nn.Module):
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike[str]) -> "PartField":
-        """Load a folder written by `save_pretrained`, or the hub repository of that name.
+        """Load a folder written by `save_pretrained`, or the hub repository NAME or NAME@REVISION.
 
         Raises:
             AlignPartsError: no such folder or repository; a file, key or shape is missing or wrong.
@@ -249,8 +256,9 @@ def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    repository, revision = hub.split(name)
     try:
-        return Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors"]))
+        files = ["config.json", "model.safetensors"]
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=files))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise AlignPartsError(f"{name}: neither a folder nor a readable hub repository ({first})") from None
+        raise hub.missing("features.geometry.checkpoint", name, error, _RELEASED) from None

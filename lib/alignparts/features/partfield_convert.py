@@ -1,6 +1,6 @@
 """Convert the published PartField checkpoint into a folder that `PartField.from_pretrained` reads.
 
-    python -m alignparts.features.partfield_convert model_objaverse.ckpt models/partfield
+    alignparts convert-partfield model_objaverse.ckpt --out models/partfield
 
 The checkpoint is a pickle of weights, optimiser state and configuration objects. Nothing in it is
 executed: only what rebuilds tensors is admitted, every other class becomes an inert dictionary.
@@ -9,7 +9,6 @@ so is the converted folder.
 """
 
 import pickle
-import sys
 import types
 import zipfile
 from pathlib import Path
@@ -93,13 +92,3 @@ def convert(source: Path, folder: Path, config: PartFieldConfig | None = None) -
     model.load_weights(read_checkpoint(source), str(source))
     model.save_pretrained(folder)
     return model.eval()
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: python -m alignparts.features.partfield_convert CHECKPOINT FOLDER")
-    try:
-        convert(Path(sys.argv[1]), Path(sys.argv[2]))
-    except AlignPartsError as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(2)

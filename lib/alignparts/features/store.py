@@ -103,22 +103,26 @@ class FeatureStore:
             )
         return json.loads(self._rows[shape_id].meta)
 
-    def load(self, shape_id: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and meta of one shape; only this shape's bytes are read.
+    def load(
+        self, shape_id: str, only: Sequence[str] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays (all, or those asked for that there are) and meta of one shape; only their bytes are read.
 
         Raises:
             AlignPartsError: the store has no such shape, or its shard is missing or broken.
         """
         meta = self.meta(shape_id)
         if shape_id in self._pending:
-            return dict(self._pending[shape_id][0]), meta
-        name, arrays, _ = self._rows[shape_id]
-        handle = self._handle(name)
+            arrays = self._pending[shape_id][0]
+            return {name: value for name, value in arrays.items() if only is None or name in only}, meta
+        shard, names, _ = self._rows[shape_id]
+        handle = self._handle(shard)
+        wanted = [name for name in names.split(",") if only is None or name in only]
         try:
-            return {array: handle.get_tensor(f"{shape_id}/{array}") for array in arrays.split(",")}, meta
+            return {name: handle.get_tensor(f"{shape_id}/{name}") for name in wanted}, meta
         except SafetensorError as error:
             raise AlignPartsError(
-                f"{self.root / name}: shape '{shape_id}': {error}; delete the folder"
+                f"{self.root / shard}: shape '{shape_id}': {error}; delete the folder"
             ) from None
 
     def add(self, shape_id: str, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
