@@ -17,7 +17,8 @@ from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
 from alignparts.losses import alignment_losses
 from alignparts.model import AlignParts, AlignPartsConfig
-from alignparts.train import forget_progress, learning_rate, train
+from alignparts.optim import learning_rate
+from alignparts.train import forget_progress, train
 from alignparts.validation import class_statistics, validate
 
 SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "layers": 2, "fourier": 3}

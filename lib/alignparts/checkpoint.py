@@ -36,7 +36,8 @@ def save_state(
     for name, parameter in model.named_parameters():
         for moment, value in optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer.{moment}.{name}"] = value
-    metadata = {"identity": identity, "state": json.dumps(state)}
+    # One entry: safetensors writes several in an order that changes from run to run.
+    metadata = {"run": json.dumps({"identity": identity, "state": state})}
     write_bytes(
         path, to_bytes({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata)
     )
@@ -48,8 +49,8 @@ def load_state(
     """Restore what :func:`save_state` wrote; None where there is nothing of this very run."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-            if metadata.get("identity") != identity:
+            run: dict[str, Any] = json.loads((file.metadata() or {}).get("run", "{}"))
+            if run.get("identity") != identity:
                 return None
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (FileNotFoundError, SafetensorError):
@@ -59,7 +60,7 @@ def load_state(
         found = {m: tensors[key] for m in MOMENTS if (key := f"optimizer.{m}.{name}") in tensors}
         if found:
             optimizer.state[parameter] = {m: value.to(parameter.device) for m, value in found.items()}
-    return json.loads(metadata["state"])
+    return run["state"]
 
 
 def clear(folder: Path) -> None:

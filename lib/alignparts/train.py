@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,10 @@ from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
 from alignparts.losses import alignment_losses
 from alignparts.model import AlignParts, AlignPartsConfig
+from alignparts.optim import adamw, clipped_step, learning_rate
 from alignparts.validation import class_statistics, save_statistics, validate
 from alignparts.vocabulary import Vocabulary
 
-WARMUP = 0.03
-"""Share of the steps in which the learning rate rises."""
-CLIP = 1.0
-"""Largest norm of the gradient."""
 MEASURED = 128
 """Shapes that the features' mean and standard deviation are taken from."""
 
@@ -59,15 +55,6 @@ def loss_weights(params: TrainParams) -> dict[str, float]:
     """Lambdas of Eq. 15 by the names of :func:`alignparts.losses.alignment_losses`."""
     values = params.loss.model_dump(by_alias=True)
     return {name: values[name] for name in ("mask", "part", "text", "cov", "overlap", "global")}
-
-
-def learning_rate(step: int, total: int, peak: float, floor: float, warmup: float = WARMUP) -> float:
-    """Rate of a step (from 0): a short rise, then a cosine from `peak` that ends at `floor`."""
-    rising = max(1, round(warmup * total))
-    if step < rising:
-        return peak * (step + 1) / rising
-    progress = (step - rising) / max(total - 1 - rising, 1)
-    return floor + (peak - floor) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
 
 
 def train(
@@ -176,7 +163,7 @@ class _Run:
             torch.manual_seed(seed)
             self.model = AlignParts(config)
         self.model.to(self.device)
-        self.optimizer = _optimizer(self.model, params)
+        self.optimizer = adamw(self.model, params)
         self.weights = loss_weights(params)
         self.history: list[Row] = []
         self.best_epoch = 0
@@ -295,11 +282,7 @@ class _Run:
             )
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        # The optimiser's kernel divides by the scale as it reads: one pass over the gradients less.
-        norm = torch.nn.utils.get_total_norm(gradients)
-        self.optimizer.grad_scale = (norm / CLIP).clamp(min=1)  # type: ignore[attr-defined]
-        self.optimizer.step()
+        clipped_step(self.optimizer)
         return {name: value.item() for name, value in losses.items()}
 
     def _log(self, row: Row) -> None:
@@ -312,20 +295,6 @@ class _Run:
 def forget_progress(out: Path) -> None:
     """Remove what a finished run would be recognised by; call it once the stage's last output is there."""
     (out / STATE).unlink(missing_ok=True)
-
-
-def _optimizer(model: AlignParts, params: TrainParams) -> torch.optim.AdamW:
-    """AdamW; biases, norms and the learned partlets are not decayed."""
-    spared = [p for name, p in model.named_parameters() if p.ndim < 2 or name == "decoder.partlets"]
-    known = {id(p) for p in spared}
-    decayed = [p for p in model.parameters() if id(p) not in known]
-    groups: Sequence[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": params.weight_decay},
-        {"params": spared, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=params.lr, fused=True)
-    optimizer.found_inf = torch.zeros(())  # type: ignore[attr-defined]  # its kernel wants it beside a scale
-    return optimizer
 
 
 def _spread(dataset: PartDataset) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:

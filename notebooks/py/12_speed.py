@@ -113,13 +113,14 @@ for method, stage, parts in lines:
     kept = table[(table.method == method) & (table.stage == stage) & (table.batch == 1)]
     kept = kept[kept.parts == parts]
     label = f"{method}: {stage}" + (f", {parts} parts" if parts else "")
-    axes[0].loglog(kept.points, kept.seconds, marker="o", markersize=3, label=label)
-axes[0].set(xlabel="points", ylabel="seconds", title="one shape")
+    axes[0].loglog(kept.points, kept.seconds / forward, marker="o", markersize=3, label=label)
+unit = f"time / our forward pass at {middle} points"
+axes[0].set(xlabel="points", ylabel=unit, title="one shape")
 axes[0].legend(fontsize=7)
 batched = ours[(ours.stage == "forward") & (ours.points == middle)].sort_values("batch")
 for method, rows in batched.groupby("method"):
-    axes[1].plot(rows.batch, rows.seconds / rows.batch, marker="o", label=method)
-axes[1].set(xlabel="shapes at once", ylabel="seconds a shape", title=f"{middle} points", ylim=(0, None))
+    axes[1].plot(rows.batch, rows.seconds / rows.batch / forward, marker="o", label=method)
+axes[1].set(xlabel="shapes at once", ylabel="the same, a shape", title=f"{middle} points", ylim=(0, None))
 axes[1].legend(fontsize=8)
 growth = figure
 plt.show()
@@ -146,10 +147,12 @@ print("stages:", ", ".join(stages.stage))
 figure, axis = plt.subplots(figsize=(8, 3.4), layout="constrained")
 bars = stages[stages.stage != "model"]
 colors = ["#b5543c" if method == bench.PEER else "#2f6aa3" for method in bars.method]
-axis.barh(bars.stage, bars.seconds, color=colors)
+whole = bars.seconds[bars.stage.isin(["fusion", "decoder"])].sum()
+drawn = axis.barh(bars.stage, bars.seconds / whole, color=colors)
+axis.bar_label(drawn, [f" {ratio:.2g}" for ratio in bars.seconds / whole], fontsize=8)
 axis.invert_yaxis()
 title = f"{settings.stage_points} points; red: the peer's clustering"
-axis.set(xlabel="seconds a shape", xscale="log", title=title)
+axis.set(xlabel="time / (fusion + decoder)", title=title)
 axis.spines[["top", "right"]].set_visible(False)
 plt.show()
 
