@@ -2,51 +2,21 @@
 
 import csv
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from ontology_toys import Bag, Judge, Part
 
 from alignparts.config import OntologyParams
 from alignparts.errors import AlignPartsError
 from alignparts.llm import REPLIES, LanguageModel, Record
 from alignparts.ontology import Pair, RawVocabulary, Unification, Vocabulary, group, missing_requests, unify
+from alignparts.ontology_names import canonical_names
+from alignparts.ontology_pairs import embed
 from alignparts.vocabulary import spelling
-
-
-class Bag:
-    """An encoder with known cosines: a sentence is the normalised sum of its words' axes."""
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        vectors = np.zeros((len(texts), 512), dtype=np.float32)
-        for row, text in enumerate(texts):
-            for word in text.split():
-                vectors[row, sum(ord(c) * 31**i for i, c in enumerate(word)) % 512] += 1
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-
-
-class Judge(LanguageModel):
-    """Describes a name by itself, and takes pairs for the same where told so."""
-
-    def __init__(self, same: set[tuple[str, str]] | None = None, choice: str | None = None) -> None:
-        super().__init__()
-        self.choice = choice
-        self.same = same or set()
-        self.asked: list[tuple[str, dict[str, str]]] = []
-
-    def known(self, prompt: str, variables: Mapping[str, str]) -> bool:
-        return True
-
-    def ask(self, prompt: str, variables: Mapping[str, str], schema: type) -> Any:
-        self.asked.append((prompt, dict(variables)))
-        if prompt.startswith("describe"):
-            return schema(description=f"description of {variables.get('part', variables['category'])}")
-        if prompt.startswith("name"):
-            return schema(name=self.choice or max(variables["names"].split("; "), key=len))
-        return schema(same=(variables["a"], variables["b"]) in self.same, reason="as the test says")
 
 
 def raw(*rows: tuple[str, str, str]) -> RawVocabulary:
@@ -142,16 +112,18 @@ def test_unknown_names() -> None:
 def test_merging_the_merged_changes_nothing() -> None:
     judge = Judge(MICROWAVE_JUDGE)
     once = unify(MICROWAVES, Bag(), judge).vocabulary
-    rows = once.alias_rows()
-    again = RawVocabulary(
-        {(str(r["dataset"]), str(r["canonical_category"])): int(r["count"]) for r in rows if not r["part"]},
-        {(str(r["dataset"]), str(r["canonical_category"]), str(r["canonical_part"])): int(r["count"])
-         for r in rows if r["part"]},
-    )  # fmt: skip
-    twice = unify(again, Bag(), judge).vocabulary
-    assert {c: (e.count, {p: q.count for p, q in e.parts.items()}) for c, e in once.entries.items()} == {
-        c: (e.count, {p: q.count for p, q in e.parts.items()}) for c, e in twice.entries.items()
-    }
+    twice = unify(canonical_names(once), Bag(), judge).vocabulary
+    assert summary(twice) == summary(once)
+
+
+def summary(vocabulary: Vocabulary) -> dict[str, object]:
+    """Canonical names with what they mean and how often they are, without the names that became them."""
+    return {
+        category: (entry.description, entry.count, {
+            part: (one.description, one.count) for part, one in entry.parts.items()
+        })
+        for category, entry in vocabulary.entries.items()
+    }  # fmt: skip
 
 
 def random_pairs(rng: random.Random) -> tuple[list[str], list[Pair]]:
@@ -212,21 +184,77 @@ def test_a_rejected_pair_is_not_joined_through_a_third_name() -> None:
     assert "'front_bumper' and 'rear_bumper'" in conflict
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_order_of_the_shapes_does_not_matter(seed: int) -> None:
+WORDS = ("leg", "seat", "chair", "arm", "pad", "rest", "top")
+
+
+def random_vocabulary(rng: random.Random) -> tuple[list[tuple[str, str, list[str]]], Judge]:
+    """Shapes of three data sets with names of one to three words, and verdicts that do not contradict."""
+    names = ["_".join(rng.sample(WORDS, rng.randint(1, 3))) for _ in range(9)]
+    shapes = [
+        (
+            rng.choice(["p", "c", "f"]),
+            rng.choice(["Chair", "chair", "arm_chair"]),
+            [*rng.sample(names, 3), ""],
+        )
+        for _ in range(14)
+    ]
+    kinds = {name: rng.randrange(5) for name in names}
+    same = {
+        (a.replace("_", " "), b.replace("_", " "))
+        for a, b in combinations(sorted(set(names)), 2)
+        if kinds[a] == kinds[b]
+    }
+    return shapes, Judge(same | {("arm chair", "chair")} if rng.random() < 0.5 else same)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_properties_of_the_merge(seed: int) -> None:
     rng = random.Random(seed)
-    parts = ["leg", "chair_leg", "seat", "seat_pad", "arm", "armrest", ""]
-    shapes = [(rng.choice(["p", "c"]), rng.choice(["Chair", "chair", "arm_chair"]), rng.choices(parts, k=3))
-              for _ in range(12)]  # fmt: skip
-    judge = Judge({("chair leg", "leg"), ("seat", "seat pad")})
-    first = unify(RawVocabulary.of(shapes), Bag(), judge, 0.8, 0.5)
+    shapes, judge = random_vocabulary(rng)
+    counted = RawVocabulary.of(shapes)
+    result = unify(counted, Bag(), judge, 0.7, 0.4)
+    vocabulary = result.vocabulary
+    # Order: shapes and the tables' rows in any order give the same.
     rng.shuffle(shapes)
-    second = unify(RawVocabulary.of(shapes), Bag(), judge, 0.8, 0.5)
-    assert first == second
-    for _, category, names in shapes:
-        assert all(first.vocabulary.has(category, name) for name in names if name)
-    total = sum(entry.count for entry in first.vocabulary.entries.values())
-    assert total == len(shapes)
+    rows = list(RawVocabulary.of(shapes).parts.items())
+    rng.shuffle(rows)
+    assert unify(RawVocabulary(counted.categories, dict(rows)), Bag(), judge, 0.7, 0.4) == result
+    # Total: every name resolves, and what it resolves to resolves to itself.
+    for _, category, parts in shapes:
+        for part in filter(None, parts):
+            canonical = vocabulary.resolve(category, part)
+            assert vocabulary.resolve(*canonical) == canonical
+    # Counts: of every canonical part those of its names, overall those of all names.
+    for category, entry in vocabulary.entries.items():
+        for part, one in entry.parts.items():
+            assert one.count == sum(
+                count for (_, c, p), count in counted.parts.items()
+                if vocabulary.resolve(c, p) == (category, part)
+            )  # fmt: skip
+    assert sum(entry.count for entry in vocabulary.entries.values()) == len(shapes)
+    assert sum(one.count for entry in vocabulary.entries.values() for one in entry.parts.values()) == sum(
+        counted.parts.values()
+    )
+    # Idempotent.
+    assert result.conflicts == ()
+    assert summary(unify(canonical_names(vocabulary), Bag(), judge, 0.7, 0.4).vocabulary) == summary(
+        vocabulary
+    )
+
+
+def test_every_text_is_embedded_once() -> None:
+    calls: list[list[str]] = []
+
+    class Counting(Bag):
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            calls.append(list(texts))
+            return super().encode(texts)
+
+    rooms = raw(*((f"d{n}", f"Room{n}", "wall door floor") for n in range(6)))
+    unify(rooms, Counting(), Judge())
+    assert len(calls) == 2  # the categories, then the parts of all of them
+    assert all(len(texts) == len(set(texts)) for texts in calls)
+    assert list(embed(Bag(), ["b", "a", "b"])) == ["a", "b"]
 
 
 def test_files(tmp_path: Path) -> None:
@@ -271,6 +299,57 @@ def test_missing_requests_come_in_rounds(tmp_path: Path) -> None:
     with pytest.raises(AlignPartsError, match="no recorded reply"):
         unify(MICROWAVES, Bag(), llm)
     assert missing_requests(MICROWAVES, Bag(), Judge()) == []
+
+
+def test_missing_replies_are_listed_and_never_guessed() -> None:
+    """Of two data sets' microwaves, neither the handle of one nor any verdict on a handle is on record."""
+    lacks = {"handle", "door handle"}
+    recorded = Part(
+        MICROWAVE_JUDGE,
+        lambda prompt, v: v.get("part") != "handle" and not {v.get("a"), v.get("b")} & lacks,
+    )
+    result = unify(MICROWAVES, Bag(), recorded, 0.85, 0.5, partial=True)
+    assert result.vocabulary.parts("microwave") == ["body", "door_glass", "door_handle", "handle"]
+    assert result.vocabulary.description("microwave", "handle") == ""
+    pairs = {(pair.a, pair.b): pair for pair in result.pairs if pair.category}
+    open_pair = pairs["door_handle", "handle"]
+    assert not open_pair.decided and not open_pair.same and open_pair.description_cosine == 0
+    assert open_pair.cosine == open_pair.name_cosine > 0.5
+    assert pairs["door_glass", "glass"].decided and pairs["door_glass", "glass"].same
+    requests = [(one.prompt, one.variables.get("part"), one.settled) for one in result.missing]
+    assert ("describe_part", "handle", True) in requests
+    assert {one.prompt for one in result.missing} == {"describe_part", "same_part"}
+    with pytest.raises(AssertionError):
+        unify(MICROWAVES, Bag(), recorded, 0.85, 0.5)
+
+
+def test_nothing_below_an_open_category_is_settled() -> None:
+    recorded = Part(MICROWAVE_JUDGE, lambda prompt, v: prompt == "describe_category")
+    result = unify(MICROWAVES, Bag(), recorded, partial=True)
+    assert result.vocabulary.categories == ["microwave", "microwave_oven"]
+    settled = {(one.prompt, one.settled) for one in result.missing}
+    assert settled == {("same_category", True), ("describe_part", False)}
+    assert {prompt for prompt, _ in missing_requests(MICROWAVES, Bag(), recorded)} == {"same_category"}
+
+
+def test_a_group_without_a_chosen_name_takes_its_longest() -> None:
+    recorded = Part(MICROWAVE_JUDGE, lambda prompt, v: not prompt.startswith("name"))
+    result = unify(MICROWAVES, Bag(), recorded, partial=True)
+    assert result.vocabulary.parts("microwave") == ["body", "door_glass", "door_handle"]
+    assert {(one.prompt, one.settled) for one in result.missing} == {
+        ("name_category", True), ("name_part", False),
+    }  # fmt: skip
+
+
+def test_a_pair_without_a_verdict_neither_joins_nor_keeps_apart() -> None:
+    pairs = [
+        Pair("", "a", "b", 0.9, 0.0, "embedding", True, "same thing"),
+        Pair("", "b", "c", 0.9, 0.0, "embedding", True, "same thing"),
+        Pair("", "a", "c", 0.9, 0.0, "embedding", decided=False),
+        Pair("", "c", "d", 0.9, 0.0, "embedding", decided=False),
+    ]
+    merge = group(["a", "b", "c", "d"], pairs)
+    assert merge.groups == {"a": ("a", "b", "c"), "d": ("d",)} and merge.conflicts == ()
 
 
 def test_declared_names_count_nothing() -> None:

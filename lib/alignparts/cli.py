@@ -9,6 +9,8 @@ import typer
 import yaml
 
 from alignparts import paths
+from alignparts.cli_ingest import ingest
+from alignparts.cli_ontology import ontology
 from alignparts.errors import AlignPartsError
 from alignparts.inference import Candidate
 
@@ -26,6 +28,9 @@ DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or 
 PointsOption = Annotated[
     int | None, typer.Option(min=16, help="Surface samples a mesh.", show_default="the model's")
 ]
+
+app.command()(ingest)
+app.command()(ontology)
 
 
 def main() -> None:

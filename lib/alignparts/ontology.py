@@ -13,17 +13,26 @@ would be false of a cushion, so the language model chooses here too. Counts add 
 ever after.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
-import numpy as np
-from jaxtyping import Float32
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from alignparts.errors import AlignPartsError
 from alignparts.llm import LanguageModel
+from alignparts.ontology_pairs import Encoder, Merge, Name, Pair, embed, group, longest, propose
+from alignparts.ontology_requests import (
+    Choice,
+    Description,
+    Missing,
+    Request,
+    Verdict,
+    choice_request,
+    description_request,
+    verdict_request,
+)
 from alignparts.vocabulary import (
     Alias,
     CategoryEntry,
@@ -35,227 +44,144 @@ from alignparts.vocabulary import (
 )
 
 __all__ = [
-    "Merge", "Pair", "RawVocabulary", "Unification", "Vocabulary", "group", "missing_requests", "unify",
+    "Merge", "Missing", "Pair", "RawVocabulary", "Unification", "Vocabulary", "group", "missing_requests",
+    "unify",
 ]  # fmt: skip
 
 Reply = TypeVar("Reply", bound=BaseModel)
-Request = tuple[str, dict[str, str]]
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """What :class:`alignparts.text.TextEncoder` is used for here."""
-
-    def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d_t"]: ...
-
-
-class Description(BaseModel):
-    """Reply to ``describe_category`` and ``describe_part``."""
-
-    description: str = Field(min_length=8)
-
-
-class Verdict(BaseModel):
-    """Reply to ``same_category`` and ``same_part``."""
-
-    same: bool
-    reason: str = Field(min_length=8)
-
-
-class Choice(BaseModel):
-    """Reply to ``name_category`` and ``name_part``."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two names put to the language model, and what it said.
-
-    ``a < b`` in alphabetical order; ``category`` is empty where the two are categories themselves.
-    """
-
-    category: str
-    a: str
-    b: str
-    name_cosine: float
-    description_cosine: float
-    stage: Literal["embedding", "review"]
-    same: bool = False
-    reason: str = ""
-
-    @property
-    def cosine(self) -> float:
-        """What the thresholds are compared with: the larger of the two cosines."""
-        return max(self.name_cosine, self.description_cosine)
-
-
-@dataclass(frozen=True)
-class Merge:
-    """Verdicts as groups: longest name → its names; and the verdicts that could not be followed."""
-
-    groups: dict[str, tuple[str, ...]]
-    conflicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Unification:
-    """The unified vocabulary and how it came about."""
+    """The unified vocabulary and how it came about.
+
+    Attributes:
+        vocabulary: every name of every data set is in it.
+        pairs: the candidates, with their verdicts.
+        conflicts: accepted pairs that were left out, because they contradict rejected ones.
+        missing: what was not on record; empty unless the merge was asked to be ``partial``.
+        seconds: time by step (``embed``, ``rest``).
+    """
 
     vocabulary: Vocabulary
     pairs: tuple[Pair, ...]
     conflicts: tuple[str, ...]
+    missing: tuple[Missing, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
 
-@dataclass(frozen=True)
-class _Name:
-    """A name within one category: how data sets write it, and what it means."""
-
-    description: str
-    aliases: tuple[Alias, ...]
-    datasets: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "datasets", frozenset(alias.dataset for alias in self.aliases))
-
-
-class _MissingError(Exception):
-    """A batch of requests that is not all on record."""
-
-
-def longest(names: Iterable[str]) -> str:
-    """The longest name, of equally long ones the first in the alphabet."""
-    return min(names, key=lambda name: (-len(name), name))
-
-
-def propose(
-    category: str, names: Mapping[str, _Name], encoder: Encoder, threshold: float, review_threshold: float
-) -> list[Pair]:
-    """Pairs of names worth a verdict (stages ``embedding`` and ``review``, see the module's head)."""
-    ordered = sorted(names)
-    by_name = encoder.encode([words(name) for name in ordered])
-    by_description = encoder.encode([names[name].description for name in ordered])
-    name_cosines = by_name @ by_name.T
-    description_cosines = by_description @ by_description.T
-    pairs = []
-    for i, j in combinations(range(len(ordered)), 2):
-        a, b = ordered[i], ordered[j]
-        first, second = float(name_cosines[i, j]), float(description_cosines[i, j])
-        stage: Literal["embedding", "review"] = "embedding"
-        if max(first, second) <= threshold:
-            if names[a].datasets & names[b].datasets:
-                continue
-            if max(first, second) <= review_threshold:
-                continue
-            stage = "review"
-        pairs.append(Pair(category, a, b, round(first, 4), round(second, 4), stage))
-    return pairs
-
-
-def group(names: Iterable[str], pairs: Sequence[Pair]) -> Merge:
-    """Groups of names that mean the same, by union-find over the accepted pairs.
-
-    A rejected pair never ends in one group. Where accepted pairs would chain one together, they are
-    followed from the most to the least similar, ties in alphabetical order, and the one that would close
-    the chain is left out and named in ``conflicts``. The result does not depend on the order of the input.
-    """
-    from scipy.cluster.hierarchy import DisjointSet
-
-    sets = DisjointSet(sorted(set(names)))
-    rejected = sorted((pair.a, pair.b) for pair in pairs if not pair.same)
-    accepted = sorted((pair for pair in pairs if pair.same), key=lambda pair: (-pair.cosine, pair.a, pair.b))
-    conflicts = []
-    for pair in accepted:
-        ends = {sets[pair.a], sets[pair.b]}
-        closed = next((two for two in rejected if {sets[two[0]], sets[two[1]]} == ends), None)
-        if closed is None:
-            sets.merge(pair.a, pair.b)
-        else:
-            within = f" of '{pair.category}'" if pair.category else ""
-            conflicts.append(f"'{pair.a}' = '{pair.b}'{within} is left out: with it '{closed[0]}' and "
-                             f"'{closed[1]}', which were kept apart, would be one")  # fmt: skip
-    return Merge({longest(one): tuple(sorted(one)) for one in sets.subsets()}, tuple(conflicts))
+Aliases = Mapping[str, Mapping[str, Sequence[Alias]]]
+"""How data sets write every name, by category and spelling; the category "" holds the categories."""
 
 
 class _Compression:
     """One pass of section 9.4 over a raw vocabulary."""
 
     def __init__(
-        self, encoder: Encoder, llm: LanguageModel, threshold: float, review_threshold: float,
-        missing: list[Request] | None = None,
-    ) -> None:  # fmt: skip
+        self, encoder: Encoder, llm: LanguageModel, threshold: float, review_threshold: float, partial: bool
+    ) -> None:
         if review_threshold > threshold:
             raise AlignPartsError(
                 f"ontology.review_threshold ({review_threshold}) must not be above "
                 f"ontology.threshold ({threshold})"
             )
-        self.encoder, self.llm, self.missing = encoder, llm, missing
+        self.encoder, self.llm, self.partial = encoder, llm, partial
         self.thresholds = threshold, review_threshold
         self.pairs: list[Pair] = []
         self.conflicts: list[str] = []
+        self.missing: list[Missing] = []
+        self.seconds = 0.0
+        self._unsettled: set[str] = set()
 
-    def categories(self, raw: RawVocabulary) -> dict[str, list[_Name]]:
+    def categories(self, raw: RawVocabulary) -> dict[str, list[Name]]:
         """Canonical category → its names, the canonical one first."""
         aliases: dict[str, list[Alias]] = {}
         for (dataset, category), count in sorted(raw.categories.items()):
             aliases.setdefault(spelling(category), []).append(
                 Alias(dataset=dataset, category=category, count=count)
             )
-        return self._merge("", aliases, lambda name: ("describe_category", {"category": words(name)}))
+        merged = self._merge({"": aliases})[""]
+        self._unsettled = self._unsettled_categories(merged)
+        return merged
 
-    def parts(self, category: str, raw: RawVocabulary, merged: Sequence[_Name]) -> dict[str, list[_Name]]:
-        """Canonical part of a merged category → its names, the canonical one first."""
-        members = {spelling(alias.category) for name in merged for alias in name.aliases}
-        aliases: dict[str, list[Alias]] = {}
+    def parts(
+        self, raw: RawVocabulary, merged: Mapping[str, Sequence[Name]]
+    ) -> dict[str, dict[str, list[Name]]]:
+        """Merged category → canonical part → its names, the canonical one first."""
+        owner = {
+            spelling(alias.category): category
+            for category, names in merged.items()
+            for name in names
+            for alias in name.aliases
+        }
+        aliases: dict[str, dict[str, list[Alias]]] = {category: {} for category in merged}
         for (dataset, written, part), count in sorted(raw.parts.items()):
-            if spelling(written) in members:
-                aliases.setdefault(spelling(part), []).append(
-                    Alias(dataset=dataset, category=written, part=part, count=count)
-                )
-        return self._merge(
-            category, aliases,
-            lambda name: ("describe_part", {"category": words(category), "part": words(name)}),
-        )  # fmt: skip
+            aliases[owner[spelling(written)]].setdefault(spelling(part), []).append(
+                Alias(dataset=dataset, category=written, part=part, count=count)
+            )
+        return self._merge(aliases)
 
-    def _merge(
-        self, category: str, aliases: Mapping[str, Sequence[Alias]], describe: Callable[[str], Request]
-    ) -> dict[str, list[_Name]]:
+    def _merge(self, aliases: Aliases) -> dict[str, dict[str, list[Name]]]:
+        named = {category: self._describe(category, spelled) for category, spelled in aliases.items()}
+        texts = {words(name) for names in named.values() for name in names}
+        texts |= {name.description for names in named.values() for name in names.values()} - {""}
+        start = time.perf_counter()
+        vectors = embed(self.encoder, texts)
+        self.seconds += time.perf_counter() - start
+        merged = {}
+        for category, names in named.items():
+            judged = self._judge(category, propose(category, names, vectors, *self.thresholds), names)
+            merge = group(names, judged)
+            self.pairs += judged
+            self.conflicts += merge.conflicts
+            settled = category not in self._unsettled and all(name.description for name in names.values())
+            heads = self._choose(category, sorted(merge.groups.values()), _open(judged), settled)
+            merged[category] = {
+                head: [names[head], *(names[name] for name in members if name != head)]
+                for head, members in sorted(heads.items())
+            }
+        return merged
+
+    def _describe(self, category: str, aliases: Mapping[str, Sequence[Alias]]) -> dict[str, Name]:
         ordered = sorted(aliases)
-        described = self._ask([describe(name) for name in ordered], Description)
-        names = {
-            name: _Name(reply.description, tuple(aliases[name]))
-            for name, reply in zip(ordered, described, strict=True)
-        }
-        pairs = propose(category, names, self.encoder, *self.thresholds)
-        verdicts = self._ask([_same(pair, names) for pair in pairs], Verdict)
-        judged = [
-            Pair(pair.category, pair.a, pair.b, pair.name_cosine, pair.description_cosine, pair.stage,
-                 verdict.same, verdict.reason)
-            for pair, verdict in zip(pairs, verdicts, strict=True)
-        ]  # fmt: skip
-        merge = group(names, judged)
-        self.pairs += judged
-        self.conflicts += merge.conflicts
-        heads = self._choose(category, sorted(merge.groups.values()))
+        requests = [
+            description_request(category, name) if category else description_request(name) for name in ordered
+        ]
+        replies = self._ask(requests, Description, category not in self._unsettled)
         return {
-            head: [names[head], *(names[name] for name in members if name != head)]
-            for head, members in sorted(heads.items())
+            name: Name(reply.description if reply else "", tuple(aliases[name]))
+            for name, reply in zip(ordered, replies, strict=True)
         }
 
-    def _choose(self, category: str, groups: Sequence[tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def _judge(self, category: str, pairs: Sequence[Pair], names: Mapping[str, Name]) -> list[Pair]:
+        """The pairs with their verdicts; one of a name without a description cannot even be asked for."""
+        verdicts = {}
+        for pair in pairs:
+            a, b = names[pair.a].description, names[pair.b].description
+            if a and b:
+                request = verdict_request(category, pair.a, a, pair.b, b)
+                verdicts[pair] = self._ask([request], Verdict, category not in self._unsettled)[0]
+        judged = []
+        for pair in pairs:
+            verdict = verdicts.get(pair)
+            ends = (pair.category, pair.a, pair.b, pair.name_cosine, pair.description_cosine, pair.stage)
+            judged.append(
+                Pair(*ends, verdict.same, verdict.reason) if verdict else Pair(*ends, decided=False)
+            )
+        return judged
+
+    def _choose(
+        self, category: str, groups: Sequence[tuple[str, ...]], unsure: set[str], settled: bool
+    ) -> dict[str, tuple[str, ...]]:
         """Canonical name → the group; a name that stands alone needs no choice."""
-        several = [members for members in groups if len(members) > 1]
-        joined = ["; ".join(map(words, members)) for members in several]
-        requests: list[Request] = [
-            ("name_part", {"category": words(category), "names": names})
-            if category
-            else ("name_category", {"names": names})
-            for names in joined
-        ]
         chosen: dict[str, tuple[str, ...]] = {members[0]: members for members in groups if len(members) == 1}
-        for members, choice in zip(several, self._ask(requests, Choice), strict=True):
-            head = spelling(choice.name)
-            if head not in members:
+        for members in groups:
+            if len(members) == 1:
+                continue
+            settled_here = settled and not unsure & set(members)
+            (choice,) = self._ask([choice_request(category, members)], Choice, settled_here)
+            head = spelling(choice.name) if choice else longest(members)
+            if choice and head not in members:
                 raise AlignPartsError(
                     f"ontology: the language model chose '{choice.name}' for {', '.join(members)}; "
                     "expected one of them"
@@ -263,13 +189,29 @@ class _Compression:
             chosen[head] = members
         return chosen
 
-    def _ask(self, requests: Sequence[Request], schema: type[Reply]) -> list[Reply]:
-        if self.missing is not None:
-            lacking = [request for request in requests if not self.llm.known(*request)]
-            if lacking:
-                self.missing.extend(lacking)
-                raise _MissingError
-        return [self.llm.ask(prompt, variables, schema) for prompt, variables in requests]
+    def _unsettled_categories(self, merged: Mapping[str, Sequence[Name]]) -> set[str]:
+        """Merged categories that a missing reply may still join to another, or give another name."""
+        if any(one.prompt == "describe_category" for one in self.missing):
+            return set(merged)
+        unsure = _open(self.pairs)
+        for one in self.missing:
+            if one.prompt == "name_category":
+                unsure |= {spelling(name) for name in one.variables["names"].split("; ")}
+        return {
+            category
+            for category, names in merged.items()
+            if unsure & {spelling(alias.category) for name in names for alias in name.aliases}
+        }
+
+    def _ask(self, requests: Sequence[Request], schema: type[Reply], settled: bool) -> list[Reply | None]:
+        replies: list[Reply | None] = []
+        for prompt, variables in requests:
+            if self.partial and not self.llm.known(prompt, variables):
+                self.missing.append(Missing(prompt, variables, settled))
+                replies.append(None)
+            else:
+                replies.append(self.llm.ask(prompt, variables, schema))
+        return replies
 
 
 def unify(
@@ -278,6 +220,8 @@ def unify(
     llm: LanguageModel,
     threshold: float = 0.85,
     review_threshold: float = 0.7,
+    *,
+    partial: bool = False,
 ) -> Unification:
     """Merge the vocabularies of several data sets into one.
 
@@ -287,6 +231,9 @@ def unify(
         llm: describes every name and judges every proposed pair.
         threshold: cosine above which any two names are proposed (section 4.1).
         review_threshold: cosine above which names that no data set uses both of are proposed.
+        partial: do with the replies on record, and ask for no others. A name without a description is
+            proposed by the cosine of names alone, a pair without a verdict stays apart, a group without
+            a chosen name takes its longest; each is listed in ``missing``.
 
     Raises:
         AlignPartsError: no names at all; a reply that is neither on record nor to be had.
@@ -297,15 +244,26 @@ def unify(
     stray = sorted(key[:2] for key in raw.parts if (key[0], spelling(key[1])) not in named)
     if stray:
         raise AlignPartsError(f"ontology: parts are named for {stray[0]}, which is not among the categories")
-    compression = _Compression(encoder, llm, threshold, review_threshold)
-    entries = {}
-    for category, names in compression.categories(raw).items():
-        parts = {
-            part: PartEntry(description=members[0].description, **_totals(members))
-            for part, members in compression.parts(category, raw, names).items()
-        }
-        entries[category] = CategoryEntry(description=names[0].description, parts=parts, **_totals(names))
-    return Unification(Vocabulary(entries=entries), tuple(compression.pairs), tuple(compression.conflicts))
+    start = time.perf_counter()
+    compression = _Compression(encoder, llm, threshold, review_threshold, partial)
+    categories = compression.categories(raw)
+    parts = compression.parts(raw, categories)
+    entries = {
+        category: CategoryEntry(
+            description=names[0].description,
+            parts={
+                part: PartEntry(description=members[0].description, **_totals(members))
+                for part, members in parts[category].items()
+            },
+            **_totals(names),
+        )
+        for category, names in categories.items()
+    }
+    took = time.perf_counter() - start
+    return Unification(
+        Vocabulary(entries=entries), tuple(compression.pairs), tuple(compression.conflicts),
+        tuple(compression.missing), {"embed": compression.seconds, "rest": took - compression.seconds},
+    )  # fmt: skip
 
 
 def missing_requests(
@@ -320,31 +278,16 @@ def missing_requests(
     Later requests depend on earlier replies (which pairs are proposed depends on the descriptions, which
     parts share a category on the categories' verdicts): after recording these, ask again until it is empty.
     """
-    missing: list[Request] = []
-    compression = _Compression(encoder, llm, threshold, review_threshold, missing)
-    try:
-        categories = compression.categories(raw)
-    except _MissingError:
-        return missing
-    for category, names in categories.items():
-        try:
-            compression.parts(category, raw, names)
-        except _MissingError:
-            continue
-    return missing
+    result = unify(raw, encoder, llm, threshold, review_threshold, partial=True)
+    return [(one.prompt, one.variables) for one in result.missing if one.settled]
 
 
-def _same(pair: Pair, names: Mapping[str, _Name]) -> Request:
-    variables = {
-        "a": words(pair.a), "a_description": names[pair.a].description,
-        "b": words(pair.b), "b_description": names[pair.b].description,
-    }  # fmt: skip
-    if pair.category:
-        return "same_part", {"category": words(pair.category), **variables}
-    return "same_category", variables
+def _open(pairs: Iterable[Pair]) -> set[str]:
+    """Names in a pair that no verdict covers."""
+    return {name for pair in pairs if not pair.decided for name in (pair.a, pair.b)}
 
 
-def _totals(names: Sequence[_Name]) -> dict:
+def _totals(names: Sequence[Name]) -> dict:
     aliases = sorted(
         (alias for name in names for alias in name.aliases), key=lambda a: (a.dataset, a.category, a.part)
     )

@@ -50,10 +50,13 @@ settings = run.params.ontology
 import pandas as pd
 
 from alignparts.ontology import unify
-from alignparts.vocabulary import RawVocabulary, spelling, words
+from alignparts.ontology_names import Names, dialect_names
+from alignparts.vocabulary import RawVocabulary, words
 
 seen = RawVocabulary.of_corpus(run.data / "corpus")
-raw = seen.with_declared(RawVocabulary.of_dialects())
+declared = dialect_names()
+names = Names(seen.with_declared(declared.raw), declared.parents)
+raw = names.raw
 parts = pd.DataFrame([(*key, count) for key, count in sorted(raw.parts.items())],
                      columns=["dataset", "category", "part", "shapes"])
 by_dataset = parts.assign(carried=parts.shapes > 0).groupby("dataset").agg(
@@ -93,24 +96,26 @@ list(result.conflicts) or "no conflict"
 
 # %% [markdown]
 # ## From raw to unified
+#
+# By data set, and over all of them where no data set is named. A part is a (category, part) pair; candidates
+# and verdicts are pairs of names.
+
+# %%
+from alignparts.ontology_export import counts_table
+
+counts = counts_table(names, result)
+counts
 
 # %%
 import matplotlib.pyplot as plt
 
-spelled = parts.assign(category=parts.category.map(spelling), part=parts.part.map(spelling))
-counts = pd.DataFrame({
-    "categories": {"as written": len({category for _, category in raw.categories}),
-                   "one spelling": len({spelling(category) for _, category in raw.categories}),
-                   "unified": len(vocabulary.categories)},
-    "(category, part) pairs": {"as written": len(parts[["category", "part"]].drop_duplicates()),
-                               "one spelling": len(spelled[["category", "part"]].drop_duplicates()),
-                               "unified": sum(len(vocabulary.parts(name)) for name in vocabulary.categories)},
-})
+overall = counts[counts.dataset.eq("")].set_index("step").loc[["as written", "one spelling", "unified"]]
+titles = {"categories": "categories", "parts": "(category, part) pairs"}
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
-for axis, column in zip(axes, counts, strict=True):
-    bars = axis.barh(counts.index, counts[column], color=["#c9c9c9", "#8fb0d0", "#2f6aa3"])
+for axis, column in zip(axes, titles, strict=True):
+    bars = axis.barh(overall.index, overall[column], color=["#c9c9c9", "#8fb0d0", "#2f6aa3"])
     axis.bar_label(bars, padding=3)
-    axis.set(title=column, xlim=(0, 1.15 * counts[column].max()), xticks=[])
+    axis.set(title=titles[column], xlim=(0, 1.15 * overall[column].max()), xticks=[])
     axis.spines[["top", "right", "bottom"]].set_visible(False)
 axes[0].invert_yaxis()
 figure.tight_layout()
@@ -121,19 +126,11 @@ plt.show()
 # Every group of two or more names, and the reasons that the language model gave:
 
 # %%
+from alignparts.ontology_export import merged_table, pairs_table
+
 pd.set_option("display.max_colwidth", 160, "display.max_rows", 400)
-
-
-def canonical(pair):
-    if not pair.category:
-        return vocabulary.resolve_category(pair.a)
-    return vocabulary.resolve(pair.category, pair.a)[1]
-
-
-accepted = pairs[pairs.same]
-merged = accepted.assign(canonical=[canonical(pair) for pair in accepted.itertuples()])
-merged = merged.assign(names=merged.a.map(words) + " = " + merged.b.map(words))
-merged.set_index("category")[["canonical", "names", "stage", "reason"]]
+merged = merged_table(result)
+merged.set_index("category")
 
 # %% [markdown]
 # ## What was kept apart
@@ -142,10 +139,21 @@ merged.set_index("category")[["canonical", "names", "stage", "reason"]]
 # that the language model refused:
 
 # %%
-rejected = pairs[~pairs.same].copy()
-rejected["cosine"] = rejected[["name_cosine", "description_cosine"]].max(axis=1)
-rejected = rejected.sort_values(["cosine", "category", "a"], ascending=[False, True, True])
-rejected.set_index("category")[["a", "b", "cosine", "reason"]].head(40).round(3)
+rejected = pairs_table(result, lambda pair: not pair.same)
+rejected.set_index("category")[["a", "b", "cosine", "stage", "reason"]].head(40).round(3)
+
+# %% [markdown]
+# ## The tree
+#
+# Unfold a category to see its parts, with the names that became one and the shapes that carry them. The data
+# sets' own wholes (PartNet's `chair_back`) are kept: a part stands in every whole that a data set puts it in.
+
+# %%
+from IPython.display import HTML
+
+from alignparts.ontology_view import map_figure, tree_html
+
+HTML(tree_html(names, vocabulary))
 
 # %% [markdown]
 # ## Why descriptions and not names
@@ -162,8 +170,8 @@ shown = []
 for category, part in wanted:
     if not vocabulary.has(category):
         continue
-    names = vocabulary.parts(category)
-    hits = [n for n in names if part in n.split("_")] or [n for n in names if part in n]
+    parts_of = vocabulary.parts(category)
+    hits = [n for n in parts_of if part in n.split("_")] or [n for n in parts_of if part in n]
     if vocabulary.has(category, part):
         shown.append(vocabulary.resolve(category, part))
     elif hits:
@@ -184,6 +192,15 @@ run.figure(figure, "ontology_similarity")
 plt.show()
 
 # %% [markdown]
+# All descriptions on one plane (t-SNE of the cosines): the parts of one object lie together, and so do
+# objects of one kind.
+
+# %%
+figure = map_figure(vocabulary, encoder, run.params.base.seed)
+run.figure(figure, "ontology_map")
+figure
+
+# %% [markdown]
 # How well can the parts of one object be told apart? For every pair of different parts of one category:
 
 # %%
@@ -191,21 +208,53 @@ import numpy as np
 
 cosines = []
 for category in vocabulary.categories:
-    names = vocabulary.parts(category)
-    upper = np.triu_indices(len(names), 1)
-    for title, sentences in (("names", [words(name) for name in names]),
-                             ("descriptions", [vocabulary.description(category, name) for name in names])):
+    own = vocabulary.parts(category)
+    upper = np.triu_indices(len(own), 1)
+    for title, sentences in (("names", [words(name) for name in own]),
+                             ("descriptions", [vocabulary.description(category, name) for name in own])):
         vectors = encoder.encode(sentences)
         cosines += [(title, float(value)) for value in (vectors @ vectors.T)[upper]]
 spread = pd.DataFrame(cosines, columns=["text", "cosine"]).groupby("text").cosine
 spread.describe(percentiles=[0.05, 0.5, 0.95]).round(3).drop(columns=["std"])
 
 # %% [markdown]
-# ## Files
+# ## Is it right? A list judged by reading
 #
-# `vocabulary.json` is what every later stage reads; `aliases.csv` resolves each legacy name.
+# `data/ontology_judged.csv` holds pairs of names from the real data sets (PartNet's raw names, 3DCoMPaT++'s
+# fine names, Find3D's). A language model read and judged them one by one, without sight of the recorded
+# verdicts, and gave each a reason; correct the file where you disagree. They are a sample of all pairs within one
+# category, drawn by the cosine of the names and by whether one data set itself uses both. Within a stratum
+# the share of pairs that mean the same is therefore an estimate (with Wilson's interval of 95 %), and
+# `expected` says how many such pairs there are in all.
 
 # %%
+from alignparts import paths, tables
+from alignparts.ontology_judged import candidate_table, read_judged, stratum_table, verdict_table
+
+judged = read_judged(paths.DATA / "ontology_judged.csv")
+strata = stratum_table(judged)
+strata
+
+# %% [markdown]
+# Names that one data set uses side by side hardly ever mean the same, however alike they are; and most names
+# that do mean the same are less alike than the paper's 0.85. Hence the second stage, and hence the verdicts.
+# Over the whole list (not a random one, so compare the rows with each other): a cosine as the verdict, what
+# both stages put forward, and the verdicts on record for the pairs that they cover; n counts pairs.
+
+# %%
+candidates = candidate_table(judged, encoder, settings.text_encoder, llm)
+precision = pd.concat([candidates, verdict_table(judged, llm)])
+precision.drop(columns=["test_set", "seeds"]).round(3)
+
+# %% [markdown]
+# ## Files
+#
+# `vocabulary.json` is what every later stage reads; `aliases.csv` resolves each legacy name. `ontology.ttl`
+# is the same as a SKOS thesaurus. For data sets of your own, `alignparts ontology NAMES.csv --out FOLDER`
+# does all of this from tables of names (dataset, class, part).
+
+# %%
+from alignparts.ontology_skos import turtle
 from alignparts.run import write_text
 
 vocabulary.save(run.data / "ontology" / "vocabulary.json")
@@ -213,13 +262,17 @@ vocabulary.save_aliases(run.data / "ontology" / "aliases.csv")
 columns = ["level", "category", "a", "b", "name_cosine", "description_cosine", "stage", "verdict", "reason"]
 table = pairs[columns].to_csv(index=False, lineterminator="\n")
 write_text(run.reports / "tables" / "ontology_pairs.csv", table)
+tables.write_table(run.reports / "tables", "ontology_counts", counts)
+tables.write_table(run.reports / "tables", "ontology_strata", strata)
+tables.write_table(run.reports / "tables", "ontology_precision", precision)
+write_text(run.reports / "ontology.ttl", turtle(names, vocabulary))
 at = {stage: pairs[pairs.stage == stage] for stage in ("embedding", "review")}
 metrics = {
-    "categories_raw": int(counts.loc["as written", "categories"]),
+    "categories_raw": int(overall.categories["as written"]),
     "categories_unified": len(vocabulary.categories),
-    "parts_raw": int(counts.loc["as written", "(category, part) pairs"]),
-    "parts_spelled": int(counts.loc["one spelling", "(category, part) pairs"]),
-    "parts_unified": int(counts.loc["unified", "(category, part) pairs"]),
+    "parts_raw": int(overall.parts["as written"]),
+    "parts_spelled": int(overall.parts["one spelling"]),
+    "parts_unified": int(overall.parts["unified"]),
     **{f"{stage}_proposed": len(table) for stage, table in at.items()},
     **{f"{stage}_merged": int(table.same.sum()) for stage, table in at.items()},
     "conflicts": len(result.conflicts),

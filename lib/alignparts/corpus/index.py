@@ -1,22 +1,26 @@
 """A corpus folder: one GLB a shape, one node a part instance, and one table that lists them."""
 
 import json
-import os
 import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float32
 
-from alignparts.corpus.glb import FolderResolver, load_scene
+from alignparts.atomic import write_atomically
+from alignparts.corpus.duplicates import describe_points, describe_triangles
+from alignparts.corpus.glb import FolderResolver, load_scene, split_container
 from alignparts.corpus.glb_write import write_glb
 from alignparts.corpus.shape import Cloud, LabelledShape, unique_names
 from alignparts.corpus.surface import surface_from_cloud, surface_from_scene
 from alignparts.errors import AlignPartsError
 
 COLUMNS = ("shape_id", "dataset", "category", "split", "licence", "source", "raw_category")
-SPLITS = ("train", "validation", "test", "heldout")
+SPLITS = ("train", "validation", "test", "heldout", "duplicate", "unlabelled")
+"""The last two are used by nothing: copies of a shape that is tested, and shapes without a named part."""
 
 
 class Corpus:
@@ -28,7 +32,8 @@ class Corpus:
     Attributes:
         root: the folder.
         index: one row a shape: shape_id, dataset, category, split, licence, source, raw_category and what
-            ingestion added (parts, instances, faces).
+            ingestion added: model (what the data set says it shows), parts, instances, faces, and
+            official_split (the data set's own: train, validation, test, or "" where it states none).
 
     Raises:
         AlignPartsError: there is no index in the folder.
@@ -85,17 +90,18 @@ def write_shape(folder: Path, shape: LabelledShape, *, texture_size: int = 1024)
     about = _about(shape)
     if shape.cloud is not None:
         path = folder / f"{shape.shape_id}.npz"
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{shape.shape_id}.{os.getpid()}.npz"
-        np.savez_compressed(
-            temporary,
-            points=shape.cloud.points,
-            normals=shape.cloud.normals.astype(np.float32),
-            colors=shape.cloud.colors,
-            instance=shape.cloud.instance,
-            about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+        cloud, told = shape.cloud, np.frombuffer(json.dumps(about).encode(), np.uint8)
+        write_atomically(
+            path,
+            lambda temporary: np.savez_compressed(
+                temporary,
+                points=cloud.points,
+                normals=cloud.normals.astype(np.float32),
+                colors=cloud.colors,
+                instance=cloud.instance,
+                about=told,
+            ),
         )
-        os.replace(temporary, path)
         return path
     path = folder / f"{shape.shape_id}.glb"
     nodes: list[dict[str, Any]] = [
@@ -120,17 +126,58 @@ def read_shape(path: Path) -> LabelledShape:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What a corpus file says about itself (ids, category, names), without reading its geometry."""
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return json.loads(arrays["about"].tobytes())
-    with path.open("rb") as file:
-        head = file.read(20)
-        try:
-            header = json.loads(file.read(struct.unpack_from("<I", head, 12)[0]))
-            return header["scenes"][0]["extras"]
-        except (ValueError, KeyError, struct.error):
-            raise AlignPartsError(f"{path}: not a shape of a corpus") from None
+    """What a corpus file says about itself (ids, category, names), without reading its geometry.
+
+    Raises:
+        AlignPartsError: the file is broken or not a corpus shape.
+    """
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                about = json.loads(arrays["about"].tobytes())
+        else:
+            with path.open("rb") as file:
+                head = file.read(20)
+                header = json.loads(file.read(struct.unpack_from("<I", head, 12)[0]))
+            about = header["scenes"][0]["extras"]
+    except (ValueError, KeyError, OSError, struct.error, zipfile.BadZipFile):
+        raise AlignPartsError(f"{path}: not a shape of a corpus") from None
+    _fields(about, path)
+    return about
+
+
+def describe_file(path: Path) -> Float32[np.ndarray, " 31"]:
+    """The descriptor of a corpus file's geometry, see :mod:`alignparts.corpus.duplicates`.
+
+    Of the file and not of what it was made from, so that it is the same whenever it is computed.
+
+    Raises:
+        AlignPartsError: the file is broken or has no surface.
+    """
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                return describe_points(arrays["points"])
+        header, binary = split_container(path.read_bytes(), str(path))
+        triangles = [
+            _accessor(header, binary or b"", primitive["attributes"]["POSITION"]).reshape(-1, 3)[
+                _accessor(header, binary or b"", primitive["indices"]).reshape(-1, 3)
+            ]
+            for mesh in header["meshes"]
+            for primitive in mesh["primitives"]
+        ]
+        return describe_triangles(np.concatenate(triangles))
+    except (KeyError, ValueError, IndexError, OSError, zipfile.BadZipFile) as error:
+        raise AlignPartsError(f"{path}: not a shape of a corpus: {type(error).__name__}: {error}") from None
+
+
+def _accessor(header: dict[str, Any], binary: bytes, number: int) -> np.ndarray:
+    """Numbers of an accessor as this module's writer lays them out: tightly packed."""
+    accessor = header["accessors"][number]
+    view = header["bufferViews"][accessor["bufferView"]]
+    kind = {5126: "<f4", 5123: "<u2", 5125: "<u4"}[accessor["componentType"]]
+    count = accessor["count"] * {"SCALAR": 1, "VEC3": 3}[accessor["type"]]
+    return np.frombuffer(binary, kind, count, view["byteOffset"])
 
 
 def _about(shape: LabelledShape) -> dict[str, Any]:
@@ -162,7 +209,7 @@ def _read_cloud(path: Path) -> LabelledShape:
                 instance=arrays["instance"],
             )
             about = json.loads(arrays["about"].tobytes())
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise AlignPartsError(f"{path}: not a cloud of a corpus: {error}") from None
     surface = surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance)
     return LabelledShape(**_fields(about, path), surface=surface, cloud=cloud)

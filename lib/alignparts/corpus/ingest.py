@@ -1,21 +1,53 @@
 """Raw data sets → one corpus folder (section 3.4)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import errno
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from alignparts.atomic import write_atomically
+from alignparts.atomic import PREFIX, write_atomically
 from alignparts.config import CorpusParams
-from alignparts.corpus import readers
+from alignparts.corpus import duplicates, readers
 from alignparts.corpus.dialects import load_dialects
-from alignparts.corpus.index import COLUMNS, Corpus, read_about, shape_file, write_shape
-from alignparts.corpus.readers import Locator
-from alignparts.corpus.splits import assign_splits, plain_name
+from alignparts.corpus.index import COLUMNS, Corpus, describe_file, read_about, shape_file, write_shape
+from alignparts.corpus.readers import BrokenLabels, Locator, ReadOptions
+from alignparts.corpus.splits import assign_splits, plain_name, write_lists
 from alignparts.errors import AlignPartsError
 from alignparts.parallel import map_shapes
+
+REPORT = ("shape_id", "kind", "source", "reason")
+_ADDED = ("model", "parts", "instances", "faces", "official_split")
+_BATCH = 8  # shapes a task: sending one takes as long as reading a small one
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What a run of ingestion came to.
+
+    Attributes:
+        corpus: what was written.
+        kept: shapes that were there already.
+        report: what was left out: shape_id, kind, source, reason.
+        groups: copies of each other, see :func:`alignparts.corpus.duplicates.find_groups`.
+        leaks: those drawn for several splits, see :func:`alignparts.corpus.duplicates.resolve_leaks`.
+        seconds: the whole run.
+    """
+
+    corpus: Corpus
+    kept: int
+    report: pd.DataFrame
+    groups: pd.DataFrame
+    leaks: pd.DataFrame
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -25,6 +57,19 @@ class _Job:
     source: str
     out: Path
     texture_size: int
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A row of the index, or the reason why there is none."""
+
+    shape_id: str
+    kind: str
+    source: str
+    row: dict[str, Any] | None = None
+    descriptor: np.ndarray | None = None
+    kept: bool = False
+    reason: str = ""
 
 
 def ingest(
@@ -37,88 +82,240 @@ def ingest(
     scheduler: str | None = None,
     texture_size: int = 1024,
 ) -> Corpus:
+    """Read every shape under the source folders into a corpus folder; see :func:`ingest_folders`."""
+    return ingest_folders(
+        sources, out, params, seed=seed, workers=workers, scheduler=scheduler, texture_size=texture_size
+    ).corpus
+
+
+def ingest_folders(
+    sources: Sequence[Path | str],
+    out: Path | str,
+    params: CorpusParams,
+    *,
+    kind: str = "auto",
+    options: ReadOptions | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    scheduler: str | None = None,
+    texture_size: int = 1024,
+    keep_duplicates: bool = False,
+) -> Ingested:
     """Read every shape under the source folders into a corpus folder.
 
-    Writes ``shapes/<shape_id>.glb`` (``.npz`` for clouds), ``index.parquet`` and ``report.csv``, which lists
-    what was left out and why. A shape that cannot be read is left out and the run goes on; one that is
-    in ``out`` already is not read again.
+    Writes ``shapes/<shape_id>.glb`` (``.npz`` for clouds), ``index.parquet``, ``geometry.parquet`` (the
+    descriptors), ``splits/<split>.txt`` (ids), ``duplicates.csv``, ``leakage.csv``, ``ingest.json`` (the
+    settings) and ``report.csv``, which lists what was left out and why. A shape that cannot be read is left
+    out and the run goes on; one that is in ``out`` already is not read again: a killed run is repeated.
 
     Args:
-        sources: folders of any mixture of data sets, see :func:`alignparts.corpus.readers.detect`.
+        sources: folders of any mixture of data sets, see :func:`alignparts.corpus.readers.scan`.
         out: the corpus folder.
         params: for the splits.
+        kind: "auto", or what the sources are meant to be.
+        options: which labels and shapes are wanted.
         seed: of the splits.
         workers: processes.
         scheduler: address of a Dask scheduler.
         texture_size: longest side of a stored image in pixels.
+        keep_duplicates: leave copies of tested shapes in training; they are reported all the same.
 
     Raises:
-        AlignPartsError: a source is missing, or not one shape could be read.
+        AlignPartsError: a source is missing or of another kind, a file that concerns all shapes is broken,
+            ``out`` cannot be written or was made with other settings, or not one shape could be read.
     """
-    target = Path(out)
-    jobs = _jobs([Path(source) for source in sources], target, texture_size)
-    rows: list[dict[str, Any]] = []
-    left_out: list[dict[str, str]] = []
-    results = map_shapes(_convert, jobs, workers=workers, scheduler=scheduler, description="ingest")
-    for job, (row, reason) in zip(jobs, results, strict=True):
-        if row is not None:
-            rows.append(row)
-        else:
-            left_out.append(
-                {"shape_id": job.locator.shape_id, "kind": job.kind, "source": job.source, "reason": reason}
-            )
-    target.mkdir(parents=True, exist_ok=True)
-    report = pd.DataFrame(left_out, columns=["shape_id", "kind", "source", "reason"])
-    write_atomically(target / "report.csv", lambda path: report.to_csv(path, index=False))
-    if not rows:
+    start = time.perf_counter()
+    target, tops = Path(out), [Path(source) for source in sources]
+    chosen = options or ReadOptions()
+    batch = 1 if workers <= 1 and scheduler is None else _BATCH
+    jobs = _Jobs(tops, target, kind, chosen, texture_size, batch)
+    if not len(jobs):
         raise AlignPartsError(
-            f"{', '.join(map(str, sources))}: no shape could be read; see {target}/report.csv"
+            f"{', '.join(map(str, tops))}: no shape in it; expected a folder of one of the kinds "
+            f"{', '.join(sorted(readers.KINDS))}"
         )
+    _prepare(target, {"sources": [top.name for top in tops], **asdict(chosen), "texture_size": texture_size})
+    rows: list[dict[str, Any]] = []
+    descriptors: list[np.ndarray] = []
+    left_out: list[tuple[str, ...]] = []
+    kept = 0
+    name = "ingest" if batch == 1 else f"ingest (x {batch} shapes)"
+    done = map_shapes(_convert_all, jobs, workers=workers, scheduler=scheduler, description=name)
+    for result in itertools.chain.from_iterable(done):
+        if result.row is None or result.descriptor is None:
+            left_out.append((result.shape_id, result.kind, result.source, result.reason))
+            continue
+        rows.append(result.row)
+        descriptors.append(result.descriptor)
+        kept += result.kept
+    report = pd.DataFrame(left_out, columns=list(REPORT))
+    _write_csv(target / "report.csv", report)
+    if not rows:
+        raise AlignPartsError(f"{', '.join(map(str, tops))}: no shape could be read; see {target}/report.csv")
     index = pd.DataFrame(rows)
-    index["split"] = assign_splits(index, params, load_dialects().heldout(params.heldout), seed)
-    index = index[[*COLUMNS, "model", "parts", "instances", "faces"]].sort_values(
-        "shape_id", ignore_index=True
-    )
-    write_atomically(target / "index.parquet", lambda path: index.to_parquet(path, index=False))
-    return Corpus(target)
+    order = index["shape_id"].argsort(kind="stable")
+    geometry = np.stack(descriptors)[order]
+    index = index.iloc[order].reset_index(drop=True)
+    index["split"] = _splits(index, params, seed)
+    groups = duplicates.find_groups(index, geometry)
+    leaks = duplicates.resolve_leaks(groups, keep=keep_duplicates)
+    outcome = leaks.set_index("shape_id")["split"]
+    index["split"] = index["shape_id"].map(outcome).fillna(index["split"])
+    _write(target, index[[*COLUMNS, *_ADDED]], geometry, groups, leaks)
+    return Ingested(Corpus(target), kept, report, groups, leaks, time.perf_counter() - start)
 
 
-def _jobs(sources: list[Path], target: Path, texture_size: int) -> list[_Job]:
-    jobs: list[_Job] = []
-    taken: set[str] = set()
-    for top in sources:
-        for kind, locator in readers.detect(top):
-            shape_id, times = locator.shape_id, 1
-            while shape_id in taken:
-                times += 1
-                shape_id = f"{locator.shape_id}.{times}"
-            taken.add(shape_id)
-            path = locator.path
-            inside = path.relative_to(top) if path != top and path.is_relative_to(top) else Path(path.name)
-            source = str(Path(top.name) / inside)
-            jobs.append(_Job(kind, replace(locator, shape_id=shape_id), source, target, texture_size))
-    return jobs
+class _Jobs(Sequence[list[_Job]]):
+    """Batches of shapes to read, found anew by every pass: a large data set is never held, only counted."""
+
+    def __init__(
+        self, tops: list[Path], target: Path, kind: str, options: ReadOptions, texture_size: int, batch: int
+    ) -> None:
+        self.tops, self.target, self.kind = tops, target, kind
+        self.options, self.texture_size, self.batch = options, texture_size, batch
+        self._number: int | None = None
+
+    def __len__(self) -> int:
+        if self._number is None:
+            self._number = sum(1 for _ in self)
+        return self._number
+
+    def __getitem__(self, item: Any) -> Any:
+        raise TypeError("shapes are found in passing; iterate over them")
+
+    def __iter__(self) -> Iterator[list[_Job]]:
+        jobs = self._one_by_one()
+        while batch := list(itertools.islice(jobs, self.batch)):
+            yield batch
+
+    def _one_by_one(self) -> Iterator[_Job]:
+        taken: Counter[str] = Counter()
+        for top in self.tops:
+            for kind, locator in readers.scan(top, self.kind, self.options):
+                shape_id = locator.shape_id
+                while shape_id in taken:
+                    taken[locator.shape_id] += 1
+                    shape_id = f"{locator.shape_id}.{taken[locator.shape_id]}"
+                taken[shape_id] += 1
+                path = locator.path
+                inside = (
+                    path.relative_to(top) if path != top and path.is_relative_to(top) else Path(path.name)
+                )
+                source = str(Path(top.name) / inside)
+                yield _Job(kind, replace(locator, shape_id=shape_id), source, self.target, self.texture_size)
 
 
-def _convert(job: _Job) -> tuple[dict[str, Any] | None, str]:
-    """The row of a shape, or why there is none."""
-    shape_id = job.locator.shape_id
+def _prepare(target: Path, settings: dict[str, Any]) -> None:
+    """Make the folder, clear what a killed run left half written, and refuse to mix settings."""
+    record = target / "ingest.json"
     try:
-        try:
-            about = read_about(shape_file(job.out, shape_id))
-        except AlignPartsError:
-            shape = replace(readers.read(job.kind, job.locator), shape_id=shape_id)
+        (target / "shapes").mkdir(parents=True, exist_ok=True)
+        for folder in (target, target / "shapes", target / "splits"):
+            for leftover in folder.glob(f"{PREFIX}*"):
+                leftover.unlink()
+        if record.is_file():
+            _compare(record, json.loads(record.read_text()), settings)
+        write_atomically(record, lambda path: path.write_text(json.dumps(settings, indent=2) + "\n"))
+    except OSError as error:
+        raise AlignPartsError(
+            f"{target}: cannot be written: {error.strerror}; choose another folder"
+        ) from None
+    except ValueError as error:
+        raise AlignPartsError(f"{record}: not JSON: {error}; delete the folder and read again") from None
+
+
+def _compare(record: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    added = now["sources"][: len(before.get("sources", []))] == before.get("sources")
+    for key in now:
+        if before.get(key) != now[key] and not (key == "sources" and added):
+            raise AlignPartsError(
+                f"{record}: this corpus was made with {key} {before.get(key)!r}, not {now[key]!r}; choose "
+                "another folder for it (further sources may only be added after the present ones)"
+            )
+
+
+def _splits(index: pd.DataFrame, params: CorpusParams, seed: int) -> list[str]:
+    """The split of every shape as drawn; a shape without named parts takes no part in it."""
+    labelled = index[index["parts"] > 0]
+    heldout = load_dialects().heldout(params.heldout)
+    drawn = dict(zip(labelled["shape_id"], assign_splits(labelled, params, heldout, seed), strict=True))
+    return [drawn.get(shape_id, "unlabelled") for shape_id in index["shape_id"]]
+
+
+def _write(
+    target: Path, index: pd.DataFrame, geometry: np.ndarray, groups: pd.DataFrame, leaks: pd.DataFrame
+) -> None:
+    table = pd.DataFrame(geometry, columns=list(duplicates.MOMENTS))
+    table.insert(0, "shape_id", index["shape_id"])
+    table.insert(1, "geometry", [duplicates.geometry_hash(row) for row in geometry])
+    write_atomically(target / "geometry.parquet", lambda path: table.to_parquet(path, index=False))
+    now = groups["shape_id"].map(index.set_index("shape_id")["split"])
+    _write_csv(target / "duplicates.csv", groups.assign(split=now))
+    _write_csv(target / "leakage.csv", leaks)
+    write_lists(target, index)
+    # Last: a folder with an index is a whole corpus.
+    write_atomically(target / "index.parquet", lambda path: index.to_parquet(path, index=False))
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    write_atomically(path, lambda temporary: table.to_csv(temporary, index=False))
+
+
+def _convert_all(jobs: list[_Job]) -> list[_Result]:
+    return [_convert(job) for job in jobs]
+
+
+def _convert(job: _Job) -> _Result:
+    """Read one shape and write it, unless it is there.
+
+    Raises:
+        AlignPartsError: what ends the run: a file of all shapes is broken, or the disk takes no more.
+    """
+    identity = (job.locator.shape_id, job.kind, job.source)
+    try:
+        stored = _stored(job)
+        kept = stored is not None
+        if stored is None:
+            shape = replace(readers.read(job.kind, job.locator), shape_id=job.locator.shape_id)
             if job.kind != "corpus":
                 shape = replace(shape, source=job.source)
-            about = read_about(write_shape(job.out / "shapes", shape, texture_size=job.texture_size))
-        model = readers.model_of(job.kind, job.locator)
+            path = write_shape(job.out / "shapes", shape, texture_size=job.texture_size)
+            stored = read_about(path), describe_file(path)
+        about, descriptor = stored
+        row = _row(about, readers.model_of(job.kind, job.locator), readers.split_of(job.kind, job.locator))
+        return _Result(*identity, row, descriptor, kept)
+    except BrokenLabels:
+        raise
     except AlignPartsError as error:
-        return None, str(error)
+        return _Result(*identity, reason=str(error))
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK and _within(error.filename, job.out):
+            raise AlignPartsError(f"{job.out}: cannot be written: {error.strerror}") from None
         # One broken file among thousands must not end the run; its reason goes into the report.
-        return None, f"{job.locator.path}: {type(error).__name__}: {error}"
+        return _Result(*identity, reason=f"{job.locator.path}: {type(error).__name__}: {error}")
+
+
+def _stored(job: _Job) -> tuple[dict[str, Any], np.ndarray] | None:
+    """What the corpus says of a shape that is there, and its descriptor; None where it has to be read."""
+    try:
+        path = shape_file(job.out, job.locator.shape_id)
+        about = read_about(path)
+        # An id may have gone to another file since, where two had the same.
+        if job.kind != "corpus" and about["source"] != job.source:
+            return None
+        return about, describe_file(path)
+    except AlignPartsError:
+        return None
+
+
+def _within(file: Any, folder: Path) -> bool:
+    # Writing to an open file fails without its name; reading does not fail for want of space.
+    return file is None or Path(str(file)).is_relative_to(folder)
+
+
+def _row(about: dict[str, Any], model: str, official: str) -> dict[str, Any]:
     return {
-        "shape_id": shape_id,
+        "shape_id": about["shape_id"],
         "dataset": about["dataset"],
         "category": plain_name(about["category"]),
         "licence": about["licence"],
@@ -128,4 +325,5 @@ def _convert(job: _Job) -> tuple[dict[str, Any] | None, str]:
         "parts": len(set(about["instances"])),
         "instances": len(about["instances"]),
         "faces": about["faces"],
-    }, ""
+        "official_split": official,
+    }

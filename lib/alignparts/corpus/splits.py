@@ -2,14 +2,19 @@
 
 import hashlib
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from alignparts.atomic import write_atomically
 from alignparts.config import CorpusParams
+from alignparts.corpus.index import SPLITS
 from alignparts.errors import AlignPartsError
 
 TESTED = ("partnet", "compat")
+PAPER = CorpusParams(test_per_category=6, find3d_test=8, heldout=())
+"""The paper's sizes: 3 shapes of each of 42 and 24 categories and 8 of Find3D; no category is held out."""
 
 
 def assign_splits(
@@ -19,11 +24,14 @@ def assign_splits(
 
     - Held-out categories are never trained on.
     - PartNet and 3DCoMPaT++ each give half of ``test_per_category`` shapes of every category (paper: 3 of 24
-      and 3 of 42 categories), drawn from the pool of all shapes, and never all shapes of a category.
+      and 3 of 42 categories), drawn from the pool of all shapes, and never all shapes of a category. Models
+      with one annotation come first, so that a test set has no more shapes than it should.
     - Find3D gives one shape of each of ``find3d_test`` categories.
     - Of the rest ``validation_fraction``, spread evenly over data sets and categories.
 
-    Shapes of one model (two annotations of it) stay together. The order of the rows does not matter.
+    Shapes of one model (two annotations of it) stay together within a data set, whatever their categories.
+    Who is tested in one data set does not depend on the others; for copies between data sets see
+    :mod:`alignparts.corpus.duplicates`. The order of the rows does not matter.
 
     Args:
         shapes: columns shape_id, dataset, raw_category, model ("" where unknown).
@@ -41,6 +49,8 @@ def assign_splits(
         for pair in zip(table["dataset"], table["raw_category"], strict=True)
     ]
     table["model"] = np.where(table["model"] == "", table["shape_id"], table["model"])
+    # A model may be annotated under two categories; it then counts as several in both.
+    table["several"] = table.duplicated(["dataset", "model"], keep=False)
     table["rank"] = [_rank(model, seed) for model in table["model"]]
     table["split"] = np.where(is_out, "heldout", "train")
     table = table.sort_values(["dataset", "raw_category", "rank", "shape_id"])
@@ -50,15 +60,28 @@ def assign_splits(
             table.loc[_first_models(rows, params.test_per_category // 2), "split"] = "test"
     table.loc[_one_a_category(seen[seen["dataset"] == "find3d"], params.find3d_test, seed), "split"] = "test"
     # A model that is tested or held out under one annotation is not trained on under another.
+    owner = pd.MultiIndex.from_frame(table[["dataset", "model"]])
     for split in ("test", "heldout"):
-        taken = set(table.loc[table["split"] == split, "model"])
-        table.loc[table["model"].isin(taken) & (table["split"] == "train"), "split"] = split
+        taken = owner[table["split"] == split]
+        table.loc[owner.isin(taken) & (table["split"] == "train"), "split"] = split
     rest = table[table["split"] == "train"]
     models = rest.drop_duplicates("model")["model"]
     steps = np.floor(np.arange(len(models) + 1) * params.validation_fraction + 0.5)
     chosen = set(models[np.diff(steps) > 0])
     table.loc[rest.index[rest["model"].isin(chosen)], "split"] = "validation"
     return table["split"].sort_index().tolist()
+
+
+def write_lists(folder: Path, index: pd.DataFrame) -> None:
+    """Write ``splits/<split>.txt`` under a corpus: the ids of a split, one a line, sorted."""
+    for split in SPLITS:
+        ids = sorted(index.loc[index["split"] == split, "shape_id"])
+        _write_lines(folder / "splits" / f"{split}.txt", ids)
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    write_atomically(path, lambda temporary: temporary.write_text(text))
 
 
 def plain_name(name: str) -> str:
@@ -69,8 +92,7 @@ def plain_name(name: str) -> str:
 
 def _first_models(rows: pd.DataFrame, quota: int) -> pd.Index:
     """The first shapes by rank, those whose model has one annotation before the others."""
-    single = ~rows["model"].duplicated(keep=False)
-    order = rows.assign(multiple=~single).sort_values(["multiple", "rank", "shape_id"])
+    order = rows.sort_values(["several", "rank", "shape_id"])
     models = order["model"].drop_duplicates()
     chosen = models.iloc[: min(quota, max(len(models) - 1, 0))]
     return order.index[order["model"].isin(set(chosen))]

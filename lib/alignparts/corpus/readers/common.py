@@ -6,12 +6,37 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from alignparts.errors import AlignPartsError
+
+
+class BrokenLabels(AlignPartsError):
+    """A file that concerns all shapes of a data set is broken: what is read with it would be wrong.
+
+    Ingestion stops on it, where any other error leaves out one shape.
+    """
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Which of the labels and shapes that a data set offers are read.
+
+    Attributes:
+        tree: of PartNet: the annotators' own ``result.json`` ("raw") or ``result_after_merging.json``
+            ("merged").
+        level: of PartNet: parts of this level of its benchmark (1 to 3); None: the leaves of the tree.
+        geometry: the parts' meshes, or the data set's own point samples.
+        granularity: of 3DCoMPaT++: fine or coarse part names.
+    """
+
+    tree: Literal["raw", "merged"] = "raw"
+    level: int | None = None
+    geometry: Literal["mesh", "points"] = "mesh"
+    granularity: Literal["fine", "coarse"] = "fine"
 
 
 @dataclass(frozen=True)
@@ -25,6 +50,9 @@ class Locator:
         category: where the data set's files give none themselves, from a manifest.
         licence: its terms, from a manifest or ``licence.txt``.
         reason: why it cannot be read, for kind "unknown".
+        split: the data set's own split, where it states one: "train", "validation" or "test".
+        options: which labels and shapes are wanted.
+        model: what it shows, where that is known before it is read; shapes of one model stay together.
     """
 
     path: Path
@@ -33,6 +61,9 @@ class Locator:
     category: str = ""
     licence: str = ""
     reason: str = ""
+    split: str = ""
+    options: ReadOptions = ReadOptions()
+    model: str = ""
 
 
 def read_json(path: Path | zipfile.Path) -> Any:

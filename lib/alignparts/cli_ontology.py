@@ -1,0 +1,115 @@
+"""The command ``alignparts ontology``."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignparts.errors import AlignPartsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from alignparts.ontology import Unification
+
+
+def ontology(
+    names: Annotated[
+        list[Path], typer.Argument(help="CSV files with the columns dataset,class,part, or corpus folders.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the vocabulary and all that it came from.")],
+    text_encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Proposes the pairs; given several times, the first makes the files and all are counted.",
+            show_default="all-minilm-l6-v2",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Cosine that proposes any two names.")
+    ] = 0.85,
+    review_threshold: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Cosine that proposes names which no data set uses both of."),
+    ] = 0.7,
+    llm: Annotated[
+        str, typer.Option(help="'recorded', or the base URL of an OpenAI-compatible endpoint.")
+    ] = "recorded",
+    llm_model: Annotated[str, typer.Option(help="Name of the model at the endpoint.")] = "recorded",
+    replies: Annotated[
+        Path | None, typer.Option(help="Folder of recorded replies.", show_default="the library's own")
+    ] = None,
+    inner_nodes: Annotated[
+        bool, typer.Option("--inner-nodes", help="Count wholes of a tree as parts, not its leaves alone.")
+    ] = False,
+    base: Annotated[str | None, typer.Option(help="What every URI of ontology.ttl starts with.")] = None,
+    export_missing: Annotated[
+        Path | None, typer.Option(help="JSON lines: what can be asked now and no recorded reply covers.")
+    ] = None,
+) -> None:
+    """Merge the part names of several data sets into one vocabulary (sections 4.1 and 9.4).
+
+    With recorded replies alone, what they do not cover is listed and never guessed: such names stay apart.
+    """
+    from alignparts.llm import REPLIES, LanguageModel
+    from alignparts.ontology import unify
+    from alignparts.ontology_export import counts_table, missing_lines, write_ontology
+    from alignparts.ontology_names import read_names
+    from alignparts.run import write_text
+    from alignparts.text import TextEncoder
+
+    read = read_names(names, inner_nodes=inner_nodes)
+    model = LanguageModel(llm, llm_model, replies or REPLIES)
+    encoders = text_encoder or ["all-minilm-l6-v2"]
+    if len(set(encoders)) < len(encoders):
+        raise AlignPartsError("--text-encoder: the same encoder is named twice; expected each once")
+    counts: dict[str, pd.DataFrame] = {}
+    for name in encoders:
+        start = time.perf_counter()
+        encoder = TextEncoder.from_name(name)
+        loaded = time.perf_counter() - start
+        result = unify(read.raw, encoder, model, threshold, review_threshold, partial=llm == "recorded")
+        counts[name] = counts_table(read, result)
+        typer.echo(f"{name}: {loaded:.1f} s to load, {result.seconds['embed']:.1f} s to embed, "
+                   f"{result.seconds['rest']:.1f} s for the rest")  # fmt: skip
+        if name == encoders[0]:
+            first = result
+            write_ontology(out, read, result, model, base)
+    shown = _side_by_side(counts)
+    write_text(out / "encoders.csv", shown.to_csv(index=False, lineterminator="\n"))
+    typer.echo(shown.to_markdown(index=False))
+    if export_missing is not None:
+        write_text(export_missing, missing_lines(first, model, settled=True))
+    for line in _notes(first):
+        typer.echo(line)
+    typer.echo(f"-> {out}")
+
+
+def _side_by_side(counts: "dict[str, pd.DataFrame]") -> "pd.DataFrame":
+    """One row a step and data set, one column an encoder: "categories / parts"."""
+    import pandas as pd
+
+    columns = {
+        name: [f"{one.categories} / {one.parts}" for one in table.itertuples()]
+        for name, table in counts.items()
+    }
+    steps = next(iter(counts.values()))
+    return pd.DataFrame({"step": steps.step, "data set": steps.dataset.replace("", "all"), **columns})
+
+
+def _notes(result: "Unification") -> list[str]:
+    """What a reader must know about the vocabulary: what is missing, what contradicts itself."""
+    lines = []
+    asked = [one.prompt.split("_")[0] for one in result.missing]
+    undecided = sum(not pair.decided for pair in result.pairs)
+    settled = sum(one.settled for one in result.missing)
+    if asked:
+        lines.append(
+            f"not final: no reply on record for {asked.count('describe')} descriptions (compared by name "
+            f"alone), {undecided} verdicts (kept apart) and {asked.count('name')} choices of a name (the "
+            f"longest is taken); {settled} requests can be asked now, the rest depends on them "
+            "(missing.jsonl)"
+        )
+    lines += [f"contradiction: {conflict}" for conflict in result.conflicts]
+    return lines
