@@ -68,7 +68,7 @@ def split_of(kind: str, locator: Locator) -> str:
     """The data set's own split of a shape: train, validation, test, or "" where it states none."""
     if locator.split or kind not in {"partnet", "partnet_mobility"}:
         return locator.split
-    official = getattr(partnet, "official_split", lambda *_: "")
+    official = partnet.official_split
     return official(locator.root, str(_meta(locator).get("model_cat") or ""), locator.path.name)
 
 

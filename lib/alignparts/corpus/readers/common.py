@@ -26,9 +26,9 @@ class ReadOptions:
     """Which of the labels and shapes that a data set offers are read.
 
     Attributes:
-        tree: of PartNet: the annotators' own ``result.json`` ("raw") or ``result_after_merging.json``
+        tree: of PartNet and PartNet-Mobility: the annotators' own ``result.json`` ("raw") or ``result_after_merging.json``
             ("merged").
-        level: of PartNet: parts of this level of its benchmark (1 to 3); None: the leaves of the tree.
+        level: of PartNet and PartNet-Mobility: parts of this level of its benchmark (1 to 3); None: the leaves of the tree.
         geometry: the parts' meshes, or the data set's own point samples.
         granularity: of 3DCoMPaT++: fine or coarse part names.
     """
@@ -80,25 +80,25 @@ def read_json(path: Path | zipfile.Path) -> Any:
         raise AlignPartsError(f"{path}: not JSON: {error}") from None
 
 
-def leaves(tree: Any, source: Path) -> Iterator[tuple[list[str], dict[str, Any]]]:
-    """Leaves of a PartNet tree with the names on the way to them, root first.
+def leaves(tree: Any, source: Path) -> Iterator[list[dict[str, Any]]]:
+    """Leaves of a PartNet tree, each as the nodes on the way to it: root first, leaf last.
 
     Raises:
         AlignPartsError: not a list of one root, or a node lacks its name.
     """
     if not isinstance(tree, list) or not tree or not isinstance(tree[0], dict):
         raise AlignPartsError(f"{source}: expected a list with one root node")
-    stack: list[tuple[list[str], dict[str, Any]]] = [([], node) for node in reversed(tree)]
+    stack: list[tuple[list[dict[str, Any]], Any]] = [([], node) for node in reversed(tree)]
     while stack:
-        path, node = stack.pop()
+        above, node = stack.pop()
         if not isinstance(node, dict) or "name" not in node:
-            raise AlignPartsError(f"{source}: a node without 'name' under /{'/'.join(path)}")
-        here = [*path, str(node["name"])]
+            path = "/".join(str(step["name"]) for step in above)
+            raise AlignPartsError(f"{source}: a node without 'name' under /{path}")
         children = node.get("children") or []
         if children:
-            stack += [(here, child) for child in reversed(children)]
+            stack += [([*above, node], child) for child in reversed(children)]
         else:
-            yield here, node
+            yield [*above, node]
 
 
 def read_numbers(path: Path, columns: int) -> np.ndarray:

@@ -8,56 +8,40 @@ import numpy as np
 import trimesh
 
 from alignparts.corpus.glb import FolderResolver
-from alignparts.corpus.readers.common import Locator, leaves, licence_of, read_json
-from alignparts.corpus.readers.partnet import UNNAMED
+from alignparts.corpus.readers.common import Locator
+from alignparts.corpus.readers.partnet_labels import Part
+from alignparts.corpus.readers.partnet_shape import mesh_files, read_annotation
 from alignparts.corpus.shape import LabelledShape
 from alignparts.corpus.surface import Surface, join_surfaces, surface_from_scene
 from alignparts.errors import AlignPartsError
 
 LICENCE = "PartNet-Mobility and ShapeNet terms: non-commercial research"
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def read(locator: Locator) -> LabelledShape:
     """Read one object folder. The folder's name is its key; ``meta.json``'s anno_id is not.
 
     Only OBJ files that a leaf refers to count: others are collision pieces. The URDF is not needed, as all
-    files are in one frame.
+    files are in one frame. ``locator.options`` count as for PartNet; objects that do not come from there have
+    neither a merged tree nor point samples.
 
     Raises:
-        AlignPartsError: the tree is missing or broken, or no leaf has a mesh.
+        AlignPartsError: a tree is missing or broken, no leaf has a mesh, or there are no point samples.
+        BrokenLabels: a label file of the data set is broken.
     """
-    folder = locator.path
-    meta = read_json(folder / "meta.json")
+    return read_annotation(locator, "partnet_mobility", LICENCE, _read_meshes)
+
+
+def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
     surfaces: list[Surface] = []
-    names: list[str] = []
-    absent: list[str] = []
     images: dict[bytes, np.ndarray] = {}
-    for path, leaf in leaves(read_json(folder / "result.json"), folder / "result.json"):
-        found = []
-        for name in leaf.get("objs") or []:
-            file = folder / "textured_objs" / f"{name}.obj"
-            if file.is_file():
-                found.append(file)
-            else:
-                absent.append(str(name))
-        part = len(names)
-        pieces = [piece for file in found if (piece := _read_obj(file, folder, images)) is not None]
+    for index, part in enumerate(parts):
+        files = mesh_files(folder / "textured_objs", part)
+        pieces = [piece for file in files if (piece := _read_obj(file, folder, images)) is not None]
         if pieces:
-            names.append("" if path[-1].lower() in UNNAMED else path[-1])
-            surfaces.append(join_surfaces(pieces, part_of=[part] * len(pieces)))
-    if not surfaces:
-        raise AlignPartsError(
-            f"{folder}: no leaf of result.json has a mesh; missing: {', '.join(absent[:3])}"
-        )
-    return LabelledShape(
-        shape_id=locator.shape_id,
-        dataset="partnet_mobility",
-        category=locator.category or str(meta.get("model_cat", "")),
-        licence=locator.licence or licence_of(locator.root, LICENCE),
-        source=str(folder),
-        instances=names,
-        surface=join_surfaces(surfaces),
-    )
+            surfaces.append(join_surfaces(pieces, part_of=[index] * len(pieces)))
+    return join_surfaces(surfaces) if surfaces else None
 
 
 def _read_obj(file: Path, folder: Path, images: dict[bytes, np.ndarray]) -> Surface | None:
@@ -89,16 +73,20 @@ def _opacity(file: Path) -> dict[str, float]:
     path = file.with_suffix(".mtl")
     if not path.is_file():
         return {}
-    result, name = {}, ""
+    result: dict[str, float] = {}
+    name = ""
     for line in path.read_text(errors="replace").splitlines():
         words = line.split()
         if len(words) > 1 and words[0] == "newmtl":
             name = " ".join(words[1:])
-        elif len(words) > 1 and words[0] == "d" and re.fullmatch(r"[\d.eE+-]+", words[-1]):
+        elif len(words) > 1 and words[0] in ("d", "Tr") and _NUMBER.fullmatch(words[-1]):
+            # Tr is the complement; beside a d of the same material, it counts no more.
             value = float(words[-1])
-            if value < 1:
-                result[name] = max(value, 0.0)
-    return result
+            if words[0] == "d":
+                result[name] = value
+            else:
+                result.setdefault(name, 1 - value)
+    return {name: max(value, 0.0) for name, value in result.items() if value < 1}
 
 
 def _dissolve(surface: Surface, scene: trimesh.Scene, clear: dict[str, float]) -> Surface:

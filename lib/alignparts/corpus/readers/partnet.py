@@ -1,74 +1,51 @@
-"""PartNet v0: raw trees of names over untextured OBJ files, colours from the coloured point samples."""
+"""PartNet v0: trees of names over untextured OBJ files, colours from the coloured point samples."""
 
-import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from alignparts.corpus.bake import bake_points
-from alignparts.corpus.readers.common import Locator, leaves, licence_of, read_json, read_numbers
+from alignparts.corpus.readers.common import Locator, read_numbers
+from alignparts.corpus.readers.partnet_labels import Part, official_split, valid_annotations
+from alignparts.corpus.readers.partnet_shape import (
+    PAINTED,
+    PAINTED_LABEL,
+    mesh_files,
+    read_annotation,
+    read_labels,
+)
 from alignparts.corpus.shape import LabelledShape
 from alignparts.corpus.surface import Surface, join_surfaces, make_surface
 from alignparts.errors import AlignPartsError
 
-# Leaves of these names stand for what the annotators did not name.
-UNNAMED = frozenset({"other", "others", "other_leaf"})
+__all__ = ["LICENCE", "official_split", "read", "read_plain_obj", "valid_annotations"]
+
 LICENCE = "ShapeNet and PartNet terms: non-commercial research"
-_PAINTED = "sample-points-all-pts-nor-rgba-10000.txt"
-_PAINTED_LABEL = "sample-points-all-label-10000.txt"
 
 
 def read(locator: Locator) -> LabelledShape:
-    """Read one annotation folder: ``result.json``, not the merged tree; a leaf is a part instance.
+    """Read one annotation folder; by default the leaves of ``result.json`` are the part instances.
 
-    A missing OBJ leaves a gap as long as its leaf has another one.
+    ``locator.options`` chooses the merged tree or a level, see
+    :func:`alignparts.corpus.readers.partnet_labels.read_parts`, and the point samples instead of the meshes.
+    A missing OBJ leaves a gap as long as another one is there.
 
     Raises:
-        AlignPartsError: the tree is missing or broken, or no leaf has a mesh.
+        AlignPartsError: a tree is missing or broken, no leaf has a mesh, or there are no point samples.
+        BrokenLabels: a label file of the data set is broken.
     """
-    folder = locator.path
-    meta = read_json(folder / "meta.json")
-    surfaces: list[Surface] = []
-    names: list[str] = []
-    ids: list[int] = []
-    absent: list[str] = []
-    for path, leaf in leaves(read_json(folder / "result.json"), folder / "result.json"):
-        found = []
-        for name in leaf.get("objs") or []:
-            file = folder / "objs" / f"{name}.obj"
-            if file.is_file():
-                found.append(file)
-            else:
-                absent.append(str(name))
-        if not found:
-            continue
-        part = len(names)
-        names.append("" if path[-1].lower() in UNNAMED else path[-1])
-        ids.append(int(leaf.get("id", -1)))
-        surfaces += [_labelled(read_plain_obj(file), part) for file in found]
-    if not surfaces:
-        raise AlignPartsError(
-            f"{folder}: no leaf of result.json has a mesh; missing: {', '.join(absent[:3])}"
-        )
-    return LabelledShape(
-        shape_id=locator.shape_id,
-        dataset="partnet",
-        category=locator.category or str(meta.get("model_cat", "")),
-        licence=locator.licence or licence_of(locator.root, LICENCE),
-        source=str(folder),
-        instances=names,
-        surface=_paint(join_surfaces(surfaces), folder / "point_sample", np.array(ids)),
-    )
+    return read_annotation(locator, "partnet", LICENCE, _read_meshes)
 
 
-@functools.lru_cache(maxsize=4)
-def valid_annotations(root: Path) -> frozenset[str] | None:
-    """Annotations that ``stats/all_valid_anno_info.txt`` lists; None where a tree has no such file."""
-    path = root / "stats" / "all_valid_anno_info.txt"
-    if not path.is_file():
-        return None
-    return frozenset(line.split()[0] for line in path.read_text().splitlines() if line.strip())
+def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
+    surfaces = []
+    for index, part in enumerate(parts):
+        for file in mesh_files(folder / "objs", part):
+            surface = read_plain_obj(file)
+            surface.face_part[:] = index
+            surfaces.append(surface)
+    return _paint(join_surfaces(surfaces), folder / "point_sample", parts) if surfaces else None
 
 
 def read_plain_obj(path: Path) -> Surface:
@@ -100,23 +77,21 @@ def read_plain_obj(path: Path) -> Surface:
     return make_surface(vertices, faces)
 
 
-def _labelled(surface: Surface, part: int) -> Surface:
-    surface.face_part[:] = part
-    return surface
-
-
-def _paint(surface: Surface, samples: Path, ids: np.ndarray) -> Surface:
-    painted = samples / _PAINTED
+def _paint(surface: Surface, samples: Path, parts: Sequence[Part]) -> Surface:
+    """Colours of the coloured sample: of points of the same part, where the sample is labelled."""
+    painted = samples / PAINTED
     if not painted.is_file():
         return surface
     table = read_numbers(painted, 10)
-    label: Any = np.zeros(len(table), np.int64)
-    if (samples / _PAINTED_LABEL).is_file():
-        label = read_numbers(samples / _PAINTED_LABEL, 1)[:, 0].astype(np.int64)
-        if len(label) != len(table):
-            raise AlignPartsError(f"{samples}: {len(table)} coloured points but {len(label)} labels")
-    else:
-        ids = np.zeros_like(ids)
+    label = np.zeros(len(table), np.int64)
+    ids = np.zeros(len(parts), np.int64)
+    if (samples / PAINTED_LABEL).is_file():
+        label = read_labels(samples / PAINTED_LABEL, len(table))
+        # One id stands for all leaves of a part.
+        ids = np.array([min(part.leaves, default=-1) for part in parts])
+        for part, first in zip(parts, ids, strict=True):
+            if len(part.leaves) > 1:
+                label[np.isin(label, part.leaves)] = first
     color = np.concatenate([table[:, 6:9] / 255, table[:, 9:]], axis=1).astype(np.float32)
     fine = np.isfinite(table).all(axis=1)
     return bake_points(surface, table[fine, :3], color[fine], label[fine], ids)
