@@ -68,8 +68,8 @@ def split_of(kind: str, locator: Locator) -> str:
     """The data set's own split of a shape: train, validation, test, or "" where it states none."""
     if locator.split or kind not in {"partnet", "partnet_mobility"}:
         return locator.split
-    official = partnet.official_split
-    return official(locator.root, str(_meta(locator).get("model_cat") or ""), locator.path.name)
+    category = str(_meta(locator).get("model_cat") or "")
+    return partnet.official_split(locator.root, category, locator.path.name)
 
 
 def _meta(locator: Locator) -> dict:

@@ -26,9 +26,9 @@ class ReadOptions:
     """Which of the labels and shapes that a data set offers are read.
 
     Attributes:
-        tree: of PartNet and PartNet-Mobility: the annotators' own ``result.json`` ("raw") or ``result_after_merging.json``
-            ("merged").
-        level: of PartNet and PartNet-Mobility: parts of this level of its benchmark (1 to 3); None: the leaves of the tree.
+        tree: of PartNet and PartNet-Mobility: the annotators' own ``result.json`` ("raw") or
+            ``result_after_merging.json`` ("merged").
+        level: of both: parts of this level of PartNet's benchmark (1 to 3); None: the leaves of the tree.
         geometry: the parts' meshes, or the data set's own point samples.
         granularity: of 3DCoMPaT++: fine or coarse part names.
     """
