@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +26,8 @@ from alignparts.corpus.shape import LabelledShape
 from alignparts.corpus.splits import PAPER
 from alignparts.corpus.surface import make_surface
 from alignparts.errors import AlignPartsError
+
+UID = "0123456789abcdef" * 2
 
 
 @pytest.fixture
@@ -82,6 +85,50 @@ def named(path: Path, names: tuple[str, ...] = ("lid", "pot"), size: float = 1.0
     return path
 
 
+def styled_clouds(root: Path) -> Path:
+    """3DCoMPaT++'s clouds: two shapes, one of them in two styles."""
+    root.mkdir(parents=True)
+    keys = ["00_001", "00_001", "00_002"]
+    with h5py.File(root / "train_fine.hdf5", "w") as file:
+        file["points"] = np.random.default_rng(0).random((3, 40, 6), dtype=np.float32)
+        file["points_part_labels"] = np.arange(120, dtype=np.uint16).reshape(3, 40) % 2
+        file["shape_id"] = np.array(keys, "S6")
+        file["style_id"] = np.array(["s1", "s2", "s1"], "S6")
+        file["shape_label"] = np.zeros(3, np.uint8)
+    (root / "metadata").mkdir()
+    (root / "metadata/parts_fine.json").write_text('["leg", "top"]')
+    (root / "metadata/classes.json").write_text('["table"]')
+    return root
+
+
+def objaverse_tiny(root: Path) -> Path:
+    named(root / f"PartObjaverse-Tiny_mesh/{UID}.glb")
+    (root / "PartObjaverse-Tiny_semantic.json").write_text(json.dumps({"Food": {UID: ["crust", "top"]}}))
+    (root / "PartObjaverse-Tiny_semantic_gt").mkdir()
+    np.save(root / f"PartObjaverse-Tiny_semantic_gt/{UID}.npy", np.arange(24) % 2)
+    return root
+
+
+def texverse(root: Path) -> Path:
+    named(root / f"glbs/glbs_1k/000-000/{UID}_1024.glb", size=3.0)
+    return root
+
+
+def labelled(root: Path) -> Path:
+    named(root / "pot.glb", size=5.0)
+    np.save(root / "pot.face_labels.npy", np.arange(24) // 12)
+    (root / "pot.names.json").write_text('["lid", "pot"]')
+    return root
+
+
+OTHERS = {
+    "compat_hdf5": (styled_clouds, "compat", 3),
+    "partobjaverse": (objaverse_tiny, "partobjaverse", 1),
+    "texverse": (texverse, "texverse", 1),
+    "labelled_mesh": (labelled, "labelled_mesh", 1),
+}
+
+
 def report_of(out: Path) -> dict[str, str]:
     return pd.read_csv(out / "report.csv").set_index("shape_id")["reason"].to_dict()
 
@@ -126,6 +173,37 @@ def test_several_folders_and_a_mixture(run, tmp_path):
     assert code == 0 and out.startswith("6 shapes read")
     counts = Corpus(tmp_path / "out").index["dataset"].value_counts().to_dict()
     assert counts == {"partnet": 4, "find3d": 1, "named_glb": 1}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_every_kind_is_found_by_itself_and_refused_as_another(run, tmp_path, kind):
+    make, dataset, count = OTHERS[kind]
+    source = make(tmp_path / "source")
+    for given in (kind, "auto"):
+        code, _, err = run(given, source, "--out", tmp_path / given)
+        assert code == 0, err
+        assert Corpus(tmp_path / given).index["dataset"].tolist() == [dataset] * count
+    code, _, err = run("partnet", source, "--out", tmp_path / "none")
+    assert code == 2 and f"no shape of kind partnet; it looks like {kind}" in err
+
+
+def test_styles_of_one_shape_stay_together_and_one_asset_is_known_in_two_data_sets(tmp_path):
+    styled_clouds(tmp_path / "all/a")
+    objaverse_tiny(tmp_path / "all/b")
+    texverse(tmp_path / "all/c")
+    done = ingest_folders([tmp_path / "all"], tmp_path / "out", PAPER)
+    index = done.corpus.index.set_index("shape_id")
+    assert index.loc[f"texverse_{UID}", "split"] == "unlabelled"
+    assert index.loc[f"texverse_{UID}", "parts"] == 0
+    tested = index[index["split"] == "test"]
+    assert len(tested) == 1
+    groups = [sorted(rows["shape_id"]) for _, rows in done.groups.groupby("group")]
+    assert groups == [
+        ["compat_points_00_001__s1", "compat_points_00_001__s2"],
+        [f"partobjaverse_{UID}", f"texverse_{UID}"],
+    ]
+    styles = set(index.loc[["compat_points_00_001__s1", "compat_points_00_001__s2"], "split"])
+    assert styles == {"test", "duplicate"} or len(styles - {"test"}) == 1 == len(styles)
 
 
 def test_options_reach_the_reader(run, tmp_path, monkeypatch):
@@ -375,6 +453,35 @@ def test_a_broken_label_file_stops_the_run(own, tmp_path, text):
     with pytest.raises(BrokenLabels, match=r"line \d: .*expected"):
         ingest_folders([own], tmp_path / "out", PAPER)
     assert not (tmp_path / "out/index.parquet").exists()
+
+
+def listed(root: Path, entries: str = "[]") -> Path:
+    """A PartNet tree with its own lists of splits: 0 trains, 2 is tested; ``entries`` is the list between."""
+    lists = partnet(root, 3) / "stats/train_val_test_split"
+    lists.mkdir(parents=True)
+    (lists / "Chair.train.json").write_text('[{"model_id": "model0", "anno_id": "0"}]')
+    (lists / "Chair.val.json").write_text(entries)
+    (lists / "Chair.test.json").write_text('[{"model_id": "model2", "anno_id": "2"}]')
+    return root
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_partnets_own_lists_are_kept_and_a_broken_one_stops_the_command(run, tmp_path, workers):
+    source = listed(tmp_path / "pn")
+    assert run("partnet", source, "--out", tmp_path / "out", "--workers", workers)[0] == 0
+    assert Corpus(tmp_path / "out").index["official_split"].tolist() == ["train", "", "test"]
+    broken = listed(tmp_path / "broken", '[\n {"model_id": "model1"\n')
+    code, _, err = run("partnet", broken, "--out", tmp_path / "none", "--workers", workers)
+    assert code == 2 and not (tmp_path / "none/index.parquet").exists()
+    assert "Chair.val.json: not JSON" in err and "line 3" in err and "expected a list of" in err
+
+
+def test_a_broken_list_of_annotations_stops_the_command_before_it_reads(run, tmp_path):
+    source = listed(tmp_path / "pn")
+    (source / "stats/all_valid_anno_info.txt").write_text("0 1 Chair model0 me\n1 1 Chair\n")
+    code, _, err = run("partnet", source, "--out", tmp_path / "out")
+    assert code == 2 and not (tmp_path / "out").exists()
+    assert "all_valid_anno_info.txt: line 2: '1 1 Chair'; expected '<anno_id>" in err
 
 
 def test_a_folder_that_cannot_be_opened_is_listed(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 
 from alignparts import paths
 from alignparts.config import load_params
-from alignparts.corpus.splits import PAPER, assign_splits, write_lists
+from alignparts.corpus.splits import PAPER, assign_splits, one_a_model, write_lists
 
 SIZES = {"compat": (42, 126), "partnet": (24, 72), "find3d": (8, 8)}
 """Categories with test shapes, and test shapes, of every data set."""
@@ -74,6 +74,20 @@ def test_annotations_of_one_model_share_a_split(table, params):
     models = table["model"].where(table["model"] != "")
     assert (split.groupby(models).nunique() == 1).all()
     assert models.duplicated().sum() > 5_000
+
+
+def test_several_styles_of_every_model_still_give_the_papers_numbers(params):
+    """As 3DCoMPaT++'s clouds: every shape in ten styles."""
+    rng = np.random.default_rng(0)
+    shapes = plain("compat", 2_000, 42, rng)
+    table = pd.concat(
+        [shapes.assign(model=shapes["shape_id"], shape_id=shapes["shape_id"] + f"__{i}") for i in range(10)],
+        ignore_index=True,
+    )
+    split = pd.Series(one_a_model(table, assign_splits(table, params, set(), 0)))
+    assert (split == "test").sum() == 126 and (split == "duplicate").sum() == 9 * 126
+    models = table["model"]
+    assert not set(models[split == "test"]) & set(models[split.isin(["train", "validation"])])
 
 
 def test_another_seed_draws_other_shapes_of_the_same_categories(table, params):

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alignparts.errors import AlignPartsError
-
 if TYPE_CHECKING:
     from alignparts.corpus.ingest import Ingested
 
@@ -73,11 +71,9 @@ def ingest(
 ) -> None:
     """Read a data set into a corpus: one GLB a shape, an index, the paper's split, and what was left out."""
     from alignparts.corpus.ingest import ingest_folders
-    from alignparts.corpus.readers import KINDS, ReadOptions
+    from alignparts.corpus.readers import ReadOptions
     from alignparts.corpus.splits import PAPER
 
-    if kind != Kind.AUTO and kind.value not in KINDS:
-        raise AlignPartsError(f"{kind.value}: expected one of auto, {', '.join(sorted(KINDS))}")
     done = ingest_folders(
         folders,
         out,

@@ -19,7 +19,7 @@ from alignparts.corpus import duplicates, readers
 from alignparts.corpus.dialects import load_dialects
 from alignparts.corpus.index import COLUMNS, Corpus, describe_file, read_about, shape_file, write_shape
 from alignparts.corpus.readers import BrokenLabels, Locator, ReadOptions
-from alignparts.corpus.splits import assign_splits, plain_name, write_lists
+from alignparts.corpus.splits import assign_splits, one_a_model, plain_name, write_lists
 from alignparts.errors import AlignPartsError
 from alignparts.parallel import map_shapes
 
@@ -237,8 +237,8 @@ def _compare(record: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
 def _splits(index: pd.DataFrame, params: CorpusParams, seed: int) -> list[str]:
     """The split of every shape as drawn; a shape without named parts takes no part in it."""
     labelled = index[index["parts"] > 0]
-    heldout = load_dialects().heldout(params.heldout)
-    drawn = dict(zip(labelled["shape_id"], assign_splits(labelled, params, heldout, seed), strict=True))
+    splits = assign_splits(labelled, params, load_dialects().heldout(params.heldout), seed)
+    drawn = dict(zip(labelled["shape_id"], one_a_model(labelled, splits), strict=True))
     return [drawn.get(shape_id, "unlabelled") for shape_id in index["shape_id"]]
 
 

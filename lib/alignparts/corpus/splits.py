@@ -72,6 +72,19 @@ def assign_splits(
     return table["split"].sort_index().tolist()
 
 
+def one_a_model(shapes: pd.DataFrame, splits: list[str]) -> list[str]:
+    """The same splits with one tested shape a model; its further annotations or styles become "duplicate".
+
+    Args:
+        shapes: columns shape_id, dataset, model ("" where unknown); the first id of a model stays.
+        splits: of :func:`assign_splits`.
+    """
+    table = shapes[["shape_id", "dataset", "model"]].assign(split=splits, row=range(len(shapes)))
+    tested = table[(table["split"] == "test") & (table["model"] != "")].sort_values("shape_id")
+    further = set(tested.loc[tested.duplicated(["dataset", "model"]), "row"])
+    return ["duplicate" if row in further else split for row, split in enumerate(splits)]
+
+
 def write_lists(folder: Path, index: pd.DataFrame) -> None:
     """Write ``splits/<split>.txt`` under a corpus: the ids of a split, one a line, sorted."""
     for split in SPLITS:

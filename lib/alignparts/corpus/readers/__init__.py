@@ -6,7 +6,17 @@ from dataclasses import replace
 import numpy as np
 
 from alignparts.corpus.index import read_shape
-from alignparts.corpus.readers import compat, find3d, mobility, named_glb, partnet
+from alignparts.corpus.readers import (
+    compat,
+    compat_hdf5,
+    find3d,
+    labelled_mesh,
+    mobility,
+    named_glb,
+    partnet,
+    partobjaverse,
+    texverse,
+)
 from alignparts.corpus.readers.common import BrokenLabels, Locator, ReadOptions, read_json
 from alignparts.corpus.readers.detect import detect, scan
 from alignparts.corpus.shape import LabelledShape, tidy
@@ -33,8 +43,12 @@ KINDS: dict[str, Callable[[Locator], LabelledShape]] = {
     "partnet": partnet.read,
     "partnet_mobility": mobility.read,
     "compat": compat.read,
+    "compat_hdf5": compat_hdf5.read,
     "find3d": find3d.read,
+    "partobjaverse": partobjaverse.read,
+    "texverse": texverse.read,
     "named_glb": named_glb.read,
+    "labelled_mesh": labelled_mesh.read,
     "corpus": _read_corpus,
 }
 UNLABELLED = frozenset({"texverse"})

@@ -1,4 +1,9 @@
-"""3DCoMPaT++: glTF shapes whose nodes are named by part, dressed by a style composition."""
+"""3DCoMPaT++ and 3DCoMPaT200: glTF shapes whose nodes are named by part, dressed by a style composition.
+
+The data set is one zip, or what was in it, with ``models/``, ``styles/`` and ``textures_map.json``. Its names
+and official splits are in the folder ``metadata/`` of its repository: put it into the tree, beside it, or one
+folder further up.
+"""
 
 import functools
 import re
@@ -10,44 +15,68 @@ from typing import Any
 import trimesh
 
 from alignparts.corpus.glb import FolderResolver, load_scene, parts_by_node
-from alignparts.corpus.readers.common import Locator, licence_of, read_json
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.readers.common import BrokenLabels, Locator, licence_of, read_json
+from alignparts.corpus.shape import LabelledShape, safe_id
 from alignparts.corpus.surface import GREY, surface_from_scene
 from alignparts.errors import AlignPartsError
 
 LICENCE = "3DCoMPaT++ terms of use"
+SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+UNUSED = "of the official test split, which is not used"
 Tree = Path | zipfile.Path
 
 
 def read(locator: Locator) -> LabelledShape:
     """Read one shape under its first fine composition, or undressed where it has none.
 
-    The part is the glTF node's name less its trailing number. A name that ``metadata/parts_fine.json`` lacks
-    stays unlabelled.
-
-    A texture that is not there leaves its part grey.
+    The part is the glTF node's name less its running number; ``locator.options.granularity`` "coarse" takes
+    the part that ``metadata/hier_coarse.json`` puts it under. A name that ``metadata/parts_fine.json`` lacks
+    stays unlabelled. A texture that is not there leaves its part grey.
 
     Raises:
-        AlignPartsError: the file is broken.
+        AlignPartsError: the file is broken, points are asked for, or a part has no coarse name.
+        BrokenLabels: a file of ``metadata/`` is broken.
     """
+    if locator.options.geometry == "points":
+        raise AlignPartsError(
+            f"{locator.path}: a mesh; ingest the folder of the clouds, <split>_<level>.hdf5, on its own"
+        )
     root = open_tree(locator.root)
     key = Path(locator.path).stem
     data = (root / "models" / f"{key}.gltf").read_bytes() if is_tree(root) else locator.path.read_bytes()
-    textures = _Textures(root, _composition(locator.root, key))
+    textures = _Textures(locator.root, key)
     scene, header = load_scene(data, str(locator.path), textures, textures.edit)
-    known = _known_parts(locator.root)
     surface = surface_from_scene(scene)
     nodes, surface.face_part[:] = parts_by_node(scene)
-    names = [re.sub(r"_\d+$", "", str(header["nodes"][node].get("name", ""))) for node in nodes]
+    known = frozenset(vocabulary(locator.root, "fine") or ())
+    names = [_part(str(header["nodes"][node].get("name", "")), known) for node in nodes]
+    if locator.options.granularity == "coarse":
+        names = [coarse_name(locator.root, key, name) if name else "" for name in names]
     return LabelledShape(
         shape_id=locator.shape_id,
         dataset="compat",
-        category=locator.category or _category(locator.root, key),
+        category=locator.category or category_of(locator.root, key),
         licence=locator.licence or licence_of(locator.root, LICENCE),
         source=str(locator.path),
-        instances=[name if not known or name in known else "" for name in names],
+        instances=names,
         surface=surface,
     )
+
+
+def locate(root: Path) -> Iterator[Locator]:
+    """The shapes of a data set, sorted, each with its official split.
+
+    Those of the official test split are not used: the paper draws its own from train and valid.
+
+    Raises:
+        BrokenLabels: ``metadata/split.json`` is broken.
+    """
+    splits = official_splits(root)
+    for key in shape_keys(root):
+        split = splits.get(key, "")
+        reason = UNUSED if split == "test" else ""
+        path = root / "models" / f"{key}.gltf"
+        yield Locator(path, root, safe_id("compat", key), reason=reason, split=split)
 
 
 def open_tree(root: Path) -> Tree:
@@ -68,10 +97,91 @@ def shape_keys(root: Path) -> Iterator[str]:
     yield from sorted(entry.name[:-5] for entry in models.iterdir() if entry.name.endswith(".gltf"))
 
 
-def official_test(root: Path) -> frozenset[str]:
-    """Shapes of the official test split: the paper draws its own from train and valid."""
-    split = _table(root, "metadata/split.json")
-    return frozenset(split.get("test", [])) if isinstance(split, dict) else frozenset()
+@functools.lru_cache(maxsize=8)
+def official_splits(root: Path) -> dict[str, str]:
+    """Official split of every shape that ``metadata/split.json`` lists: train, validation or test.
+
+    Raises:
+        BrokenLabels: it is broken.
+    """
+    found, table = metadata(root, "split.json")
+    if table is None:
+        return {}
+    if not isinstance(table, dict) or not all(isinstance(keys, list) for keys in table.values()):
+        raise BrokenLabels(f"{found}: expected {{train: [shape ids], valid: [...], test: [...]}}")
+    return {str(key): split for word, split in SPLITS.items() for key in table.get(word, [])}
+
+
+def vocabulary(root: Path, level: str) -> list[str] | None:
+    """Part names of a level, "fine" or "coarse", by global part id; None where there is no such file.
+
+    Raises:
+        BrokenLabels: it is no list of names.
+    """
+    found, names = metadata(root, f"parts_{level}.json")
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise BrokenLabels(f"{found}: expected a list of part names")
+    return names
+
+
+def category_of(root: Path, key: str) -> str:
+    """The class of a shape: the two hexadecimal digits its key begins with are its id.
+
+    Raises:
+        AlignPartsError: there is no such class.
+    """
+    found, classes = metadata(root, "classes.json")
+    try:
+        return str(classes[int(key[:2], 16)]) if classes else ""
+    except (ValueError, IndexError, KeyError):
+        raise AlignPartsError(f"{root}: shape {key}: {found} has no class {key[:2]}") from None
+
+
+def coarse_name(root: Path, key: str, part: str) -> str:
+    """The coarse part that ``metadata/hier_coarse.json`` puts a fine part of a shape under.
+
+    Raises:
+        AlignPartsError: there is no such file, or it lacks the shape's class or the part.
+        BrokenLabels: it is broken.
+    """
+    found, table = metadata(root, "hier_coarse.json")
+    if table is None:
+        raise AlignPartsError(
+            f"{root}: no metadata/hier_coarse.json for coarse parts; add the repository's, or read fine parts"
+        )
+    if not isinstance(table, dict) or not all(isinstance(parts, dict) for parts in table.values()):
+        raise BrokenLabels(f"{found}: expected {{hexadecimal class: {{fine part: coarse part}}}}")
+    try:
+        return str(table[key[:2]][part])
+    except KeyError:
+        raise AlignPartsError(
+            f"{found}: shape {key}: class {key[:2]} has no part '{part}'; expected its coarse part "
+            "(fine parts can be read without)"
+        ) from None
+
+
+@functools.lru_cache(maxsize=32)
+def metadata(root: Path, name: str) -> tuple[str, Any]:
+    """Path and content of a file of ``metadata/``; None where it is nowhere.
+
+    Raises:
+        BrokenLabels: it is not JSON.
+    """
+    # The official zip holds none; its loader takes the folder separately.
+    places: list[Tree] = [open_tree(root), root.parent, root.parent.parent]
+    for place in places:
+        path = place / "metadata" / name
+        if path.is_file():
+            return str(path), _shared(path)
+    return str(root / "metadata" / name), None
+
+
+def _shared(path: Tree) -> Any:
+    """JSON of a file that concerns all shapes."""
+    try:
+        return read_json(path)
+    except AlignPartsError as error:
+        raise BrokenLabels(str(error)) from None
 
 
 @functools.lru_cache(maxsize=2)
@@ -79,60 +189,61 @@ def _open_zip(root: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(root)
 
 
-@functools.lru_cache(maxsize=32)
-def _table(root: Path, name: str) -> Any:
-    path = open_tree(root) / name
-    if not path.is_file():
-        return None
-    return read_json(path)
+def _part(name: str, known: frozenset[str]) -> str:
+    """The part a node's name stands for: "leg" for "leg_01", and for "leg_01.001" of 3DCoMPaT200.
+
+    Decimal digits alone are a number: the official code takes any hexadecimal ones, and so the bed off
+    "cat_bed".
+    """
+    whole = re.sub(r"\.\d+$", "", name)
+    short = re.sub(r"_\d+$", "", whole)
+    return next((part for part in (short, whole) if not known or part in known), "")
+
+
+class _Compositions:
+    """The fine composition with the lowest number of every shape.
+
+    Each of the up to a thousand files has one composition of every shape of its split, so that mostly the
+    first ones are read.
+    """
+
+    def __init__(self, root: Tree) -> None:
+        self.first: dict[str, dict[str, str]] = {}
+        found = []
+        styles: Any = root / "styles"
+        for split in styles.iterdir() if is_tree(root) and styles.is_dir() else ():
+            for file in split.iterdir() if split.is_dir() else ():
+                number = re.fullmatch(r"comp_fine_(\d+)\.json", file.name)
+                if number:
+                    found.append((int(number[1]), split.name, file))
+        self.rest = [file for *_, file in sorted(found, key=lambda entry: entry[:2], reverse=True)]
+
+    def of(self, key: str) -> dict[str, str]:
+        """Materials of a shape's parts; none where it has no composition."""
+        while key not in self.first and self.rest:
+            for name, parts in _shared(self.rest.pop()).items():
+                self.first.setdefault(str(name).partition("__")[0], parts)
+        return self.first.get(key, {})
 
 
 @functools.lru_cache(maxsize=2)
-def _compositions(root: Path) -> dict[str, dict[str, str]]:
-    """Parts and materials of every shape that has a fine composition; the lowest numbered one counts."""
-    styles: Any = open_tree(root) / "styles"
-    result: dict[str, dict[str, str]] = {}
-    if not is_tree(open_tree(root)) or not styles.is_dir():
-        return result
-    for split in sorted(styles.iterdir(), key=lambda entry: entry.name):
-        files = (
-            [e for e in split.iterdir() if re.fullmatch(r"comp_fine_\d+\.json", e.name)]
-            if split.is_dir()
-            else []
-        )
-        for file in sorted(files, key=lambda entry: int(entry.name[10:-5])):
-            for key, parts in read_json(file).items():
-                result.setdefault(str(key).partition("__")[0], parts)
-    return result
+def _compositions(root: Path) -> _Compositions:
+    return _Compositions(open_tree(root))
 
 
-def _composition(root: Path, key: str) -> dict[str, str]:
-    return _compositions(root).get(key, {})
-
-
-@functools.lru_cache(maxsize=8)
-def _known_parts(root: Path) -> frozenset[str]:
-    parts = _table(root, "metadata/parts_fine.json")
-    return frozenset(parts) if isinstance(parts, list | dict) else frozenset()
-
-
-def _category(root: Path, key: str) -> str:
-    classes = _table(root, "metadata/classes.json")
-    try:
-        return str(classes[int(key[:2], 16)]) if classes else ""
-    except (ValueError, IndexError, KeyError):
-        raise AlignPartsError(f"{root}: shape {key}: metadata/classes.json has no class {key[:2]}") from None
+@functools.lru_cache(maxsize=2)
+def _textures_map(root: Path) -> dict[str, Any]:
+    path = open_tree(root) / "textures_map.json"
+    return _shared(path) if is_tree(open_tree(root)) and path.is_file() else {}
 
 
 class _Textures(trimesh.resolvers.Resolver):
     """Finds the images a composition gives to the parts; other files of a loose shape beside it."""
 
-    def __init__(self, root: Tree, composition: dict[str, str]) -> None:
-        self.root = root
-        self.composition = composition
-        self.files: dict[str, Any] = {}
-        if is_tree(root):
-            self.files = _table(Path(str(root).rstrip("/")), "textures_map.json") or {}
+    def __init__(self, root: Path, key: str) -> None:
+        self.root = open_tree(root)
+        self.composition = _compositions(root).of(key)
+        self.files = _textures_map(root)
 
     def edit(self, header: dict[str, Any]) -> None:
         """Replace the placeholder images: the diffuse map by the part's material, other maps by nothing."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from alignparts.corpus.index import Corpus, shape_file
-from alignparts.corpus.readers import compat, partnet
+from alignparts.corpus.readers import compat, compat_hdf5, labelled_mesh, partnet, partobjaverse, texverse
 from alignparts.corpus.readers.common import BrokenLabels, Locator, ReadOptions
 from alignparts.corpus.shape import safe_id
 from alignparts.errors import AlignPartsError
@@ -34,7 +34,12 @@ class DataSet(Protocol):
 
 
 # Asked in this order; a folder that one of them owns is not looked into further.
-DATA_SETS: dict[str, DataSet] = {}
+DATA_SETS: dict[str, DataSet] = {
+    "compat_hdf5": compat_hdf5,
+    "partobjaverse": partobjaverse,
+    "texverse": texverse,
+    "labelled_mesh": labelled_mesh,
+}
 
 # Files that accompany shapes and are none themselves.
 _ASIDE = re.compile(
@@ -117,15 +122,14 @@ def _walk(folder: Path, top: Path) -> Iterator[tuple[str, Locator]]:
         yield _annotation(folder, "partnet_mobility" if "textured_objs" in names else "partnet")
         return
     if "models" in names and compat.is_tree(folder):
-        yield from _compat_tree(folder)
+        yield from (("compat", locator) for locator in compat.locate(folder))
         return
     if "points5000.pcd" in names:
         yield "find3d", Locator(folder, folder.parent.parent, safe_id("find3d", folder.name))
         return
     for kind, module in DATA_SETS.items():
         if module.is_root(folder):
-            for locator in module.locate(folder):
-                yield kind, locator
+            yield from ((kind, locator) for locator in module.locate(folder))
             return
     for entry in entries:
         if entry.is_dir() and not entry.name.startswith("."):
@@ -157,7 +161,7 @@ def _file(path: Path, top: Path) -> Iterator[tuple[str, Locator]]:
     name, suffix = path.name, path.suffix.lower()
     if suffix == ".zip":
         if zipfile.is_zipfile(path) and compat.is_tree(compat.open_tree(path)):
-            yield from _compat_tree(path)
+            yield from (("compat", locator) for locator in compat.locate(path))
         else:
             reason = "a zip of no known data set; unpack it"
             yield UNKNOWN, Locator(path, top, safe_id(*inside.parts), reason=reason)
@@ -169,13 +173,6 @@ def _file(path: Path, top: Path) -> Iterator[tuple[str, Locator]]:
         mesh = suffix in {".obj", ".ply", ".stl", ".off"}
         reason = "a mesh without part names" if mesh else "no known format"
         yield UNKNOWN, Locator(path, top, safe_id(*inside.parts), reason=reason)
-
-
-def _compat_tree(root: Path) -> Iterator[tuple[str, Locator]]:
-    unused = compat.official_test(root)
-    for key in compat.shape_keys(root):
-        reason = "of the official test split, which is not used" if key in unused else ""
-        yield "compat", Locator(root / "models" / f"{key}.gltf", root, safe_id("compat", key), reason=reason)
 
 
 def _with_manifest(locator: Locator, top: Path) -> Locator:

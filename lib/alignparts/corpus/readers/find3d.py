@@ -1,11 +1,14 @@
 """Find3D's benchmark: coloured, labelled clouds of 5,000 points."""
 
+import math
 import struct
 from pathlib import Path
 
 import numpy as np
 
 from alignparts.corpus.readers.common import Locator, licence_of, read_json
+from alignparts.corpus.readers.face_labels import read_labels
+from alignparts.corpus.readers.partnet_shape import _normals as fit_normals
 from alignparts.corpus.shape import Cloud, LabelledShape
 from alignparts.corpus.surface import surface_from_cloud
 from alignparts.errors import AlignPartsError
@@ -26,23 +29,20 @@ def read(locator: Locator) -> LabelledShape:
         if name not in fields:
             raise AlignPartsError(f"{folder}/points5000.pcd: no field '{name}'")
     points = np.stack([fields[name] for name in "xyz"], axis=1).astype(np.float64)
-    try:
-        labels = np.load(folder / "labels.npy", allow_pickle=False).reshape(-1).astype(np.int64)
-    except (OSError, ValueError) as error:
-        raise AlignPartsError(f"{folder}/labels.npy: not an array: {error}") from None
+    labels = read_labels(folder / "labels.npy")
     if len(labels) != len(points):
         raise AlignPartsError(f"{folder}: {len(points)} points but {len(labels)} labels")
-    names = {int(key): str(value) for key, value in read_json(folder / "label_map.json").items()}
+    names = _label_map(folder / "label_map.json")
     nameless = sorted(set(labels[labels > 0].tolist()) - set(names))
     if nameless:
         raise AlignPartsError(f"{folder}/label_map.json: no name for label {nameless[0]}")
-    order = sorted(names)
+    order = sorted(label for label in names if label > 0)
     instance = np.full(len(labels), -1, np.int32)
     for index, key in enumerate(order):
         instance[labels == key] = index
-    normals, colors = _normals(fields, len(points)), _colors(fields, len(points))
     fine = np.isfinite(points).all(axis=1)
-    cloud = Cloud(points[fine], normals[fine], colors[fine], instance[fine])
+    points, colors, normals = points[fine], _colors(fields, len(points))[fine], _normals(fields)
+    cloud = Cloud(points, fit_normals(points) if normals is None else normals[fine], colors, instance[fine])
     return LabelledShape(
         shape_id=locator.shape_id,
         dataset="find3d",
@@ -53,6 +53,14 @@ def read(locator: Locator) -> LabelledShape:
         surface=surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance),
         cloud=cloud,
     )
+
+
+def _label_map(path: Path) -> dict[int, str]:
+    table = read_json(path)
+    try:
+        return {int(key): str(value) for key, value in table.items()}
+    except (AttributeError, ValueError):
+        raise AlignPartsError(f'{path}: expected {{"1": "name", ...}}') from None
 
 
 def category_of(folder: str) -> str:
@@ -99,11 +107,14 @@ def _pcd_body(body: bytes, coding: str, layout: np.dtype, count: int) -> dict[st
         table = np.array([line.split() for line in body.decode("ascii").splitlines() if line.strip()])
         if len(table) < count:
             raise ValueError(f"{len(table)} points instead of {count}")
-        return {
+        fields, at = {}, 0
+        for name in layout.names:
+            kind, shape = layout[name].base, layout[name].shape
+            columns = table[:count, at : at + math.prod(shape)]
             # Packed colours are written as the float they alias, or as an unsigned integer.
-            name: table[:count, column].astype(np.float64).astype(layout[name])
-            for column, name in enumerate(layout.names)
-        }
+            fields[name] = columns.astype(np.float64).astype(kind).reshape(count, *shape)
+            at += math.prod(shape)
+        return fields
     if coding == "binary":
         rows = np.frombuffer(body, layout, count)
         return {name: rows[name] for name in layout.names}
@@ -144,10 +155,10 @@ def _lzf(data: bytes, size: int) -> bytes:
     return bytes(out)
 
 
-def _normals(fields: dict[str, np.ndarray], count: int) -> np.ndarray:
+def _normals(fields: dict[str, np.ndarray]) -> np.ndarray | None:
     names = ("normal_x", "normal_y", "normal_z")
     if any(name not in fields for name in names):
-        return np.tile([0.0, 1.0, 0.0], (count, 1))
+        return None
     return np.nan_to_num(np.stack([fields[name] for name in names], axis=1).astype(np.float64))
 
 

@@ -14,7 +14,7 @@ from alignparts.errors import AlignPartsError
 _MEANINGLESS = re.compile(
     r"(?i)(object|mesh|node|geometry|primitive|group|polygon|material|default|scene|root|world|rootnode|gltf|"
     r"cube|plane|sphere|cylinder|cone|torus|icosphere|circle|bezier ?curve|curve|text|shape|solid|body\d+|"
-    r"sketchfab[_ ]?model|collada.*|.*\.(fbx|obj|dae|gltf|glb|stl))?[\s_\-.]*\d*"
+    r"sketchfab[_ ]?model|unlabell?ed|collada.*|.*\.(fbx|obj|dae|gltf|glb|stl))?[\s_\-.]*\d*"
 )
 
 
@@ -33,7 +33,10 @@ def read(locator: Locator) -> LabelledShape:
     except OSError as error:
         raise AlignPartsError(f"{path}: {error.strerror}") from None
     scene, header = load_scene(data, str(path), FolderResolver(path.parent, locator.root))
-    surface = surface_from_scene(scene)
+    try:
+        surface = surface_from_scene(scene)
+    except AlignPartsError as error:
+        raise AlignPartsError(f"{path}: {error}") from None
     nodes, surface.face_part[:] = parts_by_node(scene)
     return LabelledShape(
         shape_id=locator.shape_id,
