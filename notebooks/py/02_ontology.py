@@ -222,10 +222,10 @@ spread.describe(percentiles=[0.05, 0.5, 0.95]).round(3).drop(columns=["std"])
 #
 # `data/ontology_judged.csv` holds pairs of names from the real data sets (PartNet's raw names, 3DCoMPaT++'s
 # fine names, Find3D's). A language model read and judged them one by one, without sight of the recorded
-# verdicts, and gave each a reason; correct the file where you disagree. They are a sample of all pairs within one
-# category, drawn by the cosine of the names and by whether one data set itself uses both. Within a stratum
-# the share of pairs that mean the same is therefore an estimate (with Wilson's interval of 95 %), and
-# `expected` says how many such pairs there are in all.
+# verdicts, and gave each a reason; correct the file where you disagree. They are a sample of all pairs
+# within one category, drawn by the cosine of the names and by whether one data set itself uses both. Within
+# a stratum the share of pairs that mean the same is therefore an estimate (with Wilson's interval of 95 %),
+# and `expected` says how many such pairs there are in all.
 
 # %%
 from alignparts import paths, tables

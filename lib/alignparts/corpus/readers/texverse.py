@@ -42,7 +42,8 @@ def locate(root: Path) -> Iterator[Locator]:
     """Every object once, in the lowest resolution that is there, sorted by resolution and path.
 
     Several resolutions differ in the textures alone, which a corpus stores smaller than the smallest of them.
-    Held are the licences of all ids and, where there are several resolutions, the ids met so far.
+    Held are the licences of all ids (0.13 GB for 858,669; a metadata.json of 1.2 GB is parsed once, in 13 s)
+    and, where there are several resolutions, the ids met so far (as much again).
 
     Raises:
         BrokenLabels: ``metadata.json`` is broken.
