@@ -1,7 +1,7 @@
 """AdamW, its schedule and its clipped step (sections 3.4 and 9)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -38,9 +38,8 @@ def adamw(model: AlignParts, params: TrainParams) -> torch.optim.AdamW:
     return optimizer
 
 
-def clipped_step(optimizer: torch.optim.AdamW) -> None:
-    """A step along the gradients, scaled to a norm of at most `CLIP`."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+def clipped_step(optimizer: torch.optim.AdamW, parameters: Iterable[torch.nn.Parameter]) -> None:
+    """A step along the gradients of the parameters, scaled to a norm of at most `CLIP`."""
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     # The kernel divides by the scale as it reads: one pass over the gradients less.
     optimizer.grad_scale = (norm / CLIP).clamp(min=1)  # type: ignore[attr-defined]

@@ -282,7 +282,7 @@ class _Run:
             )
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
-        clipped_step(self.optimizer)
+        clipped_step(self.optimizer, self.model.parameters())
         return {name: value.item() for name, value in losses.items()}
 
     def _log(self, row: Row) -> None:
