@@ -49,13 +49,26 @@ class CorpusParams(Block):
 
 
 class OntologyParams(Block):
-    """Vocabulary compression (sections 4.1 and 9.4)."""
+    """Vocabulary compression (sections 4.1 and 9.4).
+
+    Prices are those of a million tokens in and out; without them the cost of asking stays unknown.
+    """
 
     text_encoder: str = "all-minilm-l6-v2"
     threshold: float = Field(0.85, gt=0, lt=1)
     review_threshold: float = Field(0.7, gt=0, lt=1)
     llm: str = "recorded"
     llm_model: str = "recorded"
+    llm_requests_per_minute: float | None = Field(None, gt=0)
+    llm_parallel: int = Field(4, ge=1)
+    llm_price_in: float | None = Field(None, ge=0)
+    llm_price_out: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _prices_together(self) -> "OntologyParams":
+        if (self.llm_price_in is None) != (self.llm_price_out is None):
+            raise ValueError("llm_price_in and llm_price_out: give both or neither")
+        return self
 
 
 class GeometryParams(Block):

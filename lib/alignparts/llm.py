@@ -1,49 +1,69 @@
 """One client for any OpenAI-compatible endpoint; recorded replies are the default.
 
-Every request is keyed by a hash of its prompt and variables. Replies are kept as JSON lines, so a
-run needs neither account nor network, and another model's replies can be recorded beside them.
+Every request is keyed by a hash of its prompt, variables and images. Replies are kept as JSON lines, so
+a run needs neither account nor network, and another model's replies can be recorded beside them. Every
+reply is on record before the next is waited for: a run that is killed goes on where it was.
 """
 
-import hashlib
-import json
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from string import Template
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from pydantic import BaseModel, ValidationError
+from tqdm.auto import tqdm
 
 from alignparts.errors import AlignPartsError
+from alignparts.llm_endpoint import Endpoint, EndpointError, Prices
+from alignparts.llm_prompts import Prompts
+from alignparts.llm_protocol import bearer_token, image_part, is_base_url
+from alignparts.llm_records import (
+    Record,
+    Request,
+    Usage,
+    append_record,
+    first_problem,
+    hash_of,
+    image_hashes,
+    read_records,
+)
 from alignparts.paths import RESOURCES
+
+if TYPE_CHECKING:
+    from alignparts.config import OntologyParams
+
+__all__ = [
+    "KEY_VARIABLE", "PROMPTS", "REPLIES", "LanguageModel", "Record", "Request", "UnansweredError", "Usage",
+    "append_record", "read_records",
+]  # fmt: skip
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
 PROMPTS = RESOURCES / "prompts"
 REPLIES = RESOURCES / "replies"
 KEY_VARIABLE = "ALIGNPARTS_LLM_KEY"
+_SHOWN = 10
+"""Requests that an error spells out."""
 
 
-class Record(BaseModel):
-    """One recorded reply: a line of a ``.jsonl`` file."""
+class UnansweredError(AlignPartsError):
+    """Requests of a batch that got no reply.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        failures: each with its reason; all that is not among them is on record.
+    """
 
-    hash: str
-    prompt: str
-    variables: dict[str, str]
-    model: str
-    reply: dict[str, Any]
+    def __init__(self, message: str, failures: Sequence[tuple[Request, str]]) -> None:
+        super().__init__(message)
+        self.failures = tuple(failures)
 
 
 class LanguageModel:
     """Asks named prompts, answers from the record first.
 
     Args:
-        endpoint: ``recorded``, or the base URL of an OpenAI-compatible endpoint
+        endpoint: ``recorded`` (replay only), or the base URL of an OpenAI-compatible endpoint
             (``http://localhost:11434/v1``, ``https://api.openai.com/v1``,
             ``https://generativelanguage.googleapis.com/v1beta/openai``, …).
         model: name of the model at the endpoint.
@@ -52,6 +72,11 @@ class LanguageModel:
         api_key: bearer token; the variable ALIGNPARTS_LLM_KEY by default.
         attempts: how often a request is sent before giving up.
         wait: seconds before the second attempt; doubles each time.
+        timeout: seconds for a connection, and for a whole reply.
+        per_minute: requests a minute at most, retries included; None is no limit.
+        parallel: requests under way at once in :meth:`ask_all`.
+        price_in: of a million tokens in, in any currency; None leaves the cost unknown.
+        price_out: of a million tokens out.
     """
 
     def __init__(
@@ -65,8 +90,12 @@ class LanguageModel:
         attempts: int = 5,
         wait: float = 1.0,
         timeout: float = 60.0,
+        per_minute: float | None = None,
+        parallel: int = 4,
+        price_in: float | None = None,
+        price_out: float | None = None,
     ) -> None:
-        if endpoint != "recorded" and not re.match(r"https?://[^/]", endpoint):
+        if endpoint != "recorded" and not is_base_url(endpoint):
             raise AlignPartsError(
                 f"ontology.llm: '{endpoint}' is neither 'recorded' nor the base URL of an "
                 "OpenAI-compatible endpoint (http://… or https://…)"
@@ -74,171 +103,195 @@ class LanguageModel:
         self.endpoint = None if endpoint == "recorded" else endpoint.rstrip("/")
         self.model = model
         self.folder = replies
-        self._prompts = prompts
-        self._key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE)
-        self._attempts, self._wait, self._timeout = attempts, wait, timeout
-        self._templates: dict[str, str] = {}
+        self.parallel = parallel
+        self._prompts = Prompts(prompts)
+        self._online: Endpoint | None = None
+        if self.endpoint is not None:
+            key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE, "")
+            prices = None if price_in is None or price_out is None else Prices(price_in, price_out)
+            self._online = Endpoint(
+                self.endpoint, model, key=bearer_token(key, KEY_VARIABLE), attempts=attempts, wait=wait,
+                timeout=timeout, per_minute=per_minute, prices=prices,
+            )  # fmt: skip
         self._records = read_records(replies)
 
-    def known(self, prompt: str, variables: Mapping[str, str]) -> bool:
+    @classmethod
+    def from_params(cls, params: "OntologyParams", replies: Path = REPLIES) -> "LanguageModel":
+        """The client that the block ``ontology`` of params.yaml describes."""
+        return cls(
+            params.llm, params.llm_model, replies, per_minute=params.llm_requests_per_minute,
+            parallel=params.llm_parallel, price_in=params.llm_price_in, price_out=params.llm_price_out,
+        )  # fmt: skip
+
+    @property
+    def spent(self) -> Usage:
+        """What this client's replies from the endpoint took, those of failed requests included."""
+        return self._online.spent if self._online else Usage()
+
+    def known(self, prompt: str, variables: Mapping[str, str], images: Sequence[bytes] = ()) -> bool:
         """Whether a reply to this request is on record."""
-        return self.request_hash(prompt, variables) in self._records
+        return self.request_hash(prompt, variables, images) in self._records
 
-    def request_hash(self, prompt: str, variables: Mapping[str, str]) -> str:
-        """The sha256 of a request: the prompt's text and its variables, as canonical JSON."""
-        text = json.dumps({"prompt": self._template(prompt), "variables": dict(variables)},
-                          sort_keys=True, ensure_ascii=False, separators=(",", ":"))  # fmt: skip
-        return hashlib.sha256(text.encode()).hexdigest()
+    def recorded(self, key: str) -> dict[str, Any] | None:
+        """The recorded reply to the request of a hash, as it is written."""
+        return self._records[key].reply if key in self._records else None
 
-    def ask(self, prompt: str, variables: Mapping[str, str], schema: type[Reply]) -> Reply:
+    def missing(self, requests: Iterable[Request]) -> list[Request]:
+        """Those of the requests that no recorded reply covers, each once."""
+        found = {self.request_hash(*request): request for request in requests if not self.known(*request)}
+        return list(found.values())
+
+    def request_hash(
+        self, prompt: str, variables: Mapping[str, str], images: Sequence[bytes | str] = ()
+    ) -> str:
+        """The sha256 of a request: the prompt's text, its variables, and the sha256 of every image.
+
+        Args:
+            prompt: name of a file in the prompts folder, without ``.txt``.
+            variables: what its ``$placeholders`` stand for.
+            images: each as its bytes or as its sha256.
+        """
+        return hash_of(self._prompts.text(prompt), variables, image_hashes(images))
+
+    def content(self, request: Request) -> str | list[dict[str, Any]]:
+        """The question as an endpoint gets it: text, or text and image parts (data URLs).
+
+        Raises:
+            AlignPartsError: a placeholder without a value; an image that is neither PNG nor JPEG.
+        """
+        text = self._prompts.filled(request.prompt, request.variables)
+        if not request.images:
+            return text
+        shown = [image_part(image) for image in request.images]
+        return [{"type": "text", "text": text}, *shown]
+
+    def ask(
+        self,
+        prompt: str,
+        variables: Mapping[str, str],
+        schema: type[Reply],
+        images: Sequence[bytes] = (),
+    ) -> Reply:
         """The reply to a prompt, from the record or, failing that, from the endpoint.
 
         Args:
             prompt: name of a file in the prompts folder, without ``.txt``.
             variables: what its ``$placeholders`` stand for.
             schema: pydantic model of the reply's JSON object.
+            images: PNG or JPEG files that are shown with the question.
 
         Raises:
             AlignPartsError: nothing on record and no endpoint; a reply of another form; an
                 endpoint that refuses or stays silent.
         """
-        key = self.request_hash(prompt, variables)
+        request = Request(prompt, variables, tuple(images))
+        key = self.request_hash(*request)
         if key in self._records:
-            record = self._records[key]
             try:
-                return schema.model_validate(record.reply)
+                return schema.model_validate(self._records[key].reply)
             except ValidationError as error:
                 raise AlignPartsError(
                     f"{self.folder}: the recorded reply {key[:12]} to '{prompt}' is not a "
-                    f"{schema.__name__}: {_first(error)}"
+                    f"{schema.__name__}: {first_problem(error)}"
                 ) from None
-        if self.endpoint is None:
-            raise AlignPartsError(
-                f"no recorded reply to '{prompt}' for {json.dumps(dict(variables), ensure_ascii=False)}; "
-                f"either add it to a .jsonl file in {self.folder}, or set ontology.llm to the base URL of an "
-                f"OpenAI-compatible endpoint and ontology.llm_model to a model there (key in {KEY_VARIABLE})"
-            )
-        reply = self._from_endpoint(prompt, variables, schema)
-        record = Record(hash=key, prompt=prompt, variables=dict(variables), model=self.model,
-                        reply=reply.model_dump(mode="json"))  # fmt: skip
-        append_record(self.folder / f"{prompt}.jsonl", record)
-        self._records[key] = record
+        if self._online is None:
+            raise AlignPartsError(f"no recorded reply to {request}; {self._way_out()}")
+        reply, usage = self._online.ask(f"'{prompt}'", self.content(request), schema)
+        self.keep(request, reply.model_dump(mode="json"), self.model, usage)
         return reply
 
-    def _template(self, prompt: str) -> str:
-        if prompt not in self._templates:
-            path = self._prompts / f"{prompt}.txt"
-            if not path.is_file():
-                known = ", ".join(sorted(file.stem for file in self._prompts.glob("*.txt")))
-                raise AlignPartsError(f"{path}: no such prompt; there are: {known}")
-            self._templates[prompt] = path.read_text(encoding="utf-8")
-        return self._templates[prompt]
+    def ask_all(self, requests: Sequence[Request], schema: type[Reply]) -> list[Reply]:
+        """The replies to many requests, in their order; ``parallel`` are asked at once.
 
-    def _from_endpoint(self, prompt: str, variables: Mapping[str, str], schema: type[Reply]) -> Reply:
-        try:
-            question = Template(self._template(prompt)).substitute(variables)
-        except (KeyError, ValueError) as error:
-            raise AlignPartsError(f"{self._prompts / prompt}.txt: placeholder {error} has no value") from None
-        retrying = Retrying(
-            retry=retry_if_exception(_worth_another_try),
-            stop=stop_after_attempt(self._attempts),
-            wait=self._pause,
-            reraise=True,
+        What is answered is recorded at once, so that a second call asks for the rest alone. One request
+        that fails does not keep the others from being asked, unless it shows that all would fail (a
+        wrong key, no such model, nobody there).
+
+        Raises:
+            UnansweredError: requests without a reply, all of them with their reasons.
+            AlignPartsError: a recorded reply of another form.
+        """
+        requests = [Request(*request) for request in requests]
+        missing = self.missing(requests)
+        if missing and self._online is None:
+            listed = _listed([str(request) for request in missing])
+            raise UnansweredError(
+                f"{len(missing)} of {len(requests)} requests have no recorded reply: {listed}; "
+                f"{self._way_out()}",
+                [(request, "no recorded reply") for request in missing],
+            )
+        if missing:
+            self._answer(missing, schema)
+        return [self.ask(prompt, variables, schema, images) for prompt, variables, images in requests]
+
+    def keep(
+        self, request: Request, reply: dict[str, Any], model: str, usage: Usage | None = None,
+        images: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """Put a reply on record.
+
+        Args:
+            request: what it answers.
+            reply: its JSON object, already checked.
+            model: who answered.
+            usage: what it took, if anybody counted.
+            images: sha256 of the images, where their bytes are not at hand.
+        """
+        shas = image_hashes(request.images or images)
+        record = Record(
+            hash=self.request_hash(request.prompt, request.variables, shas), prompt=request.prompt,
+            variables=dict(request.variables), model=model, reply=reply, images=shas, usage=usage,
+        )  # fmt: skip
+        append_record(self.folder / f"{request.prompt}.jsonl", record)
+        self._records[record.hash] = record
+
+    def _answer(self, requests: Sequence[Request], schema: type[BaseModel]) -> None:
+        """Ask for replies that are not on record, several at a time."""
+        assert self._online is not None
+        failures: dict[int, str] = {}
+        with (
+            ThreadPoolExecutor(self.parallel) as pool,
+            tqdm(total=len(requests), desc="asking", mininterval=2.0, leave=False) as progress,
+        ):
+            futures = {
+                pool.submit(self.ask, prompt, variables, schema, images): number
+                for number, (prompt, variables, images) in enumerate(requests)
+            }
+            try:
+                for future in as_completed(futures):
+                    progress.update()
+                    error = EndpointError("not asked") if future.cancelled() else future.exception()
+                    if error is None:
+                        continue
+                    if not isinstance(error, EndpointError):
+                        raise error
+                    failures[futures[future]] = str(error)
+                    if error.hopeless:
+                        for other in futures:
+                            other.cancel()
+            except BaseException:
+                # An interrupt: what is under way is still recorded, nothing more is asked.
+                self._online.stop.set()
+                pool.shutdown(cancel_futures=True)
+                self._online.stop.clear()
+                raise
+        if failures:
+            failed = [(requests[number], reason) for number, reason in sorted(failures.items())]
+            listed = _listed([f"{request}: {reason}" for request, reason in failed])
+            raise UnansweredError(
+                f"{len(failed)} of {len(requests)} requests failed, the others are recorded in "
+                f"{self.folder}; ask again for the rest: {listed}",
+                failed,
+            )
+
+    def _way_out(self) -> str:
+        return (
+            f"either add replies to a .jsonl file in {self.folder} (alignparts.llm_exchange writes the "
+            "requests to a file and reads the answered ones back), or set ontology.llm to the base URL of an "
+            f"OpenAI-compatible endpoint and ontology.llm_model to a model there (key in {KEY_VARIABLE})"
         )
-        url = f"{self.endpoint}/chat/completions"
-        try:
-            return retrying(self._post, url, question, schema)
-        except httpx.HTTPStatusError as error:
-            detail = " ".join(error.response.text.split())[:200]
-            raise AlignPartsError(f"{url}: HTTP {error.response.status_code}: {detail}") from None
-        except httpx.HTTPError as error:
-            raise AlignPartsError(f"{url}: {str(error) or type(error).__name__}") from None
-        except (ValidationError, _NoObjectError) as error:
-            raise AlignPartsError(
-                f"{url}: model '{self.model}' did not answer '{prompt}' with a {schema.__name__} in "
-                f"{self._attempts} attempts: {_first(error)}"
-            ) from None
-
-    def _post(self, url: str, question: str, schema: type[Reply]) -> Reply:
-        body = {"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": question}]}
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        response = httpx.post(url, json=body, headers=headers, timeout=self._timeout)
-        response.raise_for_status()
-        try:
-            content = response.json()["choices"][0]["message"]["content"]
-        except (ValueError, KeyError, IndexError, TypeError):
-            raise _NoObjectError("not a chat completion") from None
-        return schema.model_validate(_json_object(content))
-
-    def _pause(self, state: RetryCallState) -> float:
-        """Seconds until the next attempt: what the server asks for, else doubling."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, httpx.HTTPStatusError):
-            asked = error.response.headers.get("retry-after", "")
-            if asked.isdigit():
-                return min(float(asked), 120.0)
-        return self._wait * 2 ** (state.attempt_number - 1)
 
 
-class _NoObjectError(ValueError):
-    """A reply without a JSON object in it."""
-
-
-def _worth_another_try(error: BaseException) -> bool:
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code in (408, 429) or error.response.status_code >= 500
-    return isinstance(error, httpx.TransportError | ValidationError | _NoObjectError)
-
-
-def _json_object(content: object) -> dict[str, Any]:
-    """The JSON object in a reply, also when the model wraps it in a code fence or in prose."""
-    text = content if isinstance(content, str) else ""
-    start = text.find("{")
-    if start >= 0:
-        try:
-            value, _ = json.JSONDecoder().raw_decode(text[start:])
-        except json.JSONDecodeError:
-            value = None
-        if isinstance(value, dict):
-            return value
-    raise _NoObjectError(f"no JSON object in {' '.join(text.split())[:80]!r}")
-
-
-def _first(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc']) or 'reply'}: {first['msg']}"
-    return str(error).splitlines()[0]
-
-
-def read_records(folder: Path) -> dict[str, Record]:
-    """All recorded replies of a folder's ``.jsonl`` files, by hash; of two for one hash the later wins.
-
-    Raises:
-        AlignPartsError: a line that is not a record; names file and line.
-    """
-    records: dict[str, Record] = {}
-    for path in sorted(folder.glob("*.jsonl")):
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    record = Record.model_validate_json(line)
-                except ValidationError as error:
-                    raise AlignPartsError(f"{path}:{number}: not a recorded reply: {_first(error)}") from None
-                records[record.hash] = record
-    return records
-
-
-def append_record(path: Path, record: Record) -> None:
-    """Append one line in a single write, so that writers in parallel never mix their lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(record.model_dump(mode="json"), ensure_ascii=False, sort_keys=True) + "\n"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        written = os.write(handle, line.encode())
-    finally:
-        os.close(handle)
-    if written != len(line.encode()):
-        raise AlignPartsError(f"{path}: disk full while recording a reply; remove its last line")
+def _listed(items: Sequence[str]) -> str:
+    more = f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return "; ".join(items[:_SHOWN]) + more
