@@ -37,7 +37,7 @@ class Act:
         extra: beside ``choices`` in the completion, such as ``usage``.
         message: beside ``content`` in the message, such as ``refusal``.
         late: seconds before anything is sent.
-        drip: seconds between the first and the last half of the body.
+        drip: seconds after each of the ``pieces`` that the body comes in.
         cut: the connection ends before the body does.
         reset: the connection is reset before anything is sent.
     """
@@ -51,6 +51,7 @@ class Act:
     finish: str = "stop"
     late: float = 0.0
     drip: float = 0.0
+    pieces: int = 2
     cut: bool = False
     reset: bool = False
 
@@ -122,14 +123,14 @@ class Server:
                     self.send_header(key, value)
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
-                half = len(data) // 2
-                self.wfile.write(data[:half])
-                self.wfile.flush()
-                time.sleep(act.drip)
-                if act.cut:
-                    self.close_connection = True
-                    return
-                self.wfile.write(data[half:])
+                size = -(-len(data) // act.pieces)
+                for start in range(0, len(data), size):
+                    if act.cut and start:
+                        self.close_connection = True
+                        return
+                    self.wfile.write(data[start : start + size])
+                    self.wfile.flush()
+                    time.sleep(act.drip)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

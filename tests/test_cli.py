@@ -1,5 +1,6 @@
 """The two commands, as a user runs them."""
 
+import json
 import sys
 
 import numpy as np
@@ -9,7 +10,9 @@ from named_parts import pipeline
 
 from alignparts import cli
 from alignparts.errors import AlignPartsError
+from alignparts.inference import Candidate
 from alignparts.pipeline import NamedPartsPipeline
+from alignparts.vocabulary_file import read_vocabulary, write_vocabulary
 
 
 @pytest.fixture
@@ -121,12 +124,37 @@ def test_bad_vocabulary_names_file_and_key(run, ball, tmp_path, text):
 def test_vocabulary_forms(tmp_path):
     names = tmp_path / "names.yaml"
     names.write_text("leg: holds it up\nseat:\n")
-    assert [(one.name, one.text) for one in cli.read_vocabulary(names)] == [
+    assert [(one.name, one.text) for one in read_vocabulary(names)] == [
         ("leg", "holds it up"),
         ("seat", "seat"),
     ]
     with pytest.raises(AlignPartsError, match="no such file"):
-        cli.read_vocabulary(tmp_path / "other.yaml")
+        read_vocabulary(tmp_path / "other.yaml")
+
+
+@pytest.mark.parametrize("name", ["leg", "no", "1", "a: b", "# c", "Größe"])
+def test_a_vocabulary_comes_back_as_it_was_written(tmp_path, name):
+    candidates = [Candidate(name, "what it is: for 'this' and \"that\""), Candidate("other")]
+    write_vocabulary(tmp_path / "vocabulary.yaml", candidates)
+    assert read_vocabulary(tmp_path / "vocabulary.yaml") == candidates
+
+
+def test_a_language_model_lists_the_parts(run, ball, tmp_path):
+    code, out, err = run("name", ball, "--out", tmp_path / "out", "--no-picture", "--propose", "Teapot")
+    assert (code, err) == (0, "")
+    proposed = read_vocabulary(tmp_path / "out" / "vocabulary.yaml")
+    assert out.startswith(f"Teapot: {len(proposed)} parts to look for")
+    assert {"spout", "lid", "handle"} <= {one.name for one in proposed}
+    labels = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert labels["mode"] == "open"
+    assert {part["name"] for part in labels["parts"]} <= {one.name for one in proposed}
+
+
+def test_nothing_is_proposed_without_a_reply(run, ball, tmp_path):
+    code, _, err = run("name", ball, "--out", tmp_path / "out", "--propose", "gramophone of glass")
+    assert code == 2
+    assert "no recorded reply" in err and "ontology.llm" in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_options_that_exclude_each_other(run, ball, tmp_path):

@@ -162,6 +162,15 @@ def mobility(root: Path, texture: str = "../images/t.png") -> Path:
     return folder
 
 
+def test_a_mobility_folder_without_names_is_one_shape_left_out(tmp_path):
+    folder = mobility(tmp_path)
+    (folder / "result.json").unlink()
+    (folder / "mobility.urdf").write_text("<robot/>")
+    ((kind, locator),) = [pair for pair in readers.detect(tmp_path) if pair[1].path.name != "secret.png"]
+    assert (kind, locator.path) == ("unknown", folder)
+    assert "no result.json" in locator.reason
+
+
 def test_mobility_reads_leaves_only_with_textures_of_the_images_folder(tmp_path):
     mobility(tmp_path)
     found = [pair for pair in readers.detect(tmp_path) if pair[0] != "unknown"]

@@ -305,7 +305,7 @@ def test_a_copy_of_a_tested_shape_leaves_training(run, tmp_path):
     trimesh.Scene({"everything": mesh}).export(tmp_path / "glb/copy.glb")
     code, out, _ = run("auto", source, tmp_path / "glb", "--out", tmp_path / "out")
     assert code == 0
-    assert "duplicates: 1 groups of 2 shapes, 1 across data sets" in out
+    assert "duplicates: 2 shapes in 1 group, 1 across data sets" in out
     assert "leakage: 1 groups lay in several splits, 1 shapes taken out of training" in out
     corpus = Corpus(tmp_path / "out")
     split = corpus.index.set_index("shape_id")["split"]
@@ -589,7 +589,7 @@ def test_killed_processes_and_all(tmp_path):
     source = tmp_path / "partnet"
     bench_ingest.write_folders(source, 200)
     whole = bench_ingest.run_command(source, tmp_path / "whole", 1)
-    assert "198 shapes read, 2 left out" in whole.output and "2 groups of 4 shapes" in whole.output
+    assert "198 shapes read, 2 left out" in whole.output and "4 shapes in 2 groups" in whole.output
     bench_ingest.run_command(source, tmp_path / "out", 1, kill_at=60)
     assert not (tmp_path / "out/index.parquet").exists()
     again = bench_ingest.run_command(source, tmp_path / "out", 1)

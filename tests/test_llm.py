@@ -176,13 +176,14 @@ def test_writers_in_parallel_do_not_mix_lines(tmp_path: Path) -> None:
 
 
 def test_the_replies_that_ship_belong_to_the_prompts_that_ship() -> None:
-    records = read_records(REPLIES)
+    records, shipped = read_records(REPLIES), LanguageModel()
     assert records
     for key, one in records.items():
         text = (PROMPTS / f"{one.prompt}.txt").read_text()
         content = {"prompt": text, "variables": one.variables}
         line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         assert key == hashlib.sha256(line.encode()).hexdigest()
+        assert key == shipped.request_hash(one.prompt, one.variables)
 
 
 def test_replay_lists_every_missing_request_once(server: Server, tmp_path: Path, prompts: Path) -> None:

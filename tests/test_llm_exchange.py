@@ -20,7 +20,7 @@ SEEN = Request("seen", {}, (PNG,))
 
 
 def exported(tmp_path: Path, llm: LanguageModel, *requests: Request) -> list[dict[str, Any]]:
-    export_requests(tmp_path / "requests.jsonl", llm, requests, Answer)
+    export_requests(tmp_path / "requests.jsonl", llm, requests, SCHEMAS)
     return [json.loads(line) for line in (tmp_path / "requests.jsonl").read_text().splitlines()]
 
 

@@ -149,7 +149,7 @@ def test_fusion_is_equations_23_to_37(tiny: AlignParts, n: int) -> None:
 
 def test_both_ways_to_attend_agree_with_gradients() -> None:
     torch.manual_seed(0)
-    graph = fusion._Graph(neighbours(torch.rand(2, 20, 3), 4), 2)
+    graph = fusion._Graph.of(neighbours(torch.rand(2, 20, 3), 4), 2)
     leaves = [torch.randn(40, 2, d, dtype=torch.float64, requires_grad=True) for d in (3, 3, 3, 4)]
     assert graph.sparse(leaves[0])
     sparse = fusion._SparseAttention.apply(*leaves, graph)
@@ -159,6 +159,28 @@ def test_both_ways_to_attend_agree_with_gradients() -> None:
     ours, theirs = (torch.autograd.grad(value, leaves, upstream) for value in (sparse, dense))
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("n", [2, 29])  # fewer points than neighbours, and more
+def test_some_points_at_a_time_is_all_at_once(
+    tiny: AlignParts, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = inputs(3, n)
+    whole = tiny.fusion(*given)
+    asked = []
+    direction = fusion._Direction._ask
+    monkeypatch.setattr(fusion, "ROWS", 8)
+    monkeypatch.setattr(
+        fusion._Direction,
+        "_ask",
+        lambda self, own, *rest: asked.append(len(own)) or direction(self, own, *rest),
+    )
+    with torch.no_grad():
+        torch.testing.assert_close(tiny.fusion(*given), whole, atol=1e-6, rtol=1e-5)
+    assert len(asked) == 2 * math.ceil(3 * n / 8) and max(asked) <= 8
+    asked.clear()
+    tiny.fusion(*given)
+    assert asked == [3 * n, 3 * n]  # with gradients, all at once
 
 
 def test_gradients_of_the_whole_model(tiny: AlignParts) -> None:

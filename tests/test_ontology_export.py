@@ -186,8 +186,6 @@ def test_missing_requests_as_lines(names: Names) -> None:
     assert {line["prompt"] for line in lines} == {"describe_part", "same_part"}
     for line in lines:
         assert line["hash"] == llm.request_hash(line["prompt"], line["variables"])
-    settled = missing_lines(result, llm, settled=True).splitlines()
-    assert len(settled) == sum(line["settled"] for line in lines)
     table = counts_table(names, result).set_index("step")
     assert table.parts["without a description"] == 1 and table.parts["verdict missing"] > 0
 
@@ -242,6 +240,32 @@ def test_command(tmp_path: Path, names: Names) -> None:
     assert read(tmp_path / "out", "merged.csv").canonical.tolist() == ["arm_chair"]
     encoders = read(tmp_path / "out", "encoders.csv").set_index(["step", "data set"])
     assert encoders.loc[("unified", "all"), "all-minilm-l6-v2"] == "2 / 5"
+
+
+def test_answers_in_a_file_settle_it_round_by_round(tmp_path: Path, names: Names) -> None:
+    replies, ask = tmp_path / "replies", tmp_path / "ask.jsonl"
+    arguments = ["ontology", str(tmp_path / "names.csv"), "--out", str(tmp_path / "out"),
+                 "--replies", str(replies), "--export-missing", str(ask)]  # fmt: skip
+    back: list[str] = []
+    for _ in range(10):
+        ran = CliRunner().invoke(app, [*arguments, *back])
+        assert ran.exit_code == 0, ran.output
+        lines = [json.loads(line) for line in ask.read_text().splitlines()]
+        if not lines:
+            break
+        for line in lines:
+            assert line["messages"][0]["role"] == "user" and line["response_format"]
+            line["model"] = "a person"
+            line["reply"] = {
+                "describe": {"description": f"a thing called {sorted(line['variables'].values())}"},
+                "same": {"same": True, "reason": "one is the other"},
+                "name": {"name": line["variables"].get("names", "").split("; ")[0]},
+            }[line["prompt"].split("_")[0]]
+        (tmp_path / "back.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        back = ["--import-replies", str(tmp_path / "back.jsonl")]
+    assert "not final" not in ran.output
+    assert (tmp_path / "out" / "missing.jsonl").read_text() == ""
+    assert "arm_chair" in read(tmp_path / "out", "merged.csv").canonical.tolist()
 
 
 def test_command_with_bad_input(tmp_path: Path) -> None:

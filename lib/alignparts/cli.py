@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
 from alignparts import paths
 from alignparts.cli_ingest import ingest
 from alignparts.cli_ontology import ontology
+from alignparts.cli_options import LlmModelOption, LlmOption, RepliesOption
 from alignparts.errors import AlignPartsError
-from alignparts.inference import Candidate
+from alignparts.vocabulary_file import read_vocabulary, write_vocabulary
 
 app = typer.Typer(
     help="Name the parts of 3D meshes.",
@@ -52,6 +52,12 @@ def name(
     vocabulary: Annotated[
         Path | None, typer.Option(help="YAML: a list of names, or name: description.")
     ] = None,
+    propose: Annotated[
+        str | None,
+        typer.Option(
+            help="An object class: a language model lists its parts (OUT/vocabulary.yaml keeps them)."
+        ),
+    ] = None,
     query: Annotated[str | None, typer.Option(help="Find this one part.")] = None,
     category: Annotated[
         str | None, typer.Option(help="The object's category, instead of finding it.")
@@ -61,10 +67,13 @@ def name(
     points: PointsOption = None,
     picture: Annotated[bool, typer.Option(help="Draw the picture (needs EGL).")] = True,
     device: DeviceOption = "cpu",
+    llm: LlmOption = "recorded",
+    llm_model: LlmModelOption = "recorded",
+    replies: RepliesOption = None,
 ) -> None:
     """Segment meshes into named parts: NAME.parts.glb, labels.json, face_labels.npy and a picture."""
-    if sum(given is not None for given in (vocabulary, query, category)) > 1:
-        raise AlignPartsError("--vocabulary, --query and --category exclude each other; give one")
+    if sum(given is not None for given in (vocabulary, propose, query, category)) > 1:
+        raise AlignPartsError("--vocabulary, --propose, --query and --category exclude each other; give one")
     if query is not None and not query.strip():
         raise AlignPartsError("--query is empty; expected a part's name, such as handle")
     candidates = None if vocabulary is None else read_vocabulary(vocabulary)
@@ -74,6 +83,13 @@ def name(
     # What cannot be read is said before the model is loaded; one mesh at a time is in memory.
     if len(meshes) == 1:
         loaded = load_mesh(meshes[0])
+    if propose is not None:
+        from alignparts.llm import REPLIES, LanguageModel
+        from alignparts.proposals import propose_parts
+
+        candidates = propose_parts(propose, LanguageModel(llm, llm_model, replies or REPLIES))
+        write_vocabulary(out / "vocabulary.yaml", candidates)
+        typer.echo(f"{propose}: {len(candidates)} parts to look for -> {out / 'vocabulary.yaml'}")
     from alignparts.pipeline import NamedPartsPipeline
 
     pipeline = NamedPartsPipeline.from_pretrained(model, device)
@@ -177,59 +193,6 @@ def convert_partfield(
         f"{checkpoint.name}: {len(weights)} tensors, {sum(value.numel() for value in weights.values()):,} "
         f"weights, {field.d_g} channels -> {out} (NVIDIA License, non-commercial)"
     )
-
-
-def read_vocabulary(path: Path) -> list[Candidate]:
-    """Candidates of a YAML file: a list of names, or a mapping from names to descriptions (null: none).
-
-    Raises:
-        AlignPartsError: missing, not YAML, empty, of another form, or with a name twice; the message names
-            the key.
-    """
-    if not path.is_file():
-        raise AlignPartsError(f"{path}: no such file; expected a YAML list of part names")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AlignPartsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if isinstance(content, dict):
-        items = list(content.items())
-    elif isinstance(content, list):
-        items = [(entry, None) for entry in content]
-    elif content is None:
-        items = []
-    else:
-        raise AlignPartsError(
-            f"{path}: expected a list of names or a mapping name: description, got {type(content).__name__}"
-        )
-    if not items:
-        raise AlignPartsError(f"{path}: the vocabulary is empty; expected at least one part name")
-    candidates: dict[str, Candidate] = {}
-    for number, (key, description) in enumerate(items, start=1):
-        if not isinstance(key, str) or not key.strip():
-            raise AlignPartsError(f"{path}: entry {number}: expected a name, got {key!r}; put it in quotes")
-        if description is not None and not isinstance(description, str):
-            raise AlignPartsError(f"{path}: {key}: expected a description as text, got {description!r}")
-        tidy = key.strip()
-        if tidy in candidates:
-            raise AlignPartsError(f"{path}: '{tidy}' is listed twice (entry {number}); every name once")
-        candidates[tidy] = Candidate(tidy, (description or "").strip())
-    return list(candidates.values())
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """A loader to which a key given twice is an error, where YAML would keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key_node, _ in node.value:
-            key = str(getattr(key_node, "value", key_node)).strip()
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"'{key}' is listed twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def _folders(meshes: list[Path], out: Path) -> list[Path]:

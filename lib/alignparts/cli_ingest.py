@@ -103,8 +103,9 @@ def summary(done: "Ingested") -> list[str]:
     groups: Any = done.groups.groupby("group")["dataset"]
     if len(done.groups):
         across = int((groups.nunique() > 1).sum())
+        plural = "groups" if groups.ngroups > 1 else "group"
         lines.append(
-            f"duplicates: {groups.ngroups:,} groups of {len(done.groups):,} shapes, "
+            f"duplicates: {len(done.groups):,} shapes in {groups.ngroups:,} {plural}, "
             f"{across:,} across data sets; see {done.corpus.root / 'duplicates.csv'}"
         )
     if len(done.leaks):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignparts.cli_options import LlmModelOption, LlmOption, RepliesOption
 from alignparts.errors import AlignPartsError
 
 if TYPE_CHECKING:
@@ -33,19 +34,20 @@ def ontology(
         float,
         typer.Option(min=0, max=1, help="Cosine that proposes names which no data set uses both of."),
     ] = 0.7,
-    llm: Annotated[
-        str, typer.Option(help="'recorded', or the base URL of an OpenAI-compatible endpoint.")
-    ] = "recorded",
-    llm_model: Annotated[str, typer.Option(help="Name of the model at the endpoint.")] = "recorded",
-    replies: Annotated[
-        Path | None, typer.Option(help="Folder of recorded replies.", show_default="the library's own")
-    ] = None,
+    llm: LlmOption = "recorded",
+    llm_model: LlmModelOption = "recorded",
+    replies: RepliesOption = None,
     inner_nodes: Annotated[
         bool, typer.Option("--inner-nodes", help="Count wholes of a tree as parts, not its leaves alone.")
     ] = False,
     base: Annotated[str | None, typer.Option(help="What every URI of ontology.ttl starts with.")] = None,
     export_missing: Annotated[
-        Path | None, typer.Option(help="JSON lines: what can be asked now and no recorded reply covers.")
+        Path | None,
+        typer.Option(help="JSON lines to answer: what can be asked now and no recorded reply covers."),
+    ] = None,
+    import_replies: Annotated[
+        list[Path] | None,
+        typer.Option(help="Such a file with 'reply' and 'model' on every line; goes on record in --replies."),
     ] = None,
 ) -> None:
     """Merge the part names of several data sets into one vocabulary (sections 4.1 and 9.4).
@@ -53,14 +55,20 @@ def ontology(
     With recorded replies alone, what they do not cover is listed and never guessed: such names stay apart.
     """
     from alignparts.llm import REPLIES, LanguageModel
+    from alignparts.llm_exchange import export_requests
+    from alignparts.llm_exchange import import_replies as read_replies
+    from alignparts.llm_records import Request
     from alignparts.ontology import unify
-    from alignparts.ontology_export import counts_table, missing_lines, write_ontology
+    from alignparts.ontology_export import counts_table, write_ontology
     from alignparts.ontology_names import read_names
+    from alignparts.ontology_requests import SCHEMAS
     from alignparts.run import write_text
     from alignparts.text import TextEncoder
 
     read = read_names(names, inner_nodes=inner_nodes)
     model = LanguageModel(llm, llm_model, replies or REPLIES)
+    for path in import_replies or []:
+        typer.echo(f"{path}: {read_replies(path, model, SCHEMAS)} replies put on record in {model.folder}")
     encoders = text_encoder or ["all-minilm-l6-v2"]
     if len(set(encoders)) < len(encoders):
         raise AlignPartsError("--text-encoder: the same encoder is named twice; expected each once")
@@ -80,7 +88,9 @@ def ontology(
     write_text(out / "encoders.csv", shown.to_csv(index=False, lineterminator="\n"))
     typer.echo(shown.to_markdown(index=False))
     if export_missing is not None:
-        write_text(export_missing, missing_lines(first, model, settled=True))
+        settled = [Request(one.prompt, one.variables) for one in first.missing if one.settled]
+        count = export_requests(export_missing, model, settled, SCHEMAS)
+        typer.echo(f"{count} requests to answer -> {export_missing}; then --import-replies {export_missing}")
     for line in _notes(first):
         typer.echo(line)
     typer.echo(f"-> {out}")

@@ -55,6 +55,7 @@ class OntologyParams(Block):
     """
 
     text_encoder: str = "all-minilm-l6-v2"
+    compare_encoders: tuple[str, ...] = ("all-minilm-l6-v2",)
     threshold: float = Field(0.85, gt=0, lt=1)
     review_threshold: float = Field(0.7, gt=0, lt=1)
     llm: str = "recorded"

@@ -13,6 +13,10 @@ from alignparts.errors import AlignPartsError
 EDGES = 16384
 """Edges whose positional bias is computed at once."""
 
+ROWS = 4096
+"""Points that attend at once on a CPU where no gradient is wanted. Their rows stay below the 32 MB from which
+the C library maps, faults in and unmaps memory at every operation: time would grow faster than the points."""
+
 
 def nearest(points: Float[np.ndarray, "n 3"], k: int) -> Int64[np.ndarray, "n k"]:
     """The k nearest points of every point, itself among them; -1 where there are fewer than k points.
@@ -115,6 +119,11 @@ def _edge_chunks(offset: Tensor, k: int) -> list[slice]:
     return [slice(start, min(start + step, edges)) for start in range(0, edges, step)]
 
 
+def _row_chunks(rows: Tensor) -> list[slice]:
+    step = ROWS if rows.device.type == "cpu" and not torch.is_grad_enabled() else max(len(rows), 1)
+    return [slice(start, min(start + step, len(rows))) for start in range(0, len(rows), step)]
+
+
 def _hidden(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.mm(weight, features).add_(bias.unsqueeze(1)).relu_()
 
@@ -122,26 +131,40 @@ def _hidden(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 class _Graph:
     """Edges of all points of a batch in one index space, for every head.
 
-    For products with sparse matrices a head of a point is a row of its own, ``point * heads + head``, so that
-    queries, keys and values serve as the linear maps leave them.
+    ``near`` holds the ends of every row's edges among ``points`` points, ``missing`` says which there are
+    not; in the shapes below r is the rows, m the points. For products with sparse matrices a head of a point
+    is a row of its own, ``point * heads + head``, so that queries, keys and values serve as the linear maps
+    leave them.
     """
 
-    def __init__(self, neighbors: Int64[Tensor, "b n k"], heads: int) -> None:
-        batch, n, k = neighbors.shape
-        self.points, self.k, self.heads = batch * n, k, heads
-        shift = torch.arange(batch, device=neighbors.device).mul(n).view(batch, 1, 1)
-        self.missing = (neighbors < 0).view(self.points, 1, k) if bool((neighbors < 0).any()) else None
-        self.near = (neighbors.clamp(min=0) + shift).view(self.points, k)
+    def __init__(
+        self, near: Int64[Tensor, "r k"], missing: Bool[Tensor, "r 1 k"] | None, points: int, heads: int
+    ) -> None:
+        self.near, self.missing, self.points, self.heads = near, missing, points, heads
+        self.rows, self.k = near.shape
         self._forward: tuple[Tensor, Tensor] | None = None
         self._backward: tuple[Tensor, Tensor, Tensor] | None = None
+
+    @classmethod
+    def of(cls, neighbors: Int64[Tensor, "b n k"], heads: int) -> "_Graph":
+        """The graph of a batch."""
+        batch, n, k = neighbors.shape
+        shift = torch.arange(batch, device=neighbors.device).mul(n).view(batch, 1, 1)
+        missing = (neighbors < 0).view(-1, 1, k) if bool((neighbors < 0).any()) else None
+        return cls((neighbors.clamp(min=0) + shift).view(-1, k), missing, batch * n, heads)
+
+    def part(self, some: slice) -> "_Graph":
+        """The edges of some points alone; they still end anywhere. It has no transpose."""
+        missing = None if self.missing is None else self.missing[some]
+        return _Graph(self.near[some], missing, self.points, self.heads)
 
     def sparse(self, query: Tensor) -> bool:
         """Whether sparse products can serve: every edge is there, and a CPU computes in full precision."""
         precise = query.dtype in (torch.float32, torch.float64)
         return query.device.type == "cpu" and precise and self.missing is None
 
-    def matrix(self, values: Float[Tensor, "m h k"]) -> Tensor:
-        """Sparse square matrix with a value at every edge and head."""
+    def matrix(self, values: Float[Tensor, "r h k"]) -> Tensor:
+        """Sparse matrix with a value at every edge and head."""
         if self._forward is None:
             head = torch.arange(self.heads, dtype=torch.int32).view(1, -1, 1)
             column = (self.near.to(torch.int32) * self.heads).unsqueeze(1) + head
@@ -174,17 +197,17 @@ class _Graph:
         start, rows, origin = self._backward
         return self._csr(start, rows, values.flatten().index_select(0, origin))
 
-    def products(self, left: Float[Tensor, "m h d"], right: Float[Tensor, "m h d"]) -> Float[Tensor, "m h k"]:
+    def products(self, left: Float[Tensor, "r h d"], right: Float[Tensor, "m h d"]) -> Float[Tensor, "r h k"]:
         """Dot product of both ends of every edge."""
-        pattern = self.matrix(left.new_zeros(self.points, self.heads, self.k))
+        pattern = self.matrix(left.new_zeros(self.rows, self.heads, self.k))
         found = torch.sparse.sampled_addmm(pattern, left.flatten(0, 1), right.flatten(0, 1).T, beta=0.0)
-        return found.values().view(self.points, self.heads, self.k)
+        return found.values().view(self.rows, self.heads, self.k)
 
     def gathered(
-        self, weight: Float[Tensor, "m h k"], value: Float[Tensor, "m h d"]
-    ) -> Float[Tensor, "m h d"]:
+        self, weight: Float[Tensor, "r h k"], value: Float[Tensor, "m h d"]
+    ) -> Float[Tensor, "r h d"]:
         """Weighted sum over the neighbours of every point."""
-        return (self.matrix(weight) @ value.flatten(0, 1)).view_as(value)
+        return (self.matrix(weight) @ value.flatten(0, 1)).view(self.rows, self.heads, -1)
 
     def scattered(
         self, weight: Float[Tensor, "m h k"], value: Float[Tensor, "m h d"]
@@ -193,7 +216,7 @@ class _Graph:
         return (self.transposed(weight) @ value.flatten(0, 1)).view_as(value)
 
     def _csr(self, start: Tensor, column: Tensor, values: Tensor) -> Tensor:
-        size = (self.points * self.heads, self.points * self.heads)
+        size = (len(start) - 1, self.points * self.heads)
         return torch.sparse_csr_tensor(start, column, values, size, check_invariants=False)
 
 
@@ -219,18 +242,18 @@ class _SparseAttention(torch.autograd.Function):
 
 
 def _gather_attention(
-    query: Float[Tensor, "m h d"],
+    query: Float[Tensor, "r h d"],
     key: Float[Tensor, "m h d"],
     value: Float[Tensor, "m h d"],
-    bias: Float[Tensor, "m h k"],
+    bias: Float[Tensor, "r h k"],
     graph: _Graph,
-) -> Float[Tensor, "m h d"]:
+) -> Float[Tensor, "r h d"]:
     """Eqs. 30-31 with neighbours' keys and values side by side: for accelerators and missing edges."""
     near_key, near_value = key[graph.near], value[graph.near]
-    scores = torch.einsum("mhd,mkhd->mhk", query, near_key) * query.shape[-1] ** -0.5 + bias
+    scores = torch.einsum("rhd,rkhd->rhk", query, near_key) * query.shape[-1] ** -0.5 + bias
     if graph.missing is not None:
         scores = scores.masked_fill(graph.missing, -torch.inf)
-    return torch.einsum("mhk,mkhd->mhd", scores.softmax(-1).to(value.dtype), near_value)
+    return torch.einsum("rhk,rkhd->rhd", scores.softmax(-1).to(value.dtype), near_value)
 
 
 class _Direction(nn.Module):
@@ -253,12 +276,17 @@ class _Direction(nn.Module):
         bias: Float[Tensor, "m h k"],
         graph: _Graph,
     ) -> Float[Tensor, "m d_own"]:
-        split = (len(own), self.heads, -1)
-        query, key, value = (
-            self.query(own).view(split),
-            self.key(other).view(split),
-            self.value(other).view(split),
-        )
+        key, value = (part(other).view(len(other), self.heads, -1) for part in (self.key, self.value))
+        chunks = _row_chunks(own)
+        if len(chunks) == 1:
+            return self._ask(own, key, value, bias, graph)
+        out = torch.empty_like(own)
+        for some in chunks:
+            out[some] = self._ask(own[some], key, value, bias[some], graph.part(some))
+        return out
+
+    def _ask(self, own: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: _Graph) -> Tensor:
+        query = self.query(own).view(len(own), self.heads, -1)
         attend = _SparseAttention.apply if graph.sparse(query) else _gather_attention
         received = self.out(attend(query, key, value, bias, graph).flatten(1))
         gate = self.gate(torch.cat([own, received], dim=-1)).sigmoid()
@@ -315,11 +343,14 @@ class BiCoFusion(nn.Module):
             return geometry.new_zeros(batch, 0, self.d_f)
         if neighbors is None:
             neighbors = neighbours(points, self.k, padding_mask)
-        graph = _Graph(neighbors, self.heads)
+        graph = _Graph.of(neighbors, self.heads)
         bias = self._bias(points.reshape(-1, 3).T.contiguous(), graph)
         own, other = geometry.reshape(batch * n, -1), appearance.reshape(batch * n, -1)
         both = [self.geometry(own, other, bias, graph), self.appearance(other, own, bias, graph)]
-        fused = self.project(self.norm(torch.cat(both, dim=-1))).view(batch, n, -1)
+        chunks = _row_chunks(own)
+        parts = [both] if len(chunks) == 1 else [[side[some] for side in both] for some in chunks]
+        fused = torch.cat([self.project(self.norm(torch.cat(part, dim=-1))) for part in parts])
+        fused = fused.view(batch, n, -1)
         return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 
     def _bias(self, points: Float[Tensor, "3 m"], graph: _Graph) -> Float[Tensor, "m h k"]:

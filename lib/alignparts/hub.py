@@ -38,6 +38,26 @@ def split(name: str) -> tuple[str, str | None]:
     return repository, revision or (known.revision if known else None)
 
 
+def download(name: str) -> str:
+    """What downloads a checkpoint, and its size where that is known; names as `split` takes them."""
+    repository, revision = split(name)
+    command = f"hf download {repository}" + (f" --revision {revision}" if revision else "")
+    return command + (f" ({PUBLIC[repository].size})" if repository in PUBLIC else "")
+
+
+def is_cached(name: str) -> bool:
+    """Whether a checkpoint lies in the local Hugging Face cache; names as `split` takes them."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    repository, revision = split(name)
+    try:
+        snapshot_download(repository, revision=revision, local_files_only=True)
+    except (LocalEntryNotFoundError, HFValidationError):
+        return False
+    return True
+
+
 def missing(what: str, name: str, error: Exception, otherwise: str = "") -> AlignPartsError:
     """The error for a checkpoint that is neither a folder nor cached nor to be had from the hub.
 
@@ -47,11 +67,8 @@ def missing(what: str, name: str, error: Exception, otherwise: str = "") -> Alig
         error: of the library that tried.
         otherwise: another way out.
     """
-    repository, revision = split(name)
-    command = f"hf download {repository}" + (f" --revision {revision}" if revision else "")
-    size = f" ({PUBLIC[repository].size})" if repository in PUBLIC else ""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return AlignPartsError(
         f"{what} '{name}': no such folder, not in the local Hugging Face cache, and not to be had from the "
-        f"hub; where there is a network run: {command}{size}{otherwise} ({reason})"
+        f"hub; where there is a network run: {download(name)}{otherwise} ({reason})"
     )

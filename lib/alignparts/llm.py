@@ -287,8 +287,9 @@ class LanguageModel:
     def _way_out(self) -> str:
         return (
             f"either add replies to a .jsonl file in {self.folder} (alignparts.llm_exchange writes the "
-            "requests to a file and reads the answered ones back), or set ontology.llm to the base URL of an "
-            f"OpenAI-compatible endpoint and ontology.llm_model to a model there (key in {KEY_VARIABLE})"
+            "requests to a file and reads the answered ones back), or name the base URL of an "
+            "OpenAI-compatible endpoint and a model there: ontology.llm, ontology.llm_model of params.yaml, "
+            f"--llm and --llm-model of a command (key in {KEY_VARIABLE})"
         )
 
 

@@ -33,7 +33,7 @@ class Answered(BaseModel):
 
 
 def export_requests(
-    path: Path, llm: LanguageModel, requests: Iterable[Request], schema: type[BaseModel]
+    path: Path, llm: LanguageModel, requests: Iterable[Request], schemas: Mapping[str, type[BaseModel]]
 ) -> int:
     """Write the requests that no recorded reply covers as JSON lines; returns how many there are.
 
@@ -41,7 +41,7 @@ def export_requests(
         path: of the file, written whole or not at all.
         llm: whose record and prompts they are.
         requests: any; those on record and those that repeat are left out.
-        schema: what each reply must be.
+        schemas: what a reply must be, by prompt.
 
     Raises:
         AlignPartsError: a prompt or a placeholder's value is missing.
@@ -54,7 +54,7 @@ def export_requests(
             "variables": dict(request.variables),
             "images": image_hashes(request.images),
             "messages": [{"role": "user", "content": llm.content(request)}],
-            **response_format(FORMATS[0], schema),
+            **response_format(FORMATS[0], schemas[request.prompt]),
         }, ensure_ascii=False)
         for request in missing
     ]  # fmt: skip

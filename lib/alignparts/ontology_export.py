@@ -51,7 +51,7 @@ def write_ontology(
     write_text(folder / "missing.jsonl", missing_lines(result, llm))
 
 
-def missing_lines(result: Unification, llm: LanguageModel, *, settled: bool = False) -> str:
+def missing_lines(result: Unification, llm: LanguageModel) -> str:
     """Requests that no recorded reply covers, as JSON lines (hash, prompt, settled, variables).
 
     A request that is ``settled`` can be answered now; the others may still change with those answers.
@@ -62,7 +62,6 @@ def missing_lines(result: Unification, llm: LanguageModel, *, settled: bool = Fa
             ensure_ascii=False, sort_keys=True,
         )
         for one in result.missing
-        if one.settled or not settled
     ]  # fmt: skip
     return "".join(f"{line}\n" for line in lines)
 

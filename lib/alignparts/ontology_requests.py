@@ -30,6 +30,17 @@ class Choice(BaseModel):
     name: str
 
 
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "describe_category": Description,
+    "describe_part": Description,
+    "same_category": Verdict,
+    "same_part": Verdict,
+    "name_category": Choice,
+    "name_part": Choice,
+}
+"""What a reply must be, by prompt."""
+
+
 class Missing(NamedTuple):
     """A request that no recorded reply covers.
 

@@ -51,7 +51,7 @@ import pandas as pd
 
 from alignparts.ontology import unify
 from alignparts.ontology_names import Names, dialect_names
-from alignparts.vocabulary import RawVocabulary, words
+from alignparts.vocabulary import RawVocabulary
 
 seen = RawVocabulary.of_corpus(run.data / "corpus")
 declared = dialect_names()
@@ -163,33 +163,43 @@ HTML(tree_html(names, vocabulary))
 # from a car's door (section 9.3, Fig. 3).
 
 # %%
-wanted = [("airplane", "wheel"), ("bicycle", "wheel"), ("car", "wheel"), ("airplane", "door"),
-          ("car", "door"), ("refrigerator", "door"), ("bicycle", "handlebar"), ("mug", "handle"),
-          ("door", "handle"), ("chair", "leg"), ("table", "leg"), ("chair", "seat"), ("bicycle", "pedal")]
-shown = []
-for category, part in wanted:
-    if not vocabulary.has(category):
-        continue
-    parts_of = vocabulary.parts(category)
-    hits = [n for n in parts_of if part in n.split("_")] or [n for n in parts_of if part in n]
-    if vocabulary.has(category, part):
-        shown.append(vocabulary.resolve(category, part))
-    elif hits:
-        shown.append((vocabulary.resolve_category(category), min(hits, key=len)))
-shown = list(dict.fromkeys(shown))
-labels = [f"{words(category)} · {words(part)}" for category, part in shown]
-texts = {"names": [words(part) for _, part in shown],
-         "descriptions": [vocabulary.description(*pair) for pair in shown]}
-figure, axes = plt.subplots(1, 2, figsize=(13, 5.8), sharey=True, layout="constrained")
-for axis, (title, sentences) in zip(axes, texts.items(), strict=True):
-    vectors = encoder.encode(sentences)
-    image = axis.imshow(vectors @ vectors.T, vmin=0, vmax=1, cmap="viridis")
-    axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
-    axis.set_yticks(range(len(labels)), labels)
-    axis.set_title(f"cosine of {title}")
-figure.colorbar(image, ax=axes, shrink=0.8)
-run.figure(figure, "ontology_similarity")
-plt.show()
+from alignparts.text_study import at_hand, cosine_figure, heatmaps, study
+
+encoders, absent = at_hand(settings.compare_encoders)
+pd.DataFrame({"encoder": [*encoders, *absent],
+              "": [f"{encoder.d_t} dimensions" for encoder in encoders.values()] + [*absent.values()]})
+
+# %%
+wanted = [("airplane", "wheel"), ("bicycle", "bicycle_wheel"), ("car", "car_wheel"), ("chair", "wheel"),
+          ("airplane", "airplane_door"), ("car", "car_door"), ("refrigerator", "door"),
+          ("microwave_oven", "microwave_door"), ("car", "car_side_window"), ("bicycle", "bicycle_handlebar"),
+          ("mug", "handle"), ("door", "handle"), ("chair", "leg"), ("table", "leg"), ("chair", "seat"),
+          ("bicycle", "bicycle_pedal")]
+figure = heatmaps(encoders, vocabulary, wanted)
+run.figure(figure, "text_encoders")
+figure
+
+# %% [markdown]
+# Over all pairs of parts: a good space keeps the parts of one object apart (orange to the left), and brings
+# together what has the same function in different objects (blue to the right of grey).
+
+# %%
+figure = cosine_figure(encoders, vocabulary)
+run.figure(figure, "text_cosines")
+figure
+
+# %% [markdown]
+# In numbers, with the interval over parts. `names → descriptions` asks for a part by its name, as a user
+# does: *own category* looks for its description among those of its category, *all* asks for category and
+# name among the whole vocabulary. `transfer` is the chance that a part lies nearer to one of the same name
+# in another category than to one of another name there.
+
+# %%
+from alignparts import paths, tables
+
+compared = study(encoders, vocabulary, seed=run.params.base.seed)
+tables.write_table(run.reports / "tables", "text_encoders", compared, tables.by_set(compared))
+tables.by_set(compared)
 
 # %% [markdown]
 # All descriptions on one plane (t-SNE of the cosines): the parts of one object lie together, and so do
@@ -199,23 +209,6 @@ plt.show()
 figure = map_figure(vocabulary, encoder, run.params.base.seed)
 run.figure(figure, "ontology_map")
 figure
-
-# %% [markdown]
-# How well can the parts of one object be told apart? For every pair of different parts of one category:
-
-# %%
-import numpy as np
-
-cosines = []
-for category in vocabulary.categories:
-    own = vocabulary.parts(category)
-    upper = np.triu_indices(len(own), 1)
-    for title, sentences in (("names", [words(name) for name in own]),
-                             ("descriptions", [vocabulary.description(category, name) for name in own])):
-        vectors = encoder.encode(sentences)
-        cosines += [(title, float(value)) for value in (vectors @ vectors.T)[upper]]
-spread = pd.DataFrame(cosines, columns=["text", "cosine"]).groupby("text").cosine
-spread.describe(percentiles=[0.05, 0.5, 0.95]).round(3).drop(columns=["std"])
 
 # %% [markdown]
 # ## Is it right? A list judged by reading
@@ -228,7 +221,6 @@ spread.describe(percentiles=[0.05, 0.5, 0.95]).round(3).drop(columns=["std"])
 # and `expected` says how many such pairs there are in all.
 
 # %%
-from alignparts import paths, tables
 from alignparts.ontology_judged import candidate_table, read_judged, stratum_table, verdict_table
 
 judged = read_judged(paths.DATA / "ontology_judged.csv")

@@ -16,7 +16,7 @@ from jaxtyping import Float, Float64
 
 from alignparts.corpus.readers import compat
 from alignparts.corpus.readers.common import Locator, licence_of
-from alignparts.corpus.readers.partnet_shape import _normals as fit_normals
+from alignparts.corpus.readers.partnet_shape import fit_normals
 from alignparts.corpus.shape import Cloud, LabelledShape, safe_id
 from alignparts.corpus.surface import surface_from_cloud
 from alignparts.errors import AlignPartsError

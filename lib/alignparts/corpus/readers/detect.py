@@ -43,7 +43,7 @@ DATA_SETS: dict[str, DataSet] = {
 
 # Files that accompany shapes and are none themselves.
 _ASIDE = re.compile(
-    r"(?i)(manifest\.csv|splits\.csv|readme.*|licen[cs]e.*|\..*|.*\.(md|txt|json|jpe?g|png|webp|bin|html|csv|mtl))"
+    r"(?i)(manifest\.csv|splits\.csv|readme.*|licen[cs]e.*|\..*|.*\.(md|txt|json|jpe?g|png|webp|bin|html|csv|mtl|npy))"
 )
 _LOOSE_COMPAT = re.compile(r"[0-9a-f]{2}_[0-9a-z]{3}\.gltf")
 
@@ -120,6 +120,10 @@ def _walk(folder: Path, top: Path) -> Iterator[tuple[str, Locator]]:
         return
     if "result.json" in names and names & {"textured_objs", "objs"}:
         yield _annotation(folder, "partnet_mobility" if "textured_objs" in names else "partnet")
+        return
+    if "textured_objs" in names and names & {"mobility.urdf", "semantics.txt"}:
+        reason = "no result.json, which names the parts of PartNet-Mobility"
+        yield UNKNOWN, Locator(folder, folder.parent, safe_id(UNKNOWN, folder.name), reason=reason)
         return
     if "models" in names and compat.is_tree(folder):
         yield from (("compat", locator) for locator in compat.locate(folder))

@@ -8,7 +8,7 @@ import numpy as np
 
 from alignparts.corpus.readers.common import Locator, licence_of, read_json
 from alignparts.corpus.readers.face_labels import read_labels
-from alignparts.corpus.readers.partnet_shape import _normals as fit_normals
+from alignparts.corpus.readers.partnet_shape import fit_normals
 from alignparts.corpus.shape import Cloud, LabelledShape
 from alignparts.corpus.surface import surface_from_cloud
 from alignparts.errors import AlignPartsError

@@ -96,7 +96,7 @@ def read_cloud(samples: Path, parts: Sequence[Part]) -> Cloud:
     if table.shape[1] == 10:
         colors = np.clip(np.rint(np.nan_to_num(table[:, 6:9])), 0, 255).astype(np.uint8)
         return Cloud(table[:, :3], np.nan_to_num(table[:, 3:6]), colors, instance)
-    return Cloud(table, _normals(table), np.full((len(table), 3), _GREY, np.uint8), instance)
+    return Cloud(table, fit_normals(table), np.full((len(table), 3), _GREY, np.uint8), instance)
 
 
 def read_labels(path: Path, points: int) -> Int64[np.ndarray, " n"]:
@@ -124,7 +124,8 @@ def _instances(labels: np.ndarray, parts: Sequence[Part], source: Path) -> Int32
     return np.array([owner[value] for value in values.tolist()], np.int32)[where.reshape(-1)]
 
 
-def _normals(points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
+def fit_normals(points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
+    """Normals of a cloud that has none: of the plane through a point's neighbours, away from the middle."""
     if len(points) < 3:
         return np.tile([0.0, 1.0, 0.0], (len(points), 1))
     near = cKDTree(points).query(points, k=min(_NEIGHBOURS, len(points)))[1]

@@ -1,0 +1,12 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LlmOption = Annotated[str, typer.Option(help="'recorded', or the base URL of an OpenAI-compatible endpoint.")]
+LlmModelOption = Annotated[str, typer.Option(help="Name of the model at the endpoint.")]
+RepliesOption = Annotated[
+    Path | None, typer.Option(help="Folder of recorded replies.", show_default="the library's own")
+]
