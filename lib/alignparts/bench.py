@@ -241,6 +241,17 @@ def value(table: pd.DataFrame, method: str, stage: str, points: int, **where: in
     return float(kept.seconds.iloc[0]) if len(kept) else float("nan")
 
 
+def end_to_end(stages: pd.DataFrame) -> float:
+    """Time of the peer's whole path by that of ours: samples, planes and field, k-means, face labels.
+
+    Args:
+        stages: of `alignparts.timing.time_stages`; what both need is timed once.
+    """
+    seconds = stages.set_index("stage").seconds
+    ours = stages[(stages.method == OURS) & (stages.stage != "model")].seconds.sum()
+    return float(seconds[["sampling", "PartField", "k-means", "face labels"]].sum() / ours)
+
+
 def summary(table: pd.DataFrame, stages: pd.DataFrame, bounds: pd.Series, points: int) -> pd.DataFrame:
     """All in the columns of a table of times; ``ratio`` is to our forward pass at ``points`` points."""
     forward = value(table, OURS, "forward", points)

@@ -151,6 +151,8 @@ whole = bars.seconds[bars.stage.isin(["fusion", "decoder"])].sum()
 drawn = axis.barh(bars.stage, bars.seconds / whole, color=colors)
 axis.bar_label(drawn, [f" {ratio:.2g}" for ratio in bars.seconds / whole], fontsize=8)
 axis.invert_yaxis()
+bounds = pd.concat([bounds, pd.Series(against)])
+bounds["the peer end to end / ours end to end"] = bench.end_to_end(stages)
 title = f"{settings.stage_points} points; red: the peer's clustering"
 axis.set(xlabel="time / (fusion + decoder)", title=title)
 axis.spines[["top", "right"]].set_visible(False)
