@@ -1,8 +1,10 @@
 """The client in foul weather: what a real server on loopback does wrong, and how fast it may be asked."""
 
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -341,6 +343,15 @@ def test_a_killed_run_goes_on_where_it_was(server: Server, tmp_path: Path, promp
     assert len(again) == 40 - len(kept) and not kept & set(again)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A process that was started in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_keeps_what_is_answered(server: Server, tmp_path: Path, prompts: Path) -> None:
     import _thread
 
