@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
@@ -38,6 +38,7 @@ class Segments:
     category: str = ""
 
 
+@runtime_checkable
 class Method(Protocol):
     """A method under comparison.
 
