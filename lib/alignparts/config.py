@@ -4,15 +4,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from alignparts.baselines.find3d.params import Find3DParams
+from alignparts.baselines.partfield_mpnet.params import PartFieldMPNetParams
+from alignparts.block import Block
 from alignparts.errors import AlignPartsError
-
-
-class Block(BaseModel):
-    """A block of params.yaml: frozen, and closed to keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Base(Block):
@@ -110,6 +107,7 @@ class ModelParams(Block):
     decoder_heads: int = 6
     layers: int = Field(3, ge=1)
     fourier: int = Field(6, ge=1)
+    fusion: Literal["bico", "concat", "geometry", "points"] = "bico"
 
 
 class LossParams(Block):
@@ -140,6 +138,16 @@ class TrainParams(Block):
     model: ModelParams = ModelParams()
     loss: LossParams = LossParams()
 
+    def over(self, changes: dict[str, Any]) -> "TrainParams":
+        """The same block with some keys changed, those of ``model`` and ``loss`` one by one.
+
+        Raises:
+            ValidationError: an unknown key, or a value that is out of range.
+        """
+        own = self.model_dump(by_alias=True)
+        inner = {name: own[name] | changes.get(name, {}) for name in ("model", "loss")}
+        return TrainParams.model_validate(own | changes | inner)
+
 
 class EvaluateParams(Block):
     """Table 2: points a shape and the bootstrap."""
@@ -147,6 +155,63 @@ class EvaluateParams(Block):
     points: int = Field(2048, ge=1)
     bootstrap: int = Field(1000, ge=10)
     confidence: float = Field(0.95, gt=0, lt=1)
+
+
+class ComparisonParams(Block):
+    """What is trained to stand beside ALIGN-Parts in Table 2, and the seeds of training.
+
+    "alignparts" trains ALIGN-Parts itself again with those of the seeds that are not ``base.seed``.
+    """
+
+    methods: tuple[Literal["partfield_mpnet", "find3d", "alignparts"], ...] = ("partfield_mpnet", "find3d")
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+
+
+class BaselineParams(Block):
+    """Settings of the trained baselines."""
+
+    partfield_mpnet: PartFieldMPNetParams = PartFieldMPNetParams()
+    find3d: Find3DParams = Find3DParams()
+
+
+class VariantParams(Block):
+    """A row of Table 3 or a point of a curve: what differs from the block ``train``.
+
+    ``share`` is that of the training shapes; ``baseline`` is trained instead of ALIGN-Parts (Table 3's sixth
+    row). ``setting`` and ``value`` say which curve a point lies on, and where.
+    """
+
+    label: str
+    baseline: Literal["partfield_mpnet"] | None = None
+    setting: str = ""
+    value: float = 0
+    train: dict[str, Any] = {}
+    model: dict[str, Any] = {}
+    loss: dict[str, float] = {}
+    share: float = Field(1.0, gt=0, le=1)
+
+    def applied(self, params: TrainParams) -> TrainParams:
+        """The training that this variant asks for.
+
+        Raises:
+            ValidationError: an unknown key, or a value that is out of range.
+        """
+        return params.over(self.train | {"model": self.model, "loss": self.loss})
+
+
+class AblationParams(Block):
+    """Table 3 and the curves: every variant with every seed, on some categories and with fewer epochs."""
+
+    rows: tuple[str, ...] = ("full",)
+    curves: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    curve_seeds: tuple[int, ...] = (0,)
+    categories: tuple[str, ...] = ()
+    train: dict[str, Any] = {}
+
+    def base(self, params: TrainParams) -> TrainParams:
+        """The training that all variants start from."""
+        return params.over(self.train)
 
 
 class BenchParams(Block):
@@ -168,7 +233,26 @@ class Params(Block):
     features: FeatureParams = FeatureParams()
     train: TrainParams = TrainParams()
     evaluate: EvaluateParams = EvaluateParams()
+    comparison: ComparisonParams = ComparisonParams()
+    baselines: BaselineParams = BaselineParams()
+    ablation: AblationParams = AblationParams()
+    ablations: dict[str, VariantParams] = {"full": VariantParams(label="ALIGN-Parts")}
     bench: BenchParams = BenchParams()
+
+    @model_validator(mode="after")
+    def _variants_are_trainable(self) -> "Params":
+        base = self.ablation.base(self.train)
+        for name in (*self.ablation.rows, *self.ablation.curves):
+            if name not in self.ablations:
+                raise ValueError(f"ablation names '{name}', which ablations lacks")
+        for name, variant in self.ablations.items():
+            try:
+                variant.applied(base)
+            except ValidationError as error:
+                first = error.errors()[0]
+                key = ".".join(str(part) for part in first["loc"])
+                raise ValueError(f"ablations.{name}: {key}: {first['msg']}") from None
+        return self
 
 
 def parse_params(blocks: dict[str, Any], source: str = "params.yaml") -> Params:
@@ -226,6 +310,21 @@ SMOKE: dict[str, Any] = {
     },
     "train": {"points": 256, "epochs": 1},
     "evaluate": {"points": 512, "bootstrap": 50},
+    "baselines": {
+        "partfield_mpnet": {"points": 128, "draws": 1, "epochs": 2},
+        "find3d": {"points": 128, "kept": 256, "epochs": 1},
+    },
+    "ablation": {
+        "rows": ["no_cov_ov", "full"],
+        "curves": ["shapes_50"],
+        "categories": ["chair", "mug"],
+        "train": {"model": {"layers": 1}},
+    },
+    "ablations": {
+        "no_cov_ov": {"label": "No L_cov, L_ov", "loss": {"cov": 0, "overlap": 0}},
+        "full": {"label": "ALIGN-Parts"},
+        "shapes_50": {"label": "half of the shapes", "setting": "shapes", "value": 0.5, "share": 0.5},
+    },
     "bench": {"points": [256, 512], "batches": [2], "parts": [3], "stage_points": 256, "repetitions": 1},
 }
 """What a notebook runs with on its own: everything, in seconds."""

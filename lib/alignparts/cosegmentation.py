@@ -29,8 +29,8 @@ from alignparts.inference import (
     find_category,
     forward,
 )
+from alignparts.labelled import Labelled, ids_of_splits, load_labelled
 from alignparts.metrics import interval
-from alignparts.table4 import Labelled, ids_of_splits, load_labelled
 from alignparts.vocabulary import Vocabulary
 
 SPACES = {"geometry": "PartField", "fused": "BiCo"}
@@ -244,7 +244,7 @@ def evaluate_transfer(
             if shape_id not in prepared:
                 shape = load_labelled(store, shape_id, points, seed)
                 prepared[shape_id] = (
-                    None if shape is None else _prepare(shape, model, encode, vocabulary, seed)
+                    None if shape is None else prepare(shape, model, encode, vocabulary, seed)
                 )
         source, target = prepared[pair[0]], prepared[pair[1]]
         if source is not None and target is not None:
@@ -272,9 +272,10 @@ def transfer_table(
     return tables.long_table(rows)
 
 
-def _prepare(
-    shape: Labelled, model: torch.nn.Module, encode: Encode, vocabulary: Vocabulary, seed: int
+def prepare(
+    shape: Labelled, model: torch.nn.Module, encode: Encode, vocabulary: Vocabulary, seed: int = 0
 ) -> Prepared:
+    """What a shape brings into its pairs: features, its own clusters, the feed-forward model's segments."""
     partlets = forward(model, shape.arrays, next(model.parameters()).device)
     spaces = {"geometry": shape.arrays["geometry"], "fused": partlets.fused}
     parts = len(shape.present)
@@ -288,7 +289,8 @@ def _prepare(
     return Prepared(shape, spaces, clusters, ours)
 
 
-def _scores(source: Prepared, target: Prepared) -> list[Score]:
+def carried(source: Prepared, target: Prepared) -> dict[str, Segments]:
+    """The target's points, labelled in every way."""
     found: dict[str, Segments] = {}
     for space, label in SPACES.items():
         features = target.spaces[space]
@@ -298,14 +300,17 @@ def _scores(source: Prepared, target: Prepared) -> list[Score]:
             found[f"{label}, independent clustering{ending}"] = independent(
                 centres, features, target.clusters[space]
             )
-    found |= target.ours
+    return {**found, **target.ours}
+
+
+def _scores(source: Prepared, target: Prepared) -> list[Score]:
     theirs, ours = source.shape, target.shape
     test_set = SAME if set(theirs.present) == set(ours.present) else OTHER
     pair = f"{theirs.shape_id} > {ours.shape_id}"
     return [
         Score(pair, test_set, ours.category, method,
               transfer_accuracy(segments, ours.truth, ours.names, theirs.present))
-        for method, segments in found.items()
+        for method, segments in carried(source, target).items()
     ]  # fmt: skip
 
 

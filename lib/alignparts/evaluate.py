@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from alignparts import tables
 from alignparts.baselines.clustering import cluster_points
+from alignparts.comparison import COLUMNS
 from alignparts.confidence import Statistics
 from alignparts.corpus.sampling import seed_of
 from alignparts.errors import AlignPartsError
@@ -34,7 +35,15 @@ DESCRIBED = "ALIGN-Parts, descriptions given"
 CLUSTERING = "PartField"
 SETS = ("compat", "find3d", "partnet")
 """The paper's test sets, in its order."""
-LABELS = {"miou": "mIoU", "la_miou": "LA-mIoU", "rla_miou": "rLA-mIoU", "label_iou": "label IoU"}
+LABELS = {
+    "miou": "mIoU",
+    "la_miou": "LA-mIoU",
+    "rla_miou": "rLA-mIoU",
+    "label_iou": "label IoU",
+    "category": "category accuracy",
+    "miou_best_over_k": "mIoU, best over k",
+}
+"""What tables call the metrics."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,7 @@ def evaluate_corpus(
     points: int = 2048,
     seed: int = 0,
     splits: Sequence[str] = ("test", "heldout"),
+    ids: Sequence[str] | None = None,
 ) -> Evaluation:
     """Run every method on the test shapes of a feature store.
 
@@ -139,6 +149,7 @@ def evaluate_corpus(
         points: points a shape.
         seed: of the subset and of k-means.
         splits: which shapes.
+        ids: of these, those to take; all by default.
 
     Raises:
         AlignPartsError: no shape of these splits.
@@ -146,7 +157,8 @@ def evaluate_corpus(
     result = Evaluation()
     similarity = similarity_of(encode)
     device = next(model.parameters()).device
-    wanted = sorted(shape_id for shape_id in store.ids() if store.meta(shape_id)["split"] in splits)
+    among = store.ids() if ids is None else ids
+    wanted = sorted(shape_id for shape_id in among if store.meta(shape_id)["split"] in splits)
     for shape_id in tqdm(wanted, desc="evaluate", mininterval=2.0, leave=False):
         arrays, meta = store.load(shape_id)
         chosen = subset(arrays, points, shape_id, seed)
@@ -194,6 +206,21 @@ def evaluate_corpus(
     return result
 
 
+def frame(scores: Iterable[Score], seed: int = 0) -> pd.DataFrame:
+    """Scores as :mod:`alignparts.comparison` wants them, with the seed of the training."""
+    rows = [
+        {"method": one.method, "seed": seed, "shape_id": one.shape_id, "test_set": one.test_set,
+         "category": one.category, "metric": metric, "value": value}
+        for one in scores for metric, value in one.values.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with metrics by the names that people know."""
+    return table.assign(metric=[LABELS.get(one, one) for one in table.metric])
+
+
 def table2(
     evaluation: Evaluation, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
 ) -> pd.DataFrame:
@@ -206,7 +233,7 @@ def table2(
     present = [name for name in SETS if any(score.test_set == name for score in evaluation.scores)]
     extra = sorted({score.test_set for score in evaluation.scores} - {*SETS, "heldout"})
     for method in evaluation.methods:
-        for metric, label in (*LABELS.items(), ("category", "category accuracy")):
+        for metric, label in LABELS.items():
             groups: dict[str, list[np.ndarray]] = {
                 name: [evaluation.values(method, metric, [name])] for name in [*present, *extra]
             }

@@ -38,9 +38,9 @@ class FolderReport:
         return self.shapes[self.shapes.error != ""]
 
 
+MEASURED = ("miou", "la_miou", "rla_miou", "label_iou")
 COLUMNS = [
-    "shape_id", "dataset", "category", "parts", "predicted", "miou", "la_miou", "rla_miou", "label_iou",
-    "clustering_miou", "error",
+    "shape_id", "dataset", "category", "parts", "predicted", *MEASURED, "clustering_miou", "error",
 ]  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def _table(good: pd.DataFrame, resamples: int, confidence: float, seed: int) -> 
         groups |= {str(name): good[good.dataset == name] for name in datasets}
     rows = []
     for test_set, group in groups.items():
-        columns = [(OURS, metric, label) for metric, label in LABELS.items()]
+        columns = [(OURS, metric, LABELS[metric]) for metric in MEASURED]
         for method, metric, label in [*columns, (CLUSTERING, "clustering_miou", "mIoU")]:
             values = group[metric].to_numpy(np.float64)
             found = interval(values, resamples=resamples, confidence=confidence, seed=seed)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from alignparts.errors import AlignPartsError
 from alignparts.fusion import BiCoFusion
+from alignparts.fusion_variants import FUSIONS, PointwiseFusion, raw_geometry
 from alignparts.partlets import GlobalHead, PartletDecoder
 
 __all__ = ["AlignParts", "AlignPartsConfig", "AlignPartsOutput", "BiCoFusion", "GlobalHead", "PartletDecoder"]
@@ -36,9 +37,11 @@ class AlignPartsConfig:
         decoder_heads: attention heads of the decoder; `d_t` is a multiple.
         layers: layers of the decoder.
         fourier: frequencies of the positional bias.
+        fusion: "bico", or one of Table 3's: "concat" (features side by side), "geometry" (no appearance) or
+            "points" (raw coordinates alone).
 
     Raises:
-        AlignPartsError: a size below 1, or a width that its heads do not divide.
+        AlignPartsError: a size below 1, a width that its heads do not divide, an unknown fusion.
     """
 
     d_g: int = 448
@@ -52,11 +55,14 @@ class AlignPartsConfig:
     decoder_heads: int = 8
     layers: int = 3
     fourier: int = 6
+    fusion: str = "bico"
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if (value := getattr(self, field.name)) < 1:
+            if isinstance(value := getattr(self, field.name), int) and value < 1:
                 raise AlignPartsError(f"model: {field.name}: expected at least 1, got {value}")
+        if self.fusion not in FUSIONS:
+            raise AlignPartsError(f"model: fusion '{self.fusion}': expected one of {', '.join(FUSIONS)}")
         for width, heads in (("d_m", "heads"), ("d_t", "decoder_heads")):
             if getattr(self, width) % getattr(self, heads):
                 raise AlignPartsError(
@@ -103,7 +109,11 @@ class AlignParts(
     def __init__(self, config: AlignPartsConfig) -> None:
         super().__init__()
         self.config = c = config
-        self.fusion = BiCoFusion(c.d_g, c.d_a, c.d_m, c.d_f, c.heads, c.k, c.fourier)
+        self.fusion: Any = (
+            BiCoFusion(c.d_g, c.d_a, c.d_m, c.d_f, c.heads, c.k, c.fourier)
+            if c.fusion == "bico"
+            else PointwiseFusion(c.d_g, c.d_a, c.d_f)
+        )
         self.decoder = PartletDecoder(c.d_f, c.d_t, c.K, c.layers, c.decoder_heads)
         self.global_head = GlobalHead(c.d_g, c.d_a, c.d_t)
         for name, width in (("geometry", c.d_g), ("appearance", c.d_a)):
@@ -152,6 +162,10 @@ class AlignParts(
                 )
         geometry = (geometry - self.get_buffer("geometry_mean")) / self.get_buffer("geometry_std")
         appearance = (appearance - self.get_buffer("appearance_mean")) / self.get_buffer("appearance_std")
+        if self.config.fusion == "points":
+            geometry = raw_geometry(points, self.config.d_g, self.config.fourier)
+        if self.config.fusion in ("points", "geometry"):
+            appearance = torch.zeros_like(appearance)
         fused = self.fusion(points, geometry, appearance, padding_mask, neighbors)
         mask_logits, partness, partlets = self.decoder(fused, padding_mask)
         return AlignPartsOutput(

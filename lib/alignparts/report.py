@@ -1,23 +1,11 @@
-"""README and site from the tables: text between markers, and one static page."""
+"""The README's tables: text between markers, filled from the tables. The site is :mod:`alignparts.site`."""
 
-import base64
-import html
 from pathlib import Path
 
 import pandas as pd
 
 from alignparts.errors import AlignPartsError
 from alignparts.run import write_text
-
-STYLE = """
-:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0 }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid #8884; text-align: left }
-td.number { text-align: right; font-variant-numeric: tabular-nums }
-img { max-width: 100%; height: auto }
-figcaption { color: #888; font-size: .9rem }
-"""
 
 
 def fill(path: Path, name: str, text: str) -> bool:
@@ -37,32 +25,6 @@ def fill(path: Path, name: str, text: str) -> bool:
         return False
     write_text(path, filled)
     return True
-
-
-def table_html(table: pd.DataFrame) -> str:
-    """A table for the page; everything escaped."""
-    return table.to_html(index=False, border=0, escape=True, na_rep="–")
-
-
-def figure_html(picture: Path, caption: str) -> str:
-    """A picture inside the page itself, so that the page can be moved."""
-    data = base64.b64encode(picture.read_bytes()).decode()
-    text = html.escape(caption)
-    return (
-        f'<figure><img alt="{text}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{text}</figcaption></figure>"
-    )
-
-
-def page(title: str, sections: list[tuple[str, str]]) -> str:
-    """One static HTML page of (heading, body) sections; opens from disk."""
-    body = "\n".join(f"<h2>{html.escape(heading)}</h2>\n{content}" for heading, content in sections)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n"
-        f"<body><h1>{html.escape(title)}</h1>\n{body}\n</body></html>\n"
-    )
 
 
 def main_table(table: pd.DataFrame) -> str:

@@ -21,8 +21,9 @@ from alignparts.inference import (
     forward,
     retrieval,
 )
+from alignparts.labelled import Labelled, labelled_shapes
 from alignparts.metrics import interval
-from alignparts.table4 import Labelled, labelled_shapes, most_salient
+from alignparts.table4 import most_salient
 from alignparts.vocabulary import Vocabulary, words
 
 CONSTRAINED = "ALIGN-Parts, constrained"
@@ -140,7 +141,7 @@ def evaluate_retrieval(
         partlets = forward(model, shape.arrays, device)
         truth = masks_of(Segments(shape.truth, shape.names), shape.present)
         counted = None if background else shape.truth >= 0
-        answers = _answerers(shape, partlets, encode, methods)
+        answers = answerers(shape, partlets, encode, methods)
         values: dict[str, dict[str, float]] = {label: {} for label in answers}
         for query in queries:
             texts = [query_text(query, vocabulary, shape.category, name) for name in shape.present]
@@ -181,10 +182,10 @@ def retrieval_table(
     return tables.long_table(rows)
 
 
-def _answerers(
+def answerers(
     shape: Labelled, partlets: Partlets, encode: Encode, methods: Sequence[Method]
 ) -> dict[str, Callable[[Sequence[str]], Masks]]:
-    """Every method as a function of all query texts of a shape."""
+    """Every method as a function of all query texts of a shape, to the points that answer each of them."""
 
     def together(texts: Sequence[str]) -> Masks:
         # A partlet takes a candidate, so that two parts of one text must stay two candidates.

@@ -7,14 +7,17 @@ A notebook's own defaults are the smoke size and write under build/smoke; the pi
 import ctypes
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alignparts import paths
+from alignparts import ledger, paths
 from alignparts.atomic import write_atomically
 from alignparts.config import SMOKE, Params, parse_params
+
+if TYPE_CHECKING:
+    from alignparts.gallery import Row
 
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -48,6 +51,16 @@ class Run:
         target.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(target, dpi=110, bbox_inches="tight", metadata={"Software": None})
         return target
+
+    def gallery(self, name: str, title: str, rows: Sequence["Row"]) -> Any:
+        """Draw rows of shapes: ``reports/figures/<name>.png``, and in 3D ``reports/3d/<name>.html``."""
+        from alignparts.gallery import panel_grid
+        from alignparts.scene3d import write_scene
+
+        figure = panel_grid(rows)
+        self.figure(figure, name)
+        write_scene(self.reports / "3d" / f"{name}.html", title, rows)
+        return figure
 
 
 def start(stage: str, params: Mapping[str, Any] | None = None, smoke: bool = True) -> Run:
@@ -125,14 +138,15 @@ def execute(name: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     raw = target.with_suffix(".running.ipynb")
     write_text(raw, json.dumps(read_twin(paths.NOTEBOOKS / "py" / f"{name}.py")))
-    papermill.execute_notebook(
-        str(raw),
-        str(raw),
-        parameters={"smoke": False, "params": blocks},
-        cwd=str(paths.ROOT),
-        progress_bar=False,
-        log_output=True,
-    )
+    with ledger.record(name):
+        papermill.execute_notebook(
+            str(raw),
+            str(raw),
+            parameters={"smoke": False, "params": blocks},
+            cwd=str(paths.ROOT),
+            progress_bar=False,
+            log_output=True,
+        )
     notebook = json.loads(raw.read_text())
     write_text(target, json.dumps(normalised(notebook), indent=1, sort_keys=True) + "\n")
     raw.unlink()

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ def train(
     seed: int = 0,
     threads: int = 2,
     device: str | torch.device | None = None,
+    ids: Mapping[str, Sequence[str]] | None = None,
+    statistics: bool = True,
     on_epoch: Callable[[int, Row], None] | None = None,
 ) -> Trained:
     """Train on the split "train" of a store, watch the split "validation", and write a model folder.
@@ -85,6 +87,8 @@ def train(
         seed: of weights, order and subsets.
         threads: CPU threads; part of the result's identity.
         device: where to train; the accelerator if there is one.
+        ids: shapes of "train" and "validation"; those of the store's splits by default.
+        statistics: also write what the Mahalanobis confidence needs; it takes a look at every training shape.
         on_epoch: called with every finished epoch and its row, after its checkpoint.
 
     Raises:
@@ -93,13 +97,14 @@ def train(
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    run = _Run(store, vocabulary, encode, params, out, seed, Processes(device))
+    shapes = ids or {name: ids_of_split(store, name) for name in ("train", "validation")}
+    run = _Run(store, vocabulary, encode, params, out, seed, Processes(device), shapes)
     run.restore()
     for epoch in range(run.finished, params.epochs):
         row = run.epoch(epoch)
         if on_epoch is not None:
             on_epoch(epoch, row)
-    return run.finish()
+    return run.finish(statistics)
 
 
 def train_stage() -> Trained | None:
@@ -132,10 +137,11 @@ class _Run:
         out: Path,
         seed: int,
         processes: Processes,
+        shapes: Mapping[str, Sequence[str]],
     ) -> None:
         self.params, self.out, self.seed, self.processes = params, out, seed, processes
         self.device = processes.device
-        ids = {name: ids_of_split(store, name) for name in ("train", "validation")}
+        ids = {name: list(shapes.get(name, ())) for name in ("train", "validation")}
         if not ids["train"]:
             raise AlignPartsError("training: no shape of the split 'train' in the feature store")
         table = TextTable(vocabulary, encode)
@@ -255,14 +261,14 @@ class _Run:
         save_state(self.state, self.identity, progress, self.model, self.optimizer)
         self._log(row)
 
-    def finish(self) -> Trained:
-        """The last weights, the curves, the best weights' statistics."""
+    def finish(self, statistics: bool) -> Trained:
+        """The last weights, the curves, the best weights, and their statistics if wanted."""
         if self.processes.first:
             self.live.end()
             _save_model(self.model, self.out / "last")
         self.processes.wait()
         model = AlignParts.from_pretrained(self.out).to(self.device).eval()
-        if self.processes.first:
+        if statistics and self.processes.first:
             labels, tensors = class_statistics(model, self.measured, self.params.batch_size, self.device)
             save_statistics(self.out, labels, tensors)
         self.processes.wait()

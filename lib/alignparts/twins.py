@@ -19,6 +19,8 @@ ORDER = (
     "03_features",
     "04_train",
     "05_evaluate",
+    "06_ablations",
+    "07_inference_modes",
     "00_tour",
     "11_report",
     "12_speed",

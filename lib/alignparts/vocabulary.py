@@ -200,6 +200,11 @@ class Vocabulary(_Frozen):
             ]
         return rows
 
+    def only(self, categories: Iterable[str]) -> "Vocabulary":
+        """The same vocabulary for some categories, any of their names; all of them where none is given."""
+        kept = {self.resolve_category(category) for category in categories}
+        return Vocabulary(entries={n: one for n, one in self.entries.items() if not kept or n in kept})
+
     def save(self, path: Path) -> None:
         """Write the vocabulary as JSON, atomically."""
         write_text(path, self.model_dump_json(indent=1) + "\n")

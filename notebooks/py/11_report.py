@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Ours beside the paper's
 #
-# The last chapter puts the table that this run made beside the one the paper printed, and says
+# The last chapter puts the tables that this run made beside those the paper printed, and says
 # why they differ. **Nothing here is measured on the paper's data**: every number of ours is on the
 # *embedded corpus*, procedural shapes in the data sets' own formats, with small encoders trained
 # in the pipeline. Equal columns would be a coincidence; what can be compared is the order of the
@@ -15,7 +15,8 @@ params = None         # every block of params.yaml, given by the pipeline
 import pandas as pd
 
 from alignparts import paths, report
-from alignparts.run import start, write_text
+from alignparts.run import start
+from alignparts.site import build, content, grids
 
 run = start("report", params=params, smoke=smoke)
 
@@ -27,17 +28,25 @@ run = start("report", params=params, smoke=smoke)
 
 # %%
 ours = pd.read_csv(run.reports / "tables" / "table2.csv")
-paper = pd.read_csv(paths.RESOURCES / "paper_table2.csv")
-beside = ours.merge(paper, on=["method", "test_set", "metric"], how="outer", suffixes=("", "_paper"))
-print("rows of ours:", len(ours), "| rows of the paper:", len(paper))
+assert ours.value.between(0, 1).all()
+beside = grids.beside(ours, content.resource("paper_table2"), "table2")
+beside[beside.metric.isin(["mIoU", "LA-mIoU"])] if not smoke else print("columns:", *beside.columns)
+
+# %% [markdown]
+# ## The order of the findings
+#
+# Whether the paper's order of methods is ours, too: a bootstrap interval of each difference, and what the
+# paper's own numbers say. Printed whatever the verdict.
 
 # %%
-columns = ["method", "test_set", "metric", "value", "low", "high", "n", "value_paper"]
-table = beside[beside.metric.isin(["mIoU", "LA-mIoU", "rLA-mIoU"])][columns].rename(
-    columns={"value": "embedded corpus", "value_paper": "paper"}
-)
-assert ours.value.between(0, 1).all()
-table if not smoke else print("methods:", sorted(ours.method.unique()))
+verdicts = []
+for name in ("table2", "table3", "table4"):
+    path = run.reports / "tables" / f"{name}_claims.csv"
+    if path.is_file():
+        for one in grids.sentences(pd.read_csv(path), content.resource(f"paper_{name}")):
+            verdicts.append(one.verdict)
+            if not smoke:
+                print(f"{one.claim}: {one.verdict}, {one.numbers}. The paper: {one.paper or 'no number'}.")
 
 # %% [markdown]
 # ## Where this build departs from the text
@@ -45,34 +54,32 @@ table if not smoke else print("methods:", sorted(ours.method.unique()))
 # The paper's text disagrees with itself in places, and some of what it uses cannot be shipped.
 
 # %%
-deviations = pd.read_csv(paths.RESOURCES / "deviations.csv")
+deviations = content.resource("deviations")
 deviations
 
 # %% [markdown]
-# ## The page and the README
+# ## The site and the README
 #
-# Both are filled from the same tables; neither holds a number typed by hand.
+# Both are filled from the same tables; neither holds a number typed by hand. The site has a page a table, the
+# figures, deviations and checklists; its first page is `reports/site/index.html`. Seconds, which differ from
+# run to run, stand on one page outside it, the compute ledger `reports/timings/ledger.html`.
 
 # %%
-figures = {
-    "evaluate_shapes": "Best, median and worst test shapes: ground truth beside prediction.",
-    "contact_sheet": "One shape of every category of the embedded corpus.",
-}
-sections = [
-    ("Table 2, embedded corpus beside the paper", report.table_html(table.round(3))),
-    *(
-        (caption.split(":")[0], report.figure_html(run.reports / "figures" / f"{name}.png", caption))
-        for name, caption in figures.items()
-        if (run.reports / "figures" / f"{name}.png").is_file()
-    ),
-    ("Deviations", report.table_html(deviations)),
-]
-timings = sorted((run.reports / "timings").glob("*.csv"))
-sections += [(f"Timings: {path.stem}", report.table_html(pd.read_csv(path))) for path in timings]
-write_text(run.reports / "site" / "index.html", report.page("ALIGN-Parts: the report", sections))
-print("sections of the page:", [heading for heading, _ in sections[:1]])
+built = build.build(run.reports)
+print("first page:", built.index.relative_to(run.reports))
+if not smoke:
+    print("pages:", *built.pages, sep="\n  ")
+    print("nothing to show:", *built.left_out, sep="\n  ")
 
 # %%
 if not smoke:
     report.fill(paths.ROOT / "README.md", "table2", report.main_table(ours))
-run.metrics({"rows": len(ours), "deviations": len(deviations)})
+run.metrics(
+    {
+        "rows": len(ours),
+        "deviations": len(deviations),
+        "pages": len(built.pages),
+        "claims": len(verdicts),
+        "claims_hold": verdicts.count("holds"),
+    }
+)

@@ -2,8 +2,7 @@
 
 from pydantic import Field
 
-from alignparts.config import Block
-from alignparts.losses import TAU
+from alignparts.block import Block
 
 
 class PartFieldMPNetSizes(Block):
@@ -30,6 +29,6 @@ class PartFieldMPNetParams(Block):
     lr_min: float = Field(5e-6, ge=0)
     weight_decay: float = Field(1e-5, ge=0)
     dropout: float = Field(0.1, ge=0, lt=1)
-    tau: float = Field(TAU, gt=0)
+    tau: float = Field(0.07, gt=0)
     name_prompt_rate: float = Field(0.5, ge=0, le=1)
     model: PartFieldMPNetSizes = PartFieldMPNetSizes()

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,6 +60,7 @@ def train(
     seed: int = 0,
     threads: int = 1,
     device: str | torch.device = "cpu",
+    ids: Mapping[str, Sequence[str]] | None = None,
     on_epoch: Callable[[int, Row], None] | None = None,
 ) -> PartFieldMPNetTrained:
     """Train on the split "train" of a store, watch the split "validation", and write a model folder.
@@ -79,6 +80,7 @@ def train(
         seed: of weights, order, subsets, prompts and dropout.
         threads: CPU threads; part of the result's identity.
         device: where to train.
+        ids: shapes of "train" and "validation"; those of the store's splits by default.
         on_epoch: called with every finished epoch and its row, after its checkpoint.
 
     Raises:
@@ -87,7 +89,8 @@ def train(
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    run = _Run(store, vocabulary, encode, params, out, seed, torch.device(device))
+    shapes = ids or {name: ids_of_split(store, name) for name in ("train", "validation")}
+    run = _Run(store, vocabulary, encode, params, out, seed, torch.device(device), shapes)
     run.restore()
     bar = tqdm(total=params.epochs, initial=len(run.history), desc="PartField+MPNet", unit="epoch")
     with bar:
@@ -110,9 +113,10 @@ class _Run:
         out: Path,
         seed: int,
         device: torch.device,
+        shapes: Mapping[str, Sequence[str]],
     ) -> None:
         self.params, self.out, self.seed, self.device = params, out, seed, device
-        ids = {name: ids_of_split(store, name) for name in ("train", "validation")}
+        ids = {name: list(shapes.get(name, ())) for name in ("train", "validation")}
         if not ids["train"]:
             raise AlignPartsError("training: no shape of the split 'train' in the feature store")
         table = TextTable(vocabulary, encode)

@@ -1,0 +1,137 @@
+# %% [markdown]
+# # What else the model can be asked
+#
+# Three questions to one trained model, without training it again (§11, §12.3, §12.4): what is it worth to
+# know the *number* of parts (Table 4); which points answer a *query* in words (Fig. 9); how well do part
+# labels travel from one shape to another of its category (Fig. 8). Everything is measured on the
+# **embedded corpus**: no number here is one of the paper's.
+
+# %% tags=["parameters"]
+smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
+params = None         # every block of params.yaml, given by the pipeline
+
+# %%
+from alignparts import cosegmentation, evaluate, retrieval_eval, table4, tables
+from alignparts.baselines import fit
+from alignparts.corpus.index import Corpus
+from alignparts.features.store import FeatureStore
+from alignparts.gallery_choice import choose_rows
+from alignparts.gallery_rows import query_rows, transfer_row
+from alignparts.inference import forward
+from alignparts.labelled import load_labelled
+from alignparts.model import AlignParts
+from alignparts.run import start
+from alignparts.text import TextEncoder
+from alignparts.vocabulary import Vocabulary, words
+
+run = start("modes", params=params, smoke=smoke)
+seed = run.params.base.seed
+look = {"points": run.params.evaluate.points, "seed": seed}
+bootstrap = {
+    "resamples": run.params.evaluate.bootstrap, "confidence": run.params.evaluate.confidence, "seed": seed,
+}
+store = FeatureStore(run.data / "features")
+vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
+encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
+model = AlignParts.from_pretrained(str(run.models / "alignparts")).eval()
+corpus = Corpus(run.data / "corpus")
+
+# %% [markdown]
+# ## Table 4: knowing the number of parts
+#
+# *Clustering + part number* cuts the fused features by k-means, without names; *+ part number* keeps as many
+# of the most salient masks as there are parts, and lets them share out all points; *No part number* is the
+# model as it is. Names come from the closed vocabulary of the category found.
+
+# %%
+modes = table4.evaluate_part_number(store, model, encode, vocabulary, **look)
+numbers = table4.table4(modes, **bootstrap)
+tables.write_table(run.reports / "tables", "table4", numbers, tables.by_set(numbers))
+tables.by_set(numbers) if not smoke else print("methods:", ", ".join(numbers.method.unique()))
+
+# %% [markdown]
+# ## Retrieval: a query in words
+#
+# Find3D's figure: the IoU of what a query returns with its part, mean over the parts of a shape. The queries
+# are the part's name, "*part* of a *object*", and the description. *constrained* is §12.3's setting: the
+# names are those of the parts present, and so is their number; *by query* answers each query alone (mode 3).
+
+# %%
+others = [
+    fit.load(name, fit.folder_of(run.models, name, run.params.comparison.seeds[0]), vocabulary, encode, seed)
+    for name in run.params.comparison.methods if name != fit.OURS
+]
+asked = retrieval_eval.evaluate_retrieval(store, model, encode, vocabulary, others, **look)
+retrieved = retrieval_eval.retrieval_table(asked, **bootstrap)
+tables.write_table(run.reports / "tables", "retrieval", retrieved, tables.by_set(retrieved))
+tables.by_set(retrieved) if not smoke else print("methods:", ", ".join(retrieved.method.unique()))
+
+# %% [markdown]
+# **Fig. 9**: two shapes at the 0.9 and 0.5 quantile of our score, of different categories; of each the
+# queries for its three largest parts.
+
+# %%
+rows = []
+chosen = choose_rows(
+    evaluate.frame(asked.scores), method=retrieval_eval.CONSTRAINED, metric=retrieval_eval.NAME,
+    quantiles=(0.9, 0.5), seed=seed,
+)  # fmt: skip
+for shape_id in chosen:
+    shape = load_labelled(store, shape_id, **look)
+    ask = retrieval_eval.answerers(shape, forward(model, shape.arrays), encode, others)
+    queries = [words(name) for name in shape.present]
+    answers = {label: answer(queries) for label, answer in reversed(ask.items())}
+    rows += query_rows(words(shape.category), shape, answers, corpus.load(shape_id).surface, most=3)
+run.gallery("retrieval", "Figure 9: parts found by a query", rows)
+
+# %% [markdown]
+# ## Co-segmentation: labels carried to another shape
+#
+# Clustering needs a source: *dependent* clusters start from the source's centres, *independent* ones are
+# found on the target and matched with them afterwards, in PartField's field or in the fused features (BiCo).
+# The feed-forward model looks at no source. **Transfer accuracy**: the share of the target's points that get
+# the right name, among those whose name the source has; *all labelled* counts the others as wrong. One row is
+# a way to carry labels, *n* counts pairs.
+
+# %%
+pairs = cosegmentation.evaluate_transfer(store, model, encode, vocabulary, **look)
+carried = cosegmentation.transfer_table(pairs, **bootstrap)
+tables.write_table(run.reports / "tables", "cosegmentation", carried, tables.by_set(carried))
+tables.by_set(carried) if not smoke else print("methods:", ", ".join(carried.method.unique()))
+
+# %% [markdown]
+# **Fig. 8**: the pairs nearest to the 0.9, 0.5 and 0.1 quantile of the feed-forward model's accuracy, of
+# different categories.
+
+# %%
+ways = {
+    "PartField, dependent": "PartField, dependent clustering",
+    "BiCo, dependent": "BiCo, dependent clustering",
+    "BiCo, independent": "BiCo, independent clustering",
+    "feed-forward": evaluate.GIVEN,
+}
+rows = []
+for pair in choose_rows(evaluate.frame(pairs.scores), method=evaluate.GIVEN, metric="transfer", seed=seed):
+    source, target = (load_labelled(store, one, **look) for one in pair.split(" > "))
+    both = [cosegmentation.prepare(one, model, encode, vocabulary, seed) for one in (source, target)]
+    labelled = cosegmentation.carried(*both)
+    surfaces = [corpus.load(one.shape_id).surface for one in (source, target)]
+    columns = {short: labelled[long] for short, long in ways.items()}
+    rows.append(transfer_row(words(source.category), source, target, columns, *surfaces))
+run.gallery("cosegmentation", "Figure 8: labels carried from a source to a target", rows)
+
+# %%
+def value(table, method, metric):
+    found = table[(table.method == method) & (table.test_set == "average") & (table.metric == metric)]
+    return float(found.value.iloc[0]) if len(found) else None
+
+
+run.metrics(
+    {
+        "miou_clustering": value(numbers, table4.CLUSTERS, "mIoU"),
+        "miou_part_number": value(numbers, table4.NUMBER, "mIoU"),
+        "miou_no_part_number": value(numbers, table4.NONE, "mIoU"),
+        "pairs": int(carried.n.max()),
+        "queries": int(retrieved.n.max()),
+    }
+)
