@@ -12,18 +12,16 @@ from scipy.spatial.distance import cdist
 from alignparts import table2
 from alignparts.baselines.method import Segments
 from alignparts.comparison import AVERAGE, COLUMNS, score_table
-from alignparts.curves import (
+from alignparts.curve_figures import (
     METHOD_COLORS,
     OTHER_COLORS,
-    at_points,
     draw_confusion,
     draw_leaderboard,
     draw_setting,
     draw_sizes,
     method_styles,
-    points_scores,
-    setting_table,
 )
+from alignparts.curves import at_points, points_scores, setting_table
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import CLUSTERING, OURS
 from alignparts.features.store import FeatureStore

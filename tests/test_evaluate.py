@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 from named_parts import Halves, Text, vocabulary
 
+from alignparts.baselines.ours import Ours
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import (
     CLUSTERING,
     GIVEN,
     OURS,
-    best_median_worst,
     category_table,
     evaluate_corpus,
     gain_over_clustering,
     subset,
     table2,
 )
+from alignparts.evaluate_methods import Entrant, evaluate_methods, partfield_scores
 from alignparts.features.store import FeatureStore
 
 
@@ -47,7 +48,14 @@ def store(tmp_path):
 
 @pytest.fixture
 def evaluation(store):
-    return evaluate_corpus(store, Halves(), Text().encode, vocabulary(), points=200)
+    return evaluated(store)
+
+
+def evaluated(store):
+    """Ours and PartField clustering."""
+    found = evaluate_corpus(store, Halves(), Text().encode, vocabulary(), points=200)
+    found.scores += partfield_scores(store, ["k-means"], counts=[2], points=200)
+    return found
 
 
 def value(table, method, test_set, metric):
@@ -69,16 +77,12 @@ def test_table_holds_every_set_and_method(evaluation):
     assert value(table, OURS, "average", "mIoU").value == pytest.approx(np.mean(three), abs=1e-3)
     assert not len(table[(table.method == CLUSTERING) & (table.metric == "LA-mIoU")])
     assert table.value.between(0, 1).all()
+    assert set(evaluation.predictions) == {f"shape{number}" for number in range(5)}
     assert list(table.columns) == ["method", "test_set", "metric", "value", "low", "high", "n", "seeds"]
 
 
 def test_repeats_byte_for_byte(store):
-    first, second = (
-        table2(
-            evaluate_corpus(store, Halves(), Text().encode, vocabulary(), points=200), resamples=30
-        ).to_csv()
-        for _ in range(2)
-    )
+    first, second = (table2(evaluated(store), resamples=30).to_csv() for _ in range(2))
     assert first == second
 
 
@@ -90,12 +94,16 @@ def test_gain_and_categories(evaluation):
     assert value(table, OURS, "mug", "mIoU").n == 5
 
 
-def test_best_median_worst(evaluation):
-    chosen = best_median_worst(evaluation)
-    scores = [one.miou for one in chosen]
-    assert scores == sorted(scores, reverse=True)
-    assert chosen[0].shape_id == "shape0"
-    assert all(one.test_set != "heldout" for one in chosen)
+def test_as_a_method_it_scores_alike(store, evaluation):
+    method = Ours(Halves(), Text().encode, vocabulary())
+    found = evaluate_methods(store, [Entrant(method)], Text().encode, points=200)
+    expected = {one.shape_id: one.values for one in evaluation.scores if one.method == OURS}
+    for one in found.scores:
+        assert one.values == {name: expected[one.shape_id][name] for name in one.values}
+        segments = found.segments[OURS][one.shape_id]
+        assert np.array_equal(segments.point_part, evaluation.predictions[one.shape_id].point_part)
+        assert segments.features is not None and len(segments.features) == len(segments.names)
+    assert len(found.scores) == len(expected) == 5
 
 
 def test_subset_is_seeded_by_the_key():

@@ -7,7 +7,7 @@ import pytest
 import toy
 
 from alignparts.baselines.method import Given, Segments
-from alignparts.baselines.partfield_clustering import COUNTS, PartFieldClustering, best_over_k
+from alignparts.baselines.partfield_clustering import COUNTS, PartFieldClustering, best_over_k, label_of
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import frame
 from alignparts.evaluate_methods import BEST_OVER_K, Entrant, evaluate_methods, partfield_scores, true_count
@@ -85,7 +85,7 @@ def test_partfield_protocols_are_those_of_the_method(store, kind):
             assert value[method.label, "miou", shape.shape_id] == one.values["miou"]
         arrays = shape.arrays
         best = best_over_k(arrays["geometry"], shape.truth, arrays["points"], kind)
-        found = value[f"PartField, {kind}", BEST_OVER_K, shape.shape_id]
+        found = value[label_of(kind), BEST_OVER_K, shape.shape_id]
         assert found == max(best.miou.values()) and best.clusters in COUNTS
         if true_count(shape) in COUNTS:
-            assert found >= value[f"PartField, {kind}", "miou", shape.shape_id]
+            assert found >= value[label_of(kind), "miou", shape.shape_id]

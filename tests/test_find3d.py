@@ -10,7 +10,7 @@ from toy import PARTS, WIDTH, encode, vocabulary
 
 from alignparts.baselines.find3d.levels import finest
 from alignparts.baselines.find3d.losses import part_contrast
-from alignparts.baselines.find3d.method import Find3D, query
+from alignparts.baselines.find3d.method import Find3D, query, shares
 from alignparts.baselines.find3d.model import Attention, Find3DConfig, Find3DModel
 from alignparts.baselines.find3d.params import Find3DParams, Find3DSizes
 from alignparts.baselines.find3d.serialization import ORDERS, hilbert, interleaved, patches, place
@@ -260,6 +260,33 @@ def test_the_saved_model_is_the_trained_one(store, tmp_path):
 def test_nothing_to_train_on(store, tmp_path):
     with pytest.raises(AlignPartsError, match="no labelled shape"):
         train(store, vocabulary(), encode, params(), tmp_path / "m", ids={"train": [], "validation": []})
+
+
+def test_shares_hold_every_point_once_evenly_and_in_any_order():
+    points = np.random.default_rng(3).uniform(-1, 1, (400, 3)).astype(np.float32)
+    order, share = shares(points, 64)
+    assert np.array_equal(np.sort(order), np.arange(400))
+    assert set(np.bincount(share)) == {57, 58} and len(set(share)) == 7
+    for number in range(7):  # every share sees every corner of the shape
+        assert len(np.unique(points[order[share == number]] > 0, axis=0)) == 8
+    mixed = np.random.default_rng(4).permutation(400)
+    again, other = shares(points[mixed], 64)
+    assert np.array_equal(mixed[again], order) and np.array_equal(other, share)
+    assert set(shares(points, 400)[1]) == {0}
+
+
+def test_more_points_than_in_training_are_seen_in_shares():
+    cloud = np.random.default_rng(5).uniform(-1, 1, (3, 90, 3)).astype(np.float32)
+    arrays = {"points": cloud[0], "normals": cloud[1], "colors": np.abs(cloud[2])}
+    given = Given(names=("seat", "leg", "arm_rest"))
+    torch.manual_seed(0)
+    method = Find3D(Find3DModel(Find3DConfig(**{**SMALL.__dict__, "points": 40})), encode)
+    found = method.predict(arrays, given).point_part
+    order, share = shares(cloud[0], 40)
+    for number in range(3):
+        own = order[share == number]
+        alone = method.predict({name: values[own] for name, values in arrays.items()}, given)
+        assert np.array_equal(found[own], alone.point_part)
 
 
 def test_what_it_asks():

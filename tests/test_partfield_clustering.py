@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from alignparts.baselines import partfield_clustering as peer
 from alignparts.baselines.method import Given, Method
 from alignparts.errors import AlignPartsError
+from alignparts.evaluate import CLUSTERING
 from alignparts.metrics import shape_metrics
 
 KINDS = ["k-means", "agglomerative"]
@@ -175,7 +176,7 @@ def test_behind_the_common_interface(kind, estimated):
     features, truth, points = blobs(5)
     arrays = {"geometry": features.astype(np.float16), "points": points}
     method: Method = peer.PartFieldClustering(kind, estimated=estimated)
-    assert method.label == f"PartField, {kind}{', estimated count' if estimated else ''}"
+    assert method.label == peer.label_of(kind, estimated)
     given = Given(parts=2 if estimated else 5)
     found, again = method.predict(arrays, given), method.predict(arrays, given)
     assert found.names is None
@@ -202,3 +203,8 @@ def test_what_is_missing_is_said():
         peer.best_over_k(features, np.full_like(truth, -1))
     with pytest.raises(AlignPartsError, match="no number"):
         peer.best_over_k(features, truth, counts=[])
+
+
+def test_every_way_to_cluster_has_a_label_of_its_own():
+    labels = [peer.label_of(kind, told) for kind in ("k-means", "agglomerative") for told in (False, True)]
+    assert labels[0] == CLUSTERING and len(set(labels)) == 4

@@ -27,8 +27,20 @@ def test_fill_names_the_missing_marker(tmp_path):
 def test_readme_shows_the_committed_table_and_nothing_else():
     committed = paths.TABLES / "table2.csv"
     table = report.main_table(pd.read_csv(committed)) if committed.is_file() else ""
-    shown = (paths.ROOT / "README.md").read_text().split("<!-- table2 -->")[1].split("<!-- /table2 -->")[0]
-    assert shown.strip() == table
+    assert between("table2") == table
+
+
+def test_readme_says_what_the_committed_metrics_say():
+    metrics = json.loads((paths.REPORTS / "metrics" / "evaluate.json").read_text())
+    said = between("findings")
+    assert said == report.findings(metrics)
+    assert f"{metrics['gain_over_clustering']:+.1%}" in said and str(metrics["seen_shapes"]) in said
+
+
+def between(name: str) -> str:
+    """What the README shows between two markers."""
+    page = (paths.ROOT / "README.md").read_text()
+    return page.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0].strip()
 
 
 def test_main_table_has_a_row_a_method_and_an_interval_for_the_average():

@@ -1,5 +1,6 @@
 """Checkpoints of a training run: safetensors and JSON, written so that a kill leaves the last one whole."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -61,6 +62,16 @@ def load_state(
         if found:
             optimizer.state[parameter] = {m: value.to(parameter.device) for m, value in found.items()}
     return run["state"]
+
+
+def weights_digest(*modules: nn.Module) -> str:
+    """A hash of all weights and their names."""
+    total = hashlib.sha256()
+    for module in modules:
+        for name, value in module.state_dict().items():
+            total.update(name.encode())
+            total.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
 
 
 def clear(folder: Path) -> None:

@@ -214,6 +214,22 @@ class AblationParams(Block):
         return params.over(self.train)
 
 
+class GeneralisationParams(Block):
+    """Fine-tuning on few shapes of unseen categories, fewer points, and disturbed inputs.
+
+    The strengths are those of :data:`alignparts.perturb.STRENGTH`.
+    """
+
+    shots: tuple[int, ...] = Field((1, 2, 4), min_length=1)
+    steps: int = Field(40, ge=1)
+    lr: float = Field(5e-4, gt=0)
+    points: tuple[int, ...] = (256, 512, 1024, 2048, 4096)
+    rotation: tuple[float, ...] = (30, 90)
+    noise: tuple[float, ...] = (0.01, 0.03)
+    decimation: tuple[float, ...] = (0.5, 0.9)
+    texture: tuple[float, ...] = (1,)
+
+
 class BenchParams(Block):
     """Sizes of the benchmark (`make bench`)."""
 
@@ -237,6 +253,7 @@ class Params(Block):
     baselines: BaselineParams = BaselineParams()
     ablation: AblationParams = AblationParams()
     ablations: dict[str, VariantParams] = {"full": VariantParams(label="ALIGN-Parts")}
+    generalisation: GeneralisationParams = GeneralisationParams()
     bench: BenchParams = BenchParams()
 
     @model_validator(mode="after")
@@ -298,7 +315,7 @@ SMOKE: dict[str, Any] = {
         "shapes_per_category": 2,
         "test_per_category": 2,
         "find3d_test": 2,
-        "heldout_shapes": 1,
+        "heldout_shapes": 2,
         "points": 512,
         "validation_fraction": 0.3,
     },
@@ -324,6 +341,14 @@ SMOKE: dict[str, Any] = {
         "no_cov_ov": {"label": "No L_cov, L_ov", "loss": {"cov": 0, "overlap": 0}},
         "full": {"label": "ALIGN-Parts"},
         "shapes_50": {"label": "half of the shapes", "setting": "shapes", "value": 0.5, "share": 0.5},
+    },
+    "generalisation": {
+        "shots": [1],
+        "steps": 2,
+        "points": [128, 256],
+        "rotation": [90],
+        "noise": [],
+        "decimation": [0.9],
     },
     "bench": {"points": [256, 512], "batches": [2], "parts": [3], "stage_points": 256, "repetitions": 1},
 }

@@ -1,4 +1,4 @@
-"""Table 2 on the feature store: ALIGN-Parts beside PartField clustering."""
+"""ALIGN-Parts on the test shapes of a feature store, and tables of such scores."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Int
 from tqdm.auto import tqdm
 
 from alignparts import tables
-from alignparts.baselines.clustering import cluster_points
+from alignparts.baselines.partfield_clustering import PARTFIELD
 from alignparts.comparison import COLUMNS
 from alignparts.confidence import Statistics
 from alignparts.corpus.sampling import seed_of
@@ -32,7 +31,8 @@ from alignparts.vocabulary import Vocabulary, words
 OURS = "ALIGN-Parts"
 GIVEN = "ALIGN-Parts, category given"
 DESCRIBED = "ALIGN-Parts, descriptions given"
-CLUSTERING = "PartField"
+FILLED = "ALIGN-Parts, every point labelled"
+CLUSTERING = PARTFIELD
 SETS = ("compat", "find3d", "partnet")
 """The paper's test sets, in its order."""
 LABELS = {
@@ -65,27 +65,12 @@ class Score:
     values: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Example:
-    """A shape with its ground truth and what the model made of it, for figures."""
-
-    shape_id: str
-    test_set: str
-    category: str
-    found_category: str
-    miou: float
-    points: np.ndarray
-    truth: Int[np.ndarray, " n"]
-    truth_names: list[str]
-    prediction: Prediction
-
-
 @dataclass
 class Evaluation:
-    """Every score, and the predictions behind them."""
+    """Every score, and ALIGN-Parts' own predictions behind them, by shape."""
 
     scores: list[Score] = field(default_factory=list)
-    examples: list[Example] = field(default_factory=list)
+    predictions: dict[str, Prediction] = field(default_factory=dict)
 
     def values(self, method: str, metric: str, sets: Iterable[str]) -> np.ndarray:
         """One value a shape, in the order of evaluation."""
@@ -133,12 +118,11 @@ def evaluate_corpus(
     splits: Sequence[str] = ("test", "heldout"),
     ids: Sequence[str] | None = None,
 ) -> Evaluation:
-    """Run every method on the test shapes of a feature store.
+    """Run ALIGN-Parts on the test shapes of a feature store.
 
     Seen categories: the closed vocabulary, with the category found (Eq. 16) and with it given. Held-out
     categories: the open vocabulary, with the shape's own part names and, where the vocabulary describes
     them, with descriptions.
-    Both: k-means on the geometry features at the true number of parts.
 
     Args:
         store: features and ground truth of every shape.
@@ -147,7 +131,7 @@ def evaluate_corpus(
         vocabulary: the unified vocabulary.
         statistics: for the confidence; no metric depends on it.
         points: points a shape.
-        seed: of the subset and of k-means.
+        seed: of the subset.
         splits: which shapes.
         ids: of these, those to take; all by default.
 
@@ -191,14 +175,7 @@ def evaluate_corpus(
             if method == OURS and not heldout:
                 values["category"] = float(prediction.category == vocabulary.resolve_category(category))
             result.scores.append(Score(shape_id, test_set, category, method, values))
-        clusters = cluster_points(chosen["geometry"], len(present), seed=seed)
-        values = shape_metrics(clusters, len(present), truth, names)
-        result.scores.append(Score(shape_id, test_set, category, CLUSTERING, values))
-        ours = predictions[OURS]
-        miou = next(s for s in reversed(result.scores) if s.method == OURS).values["miou"]
-        result.examples.append(
-            Example(shape_id, test_set, category, ours.category, miou, chosen["points"], truth, names, ours)
-        )
+        result.predictions[shape_id] = predictions[OURS]
     if not result.scores:
         raise AlignPartsError(
             f"no shape of {' or '.join(splits)} in the feature store; run: dvc repro features"
@@ -279,15 +256,3 @@ def category_table(
                     found = interval(np.array(values), resamples=resamples, confidence=confidence, seed=seed)
                     rows.append(tables.row(method, category, label, found))
     return tables.long_table(rows)
-
-
-def best_median_worst(evaluation: Evaluation, each: int = 1) -> list[Example]:
-    """Seen shapes with the highest, median and lowest mIoU, in this order."""
-    ordered = sorted(
-        (one for one in evaluation.examples if one.test_set != "heldout"),
-        key=lambda one: (-one.miou, one.shape_id),
-    )
-    ordered = ordered or sorted(evaluation.examples, key=lambda one: (-one.miou, one.shape_id))
-    middle = max((len(ordered) - each) // 2, 0)
-    chosen = [*ordered[:each], *ordered[middle : middle + each], *ordered[-each:]]
-    return list({one.shape_id: one for one in chosen}.values())

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-import numpy as np
-
 from alignparts.baselines.method import Given, Method, Segments
-from alignparts.baselines.partfield_clustering import COUNTS, Kind, estimate_count, partitions
+from alignparts.baselines.partfield_clustering import COUNTS, Kind, estimate_count, label_of, partitions
 from alignparts.evaluate import Score, similarity_of
 from alignparts.features.store import FeatureStore
 from alignparts.inference import Encode
@@ -35,6 +33,11 @@ class Entrant:
             names=names,
             parts=true_count(shape) if "parts" in self.told else None,
         )
+
+
+def answers(entrants: Sequence[Entrant], shape: Labelled) -> dict[str, Segments]:
+    """What every method makes of a shape, by label."""
+    return {one.method.label: one.method.predict(shape.arrays, one.given(shape)) for one in entrants}
 
 
 @dataclass
@@ -97,8 +100,8 @@ def partfield_scores(
     protocol, is an oracle: it chooses the number by the truth.
 
     Returns:
-        Methods "PartField, <kind>" (``miou`` at the true number, and best over k) and "PartField, <kind>,
-        estimated count".
+        Methods :func:`alignparts.baselines.partfield_clustering.label_of` (``miou`` at the true number, and
+        best over k; ``miou`` at the estimated number).
     """
     shapes = list(labelled_shapes(store, splits, points, seed))
     cut = partial(_cut, kinds=kinds, counts=counts, seed=seed)
@@ -109,7 +112,6 @@ def partfield_scores(
 def _cut(shape: Labelled, kinds: Sequence[Kind], counts: Sequence[int], seed: int) -> list[Score]:
     scores, features = [], shape.arrays["geometry"]
     for kind in kinds:
-        label = f"PartField, {kind}"
         partition = partitions(features, shape.arrays["points"], kind, seed=seed)
         cuts = {count: partition(count) for count in sorted({1, *counts, true_count(shape)})}
         miou = {
@@ -119,8 +121,8 @@ def _cut(shape: Labelled, kinds: Sequence[Kind], counts: Sequence[int], seed: in
         estimated = estimate_count(features, cuts.__getitem__, counts, seed=seed)
         best = max(miou[count] for count in counts)
         for method, values in (
-            (label, {"miou": miou[true_count(shape)], BEST_OVER_K: best}),
-            (f"{label}, estimated count", {"miou": miou[estimated]}),
+            (label_of(kind), {"miou": miou[true_count(shape)], BEST_OVER_K: best}),
+            (label_of(kind, estimated=True), {"miou": miou[estimated]}),
         ):
             scores.append(Score(shape.shape_id, shape.test_set, shape.category, method, values))
     return scores
@@ -128,4 +130,4 @@ def _cut(shape: Labelled, kinds: Sequence[Kind], counts: Sequence[int], seed: in
 
 def true_count(shape: Labelled) -> int:
     """Number of ground-truth parts that hold a point."""
-    return len(np.unique(shape.truth[shape.truth >= 0]))
+    return len(shape.present)

@@ -1,6 +1,8 @@
 """The README's tables: text between markers, filled from the tables. The site is :mod:`alignparts.site`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -42,6 +44,16 @@ def main_table(table: pd.DataFrame) -> str:
     for method, rows in table.groupby("method", sort=False):
         lines.append(" | ".join([str(method), *(_cell(rows[rows.test_set == name]) for name in sets)]))
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def findings(metrics: Mapping[str, Any]) -> str:
+    """What ``metrics/evaluate.json`` says about ALIGN-Parts, in a sentence."""
+    gain, low, high = (f"{metrics[key]:+.1%}" for key in ("gain_over_clustering", "gain_low", "gain_high"))
+    return (
+        f"On the {metrics['seen_shapes']} test shapes of known categories, mIoU stands {gain} "
+        f"[{low}, {high}] against k-means on the model's own part field, which is told the true number of "
+        f"parts; the right category is found for {metrics['category_accuracy']:.0%} (over the test sets)."
+    )
 
 
 def _cell(rows: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ from jaxtyping import Bool
 
 from alignparts import tables
 from alignparts.baselines.method import Given, Method, Segments
+from alignparts.comparison import Claim
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import SETS, Evaluation, Score
 from alignparts.features.store import FeatureStore
@@ -33,6 +34,8 @@ NAME_OF_OBJECT = "{part} of a {object}"
 DESCRIPTION = "description"
 """The vocabulary's affordance description; the name where it has none."""
 QUERIES = (DESCRIPTION, NAME, NAME_OF_OBJECT)
+CLAIMS = [Claim(ours, "Find3D", query) for ours in (CONSTRAINED, QUERIED) for query in QUERIES]
+"""Section 12.3."""
 
 Masks = Bool[np.ndarray, "q n"]
 

@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from alignparts.baselines.clustering import cluster_points
 from alignparts.baselines.method import Segments
+from alignparts.comparison import Claim
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import Evaluation, Score, similarity_of, table2
 from alignparts.features.store import FeatureStore
@@ -33,6 +34,8 @@ CLUSTERS = "Clustering + part number"
 NUMBER = "+ part number"
 NONE = "No part number"
 METRICS = ("mIoU", "LA-mIoU")
+CLAIMS = [Claim(NUMBER, NONE, "miou"), Claim(NONE, CLUSTERS, "miou"), Claim(NUMBER, CLUSTERS, "miou")]
+"""The order of the paper's Table 4."""
 
 
 def most_salient(partlets: Partlets, parts: int) -> Partlets:

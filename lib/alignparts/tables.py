@@ -62,6 +62,14 @@ def by_set(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(body)
 
 
+def marks(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of method, metric and value for people: one row a method, one column a metric."""
+    cells: dict[str, dict[str, str]] = {str(method): {"method": str(method)} for method in table.method}
+    for one in table.itertuples():
+        cells[str(one.method)][str(one.metric)] = str(one.value)
+    return pd.DataFrame(list(cells.values()))
+
+
 def write_table(folder: Path, name: str, table: pd.DataFrame, people: pd.DataFrame | None = None) -> None:
     """Write ``<name>.csv`` and its Markdown twin ``<name>.md``, atomically."""
     write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))

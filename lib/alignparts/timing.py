@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from alignparts.baselines.clustering import cluster_points
+from alignparts.baselines.method import Given, Method
 from alignparts.corpus.sampling import sample_surface
 from alignparts.corpus.shape import LabelledShape
 from alignparts.evaluate import CLUSTERING, OURS
@@ -21,55 +22,88 @@ from alignparts.render import render_views
 
 COLUMNS = ["method", "stage", "seconds", "ratio", "points", "device"]
 """``ratio``: of a stage to the decoder, in the same run."""
+DECODER, K_MEANS = "decoder", "k-means"
+FEATURES = ("sampling", "rendering", "DINOv2", "lifting", "PartField")
+NEEDS = {CLUSTERING: ("sampling", "PartField"), "Find3D": ("sampling",), "PartField+MPNet": FEATURES}
+"""What a method needs before its decoder, of the stages of ALIGN-Parts."""
 
 
 def time_stages(
-    pipeline: NamedPartsPipeline, shapes: Sequence[LabelledShape], *, points: int = 2048, repetitions: int = 5
+    pipeline: NamedPartsPipeline,
+    shapes: Sequence[LabelledShape],
+    *,
+    points: int = 2048,
+    repetitions: int = 5,
+    others: Sequence[Method] = (),
 ) -> pd.DataFrame:
     """Median seconds a shape of every stage, over shapes and repetitions.
 
-    Decoder is everything after fusion in the model's pass; k-means runs once, at each shape's true number of
-    parts, on as many points. Everything takes as many threads as torch is allowed.
+    Decoder is everything after fusion in the model's pass, and of another method all that it does with stored
+    features; k-means runs once, at each shape's true number of parts, on as many points. Everything takes as
+    many threads as torch is allowed.
 
     Args:
         pipeline: the trained model and its encoders.
         shapes: what to time on.
         points: surface samples a shape.
         repetitions: of each shape, after one that does not count.
+        others: methods that are given each shape's part names.
     """
-    runs: dict[str, list[float]] = {}
+    runs: dict[tuple[str, str], list[float]] = {}
     device = next(pipeline.model.parameters()).device
     for shape in shapes:
         for repetition in range(repetitions + 1):
-            record: dict[str, float] = {}
-            _run(pipeline, shape, points, record, device)
+            record: dict[tuple[str, str], float] = {}
+            _run(pipeline, shape, points, record, device, others)
             if repetition:
                 for stage, seconds in record.items():
                     runs.setdefault(stage, []).append(seconds)
     median = {stage: float(np.median(values)) for stage, values in runs.items()}
-    decoder = max(median["decoder"], 1e-9)
-    rows = [
-        (CLUSTERING if stage == "k-means" else OURS, stage, seconds, seconds / decoder, points, str(device))
-        for stage, seconds in median.items()
-    ]
+    decoder = max(median[OURS, DECODER], 1e-9)
+    rows = [(*stage, seconds, seconds / decoder, points, str(device)) for stage, seconds in median.items()]
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.round({"seconds": 5, "ratio": 3})
+
+
+def by_method(stages: pd.DataFrame) -> pd.DataFrame:
+    """Seconds of Table 2: the decoder alone, as the paper counts, and end to end from a mesh to named points.
+
+    Args:
+        stages: of :func:`time_stages`.
+
+    Returns:
+        One row a method: ``decoder`` and ``end_to_end`` in seconds, and both as ratios to those of
+        ALIGN-Parts. What a method needs is that of `NEEDS`.
+    """
+    own = stages.set_index(["method", "stage"]).seconds
+    rows = []
+    for method in dict.fromkeys(stages.method):
+        mine = own[method].drop("model", errors="ignore")
+        decoder = float(mine[[DECODER if DECODER in mine else K_MEANS]].sum())
+        before = own[OURS][list(NEEDS.get(method, FEATURES))].sum() if method != OURS else 0.0
+        rows.append((method, decoder, float(mine.drop("face labels", errors="ignore").sum() + before)))
+    table = pd.DataFrame(rows, columns=["method", "decoder", "end_to_end"])
+    first = table.set_index("method").loc[OURS]
+    table["decoder_ratio"] = table.decoder / first.decoder
+    table["end_to_end_ratio"] = table.end_to_end / first.end_to_end
+    return table.round({"decoder": 5, "end_to_end": 5, "decoder_ratio": 3, "end_to_end_ratio": 3})
 
 
 def _run(
     pipeline: NamedPartsPipeline,
     shape: LabelledShape,
     points: int,
-    record: dict[str, float],
+    record: dict[tuple[str, str], float],
     device: torch.device,
+    others: Sequence[Method],
 ) -> None:
     @contextmanager
-    def stage(name: str) -> Iterator[None]:
+    def stage(name: str, method: str = OURS) -> Iterator[None]:
         start = time.perf_counter()
         yield
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        record[name] = time.perf_counter() - start
+        record[method, name] = time.perf_counter() - start
 
     manifest, encoders = pipeline.manifest, pipeline.encoders
     with stage("sampling"):
@@ -86,8 +120,8 @@ def _run(
     inside: dict[str, float] = {}
     with stage("model"), _clock(pipeline.model, "fusion", inside, device):
         partlets = forward(pipeline.model, features, device)
-    record["fusion"] = inside.get("fusion", 0.0)
-    record["decoder"] = record["model"] - record["fusion"]
+    record[OURS, "fusion"] = inside.get("fusion", 0.0)
+    record[OURS, DECODER] = record[OURS, "model"] - record[OURS, "fusion"]
     names = [Candidate(name) for name in shape.part_names]
     pipeline.text.encode([name.text for name in names])
     with stage("assignment"):
@@ -95,8 +129,13 @@ def _run(
     with stage("face labels"):
         face_labels(shape.surface, sample, found.point_part, len(found.parts))
     clusters = max(len(names), 1)
-    with stage("k-means"):
+    with stage(K_MEANS, CLUSTERING):
         cluster_points(geometry, clusters, restarts=1, threads=torch.get_num_threads())
+    features |= {"normals": sample.normals, "colors": sample.colors}
+    given = Given(names=tuple(shape.part_names))
+    for other in others:
+        with stage(DECODER, other.label):
+            other.predict(features, given)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import torch
 from tqdm.auto import tqdm
 
 from alignparts import paths
-from alignparts.checkpoint import clear, load_state, save_state
+from alignparts.checkpoint import clear, load_state, save_state, weights_digest
 from alignparts.config import TrainParams
 from alignparts.dataset import Encode, PartDataset, TextTable, batches, epoch_order, ids_of_split
 from alignparts.distributed import Processes
@@ -69,6 +69,7 @@ def train(
     device: str | torch.device | None = None,
     ids: Mapping[str, Sequence[str]] | None = None,
     statistics: bool = True,
+    start: AlignParts | None = None,
     on_epoch: Callable[[int, Row], None] | None = None,
 ) -> Trained:
     """Train on the split "train" of a store, watch the split "validation", and write a model folder.
@@ -89,6 +90,7 @@ def train(
         device: where to train; the accelerator if there is one.
         ids: shapes of "train" and "validation"; those of the store's splits by default.
         statistics: also write what the Mahalanobis confidence needs; it takes a look at every training shape.
+        start: a trained model to go on from (fine-tuning), of the same sizes; else random weights.
         on_epoch: called with every finished epoch and its row, after its checkpoint.
 
     Raises:
@@ -98,7 +100,7 @@ def train(
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     shapes = ids or {name: ids_of_split(store, name) for name in ("train", "validation")}
-    run = _Run(store, vocabulary, encode, params, out, seed, Processes(device), shapes)
+    run = _Run(store, vocabulary, encode, params, out, seed, Processes(device), shapes, start)
     run.restore()
     for epoch in range(run.finished, params.epochs):
         row = run.epoch(epoch)
@@ -138,8 +140,10 @@ class _Run:
         seed: int,
         processes: Processes,
         shapes: Mapping[str, Sequence[str]],
+        start: AlignParts | None,
     ) -> None:
         self.params, self.out, self.seed, self.processes = params, out, seed, processes
+        self.started = start is not None
         self.device = processes.device
         ids = {name: list(shapes.get(name, ())) for name in ("train", "validation")}
         if not ids["train"]:
@@ -168,6 +172,10 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = AlignParts(config)
+        if start is not None:
+            if start.config != config:
+                raise AlignPartsError(f"fine-tuning: the model is {start.config}; expected {config}")
+            self.model.load_state_dict(start.state_dict())
         self.model.to(self.device)
         self.optimizer = adamw(self.model, params)
         self.weights = loss_weights(params)
@@ -182,6 +190,7 @@ class _Run:
                     store.fingerprint,
                     ids,
                     vocabulary.model_dump(),
+                    weights_digest(start) if start is not None else "",
                 ]
             ).encode()
         ).hexdigest()
@@ -196,10 +205,10 @@ class _Run:
         """Take up an interrupted run, or begin."""
         self.out.mkdir(parents=True, exist_ok=True)
         found = load_state(self.state, self.identity, self.model, self.optimizer)
-        if found is None:
-            self.model.standardise(**_spread(self.training))
-        else:
+        if found is not None:
             self.history, self.best_epoch = found["history"], found["best_epoch"]
+        elif not self.started:
+            self.model.standardise(**_spread(self.training))
         self.processes.wait()
         self.wrapped = self.processes.wrap(self.model)
         if not self.processes.first:

@@ -21,6 +21,7 @@ ORDER = (
     "05_evaluate",
     "06_ablations",
     "07_inference_modes",
+    "10_generalisation",
     "00_tour",
     "11_report",
     "12_speed",

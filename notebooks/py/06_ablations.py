@@ -24,7 +24,7 @@ params = None         # every block of params.yaml, given by the pipeline
 import pandas as pd
 from IPython.display import display
 
-from alignparts import ablation, comparison, curves, evaluate, table3, tables
+from alignparts import ablation, comparison, curve_figures, curves, evaluate, table3, tables
 from alignparts.corpus.index import Corpus
 from alignparts.features.store import FeatureStore
 from alignparts.gallery_choice import choose_rows
@@ -98,7 +98,7 @@ said = {"K": "partlets K", "k": "neighbours k", "shapes": "share of the training
 lines = []
 for setting, values in table3.curves(run.params).items():
     line = evaluate.readable(curves.setting_table(points, setting, values, **bootstrap))
-    figure = curves.draw_setting(line, setting, said[setting])
+    figure = curve_figures.draw_setting(line, setting, said[setting])
     run.figure(figure, f"curve_{said[setting].split()[0]}")
     display(figure)
     lines.append(line.rename(columns={setting: "at"}).assign(setting=said[setting]))

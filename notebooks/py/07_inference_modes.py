@@ -11,7 +11,7 @@ smoke = True          # the notebook's own default: seconds on a laptop; the pip
 params = None         # every block of params.yaml, given by the pipeline
 
 # %%
-from alignparts import cosegmentation, evaluate, retrieval_eval, table4, tables
+from alignparts import comparison, cosegmentation, evaluate, retrieval_eval, table4, tables
 from alignparts.baselines import fit
 from alignparts.corpus.index import Corpus
 from alignparts.features.store import FeatureStore
@@ -49,6 +49,11 @@ numbers = table4.table4(modes, **bootstrap)
 tables.write_table(run.reports / "tables", "table4", numbers, tables.by_set(numbers))
 tables.by_set(numbers) if not smoke else print("methods:", ", ".join(numbers.method.unique()))
 
+# %%
+tested = evaluate.readable(comparison.paired_table(evaluate.frame(modes.scores), table4.CLAIMS, **bootstrap))
+tables.write_table(run.reports / "tables", "table4_claims", tested)
+tested if not smoke else print("claims:", len(tested))
+
 # %% [markdown]
 # ## Retrieval: a query in words
 #
@@ -65,6 +70,12 @@ asked = retrieval_eval.evaluate_retrieval(store, model, encode, vocabulary, othe
 retrieved = retrieval_eval.retrieval_table(asked, **bootstrap)
 tables.write_table(run.reports / "tables", "retrieval", retrieved, tables.by_set(retrieved))
 tables.by_set(retrieved) if not smoke else print("methods:", ", ".join(retrieved.method.unique()))
+
+# %%
+tested = comparison.paired_table(evaluate.frame(asked.scores), retrieval_eval.CLAIMS, **bootstrap)
+tested["metric"] = "IoU, " + tested.metric
+tables.write_table(run.reports / "tables", "retrieval_claims", tested)
+tested if not smoke else print("claims:", len(tested))
 
 # %% [markdown]
 # **Fig. 9**: two shapes at the 0.9 and 0.5 quantile of our score, of different categories; of each the
@@ -98,6 +109,14 @@ pairs = cosegmentation.evaluate_transfer(store, model, encode, vocabulary, **loo
 carried = cosegmentation.transfer_table(pairs, **bootstrap)
 tables.write_table(run.reports / "tables", "cosegmentation", carried, tables.by_set(carried))
 tables.by_set(carried) if not smoke else print("methods:", ", ".join(carried.method.unique()))
+
+# %%
+everything = evaluate.frame(pairs.scores).assign(test_set=cosegmentation.ALL)
+tested = comparison.paired_table(
+    everything, cosegmentation.CLAIMS, sets=(cosegmentation.ALL,), **bootstrap
+).replace({"metric": cosegmentation.LABELS})
+tables.write_table(run.reports / "tables", "cosegmentation_claims", tested)
+tested if not smoke else print("claims:", len(tested))
 
 # %% [markdown]
 # **Fig. 8**: the pairs nearest to the 0.9, 0.5 and 0.1 quantile of the feed-forward model's accuracy, of

@@ -12,6 +12,8 @@ smoke = True          # the notebook's own default: seconds on a laptop; the pip
 params = None         # every block of params.yaml, given by the pipeline
 
 # %%
+import json
+
 import pandas as pd
 
 from alignparts import paths, report
@@ -40,10 +42,11 @@ beside[beside.metric.isin(["mIoU", "LA-mIoU"])] if not smoke else print("columns
 
 # %%
 verdicts = []
-for name in ("table2", "table3", "table4"):
+for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "generalisation"):
     path = run.reports / "tables" / f"{name}_claims.csv"
     if path.is_file():
-        for one in grids.sentences(pd.read_csv(path), content.resource(f"paper_{name}")):
+        paper = content.resource(f"paper_{name}") if name.startswith("table") else None
+        for one in grids.sentences(pd.read_csv(path), paper):
             verdicts.append(one.verdict)
             if not smoke:
                 print(f"{one.claim}: {one.verdict}, {one.numbers}. The paper: {one.paper or 'no number'}.")
@@ -73,7 +76,10 @@ if not smoke:
 
 # %%
 if not smoke:
-    report.fill(paths.ROOT / "README.md", "table2", report.main_table(ours))
+    readme = paths.ROOT / "README.md"
+    metrics = json.loads((run.reports / "metrics" / "evaluate.json").read_text())
+    report.fill(readme, "table2", report.main_table(ours))
+    report.fill(readme, "findings", report.findings(metrics))
 run.metrics(
     {
         "rows": len(ours),

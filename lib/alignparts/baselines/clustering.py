@@ -11,7 +11,7 @@ def cluster_points(
     clusters: int,
     *,
     seed: int = 0,
-    restarts: int = 4,
+    restarts: int = 1,
     threads: int = 1,
 ) -> Int64[np.ndarray, " n"]:
     """Cluster points by the directions of their features.
@@ -20,7 +20,7 @@ def cluster_points(
         features: geometry feature of every point; scaled to length 1 first.
         clusters: the true number of parts; at most as many clusters as distinct points come out.
         seed: of the starting centres.
-        restarts: k-means runs; the tightest is kept.
+        restarts: k-means runs, of which the tightest is kept; PartField's own code does one.
         threads: more than one is faster, and sums in another order.
 
     Returns:

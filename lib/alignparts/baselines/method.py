@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,13 @@ class Segments:
         point_part: segment of every point, -1 unlabelled.
         names: of the segments; None where the method does not name parts.
         category: what the shape was taken for; "" where the method does not ask.
+        features: one vector a segment, of which its name was found; None where names come from points.
     """
 
     point_part: Int64[np.ndarray, " n"]
     names: list[str] | None = None
     category: str = ""
+    features: Float[np.ndarray, "parts d"] | None = None
 
 
 @runtime_checkable

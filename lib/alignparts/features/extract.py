@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from alignparts.checkpoint import weights_digest
 from alignparts.config import FeatureParams, Params
 from alignparts.corpus.index import Corpus, shape_file
 from alignparts.corpus.sampling import Sample, sample_surface, seed_of
@@ -73,12 +74,7 @@ class Encoders:
 
     def digest(self) -> str:
         """A hash of all weights."""
-        total = hashlib.sha256()
-        for module in (self.geometry, self.appearance):
-            for name, value in module.state_dict().items():
-                total.update(name.encode())
-                total.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        return total.hexdigest()
+        return weights_digest(self.geometry, self.appearance)
 
 
 def extract(

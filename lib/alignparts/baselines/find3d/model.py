@@ -42,6 +42,7 @@ class Find3DConfig:
         up_depths: blocks of each.
         patch: points that attend to each other.
         grid: width of the finest cells, in the model frame.
+        points: of a shape in training; the convolution and the pooling know no other density.
 
     Raises:
         AlignPartsError: widths and depths that do not fit each other, or heads that do not fit a width.
@@ -54,6 +55,7 @@ class Find3DConfig:
     up_depths: Sequence[int] = (2, 2, 2, 2)
     patch: int = 1024
     grid: float = 0.02
+    points: int = 5000
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -68,8 +70,8 @@ class Find3DConfig:
         for width in (*self.channels, *self.up_channels):
             if width < HEAD or width % HEAD:
                 raise AlignPartsError(f"Find3D: a width of {width}: expected a multiple of {HEAD}")
-        if min(self.d_t, self.patch, *self.depths) < 1 or self.grid <= 0:
-            raise AlignPartsError("Find3D: d_t, patch, grid and depths: expected numbers above 0")
+        if min(self.d_t, self.patch, self.points, *self.depths) < 1 or self.grid <= 0:
+            raise AlignPartsError("Find3D: d_t, patch, grid, points and depths: expected numbers above 0")
 
 
 class Attention(nn.Module):

@@ -121,7 +121,7 @@ class _Run:
         }
         if not len(self.data["train"]):
             raise AlignPartsError("training: no labelled shape of the split 'train' in the feature store")
-        config = Find3DConfig(d_t=table.d_t, **params.model.model_dump())
+        config = Find3DConfig(d_t=table.d_t, points=params.points, **params.model.model_dump())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = Find3DModel(config).to(device)

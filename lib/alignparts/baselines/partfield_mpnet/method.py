@@ -73,9 +73,12 @@ class PartFieldMPNet:
         fused = self.model.fuse(geometry, appearance).float().cpu().numpy()
         centres, point_part = cluster(fused, parts, self.temperature, seed=self.seed)
         texts = self._projected([candidate.text for candidate in candidates])
-        local = self.model.local(torch.from_numpy(centres.astype(np.float32)).to(self._device))
-        chosen = assign((F.normalize(local, dim=-1) @ texts.T).float().cpu().numpy())
-        return Segments(point_part, [candidates[index].name for index in chosen], category)
+        local = F.normalize(
+            self.model.local(torch.from_numpy(centres.astype(np.float32)).to(self._device)), dim=-1
+        )
+        chosen = assign((local @ texts.T).float().cpu().numpy())
+        names = [candidates[index].name for index in chosen]
+        return Segments(point_part, names, category, local.float().cpu().numpy())
 
     def _category(self, shape: Tensor) -> str:
         names = self.vocabulary.categories
