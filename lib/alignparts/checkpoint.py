@@ -1,10 +1,15 @@
 """Checkpoints of a training run: safetensors and JSON, written so that a kill leaves the last one whole."""
 
+import contextlib
 import hashlib
+import io
 import json
+import os
 import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -12,7 +17,9 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from alignparts.atomic import write_atomically
+from alignparts.errors import AlignPartsError
 
+T = TypeVar("T")
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -62,6 +69,42 @@ def load_state(
         if found:
             optimizer.state[parameter] = {m: value.to(parameter.device) for m, value in found.items()}
     return run["state"]
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """A hub model's ``save_pretrained``, each file atomically."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
+        model.save_pretrained(temporary)
+        for path in sorted(Path(temporary).iterdir()):
+            os.chmod(path, 0o644)
+            os.replace(path, folder / path.name)
+
+
+def load_model(load: Callable[..., T], source: str | Path, what: str, hint: str, **options: Any) -> T:
+    """A hub model's ``from_pretrained`` with errors that say what to do.
+
+    Args:
+        load: the hub's own.
+        source: a folder, or a name on the Hugging Face hub.
+        what: it should hold, as in "not an AlignParts model".
+        hint: what to do where the folder holds none.
+        options: for the hub.
+
+    Raises:
+        AlignPartsError: a folder without a model, or files that are not one.
+    """
+    folder = Path(source)
+    if folder.is_dir() or str(folder).count("/") != 1:
+        for name in ("config.json", "model.safetensors"):
+            if not (folder / name).is_file():
+                raise AlignPartsError(f"{folder / name}: no such file; {hint}")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # the hub's client prints that it loads
+            return load(str(source), **options)
+    except (SafetensorError, RuntimeError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise AlignPartsError(f"{folder}: not {what} model: {reason}") from None
 
 
 def weights_digest(*modules: nn.Module) -> str:

@@ -1,8 +1,5 @@
 """ALIGN-Parts: points with two kinds of features in, named part candidates out (section 3.1)."""
 
-import contextlib
-import io
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,9 +7,9 @@ from typing import Any
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Bool, Float, Int64
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from alignparts.checkpoint import load_model
 from alignparts.errors import AlignPartsError
 from alignparts.fusion import BiCoFusion
 from alignparts.fusion_variants import FUSIONS, PointwiseFusion, raw_geometry
@@ -183,17 +180,11 @@ class AlignParts(
         Raises:
             AlignPartsError: a folder without a model, or files that are not one.
         """
-        folder = Path(pretrained_model_name_or_path)
-        local = folder.is_dir() or str(folder).count("/") != 1
-        if local:
-            for name in ("config.json", "model.safetensors"):
-                if not (folder / name).is_file():
-                    raise AlignPartsError(
-                        f"{folder / name}: no such file; train a model with: dvc repro train"
-                    )
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):  # the hub's client prints that it loads
-                return super().from_pretrained(str(pretrained_model_name_or_path), **options)
-        except (SafetensorError, RuntimeError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise AlignPartsError(f"{folder}: not an AlignParts model: {reason}") from None
+        load = super().from_pretrained
+        return load_model(
+            load,
+            pretrained_model_name_or_path,
+            "an AlignParts",
+            "train a model with: dvc repro train",
+            **options,
+        )

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import torch
 from tqdm.auto import tqdm
 
 from alignparts import paths
-from alignparts.checkpoint import clear, load_state, save_state, weights_digest
+from alignparts.checkpoint import clear, load_state, save_model, save_state, weights_digest
 from alignparts.config import TrainParams
 from alignparts.dataset import Encode, PartDataset, TextTable, batches, epoch_order, ids_of_split
 from alignparts.distributed import Processes
@@ -265,7 +263,7 @@ class _Run:
         best = max(self.history, key=lambda row: (row.get("validation/la_miou", 0.0), row["epoch"]))
         self.best_epoch = int(best["epoch"])
         if self.best_epoch == row["epoch"]:
-            _save_model(self.model, self.out)
+            save_model(self.model, self.out)
         progress = {"history": self.history, "best_epoch": self.best_epoch}
         save_state(self.state, self.identity, progress, self.model, self.optimizer)
         self._log(row)
@@ -274,7 +272,7 @@ class _Run:
         """The last weights, the curves, the best weights, and their statistics if wanted."""
         if self.processes.first:
             self.live.end()
-            _save_model(self.model, self.out / "last")
+            save_model(self.model, self.out / "last")
         self.processes.wait()
         model = AlignParts.from_pretrained(self.out).to(self.device).eval()
         if statistics and self.processes.first:
@@ -329,13 +327,3 @@ def _spread(dataset: PartDataset) -> dict[str, tuple[torch.Tensor, torch.Tensor]
         std = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
         found[name] = (torch.from_numpy(mean).float(), torch.from_numpy(std).float())
     return found
-
-
-def _save_model(model: AlignParts, folder: Path) -> None:
-    """`AlignParts.save_pretrained`, each file atomically."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
-        model.save_pretrained(temporary)
-        for path in sorted(Path(temporary).iterdir()):
-            os.chmod(path, 0o644)
-            os.replace(path, folder / path.name)

@@ -5,9 +5,6 @@ and a linear map instead of a full convolution; cells are pooled by their mean; 
 masked instead of filled with points of the one before.
 """
 
-import contextlib
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float, Int64
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from alignparts.baselines.find3d.levels import Level, finest
 from alignparts.baselines.find3d.serialization import ORDERS
+from alignparts.checkpoint import load_model
 from alignparts.errors import AlignPartsError
 
 HEAD = 16
@@ -207,19 +204,14 @@ class Find3DModel(nn.Module, PyTorchModelHubMixin):
         Raises:
             AlignPartsError: a folder without a model, or files that are not one.
         """
-        folder = Path(pretrained_model_name_or_path)
-        if folder.is_dir() or str(folder).count("/") != 1:
-            for name in ("config.json", "model.safetensors"):
-                if not (folder / name).is_file():
-                    raise AlignPartsError(
-                        f"{folder / name}: no such file; expected the folder that training writes"
-                    )
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):  # the hub's client prints that it loads
-                return super().from_pretrained(str(pretrained_model_name_or_path), **options)
-        except (SafetensorError, RuntimeError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise AlignPartsError(f"{folder}: not a Find3D model: {reason}") from None
+        load = super().from_pretrained
+        return load_model(
+            load,
+            pretrained_model_name_or_path,
+            "a Find3D",
+            "expected the folder that training writes",
+            **options,
+        )
 
 
 def _mean(x: Float[Tensor, "finer c"], level: Level) -> Float[Tensor, "v c"]:

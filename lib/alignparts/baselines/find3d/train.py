@@ -3,8 +3,6 @@
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from alignparts.baselines.find3d.model import Find3DConfig, Find3DModel
 from alignparts.baselines.find3d.params import Find3DParams
 from alignparts.baselines.find3d.serialization import ORDERS
 from alignparts.baselines.partfield_mpnet.pooling import Texts
-from alignparts.checkpoint import load_state, save_state
+from alignparts.checkpoint import load_state, save_model, save_state
 from alignparts.dataset import STYLES, Encode, TextTable, epoch_order, ids_of_split
 from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
@@ -183,11 +181,7 @@ class _Run:
     def finish(self) -> Find3DTrained:
         """The curve and the last weights."""
         write_text(self.out / "history.json", json.dumps(self.history, indent=1) + "\n")
-        with tempfile.TemporaryDirectory(dir=self.out, prefix=".saving-") as temporary:
-            self.model.save_pretrained(temporary)
-            for path in sorted(Path(temporary).iterdir()):
-                os.chmod(path, 0o644)
-                os.replace(path, self.out / path.name)
+        save_model(self.model, self.out)
         model = Find3DModel.from_pretrained(self.out).to(self.device).eval()
         return Find3DTrained(model, self.history, {name: len(one) for name, one in self.data.items()})
 

@@ -15,9 +15,6 @@ round to those:
 - count head: up to 20 parts (any number from 4 to 23 rounds to 0.63).
 """
 
-import contextlib
-import io
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,9 +23,9 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float, Int64
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from alignparts.checkpoint import load_model
 from alignparts.errors import AlignPartsError
 
 KEYS = 256
@@ -258,16 +255,11 @@ class PartFieldMPNetModel(
         Raises:
             AlignPartsError: a folder without a model, or files that are not one.
         """
-        folder = Path(pretrained_model_name_or_path)
-        if folder.is_dir() or str(folder).count("/") != 1:
-            for name in ("config.json", "model.safetensors"):
-                if not (folder / name).is_file():
-                    raise AlignPartsError(
-                        f"{folder / name}: no such file; expected the folder that training writes"
-                    )
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):  # the hub's client prints that it loads
-                return super().from_pretrained(str(pretrained_model_name_or_path), **options)
-        except (SafetensorError, RuntimeError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise AlignPartsError(f"{folder}: not a PartField+MPNet model: {reason}") from None
+        load = super().from_pretrained
+        return load_model(
+            load,
+            pretrained_model_name_or_path,
+            "a PartField+MPNet",
+            "expected the folder that training writes",
+            **options,
+        )

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from alignparts.baselines.partfield_mpnet.model import (
 )
 from alignparts.baselines.partfield_mpnet.params import PartFieldMPNetParams
 from alignparts.baselines.partfield_mpnet.pooling import Pooled, Texts, pooled
-from alignparts.checkpoint import load_state, save_state
+from alignparts.checkpoint import load_state, save_model, save_state
 from alignparts.dataset import STYLES, Encode, PartDataset, TextTable, epoch_order, ids_of_split
 from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
@@ -208,7 +206,7 @@ class _Run:
         row |= {f"validation/{name}": value for name, value in self._validate().items()}
         self.history.append(row)
         if self._best() == epoch:
-            _save_model(self.model, self.out)
+            save_model(self.model, self.out)
         save_state(self.out / STATE, self.identity, {"history": self.history}, self.model, self.optimizer)
         return row
 
@@ -279,12 +277,3 @@ def spread(dataset: PartDataset) -> tuple[Tensor, Tensor]:
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
     return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
-
-
-def _save_model(model: PartFieldMPNetModel, folder: Path) -> None:
-    """`save_pretrained`, each file atomically."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
-        model.save_pretrained(temporary)
-        for path in sorted(Path(temporary).iterdir()):
-            os.chmod(path, 0o644)
-            os.replace(path, folder / path.name)
