@@ -51,9 +51,9 @@ def models(store, tmp_path_factory) -> Path:
 
 
 def tuned(store, models, shots=1, half=0, **changed):
-    return generalisation.fine_tune(
-        shots, half, params(**changed), store, toy.vocabulary(), toy.encode, models
-    ).state_dict()
+    if shots:
+        generalisation.fine_tune(shots, half, params(**changed), store, toy.vocabulary(), toy.encode, models)
+    return generalisation.load(shots, half, models).state_dict()
 
 
 def test_the_halves_share_no_shape_and_hold_all(store):
@@ -87,6 +87,7 @@ def test_a_model_is_never_scored_on_what_it_saw(store, models, monkeypatch):
 
 
 def test_scores_hold_every_shape_once_a_number_of_shots(store, models):
+    generalisation.fine_tune_missing(params(), store, toy.vocabulary(), toy.encode, models)
     remembered = generalisation.one_a_category(store)
     assert [one.split("-")[1][:-1] for one in remembered] == ["chair", "lamp"]
     scores = generalisation.shot_scores(params(), store, toy.vocabulary(), toy.encode, models, remembered)
@@ -100,6 +101,11 @@ def test_scores_hold_every_shape_once_a_number_of_shots(store, models):
 def test_a_category_with_fewer_shapes_gives_what_it_has(store, models):
     two, more = (tuned(store, models, shots) for shots in (2, 9))
     assert all(torch.equal(value, more[name]) for name, value in two.items())
+
+
+def test_what_was_not_fine_tuned_names_its_command(models):
+    with pytest.raises(AlignPartsError, match="dvc repro few_shots"):
+        generalisation.load(7, 0, models)
 
 
 def test_fine_tuning_to_another_size_is_an_error(store, models, tmp_path):

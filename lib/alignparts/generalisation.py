@@ -2,14 +2,17 @@
 
 Every held-out shape is scored by models that did not see it: the shapes of each category are split into two
 halves, and what is fine-tuned on shapes of one half is scored on the other.
+``python -m alignparts.generalisation SHOTS HALF`` fine-tunes one item of the pipeline's matrix.
 """
 
+import sys
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from alignparts import ledger, paths
 from alignparts.comparison import Claim
 from alignparts.config import Params, TrainParams
 from alignparts.corpus.sampling import seed_of
@@ -20,6 +23,8 @@ from alignparts.inference import Encode
 from alignparts.labelled import ids_of_splits
 from alignparts.model import AlignParts
 from alignparts.part_analysis import HELDOUT, SEEN
+from alignparts.run import settle
+from alignparts.text import TextEncoder
 from alignparts.train import forget_progress, train
 from alignparts.vocabulary import Vocabulary
 
@@ -58,8 +63,8 @@ def folder_of(models: Path, shots: int, half: int) -> Path:
 def fine_tune(
     shots: int, half: int, params: Params, store: FeatureStore, vocabulary: Vocabulary, encode: Encode,
     models: Path,
-) -> AlignParts:  # fmt: skip
-    """The trained model after some steps on shapes of the other half; without shots, as it is.
+) -> None:  # fmt: skip
+    """Train the model on for some steps on shapes of the other half; it goes to :func:`folder_of`.
 
     Fewer shots are a subset of more. A killed run goes on after its last finished epoch.
 
@@ -70,26 +75,41 @@ def fine_tune(
         store: features and parts.
         vocabulary: names and descriptions, those of the unseen categories among them.
         encode: the text encoder's ``encode``.
-        models: with ``alignparts``; the fine-tuned model goes beside it.
+        models: with ``alignparts``.
     """
-    start = AlignParts.from_pretrained(str(models / "alignparts")).eval()
-    if shots == 0:
-        return start
     other = halves(store, params.base.seed)[1 - half]
     ids = [shape_id for category in other for shape_id in category[:shots]]
     out = folder_of(models, shots, half)
-    trained = train(
+    train(
         store, vocabulary, encode, settings_of(params, len(ids)), out, seed=params.base.seed,
-        threads=params.base.threads, ids={"train": ids, "validation": []}, statistics=False, start=start,
+        threads=params.base.threads, ids={"train": ids, "validation": []}, statistics=False,
+        start=AlignParts.from_pretrained(str(models / "alignparts")).eval(),
     )  # fmt: skip
-    return trained.model
+    forget_progress(out)
 
 
-def forget(params: Params, models: Path) -> None:
-    """Remove what finished fine-tunings would be recognised by; call it last."""
+def load(shots: int, half: int, models: Path) -> AlignParts:
+    """The model of so many shots that is scored on a half; without shots, the trained one.
+
+    Raises:
+        AlignPartsError: it is not there; the message names the command that makes it.
+    """
+    if shots == 0:
+        return AlignParts.from_pretrained(str(models / "alignparts")).eval()
+    folder = folder_of(models, shots, half)
+    if not (folder / "config.json").is_file():
+        raise AlignPartsError(f"{folder}: no fine-tuned model there; run: dvc repro few_shots")
+    return AlignParts.from_pretrained(str(folder)).eval()
+
+
+def fine_tune_missing(
+    params: Params, store: FeatureStore, vocabulary: Vocabulary, encode: Encode, models: Path
+) -> None:
+    """:func:`fine_tune` for every item of the matrix that is not there."""
     for shots in params.generalisation.shots:
         for half in range(HALVES):
-            forget_progress(folder_of(models, shots, half))
+            if not (folder_of(models, shots, half) / "config.json").is_file():
+                fine_tune(shots, half, params, store, vocabulary, encode, models)
 
 
 def settings_of(params: Params, shapes: int) -> TrainParams:
@@ -113,7 +133,7 @@ def shot_scores(
         store: features and ground truth.
         vocabulary: the unified vocabulary.
         encode: the text encoder's ``encode``.
-        models: with ``alignparts``.
+        models: with ``alignparts`` and the fine-tuned ones.
         remembered: seen test shapes.
 
     Returns:
@@ -124,7 +144,7 @@ def shot_scores(
     for shots in (0, *params.generalisation.shots):
         seen = []
         for half, own in enumerate(halves(store, params.base.seed)):
-            model = fine_tune(shots, half, params, store, vocabulary, encode, models)
+            model = load(shots, half, models)
             ids = [shape_id for category in own for shape_id in category]
             found = evaluate_corpus(store, model, encode, vocabulary, splits=[HELDOUT], ids=ids, **look)
             tables.append(_scores(found.scores, OURS, shots, params.base.seed))
@@ -154,3 +174,22 @@ def one_a_category(store: FeatureStore, seed: int = 0, split: str = "test") -> l
 def _scores(scores: list[Score], method: str, shots: int, seed: int) -> pd.DataFrame:
     kept = frame((one for one in scores if one.method == method), seed)
     return kept.assign(method=label_of(shots))
+
+
+def main() -> None:
+    """One item of the matrix, with params.yaml's settings."""
+    from alignparts.config import load_params
+
+    shots, half = (int(value) for value in sys.argv[1:])
+    params = load_params(paths.ROOT / "params.yaml")
+    settle(params)
+    with ledger.record("few_shots", f"{shots}-{half}"):
+        fine_tune(
+            shots, half, params, FeatureStore(paths.DATA / "features"),
+            Vocabulary.load(paths.DATA / "ontology" / "vocabulary.json"),
+            TextEncoder.from_name(params.ontology.text_encoder).encode, paths.MODELS,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -52,11 +52,13 @@ print("held-out shapes:", len(corpus.ids(split="heldout")), "seen shapes:", len(
 # ## Unseen categories: zero-shot, then a few shots
 #
 # Nobody has seen a shape of the held-out categories; all methods are given the names of the parts. Then
-# ALIGN-Parts is fine-tuned for a few steps on 1, 2 or 4 shapes of each (or all that a half has). Every shape
+# ALIGN-Parts was fine-tuned for a few steps on 1, 2 or 4 shapes of each (or all that a half has). Every shape
 # is scored by a model that did not see it: the halves of each category take turns. *seen*: what is left of
 # the old categories, one test shape each, with the category given (fine-tuning sees none of them).
 
 # %%
+if smoke:
+    generalisation.fine_tune_missing(run.params, store, vocabulary, encode, run.models)
 tuned = generalisation.shot_scores(run.params, store, vocabulary, encode, run.models, seen)
 others = evaluate_methods(store, methods[:-1], encode, splits=["heldout"], **look)
 scores = pd.concat([tuned, evaluate.frame(others.scores, seed)], ignore_index=True)
@@ -89,8 +91,7 @@ tested if not smoke else print("claims:", len(tested))
 # %%
 most = max(chosen.shots)
 tuned_on = [
-    Ours(generalisation.fine_tune(most, half, run.params, store, vocabulary, encode, run.models),
-         encode, vocabulary)
+    Ours(generalisation.load(most, half, run.models), encode, vocabulary)
     for half in range(generalisation.HALVES)
 ]
 half_of = {one: half for half, lists in enumerate(generalisation.halves(store, seed))
@@ -162,4 +163,3 @@ run.metrics(
         },
     }
 )
-generalisation.forget(run.params, run.models)
