@@ -7,8 +7,6 @@ import trimesh
 from alignparts.corpus.surface import make_surface
 from alignparts.errors import AlignPartsError
 from alignparts.figures import (
-    Comparison,
-    compare_grid,
     contact_sheet,
     draw_points,
     draw_surface,
@@ -68,20 +66,6 @@ def test_face_colours_and_points():
     assert middle[2] > 2 * middle[0]
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (500, 3)).astype(np.float32)
     assert draw_points(points, np.zeros((500, 3), np.float32), size=64).min() < 100
-
-
-def test_grid_of_meshes_and_clouds():
-    truth, predicted = np.arange(12) % 2, np.zeros(12, int)
-    mesh = Comparison("a box", truth, ["leg", "seat"], predicted, ["leg"], surface=box())
-    cloud = Comparison(
-        "a cloud", truth, ["leg", "seat"], predicted - 1, [], points=np.random.rand(12, 3) - 0.5
-    )
-    figure = compare_grid([mesh, cloud], size=64)
-    assert len(figure.axes) == 6
-    with pytest.raises(AlignPartsError, match="neither"):
-        compare_grid([Comparison("x", truth, ["a", "b"], truth, ["a", "b"])])
-    with pytest.raises(AlignPartsError, match="without shapes"):
-        compare_grid([])
 
 
 def test_contact_sheet(tmp_path):

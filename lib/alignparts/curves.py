@@ -11,10 +11,10 @@ from alignparts.baselines.method import Segments
 from alignparts.comparison import COLUMNS, SETS, score_table
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import OURS, similarity_of, subset
+from alignparts.evaluate_methods import score
 from alignparts.features.store import FeatureStore
 from alignparts.inference import Encode, Prediction
 from alignparts.labelled import Labelled, labelled_shapes
-from alignparts.metrics import shape_metrics
 
 Finder = Callable[[Labelled], Mapping[str, Segments | Prediction]]
 """What methods make of a shape, by what tables call them."""
@@ -61,11 +61,7 @@ def points_scores(
             seen = at_points(shape, count, seed)
             nearest = cKDTree(seen.arrays["points"]).query(shape.arrays["points"])[1]
             for method, found in find(seen).items():
-                part, names = found.point_part[nearest], found.names
-                number = int(part.max(initial=-1)) + 1
-                values = shape_metrics(
-                    part, number if names is None else names, shape.truth, shape.names, similarity
-                )
+                values = score(replace(found, point_part=found.point_part[nearest]), shape, similarity)
                 body += [
                     (method, seed, shape.shape_id, shape.test_set, shape.category, metric, value, count)
                     for metric, value in values.items()

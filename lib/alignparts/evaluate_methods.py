@@ -9,9 +9,9 @@ from alignparts.baselines.method import Given, Method, Segments
 from alignparts.baselines.partfield_clustering import COUNTS, Kind, estimate_count, label_of, partitions
 from alignparts.evaluate import Score, similarity_of
 from alignparts.features.store import FeatureStore
-from alignparts.inference import Encode
+from alignparts.inference import Encode, Prediction
 from alignparts.labelled import Labelled, labelled_shapes
-from alignparts.metrics import shape_metrics
+from alignparts.metrics import TextSimilarity, shape_metrics
 from alignparts.parallel import map_shapes
 
 Told = Literal["category", "names", "parts"]
@@ -38,6 +38,14 @@ class Entrant:
 def answers(entrants: Sequence[Entrant], shape: Labelled) -> dict[str, Segments]:
     """What every method makes of a shape, by label."""
     return {one.method.label: one.method.predict(shape.arrays, one.given(shape)) for one in entrants}
+
+
+def score(
+    found: Segments | Prediction, shape: Labelled, similarity: TextSimilarity | None = None
+) -> dict[str, float]:
+    """:func:`alignparts.metrics.shape_metrics` of what a method found; without names, of its segments."""
+    names = int(found.point_part.max(initial=-1)) + 1 if found.names is None else found.names
+    return shape_metrics(found.point_part, names, shape.truth, shape.names, similarity)
 
 
 @dataclass
@@ -77,8 +85,7 @@ def evaluate_methods(
         for entrant in entrants:
             label = entrant.method.label
             found = entrant.method.predict(shape.arrays, entrant.given(shape))
-            names = int(found.point_part.max()) + 1 if found.names is None else found.names
-            values = shape_metrics(found.point_part, names, shape.truth, shape.names, similarity)
+            values = score(found, shape, similarity)
             result.scores.append(Score(shape.shape_id, shape.test_set, shape.category, label, values))
             result.segments.setdefault(label, {})[shape.shape_id] = found
     return result

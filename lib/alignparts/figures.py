@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,29 +25,6 @@ MOST_TILES = 64
 """Repeats of a texture within one face beyond which it is drawn in its faces' colours."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Ground truth and prediction of one shape, on the faces of its surface or, without one, on its points.
-
-    Attributes:
-        title: what the row is called.
-        truth: ground-truth part of every face or point, -1 unlabelled.
-        truth_names: their names.
-        predicted: predicted part of every face or point, -1 unlabelled.
-        predicted_names: their names.
-        surface: the shape, where it is a mesh.
-        points: (n, 3) in the model frame, where it is a cloud.
-    """
-
-    title: str
-    truth: Int[np.ndarray, " n"]
-    truth_names: Sequence[str]
-    predicted: Int[np.ndarray, " n"]
-    predicted_names: Sequence[str]
-    surface: Surface | None = None
-    points: Float[np.ndarray, "m 3"] | None = None
-
-
 def draw_surface(
     surface: Surface, face_color: Float[np.ndarray, "faces 3"] | None = None, size: int = 360
 ) -> UInt8[np.ndarray, "size size 3"]:
@@ -57,17 +33,17 @@ def draw_surface(
     Raises:
         AlignPartsError: nothing to draw, or no way to draw off screen.
     """
-    ps = _polyscope()
+    ps = offscreen()
     center, scale = surface.frame()
     corners = ((surface.vertices[surface.faces] - center) * scale).astype(np.float32)
     ps.remove_all_structures()
     if face_color is not None:
-        mesh = _register(ps, "parts", corners)
+        mesh = register(ps, "parts", corners)
         mesh.add_color_quantity("part", face_color.astype(np.float32), defined_on="faces", enabled=True)
-        return _shot(ps, size)
+        return shot(ps, size)
     for material in np.unique(surface.face_material).tolist():
         at = np.flatnonzero(surface.face_material == material)
-        mesh = _register(ps, f"material {material}", corners[at])
+        mesh = register(ps, f"material {material}", corners[at])
         image = surface.textures[material]
         tint = surface.corner_color[at].reshape(-1, 4)[:, :3]
         if image is None:
@@ -85,7 +61,7 @@ def draw_surface(
         pixels = _small(image, 2048 // int(tiles.max()))[..., :3].astype(np.float32) / 255
         pixels = np.tile(pixels, (tiles[1], tiles[0], 1)) * tint.mean(axis=0)
         mesh.add_color_quantity("texture", pixels, defined_on="texture", param_name="uv", enabled=True)
-    return _shot(ps, size)
+    return shot(ps, size)
 
 
 def draw_points(
@@ -98,12 +74,12 @@ def draw_points(
     """
     if not len(points):
         raise AlignPartsError("a picture of a cloud without points")
-    ps = _polyscope()
+    ps = offscreen()
     ps.remove_all_structures()
     cloud = ps.register_point_cloud("cloud", points.astype(np.float32))
     cloud.set_radius(POINT_RADIUS, relative=False)
     cloud.add_color_quantity("part", color.astype(np.float32), enabled=True)
-    return _shot(ps, size)
+    return shot(ps, size)
 
 
 def picture_of_parts(
@@ -132,38 +108,6 @@ def picture_of_parts(
         handles.append(Patch(color=UNLABELLED_COLOR, label="unlabelled"))
     figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
     _save(figure, target)
-
-
-def compare_grid(shapes: Sequence[Comparison], size: int = 360) -> Figure:
-    """Ground truth (left) beside prediction (right), a row a shape, with one legend a row.
-
-    Raises:
-        AlignPartsError: no shapes, a shape with neither surface nor points, or no way to draw off screen.
-    """
-    if not shapes:
-        raise AlignPartsError("a figure without shapes")
-    figure = Figure(figsize=(8.5, 3.1 * len(shapes)), layout="constrained")
-    axes = figure.subplots(len(shapes), 3, squeeze=False, width_ratios=(1, 1, 0.6))
-    for row, shape in zip(axes, shapes, strict=True):
-        sides = ((shape.truth, shape.truth_names), (shape.predicted, shape.predicted_names))
-        shown = {str(names[i]) for part, names in sides for i in np.unique(part[part >= 0])}
-        chosen = palette(shown)
-        for axis, (part, names), side in zip(row, sides, ("ground truth", "prediction"), strict=False):
-            colors = colors_of(part, names, dict.fromkeys(names, UNLABELLED_COLOR) | chosen)
-            if shape.surface is not None:
-                picture = draw_surface(shape.surface, colors, size)
-            elif shape.points is not None:
-                picture = draw_points(shape.points, colors, size)
-            else:
-                raise AlignPartsError(f"{shape.title}: neither a surface nor points to draw")
-            _imshow(axis, picture, side)
-        row[0].set_ylabel(shape.title, fontsize=8)
-        row[2].legend(
-            handles=[Patch(color=chosen[name], label=name) for name in sorted(shown)],
-            loc="center left", fontsize=7, frameon=False,
-        )  # fmt: skip
-        row[2].axis("off")
-    return figure
 
 
 def contact_sheet(
@@ -232,7 +176,8 @@ def _small(image: np.ndarray, longest: int) -> np.ndarray:
     return np.asarray(picture)
 
 
-def _register(ps: Any, name: str, corners: np.ndarray) -> Any:
+def register(ps: Any, name: str, corners: np.ndarray) -> Any:
+    """Polyscope's mesh of triangles (faces, 3, 3), flat and alike from both sides."""
     faces = np.arange(3 * len(corners)).reshape(-1, 3)
     mesh = ps.register_surface_mesh(name, corners.reshape(-1, 3), faces)
     # Winding is mixed in real meshes: both sides are drawn alike.
@@ -241,7 +186,8 @@ def _register(ps: Any, name: str, corners: np.ndarray) -> Any:
     return mesh
 
 
-def _shot(ps: Any, size: int) -> np.ndarray:
+def shot(ps: Any, size: int) -> np.ndarray:
+    """The picture of all that is registered, from :data:`CAMERA`; removes it."""
     if tuple(ps.get_window_size()) != (size, size):
         # The first picture of a new size is drawn with the old one's buffers.
         ps.set_window_size(size, size)
@@ -253,7 +199,12 @@ def _shot(ps: Any, size: int) -> np.ndarray:
 
 
 @cache
-def _polyscope() -> Any:
+def offscreen() -> Any:
+    """Polyscope, ready to draw without a window.
+
+    Raises:
+        AlignPartsError: no way to draw off screen.
+    """
     try:
         import polyscope as ps
 

@@ -150,16 +150,16 @@ def draw(panel: Panel, colors: Mapping[str, Color], size: int = 480) -> UInt8[np
     for part, look in looks(panel, colors).items():
         table[part] = look.color
     color = table[np.maximum(panel.part, -1)]
-    ps = figures._polyscope()
+    ps = figures.offscreen()
     ps.remove_all_structures()
     if panel.body.ndim == 2:
         cloud = ps.register_point_cloud("points", panel.body.astype(np.float32))
         cloud.set_radius(figures.POINT_RADIUS * panel.zoom, relative=False)
         cloud.add_color_quantity("part", color, enabled=True)
     else:
-        mesh = figures._register(ps, "parts", panel.body.astype(np.float32))
+        mesh = figures.register(ps, "parts", panel.body.astype(np.float32))
         mesh.add_color_quantity("part", color, defined_on="faces", enabled=True)
-    return figures._shot(ps, size)
+    return figures.shot(ps, size)
 
 
 def panel_grid(

@@ -17,11 +17,10 @@ from alignparts.corpus.sampling import sample_surface, seed_of
 from alignparts.corpus.shape import LabelledShape
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import similarity_of
-from alignparts.evaluate_methods import Entrant, answers
+from alignparts.evaluate_methods import Entrant, answers, score
 from alignparts.features.extract import Encoders, extract, labels_of
 from alignparts.inference import Encode
 from alignparts.labelled import Labelled
-from alignparts.metrics import shape_metrics
 from alignparts.parallel import map_shapes
 from alignparts.part_analysis import SEEN
 from alignparts.perturb import DISTURBANCES, disturbed
@@ -108,8 +107,7 @@ def judged(shape: LabelledShape, cell: Cell, known: Known) -> pd.DataFrame:
     labelled = Labelled(shape.shape_id, SEEN, category, arrays, truth, names, present)
     rows = []
     for label, found in answers(known.methods, labelled).items():
-        said = int(found.point_part.max()) + 1 if found.names is None else found.names
-        values = shape_metrics(found.point_part, said, truth, names, similarity_of(known.encode))
+        values = score(found, labelled, similarity_of(known.encode))
         rows += [
             (label, params.base.seed, shape.shape_id, SEEN, category, metric, value, kind, strength)
             for metric, value in values.items()
