@@ -1,0 +1,1 @@
+"""Tex-Parts: from raw meshes to a reviewed, named data set (section 13)."""
