@@ -12,7 +12,7 @@ from alignparts.errors import AlignPartsError
 NAME_LENGTH = 120
 DESCRIPTION_LENGTH = 2000
 
-Runs = tuple[int, ...]
+Runs = tuple[Annotated[int, Field(ge=0, lt=2**31)], ...]
 """Faces as start, length, start, length, …, in ascending order: what an event stores."""
 
 
@@ -154,9 +154,19 @@ def read_edit(content: object) -> Edit:
     try:
         return _EDIT.validate_python(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(one) for one in first["loc"]) or "edit"
-        raise AlignPartsError(f"{key}: {first['msg']}") from None
+        raise _wrong(error) from None
+
+
+def read_json(text: str) -> Edit:
+    """An edit as it was stored.
+
+    Raises:
+        AlignPartsError: it is none.
+    """
+    try:
+        return _EDIT.validate_json(text)
+    except ValidationError as error:
+        raise _wrong(error) from None
 
 
 def clean_name(name: str) -> str:
@@ -169,3 +179,9 @@ def clean_name(name: str) -> str:
     if not cleaned or len(cleaned) > NAME_LENGTH:
         raise AlignPartsError(f"name: expected 1 to {NAME_LENGTH} printable characters, got {len(cleaned)}")
     return cleaned
+
+
+def _wrong(error: ValidationError) -> AlignPartsError:
+    first = error.errors()[0]
+    key = ".".join(str(one) for one in first["loc"]) or "edit"
+    return AlignPartsError(f"{key}: {first['msg']}")

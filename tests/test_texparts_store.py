@@ -1,0 +1,89 @@
+"""What annotators do is stored once, in order, and comes back, on SQLite and on PostgreSQL."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from review_store import Review, postgres_folder, review
+
+from alignparts.errors import AlignPartsError
+from alignparts.texparts.edits import Accept, Add, Delete, Merge, Paint, Rename, Restore, Split, Undo
+from alignparts.texparts.errors import StaleState
+
+__all__ = ["postgres_folder", "review"]
+
+
+def test_edits_come_back_after_a_restart(review: Review) -> None:
+    review.fill()
+    ann = review.annotator("Ann")
+    task = review.store.take_next(ann)
+    assert task is not None and task.object_id == "box000"
+    edits = [
+        Rename(part=0, name="cover"),
+        Paint(part=0, faces=(10, 2)),
+        Undo(),
+        Split(part=1, groups=((2, 3),)),
+        Add(name="foot", faces=(9, 3)),
+        Merge(parts=(1, 2), into=1),
+        Restore(seq=2),
+        Undo(),
+        Accept(parts=(1,)),
+        Delete(part=3),
+    ]
+    for edit in edits:
+        here = review.edit(ann, task.id, edit)
+    again = review.reopen()
+    there = again.state(ann, task.id)
+    assert (there.seq, there.can_undo, there.can_redo) == (here.seq, here.can_undo, here.can_redo)
+    assert there.annotation.parts == here.annotation.parts
+    np.testing.assert_array_equal(there.annotation.face_part, here.annotation.face_part)
+    records = again.history("box000")
+    assert [record.edit for record in records] == edits
+    assert [record.seq for record in records] == list(range(1, 11))
+    assert {record.who for record in records} == {"Ann"}
+    again.close()
+
+
+def test_the_same_edit_sent_twice_is_stored_once(review: Review) -> None:
+    review.fill()
+    ann = review.annotator("Ann")
+    task = review.store.take_next(ann)
+    assert task is not None
+    event, edit = str(uuid.uuid4()), Add(name="foot", faces=(0, 1))
+    first = review.store.append(ann, task.id, event, 0, edit)
+    other = review.reopen()  # as after a crash between commit and answer
+    for store in (review.store, other):
+        second = store.append(ann, task.id, event, 0, edit)
+        assert second.seq == first.seq == 1
+        assert second.annotation.parts == first.annotation.parts
+    other.close()
+    later = review.store.take(ann, "box001")
+    with pytest.raises(AlignPartsError, match="another task"):
+        review.store.append(ann, later.id, event, 0, edit)
+    with pytest.raises(AlignPartsError, match="UUID"):
+        review.store.append(ann, later.id, "one", 0, edit)
+
+
+def test_two_tabs(review: Review) -> None:
+    review.fill()
+    ann = review.annotator("Ann")
+    task = review.store.take_next(ann)
+    assert task is not None
+    assert review.store.take_next(ann) == task  # the second tab is on the same object
+    review.edit(ann, task.id, Accept(parts=(0,)))
+    with pytest.raises(StaleState) as stale:
+        review.store.append(ann, task.id, str(uuid.uuid4()), 0, Delete(part=0))
+    assert stale.value.seq == 1
+    with ThreadPoolExecutor(8) as pool:
+
+        def race(_: int) -> str:
+            try:
+                review.store.append(ann, task.id, str(uuid.uuid4()), 1, Paint(part=0, faces=(2, 1)))
+                return "stored"
+            except StaleState:
+                return "stale"
+
+        outcomes = list(pool.map(race, range(8)))
+    assert outcomes.count("stored") == 1
+    assert review.store.state(ann, task.id).seq == 2
