@@ -143,18 +143,43 @@ def replay(prediction: Annotation, edits: Iterable[Edit]) -> Annotation:
     return history.present
 
 
+@dataclass(frozen=True)
+class _Step:
+    """A state as what it changed in the one before: a stroke on a large mesh costs what it covers."""
+
+    before: "_Step | None"
+    faces: Int32[np.ndarray, " changed"]
+    old: Int32[np.ndarray, " changed"]
+    new: Int32[np.ndarray, " changed"]
+    category: str
+    parts: tuple[Part, ...]
+    next_id: int
+
+    @classmethod
+    def between(cls, before: "_Step | None", here: Annotation, there: Annotation) -> "_Step":
+        faces = np.flatnonzero(here.face_part != there.face_part).astype(np.int32)
+        old, new = here.face_part[faces], there.face_part[faces]
+        return cls(before, faces, old, new, there.category, there.parts, there.next_id)
+
+    def state(self, face_part: Int32[np.ndarray, " faces"]) -> Annotation:
+        return Annotation(self.category, face_part, self.parts, self.next_id)
+
+
 class History:
-    """An object's edits with their undo and redo; holds every state, which share what did not change."""
+    """An object's edits with their undo and redo: the present state, and what every edit changed."""
 
     def __init__(self, prediction: Annotation) -> None:
-        self._after = [prediction]  # the state after every event
-        self._done: list[Annotation] = [prediction]
-        self._undone: list[Annotation] = []
+        self._prediction = prediction
+        self._present = prediction
+        first = _Step.between(None, prediction, prediction)
+        self._after = [first]  # the state after every event
+        self._done = [first]
+        self._undone: list[_Step] = []
 
     @property
     def present(self) -> Annotation:
         """As it is now."""
-        return self._done[-1]
+        return self._present
 
     @property
     def seq(self) -> int:
@@ -179,7 +204,16 @@ class History:
         """
         if not 0 <= seq <= self.seq:
             raise AlignPartsError(f"restore: there are {self.seq} events; expected 0 to {self.seq}")
-        return self._after[seq]
+        last = self._after[seq]
+        steps: list[_Step] = []
+        step: _Step | None = last
+        while step is not None:
+            steps.append(step)
+            step = step.before
+        face_part = self._prediction.face_part.copy()
+        for step in reversed(steps):
+            face_part[step.faces] = step.new
+        return last.state(face_part)
 
     def append(self, edit: Edit) -> Annotation:
         """Take an edit in; the history is as it was where it does not fit.
@@ -191,19 +225,37 @@ class History:
             case Undo():
                 if not self.can_undo:
                     raise AlignPartsError("undo: nothing to take back")
-                self._undone.append(self._done.pop())
+                step = self._done.pop()
+                self._undone.append(step)
+                face_part = _repainted(self._present.face_part, step.faces, step.old)
+                self._present = self._done[-1].state(face_part)
             case Redo():
                 if not self.can_redo:
                     raise AlignPartsError("redo: nothing was taken back")
-                self._done.append(self._undone.pop())
+                step = self._undone.pop()
+                self._done.append(step)
+                self._present = step.state(_repainted(self._present.face_part, step.faces, step.new))
             case Restore():
-                self._done.append(self.after(edit.seq))
-                self._undone.clear()
+                self._push(self.after(edit.seq))
             case _:
-                self._done.append(apply(self.present, edit))
-                self._undone.clear()
-        self._after.append(self.present)
-        return self.present
+                self._push(apply(self._present, edit))
+        self._after.append(self._done[-1])
+        return self._present
+
+    def _push(self, state: Annotation) -> None:
+        self._done.append(_Step.between(self._done[-1], self._present, state))
+        self._undone.clear()
+        self._present = state
+
+
+def _repainted(
+    face_part: Int32[np.ndarray, " faces"],
+    faces: Int32[np.ndarray, " changed"],
+    values: Int32[np.ndarray, " changed"],
+) -> Int32[np.ndarray, " faces"]:
+    painted = face_part.copy()
+    painted[faces] = values
+    return painted
 
 
 def _changed(annotation: Annotation, ids: Iterable[int], **fields: Any) -> Annotation:
