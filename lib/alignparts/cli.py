@@ -11,6 +11,8 @@ from alignparts import paths
 from alignparts.cli_ingest import ingest
 from alignparts.cli_ontology import ontology
 from alignparts.cli_options import LlmModelOption, LlmOption, RepliesOption
+from alignparts.cli_review import review
+from alignparts.cli_texparts import texparts
 from alignparts.errors import AlignPartsError
 from alignparts.vocabulary_file import read_vocabulary, write_vocabulary
 
@@ -31,6 +33,8 @@ PointsOption = Annotated[
 
 app.command()(ingest)
 app.command()(ontology)
+app.command()(review)
+app.add_typer(texparts, name="texparts")
 
 
 def main() -> None:
