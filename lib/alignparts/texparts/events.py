@@ -14,7 +14,7 @@ from alignparts.texparts.database import Database, annotators, events, tasks
 from alignparts.texparts.edits import Edit, read_json
 from alignparts.texparts.errors import NotFound, StaleState
 from alignparts.texparts.histories import Entry, Histories
-from alignparts.texparts.leases import Leases, held_task, task_of
+from alignparts.texparts.leases import Leases, check_held, locked_task, task_of
 from alignparts.texparts.live import Change, Live
 from alignparts.texparts.records import Annotator, EventRecord, TaskState
 
@@ -79,8 +79,8 @@ class Events:
             self._warm(annotator, task_id, entry)
             try:
                 state, new = self._write(annotator, task_id, event_id, expected_seq, edit, entry)
-            except exc.IntegrityError:  # another process stored the event at the same moment: now it is seen
-                state, new = self._write(annotator, task_id, event_id, expected_seq, edit, entry)
+            except exc.IntegrityError:  # one that another task got at the same moment
+                raise _belongs_elsewhere(event_id) from None
         if new:
             self._live.publish(Change(task_id, state.seq, state.status))
         return state
@@ -124,13 +124,13 @@ class Events:
         entry: Entry,
     ) -> tuple[TaskState, bool]:
         with self._database.write() as connection:
-            stored = connection.execute(select(events).where(events.c.id == event_id)).first()
+            row = locked_task(connection, annotator, task_id)
+            stored = connection.scalar(select(events.c.task_id).where(events.c.id == event_id))
             if stored is not None:
-                if stored.task_id != task_id or stored.annotator_id != annotator.id:
-                    raise AlignPartsError(f"id: {event_id} belongs to an event of another task")
-                row = connection.execute(select(tasks).where(tasks.c.id == task_id)).one()
+                if stored != task_id:
+                    raise _belongs_elsewhere(event_id)
                 return self._state(connection, entry, row), False
-            row = held_task(connection, annotator, task_id)
+            check_held(row)
             if row.seq != expected_seq:
                 raise StaleState(row.seq)
             history = entry.bring_up(connection, row, self._load)
@@ -166,6 +166,10 @@ class Events:
 def _state(connection: Connection, row: Row[Any], history: History) -> TaskState:
     task = task_of(connection, row.id)
     return TaskState(task, history.present, history.can_undo, history.can_redo, round(row.seconds, 3))
+
+
+def _belongs_elsewhere(event_id: str) -> AlignPartsError:
+    return AlignPartsError(f"id: {event_id} belongs to an event of another task; take a new one")
 
 
 def _uuid(text: str) -> str:

@@ -175,7 +175,9 @@ class Leases:
                 connection.execute(update(tasks).where(tasks.c.id == row.id).values(status="lost"))
         values = {"status": "open", "lease_until": now + self._length, "last_active": now}
         if mine is not None:
-            values |= {"submitted_at": None, "second_opinion": False}
+            values["submitted_at"] = None
+            if mine.status not in SUBMITTED:
+                values["second_opinion"] = False
             connection.execute(update(tasks).where(tasks.c.id == mine.id).values(values))
         else:
             values |= {"object_id": object_id, "annotator_id": annotator.id, "seq": 0, "seconds": 0.0}
@@ -211,6 +213,16 @@ def held_task(connection: Connection, annotator: Annotator, task_id: int) -> Row
         TaskClosed: it was handed in.
     """
     row = locked_task(connection, annotator, task_id)
+    check_held(row)
+    return row
+
+
+def check_held(row: Row[Any]) -> None:
+    """Whether a task may be worked on.
+
+    Raises:
+        LeaseLost, TaskClosed: see :func:`held_task`.
+    """
     if row.status in SUBMITTED:
         raise TaskClosed(f"{row.object_id}: handed in already; take it again to change it")
     if row.status != "open":
@@ -218,7 +230,6 @@ def held_task(connection: Connection, annotator: Annotator, task_id: int) -> Row
         raise LeaseLost(
             f"{row.object_id}: {why}; your edits so far are kept and can be handed in as a second opinion"
         )
-    return row
 
 
 def task_of(connection: Connection, task_id: int) -> Task:

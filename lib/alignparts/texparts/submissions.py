@@ -74,7 +74,7 @@ class Submissions:
             if row.status == "open":
                 self._leases.renew(connection, row, now)
             values = {"status": verdict, "note": note, "submitted_at": now}
-            values |= {"lease_until": now, "second_opinion": row.status != "open"}
+            values |= {"lease_until": now, "second_opinion": row.second_opinion or row.status != "open"}
             connection.execute(update(tasks).where(tasks.c.id == task_id).values(values))
         self._live.publish(Change(task_id, row.seq, verdict))
 
