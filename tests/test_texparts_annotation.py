@@ -1,5 +1,7 @@
 """Edits of an annotation against a naive model of what they mean."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -163,3 +165,15 @@ def test_names_lose_what_cannot_be_printed() -> None:
     assert clean_name("seat\x00\u202e  back") == "seat back"
     with pytest.raises(AlignPartsError, match="name"):
         clean_name("\x00")
+
+
+def test_a_long_session_on_a_large_mesh_keeps_its_strokes_alone() -> None:
+    faces = 200_000
+    history = History(Annotation("ball", np.zeros(faces, np.int32), (Part(0, "a"), Part(1, "b")), 2))
+    tracemalloc.start()
+    for number in range(100):
+        history.append(Paint(part=1, faces=(1000 * number, 500)))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 4 * faces * 4  # a hundred whole states would be a hundred times this
+    assert history.after(50).face_part.sum() == 50 * 500

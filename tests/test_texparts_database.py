@@ -22,11 +22,12 @@ from review_store import (
 from sqlalchemy import select, update
 
 from alignparts.errors import AlignPartsError
-from alignparts.texparts.database import Database, meta, metadata
+from alignparts.texparts.database import Database
 from alignparts.texparts.edits import Accept, Add, Paint
 from alignparts.texparts.errors import StoreUnavailable
 from alignparts.texparts.records import Annotator
 from alignparts.texparts.store import ReviewStore
+from alignparts.texparts.tables import meta, metadata
 
 __all__ = ["on_postgres", "on_sqlite", "postgres_folder", "review"]
 

@@ -13,12 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from review_store import Clock, Review, entries, postgres_folder, review, write_box
 from sqlalchemy import select
 
-from alignparts.texparts.database import items, tasks
 from alignparts.texparts.edits import Accept, Add, Category, Rename
 from alignparts.texparts.errors import LeaseLost, NotFound, StaleState, Taken, TaskClosed
 from alignparts.texparts.live import Change
 from alignparts.texparts.records import Annotator, Task
 from alignparts.texparts.store import ReviewStore
+from alignparts.texparts.tables import items, tasks
 
 __all__ = ["postgres_folder", "review"]
 
@@ -243,9 +243,11 @@ class Desk(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         with self.store.database.read() as connection:
-            wanted = {row.object_id: row.opinions for row in connection.execute(select(items))}
+            waiting = connection.execute(select(items.c.object_id, items.c.opinions, items.c.missing)).all()
             rows = connection.execute(select(tasks)).all()
-        for object_id, opinions in wanted.items():
+        for object_id, opinions, missing in waiting:
+            everybodys = [row for row in rows if row.object_id == object_id]
+            assert missing == opinions - sum(row.status in ("done", "rejected") for row in everybodys)
             group = [row for row in rows if row.object_id == object_id and not row.second_opinion]
             handed_in = sum(row.status in ("done", "rejected") for row in group)
             busy = sum(row.status == "open" and row.lease_until > self.clock.now for row in group)

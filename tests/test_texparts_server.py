@@ -302,6 +302,11 @@ def test_changes_are_told_while_they_happen(site: Site) -> None:
             assert next(told) == {"seq": 1, "status": "open"}
             ann.post(f"{task}/submit", json={"verdict": "done"})
             assert next(told) == {"seq": 1, "status": "done"}
+            assert len(site.review.store.live._listeners) == 1
+        until = time.monotonic() + 5
+        while site.review.store.live._listeners and time.monotonic() < until:  # nobody listens any more
+            time.sleep(0.01)
+        assert not site.review.store.live._listeners
         assert ann.get("/api/tasks/99/live").status_code == 404
 
 

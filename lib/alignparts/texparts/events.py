@@ -10,13 +10,14 @@ from sqlalchemy.engine import Connection
 
 from alignparts.errors import AlignPartsError
 from alignparts.texparts.annotation import Annotation, History
-from alignparts.texparts.database import Database, annotators, events, tasks
+from alignparts.texparts.database import Database
 from alignparts.texparts.edits import Edit, read_json
 from alignparts.texparts.errors import NotFound, StaleState
 from alignparts.texparts.histories import Entry, Histories
 from alignparts.texparts.leases import Leases, check_held, locked_task, task_of
 from alignparts.texparts.live import Change, Live
 from alignparts.texparts.records import Annotator, EventRecord, TaskState
+from alignparts.texparts.tables import annotators, events, tasks
 
 
 class Events:

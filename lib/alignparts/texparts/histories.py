@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection
 
 from alignparts.errors import AlignPartsError
 from alignparts.texparts.annotation import Annotation, History
-from alignparts.texparts.database import events
 from alignparts.texparts.edits import read_json
 from alignparts.texparts.errors import PredictionChanged
+from alignparts.texparts.tables import events
 
 
 @dataclass

@@ -4,19 +4,20 @@ Every change locks the object's row first, so that what is decided here about on
 transaction at a time; SQLite has one writer anyway.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, or_, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.engine import Connection
 
-from alignparts.texparts.database import Database, annotators, items, tasks
+from alignparts.texparts.database import Database
 from alignparts.texparts.errors import LeaseLost, NotFound, Taken, TaskClosed
 from alignparts.texparts.live import Change, Live
-from alignparts.texparts.records import Annotator, Order, QueueEntry, Task
+from alignparts.texparts.queueing import SUBMITTED, candidates, lock_item, recount
+from alignparts.texparts.records import Annotator, Order, Task
+from alignparts.texparts.tables import annotators, items, tasks
 
-SUBMITTED = ("done", "rejected")
 IDLE_SECONDS = 60
 """A longer pause between two signs of activity is not working time."""
 
@@ -32,28 +33,12 @@ class Leases:
         self._clock = clock
         self._length = timedelta(seconds=lease_seconds)
 
-    def load_queue(self, entries: Iterable[QueueEntry]) -> int:
-        """Add objects; those that are there get the new rank. Returns how many are new."""
-        new = 0
-        with self._database.write() as connection:
-            known = set(connection.scalars(select(items.c.object_id)))
-            for entry in entries:
-                values = entry.model_dump()
-                if entry.object_id in known:
-                    # Opinions that were asked for meanwhile stay asked for.
-                    kept = {key: values[key] for key in ("rank", "category", "confidence")}
-                    connection.execute(update(items).where(items.c.object_id == entry.object_id).values(kept))
-                else:
-                    connection.execute(insert(items).values(values))
-                    known.add(entry.object_id)
-                    new += 1
-        return new
-
     def take_next(self, annotator: Annotator, order: Order) -> Task | None:
         """The object that the annotator has open, else the next that needs an opinion of theirs."""
-        # First only objects that nobody touches at this moment, so that many can take at once; then also
-        # those, since the one who touches them may be giving them back.
-        for skip_locked in (True, False):
+        # What the annotator gave back comes last: somebody else may know it better. First only objects that
+        # nobody touches at this moment, so that many can take at once; in the end also those, since the one
+        # who touches them may be giving them back.
+        for skip_locked, given_back in ((True, False), (True, True), (False, True)):
             passed: list[str] = []
             while True:
                 now = self._clock()
@@ -61,7 +46,7 @@ class Leases:
                     found = self._open_one(connection, annotator, now)
                     if found is not None:
                         return found
-                    query = _candidates(annotator, order, now, passed).limit(1)
+                    query = candidates(annotator, order, now, given_back, passed).limit(1)
                     object_id = connection.scalar(query.with_for_update(of=items, skip_locked=skip_locked))
                     if object_id is None:
                         break
@@ -83,27 +68,13 @@ class Leases:
         """
         now = self._clock()
         with self._database.write() as connection:
-            _lock_item(connection, object_id)
+            lock_item(connection, object_id)
             lost = self._enter(connection, annotator, object_id, now, reopen=True)
             if lost is None:
                 raise Taken(_holders(connection, object_id, now))
             task = _find(connection, annotator, object_id)
         self._tell(lost)
         return task
-
-    def ask(self, object_id: str, opinions: int) -> None:
-        """Let the object be handed in by so many annotators (never by fewer than were asked for before).
-
-        Raises:
-            NotFound: not in the queue.
-        """
-        with self._database.write() as connection:
-            _lock_item(connection, object_id)
-            connection.execute(
-                update(items)
-                .where(items.c.object_id == object_id, items.c.opinions < opinions)
-                .values(opinions=opinions)
-            )
 
     def beat(self, annotator: Annotator, task_id: int, active: bool) -> datetime:
         """A sign of life of the page. Only an active annotator keeps an object; returns until when.
@@ -179,6 +150,7 @@ class Leases:
             if mine.status not in SUBMITTED:
                 values["second_opinion"] = False
             connection.execute(update(tasks).where(tasks.c.id == mine.id).values(values))
+            recount(connection, object_id)
         else:
             values |= {"object_id": object_id, "annotator_id": annotator.id, "seq": 0, "seconds": 0.0}
             values |= {"taken_at": now, "note": "", "second_opinion": False}
@@ -200,7 +172,7 @@ def locked_task(connection: Connection, annotator: Annotator, task_id: int) -> R
     object_id = connection.scalar(select(tasks.c.object_id).where(mine))
     if object_id is None:
         raise NotFound(f"task {task_id}: not among the tasks of {annotator.name}")
-    _lock_item(connection, object_id)
+    lock_item(connection, object_id)
     return connection.execute(select(tasks).where(mine)).one()
 
 
@@ -248,37 +220,6 @@ def _find(connection: Connection, annotator: Annotator, object_id: str) -> Task:
     )
     assert found is not None
     return task_of(connection, found)
-
-
-def _lock_item(connection: Connection, object_id: str) -> None:
-    query = select(items.c.object_id).where(items.c.object_id == object_id).with_for_update()
-    if connection.scalar(query) is None:
-        raise NotFound(f"{object_id}: not in the queue; run: alignparts texparts rank")
-
-
-def _candidates(annotator: Annotator, order: Order, now: datetime, passed: list[str]) -> Select[Any]:
-    mine = select(tasks.c.status).where(
-        tasks.c.object_id == items.c.object_id, tasks.c.annotator_id == annotator.id
-    )
-    busy = (
-        select(func.count())
-        .where(
-            tasks.c.object_id == items.c.object_id,
-            or_(tasks.c.status.in_(SUBMITTED), (tasks.c.status == "open") & (tasks.c.lease_until > now)),
-        )
-        .scalar_subquery()
-    )
-    first = items.c.rank if order == "confident" else items.c.confidence
-    return (
-        select(items.c.object_id)
-        .where(
-            items.c.opinions > busy,
-            items.c.object_id.not_in(passed),
-            ~mine.where(tasks.c.status.in_(SUBMITTED)).exists(),
-        )
-        # What the annotator gave back comes last: somebody else may know it better.
-        .order_by(mine.where(tasks.c.status == "released").exists(), first, items.c.object_id)
-    )
 
 
 def _holders(connection: Connection, object_id: str, now: datetime) -> str:

@@ -17,17 +17,18 @@ import urllib.request
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from sqlalchemy import select
 
 from alignparts.errors import AlignPartsError
-from alignparts.texparts.database import tasks
 from alignparts.texparts.load_annotator import Log, ScriptedAnnotator
 from alignparts.texparts.objects import About, PartRecord, write_object
+from alignparts.texparts.records import Annotator
 from alignparts.texparts.store import ReviewStore
+from alignparts.texparts.tables import tasks
 
 START_SECONDS = 60
 
@@ -224,7 +225,7 @@ def _compare(store: ReviewStore, logs: list[Log], tokens: list[str], killed: int
     )
 
 
-def _same(store: ReviewStore, annotator, last: dict) -> bool:  # type: ignore[no-untyped-def, type-arg]
+def _same(store: ReviewStore, annotator: Annotator, last: dict[str, Any]) -> bool:
     """Whether a replay from the disk gives the last state that the annotator saw."""
     state = store.state(annotator, last["task"])
     faces = np.bincount(state.annotation.face_part + 1, minlength=state.annotation.next_id + 1)
@@ -259,14 +260,18 @@ def write_objects(root: Path, load: Load) -> None:
 
 def lines(load: Load, outcome: Outcome) -> list[str]:
     """The outcome for people."""
-    shown = [f"{load.annotators} annotators, {load.seconds:g} s, {outcome.killed} kills of the server: "
-             f"{outcome.edits} edits acknowledged, {outcome.submitted} objects handed in, "
-             f"{outcome.retries} requests sent again"]  # fmt: skip
+    shown = [
+        f"{load.annotators} annotators, {load.seconds:g} s, {outcome.killed} kills of the server: "
+        f"{outcome.edits} edits acknowledged, {outcome.submitted} objects handed in, "
+        f"{outcome.retries} requests sent again"
+    ]
     for kind in [*sorted(outcome.seconds), None]:
-        values = outcome.seconds[kind] if kind else [one for all_ in outcome.seconds.values() for one in all_]
-        at = [1e3 * outcome.percentile(percent, kind) for percent in (50, 95, 99, 100)]
-        shown.append(f"  {kind or 'all':7s} {len(values):6d} requests, ms: "
-                     + ", ".join(f"{name} {value:.0f}" for name, value in zip(("p50", "p95", "p99", "max"), at, strict=True)))  # fmt: skip  # noqa: E501
+        count = len(outcome.seconds[kind]) if kind else sum(map(len, outcome.seconds.values()))
+        p50, p95, p99, longest = (1e3 * outcome.percentile(percent, kind) for percent in (50, 95, 99, 100))
+        shown.append(
+            f"  {kind or 'all':7s} {count:6d} requests, ms: "
+            f"p50 {p50:.0f}, p95 {p95:.0f}, p99 {p99:.0f}, max {longest:.0f}"
+        )
     shown += [f"  refused {count}x {what}" for what, count in outcome.refused.items()]
     shown.append(f"  lost {outcome.lost}, doubled {outcome.doubled}, misplaced {outcome.misplaced}")
     return shown

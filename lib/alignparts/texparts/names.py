@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import exc, insert, select
 
 from alignparts.errors import AlignPartsError
-from alignparts.texparts.database import Database, added_names
+from alignparts.texparts.database import Database
 from alignparts.texparts.edits import DESCRIPTION_LENGTH, NAME_LENGTH, clean_name
 from alignparts.texparts.records import Annotator, NameHit
+from alignparts.texparts.tables import added_names
 from alignparts.vocabulary import Vocabulary, spelling
 
 NEAR = 0.72

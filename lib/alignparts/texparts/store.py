@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from alignparts.texparts.annotation import Annotation
-from alignparts.texparts.database import Database, tasks
+from alignparts.texparts.database import Database
 from alignparts.texparts.edits import Edit
 from alignparts.texparts.errors import NotFound
 from alignparts.texparts.events import Events
@@ -15,6 +15,7 @@ from alignparts.texparts.geometry import Shapes
 from alignparts.texparts.leases import Leases, task_of
 from alignparts.texparts.live import Live
 from alignparts.texparts.names import Names
+from alignparts.texparts.queueing import add_entries, ask_for
 from alignparts.texparts.records import (
     Annotator,
     EventRecord,
@@ -28,6 +29,7 @@ from alignparts.texparts.records import (
     Verdict,
 )
 from alignparts.texparts.submissions import Submissions
+from alignparts.texparts.tables import tasks
 from alignparts.texparts.tokens import Tokens
 from alignparts.vocabulary import Vocabulary
 
@@ -90,7 +92,8 @@ class ReviewStore:
 
     def load_queue(self, entries: Iterable[QueueEntry]) -> int:
         """Add objects to review, or give them a new rank; returns how many are new."""
-        return self._leases.load_queue(entries)
+        with self.database.write() as connection:
+            return add_entries(connection, entries)
 
     def add_annotator(self, name: str, admin: bool = False) -> str:
         """A new annotator's token, which is stored nowhere.
@@ -122,7 +125,8 @@ class ReviewStore:
         Raises:
             NotFound: it is not in the queue.
         """
-        self._leases.ask(object_id, opinions)
+        with self.database.write() as connection:
+            ask_for(connection, object_id, opinions)
 
     def task(self, annotator: Annotator, task_id: int) -> Task:
         """A task of the annotator's.

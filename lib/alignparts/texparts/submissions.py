@@ -13,12 +13,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from alignparts.errors import AlignPartsError
 from alignparts.texparts.agreement import agreement, mean_agreement
 from alignparts.texparts.annotation import Annotation
-from alignparts.texparts.database import Database, agreements, annotators, items, tasks
+from alignparts.texparts.database import Database
 from alignparts.texparts.errors import LeaseLost, TaskClosed
 from alignparts.texparts.events import Events
-from alignparts.texparts.leases import SUBMITTED, Leases, held_task, locked_task
+from alignparts.texparts.leases import Leases, held_task, locked_task
 from alignparts.texparts.live import Change, Live
 from alignparts.texparts.names import clean_text
+from alignparts.texparts.queueing import SUBMITTED, recount
 from alignparts.texparts.records import (
     Agreement,
     Annotator,
@@ -28,6 +29,7 @@ from alignparts.texparts.records import (
     Submitted,
     Verdict,
 )
+from alignparts.texparts.tables import agreements, annotators, items, tasks
 
 
 class Submissions:
@@ -76,6 +78,7 @@ class Submissions:
             values = {"status": verdict, "note": note, "submitted_at": now}
             values |= {"lease_until": now, "second_opinion": row.second_opinion or row.status != "open"}
             connection.execute(update(tasks).where(tasks.c.id == task_id).values(values))
+            recount(connection, row.object_id)
         self._live.publish(Change(task_id, row.seq, verdict))
 
     def release(self, annotator: Annotator, task_id: int) -> None:

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, select, update
 
 from alignparts.errors import AlignPartsError
-from alignparts.texparts.database import Database, annotators, sessions
+from alignparts.texparts.database import Database
 from alignparts.texparts.edits import clean_name
 from alignparts.texparts.records import Annotator, AnnotatorRow
+from alignparts.texparts.tables import annotators, sessions
 
 SESSION_DAYS = 14
 LONGEST = 200
