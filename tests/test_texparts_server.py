@@ -333,6 +333,10 @@ def test_an_object_that_cannot_be_read_is_passed_by(site: Site) -> None:
         ann.post("/api/tasks/3/submit", json={"verdict": "done"})
         last = ann.post("/api/next", json={})
         assert last.status_code == 422 and "mesh.glb" in last.json()["detail"]
+        (site.review.root / "objects" / "box001" / "mesh.glb").unlink()
+        site.review.store.shapes._loaded.clear()
+        assert ann.post("/api/objects/box001/take").status_code == 404
+        assert ann.get("/api/tasks/2").is_error and site.review.store.progress().done == 2  # still handed in
 
 
 def test_a_view_is_mounted_behind_the_log_in(on_sqlite: Review) -> None:

@@ -109,6 +109,7 @@ def test_another_prediction_under_the_edits_is_said(review: Review) -> None:
     with pytest.raises(PredictionChanged):
         other.append(ann, task.id, str(uuid.uuid4()), 1, Accept(parts=(1,)))
     other.submit(ann, task.id, "rejected", "predicted anew")  # the way out
+    assert next(other.submitted()).status == "rejected"
     other.close()
 
 

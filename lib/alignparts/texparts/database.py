@@ -88,7 +88,7 @@ class Database:
         except (exc.DatabaseError, exc.InterfaceError, exc.DisconnectionError, exc.TimeoutError) as error:
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
             raise StoreUnavailable(
-                f"{self.shown}: the database is not available ({reason}); nothing was changed, try again"
+                f"{self.shown}: the database is not available ({reason}); try again, nothing is stored twice"
             ) from error
 
 

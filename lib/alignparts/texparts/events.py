@@ -35,7 +35,7 @@ class Events:
         self._leases = leases
         self._live = live
         self._clock = clock
-        self._load = load
+        self.load = load
         self._histories = Histories()
 
     def state(self, annotator: Annotator, task_id: int) -> TaskState:
@@ -104,7 +104,7 @@ class Events:
     def annotation(self, row: Row[Any]) -> Annotation:
         """The present annotation of a task, whoever's it is; not kept in memory."""
         with self._database.read() as connection:
-            return Entry().bring_up(connection, row, self._load).present
+            return Entry().bring_up(connection, row, self.load).present
 
     def _warm(self, annotator: Annotator, task_id: int, entry: Entry) -> None:
         """Read and replay before the write, which others wait for."""
@@ -113,7 +113,7 @@ class Events:
                 select(tasks).where(tasks.c.id == task_id, tasks.c.annotator_id == annotator.id)
             ).first()
             if row is not None:
-                entry.bring_up(connection, row, self._load)
+                entry.bring_up(connection, row, self.load)
 
     def _write(
         self,
@@ -134,7 +134,7 @@ class Events:
             check_held(row)
             if row.seq != expected_seq:
                 raise StaleState(row.seq)
-            history = entry.bring_up(connection, row, self._load)
+            history = entry.bring_up(connection, row, self.load)
             made = edit(history.present)
             history.append(made)
             entry.head = None  # until it is certain that memory and database hold the same
@@ -161,7 +161,7 @@ class Events:
         return state, True
 
     def _state(self, connection: Connection, entry: Entry, row: Row[Any]) -> TaskState:
-        return _state(connection, row, entry.bring_up(connection, row, self._load))
+        return _state(connection, row, entry.bring_up(connection, row, self.load))
 
 
 def _state(connection: Connection, row: Row[Any], history: History) -> TaskState:

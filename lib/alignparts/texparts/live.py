@@ -26,7 +26,10 @@ class Live:
         self._listeners: dict[int, list[Callable[[Change], None]]] = {}
 
     def publish(self, change: Change) -> None:
-        """Tell everybody who follows the task, in the caller's thread; a listener's failure is logged."""
+        """Tell everybody who follows the task, in the caller's thread; a listener's failure is logged.
+
+        Notices of two threads may overtake each other: the higher ``seq`` is the later one.
+        """
         with self._lock:
             listeners = list(self._listeners.get(change.task, ()))
         for listener in listeners:

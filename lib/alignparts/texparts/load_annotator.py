@@ -51,7 +51,6 @@ class ScriptedAnnotator:
             edits: mean number of them on an object.
         """
         self.log = Log()
-        self.active = 0.0
         self._url, self._token = base_url, token
         self._random = random.Random(seed)
         self._pause, self._edits = pause, edits

@@ -64,6 +64,10 @@ def api(store: ReviewStore, order: Order) -> APIRouter:
 
     @router.post("/objects/{object_id}/take")
     def take(who: Who, object_id: str) -> dict[str, Any]:
+        try:
+            store.shapes.shape(object_id)  # what cannot be read is not taken, and above all not reopened
+        except AlignPartsError as error:
+            raise NotFound(str(error)) from None
         return entered(who, store.take(who, object_id))
 
     @router.get("/objects/{object_id}/thumbnail.png")

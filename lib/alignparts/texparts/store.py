@@ -243,7 +243,11 @@ class ReviewStore:
         self._names.add(annotator, category, name, description)
 
     def submitted(self) -> Iterator[Submitted]:
-        """All objects that were handed in, by id."""
+        """All objects that were handed in, by id.
+
+        Raises:
+            PredictionChanged: an object's edits do not fit what its folder holds now.
+        """
         return self._submissions.submitted()
 
     def progress(self) -> Progress:

@@ -14,7 +14,7 @@ from alignparts.errors import AlignPartsError
 from alignparts.texparts.agreement import agreement, mean_agreement
 from alignparts.texparts.annotation import Annotation
 from alignparts.texparts.database import Database
-from alignparts.texparts.errors import LeaseLost, TaskClosed
+from alignparts.texparts.errors import LeaseLost, PredictionChanged, TaskClosed
 from alignparts.texparts.events import Events
 from alignparts.texparts.leases import Leases, held_task, locked_task
 from alignparts.texparts.live import Change, Live
@@ -97,10 +97,14 @@ class Submissions:
         self._live.publish(Change(task_id, row.seq, "released"))
 
     def submitted(self) -> Iterator[Submitted]:
-        """All objects that were handed in, by id."""
+        """All objects that were handed in, by id.
+
+        Raises:
+            PredictionChanged: an object's edits do not fit what its folder holds now.
+        """
         for object_id, rows in self._by_object():
             first = rows[0]
-            annotation = self._events.annotation(first)
+            annotation = self._final(first)
             pairs = self._agreements(object_id, rows)
             yield Submitted(
                 object_id=object_id,
@@ -162,6 +166,14 @@ class Submissions:
         """Compare the opinions on an object that were not compared yet."""
         for found, rows in self._by_object(object_id):
             self._agreements(found, rows)
+
+    def _final(self, row: Row[Any]) -> Annotation:
+        try:
+            return self._events.annotation(row)
+        except PredictionChanged:
+            if row.status != "rejected":
+                raise
+            return self._events.load(row.object_id)  # it was rejected because of that
 
     def _by_object(self, object_id: str | None = None) -> Iterator[tuple[str, list[Row[Any]]]]:
         query = (
