@@ -10,6 +10,7 @@ from alignparts.baselines.find3d.params import Find3DParams
 from alignparts.baselines.partfield_mpnet.params import PartFieldMPNetParams
 from alignparts.block import Block
 from alignparts.errors import AlignPartsError
+from alignparts.texparts.params import TexPartsParams
 
 
 class Base(Block):
@@ -254,6 +255,7 @@ class Params(Block):
     ablation: AblationParams = AblationParams()
     ablations: dict[str, VariantParams] = {"full": VariantParams(label="ALIGN-Parts")}
     generalisation: GeneralisationParams = GeneralisationParams()
+    texparts: TexPartsParams = TexPartsParams()
     bench: BenchParams = BenchParams()
 
     @model_validator(mode="after")
@@ -350,6 +352,7 @@ SMOKE: dict[str, Any] = {
         "noise": [],
         "decimation": [0.9],
     },
+    "texparts": {"shapes": 6, "unseen": 2, "points": 256, "clusters": [2, 4], "thumbnail": 64},
     "bench": {"points": [256, 512], "batches": [2], "parts": [3], "stage_points": 256, "repetitions": 1},
 }
 """What a notebook runs with on its own: everything, in seconds."""

@@ -19,6 +19,18 @@ from alignparts.errors import AlignPartsError
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 
 
+class MeshError(AlignPartsError):
+    """A file that was read and holds no mesh to work with.
+
+    Attributes:
+        problem: "no_faces", "not_finite" or "no_area".
+    """
+
+    def __init__(self, problem: str, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
 @dataclass(frozen=True)
 class FaceBlock:
     """Faces of one geometry node: ``[start, start + count)`` in the file's face order."""
@@ -60,8 +72,8 @@ def load_mesh(path: str | Path) -> InputMesh:
             lie in its folder; an OBJ's also in the folder above.
 
     Raises:
-        AlignPartsError: missing, empty, truncated, compressed, of another format; points only; no area; a
-            vertex that is not finite.
+        AlignPartsError: missing, empty, truncated, compressed, of another format; as MeshError: points only;
+            no area; a vertex that is not finite.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -147,19 +159,21 @@ def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:
         if used[0] < 0 or used[-1] >= len(mesh.vertices):
             raise AlignPartsError(f"{path}: '{node}' refers to a vertex that is not in the file (truncated?)")
         if not np.isfinite(mesh.vertices[used]).all() or not np.isfinite(matrix).all():
-            raise AlignPartsError(f"{path}: '{node}' has a vertex that is not finite (NaN or infinity)")
+            raise MeshError(
+                "not_finite", f"{path}: '{node}' has a vertex that is not finite (NaN or infinity)"
+            )
         blocks.append(FaceBlock(str(node), start, len(mesh.faces)))
         start += len(mesh.faces)
     if not blocks:
         what = f"only {points} points and no triangle" if points else "no triangle"
-        raise AlignPartsError(f"{path}: {what}; expected a mesh with faces")
+        raise MeshError("no_faces", f"{path}: {what}; expected a mesh with faces")
     surface = surface_from_scene(scene)
     if len(surface.faces) != start:
         raise AlignPartsError(f"{path}: {start} faces were read, {len(surface.faces)} kept")
     try:
         surface.frame()
     except AlignPartsError:
-        raise AlignPartsError(f"{path}: degenerate: none of its {start} triangles has an area") from None
+        raise MeshError("no_area", f"{path}: degenerate: none of its {start} triangles has an area") from None
     return InputMesh(path, scene, surface, tuple(blocks))
 
 

@@ -9,7 +9,7 @@ import functools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,23 @@ def locate(root: Path) -> Iterator[Locator]:
             if len(there) > 1:
                 seen.add(match[1])
             yield Locator(path, root, safe_id("texverse", match[1]), licence=licences.get(match[1], ""))
+
+
+def metadata(root: Path, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What ``metadata.json`` says of these ids; nothing where there is no such file.
+
+    Raises:
+        BrokenLabels: it is broken.
+    """
+    path = root / "metadata.json"
+    if not path.is_file():
+        return {}
+    return {key: said for key, said in _members(path) if key in ids and isinstance(said, dict)}
+
+
+def uid_of(path: Path) -> str:
+    """The id that a file's name holds."""
+    return path.name.partition("_")[0]
 
 
 def read(locator: Locator) -> LabelledShape:

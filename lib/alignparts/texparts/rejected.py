@@ -1,0 +1,37 @@
+"""Why an object is left out."""
+
+REASONS = {
+    "licence": "its licence does not allow a changed copy to be passed on",
+    "file_too_large": "the file, or one it refers to, is larger than the limit",
+    "unreadable": "it cannot be read",
+    "no_faces": "it holds no triangle",
+    "not_finite": "a vertex is not a number",
+    "no_area": "no triangle has an area",
+    "too_few_faces": "fewer faces than the limit",
+    "too_many_faces": "more faces than the limit",
+    "too_many_components": "more separate pieces than the limit",
+    "scale": "its size or its distance from the origin makes no sense",
+    "flat": "it has no thickness",
+    "no_texture": "it has neither a texture nor two colours",
+    "texture_broken": "a base colour image cannot be decoded",
+    "texture_too_large": "an image claims more pixels than the limit; it was not decoded",
+    "duplicate": "it is a copy of another object",
+    "too_slow": "reading it took longer than the limit",
+    "too_much_memory": "reading it took more memory than the limit",
+    "crashed": "the process that read it died",
+    "language_model": "a language model judged its picture unfit",
+}
+"""Every reason and what it means."""
+
+
+class Rejected(Exception):
+    """An object that is left out.
+
+    Attributes:
+        reason: one of :data:`REASONS`.
+        detail: what was found, in plain English.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
