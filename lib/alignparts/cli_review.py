@@ -89,6 +89,7 @@ def review(
     """Serve the review app: log in, take an object, correct names and masks, hand it in."""
     import uvicorn
 
+    from alignparts.texparts.gateway import mount_view
     from alignparts.texparts.server import create_app
 
     queue = read_queue(root, opinions)
@@ -103,7 +104,7 @@ def review(
             typer.echo(f"annotator {name}, token (shown this once): {store.add_annotator(name, admin=True)}")
         for line in _where(host, listener.getsockname()[1]):
             typer.echo(line)
-        app = create_app(store, order=order)
+        app = create_app(store, order=order, mount_view=mount_view)
         config = uvicorn.Config(
             app, log_level="warning", proxy_headers=False, server_header=False, timeout_graceful_shutdown=3
         )

@@ -111,7 +111,7 @@ class Submissions:
                 category=annotation.category,
                 annotation=annotation,
                 annotators=tuple(row.name for row in rows),
-                seconds=round(sum(row.seconds for row in rows), 3),
+                seconds=round(sum((row.seconds for row in rows), 0.0), 3),
                 status=first.status,
                 note=first.note,
                 agreement=mean_agreement(pairs),
@@ -155,7 +155,7 @@ class Submissions:
             rejected=final.count("rejected"),
             open=sum(any(_works(one, now) for one in group) for group in by_object.values()),
             waiting=sum(count > busy.get(key, 0) for key, count in wanted.items()),
-            seconds=round(sum(row.seconds for row in rows), 3),
+            seconds=round(sum((row.seconds for row in rows), 0.0), 3),
             seconds_per_object=round(float(np.median(handed_in)), 3) if handed_in else None,
             agreement=mean_agreement(pairs),
             pairs=len(pairs),
@@ -260,4 +260,4 @@ def _by_annotator(rows: Sequence[Any]) -> Iterator[AnnotatorProgress]:
     for name in sorted({row.name for row in rows}):
         own = [row for row in rows if row.name == name]
         done, rejected = (sum(row.status == status for row in own) for status in SUBMITTED)
-        yield AnnotatorProgress(name, done, rejected, round(sum(row.seconds for row in own), 3))
+        yield AnnotatorProgress(name, done, rejected, round(sum((row.seconds for row in own), 0.0), 3))
