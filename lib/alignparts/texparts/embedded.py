@@ -18,11 +18,11 @@ from alignparts.corpus.embedded import surface_of
 from alignparts.corpus.procedural import CATEGORIES, Piece, generate
 from alignparts.corpus.sampling import seed_of
 from alignparts.corpus.surface import Surface
-from alignparts.corpus.writers import texverse
 from alignparts.corpus.writers.common import write_bytes, write_json
 from alignparts.errors import AlignPartsError
 from alignparts.meshio import load_mesh
 from alignparts.parallel import map_shapes
+from alignparts.texparts import texverse
 from alignparts.texparts.inspection import has_colours
 from alignparts.texparts.malformed import KINDS
 
@@ -229,7 +229,7 @@ def _clear_if_stale(folder: TexVerseLike, params: Params, seed: int) -> None:
     here = Path(__file__)
     corpus = here.parents[1] / "corpus"
     files = [
-        here, here.with_name("malformed.py"), corpus / "glb_write.py", corpus / "writers" / "texverse.py",
+        here, here.with_name("malformed.py"), here.with_name("texverse.py"), corpus / "glb_write.py",
         *sorted(corpus.glob("procedural/*.py")), *sorted(corpus.glob("dialects/*.yaml")),
     ]  # fmt: skip
     code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -13,7 +13,7 @@ import numpy as np
 from alignparts.corpus.glb import join_container, split_container
 from alignparts.corpus.glb_write import encode_image
 from alignparts.corpus.surface import Surface, make_surface
-from alignparts.corpus.writers import texverse
+from alignparts.texparts import texverse
 
 FRAGMENTS = 3000
 REPEATS = 2000
