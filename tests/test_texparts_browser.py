@@ -16,6 +16,7 @@ import uvicorn
 from playwright.sync_api import Page, expect, sync_playwright
 from review_store import vocabulary
 
+from alignparts.texparts.export import export_dataset
 from alignparts.texparts.gateway import mount_view
 from alignparts.texparts.objects import About, PartRecord, write_object
 from alignparts.texparts.records import QueueEntry
@@ -106,7 +107,9 @@ def select(page: Page, name: str, modifier: str | None = None) -> None:
     row.click(modifiers=[modifier] if modifier else None)  # type: ignore[list-item]
 
 
-def test_an_object_from_log_in_to_hand_in(review: tuple[ReviewStore, str, str], page: Page) -> None:
+def test_an_object_from_log_in_to_export(
+    review: tuple[ReviewStore, str, str], page: Page, tmp_path: Path
+) -> None:
     store, url, token = review
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -209,6 +212,12 @@ def test_an_object_from_log_in_to_hand_in(review: tuple[ReviewStore, str, str], 
     assert all(part.accepted for part in final.parts)
     assert page.evaluate("window.hacked") is None
     assert not errors
+
+    done = export_dataset(store.submitted(), tmp_path, tmp_path / "out")
+    scene = trimesh.load_scene(done.folder / done.index["glb"][0], process=False)
+    exported = {name: len(scene.geometry[name].faces) for name in scene.geometry}
+    assert set(scene.graph.nodes_geometry) == {"foot", "lamp_cover", "pole"}
+    assert sorted(exported.values()) == sorted(np.unique(final.face_part, return_counts=True)[1].tolist())
 
 
 def test_edits_made_while_the_server_is_away_are_sent_once(

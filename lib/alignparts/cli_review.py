@@ -40,14 +40,14 @@ def add(
     database: DatabaseOption = None,
 ) -> None:
     """Let somebody in: prints the token, once; the database holds only its hash."""
-    with _opened(root, database) as store:
+    with opened(root, database) as store:
         typer.echo(store.add_annotator(name, admin))
 
 
 @annotators.command("list")
 def list_annotators(root: RootArgument, database: DatabaseOption = None) -> None:
     """Everybody, with the day of their token."""
-    with _opened(root, database) as store:
+    with opened(root, database) as store:
         for row in store.tokens.list():
             revoked = f", revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else ""
             typer.echo(
@@ -58,7 +58,7 @@ def list_annotators(root: RootArgument, database: DatabaseOption = None) -> None
 @annotators.command()
 def revoke(root: RootArgument, name: str, database: DatabaseOption = None) -> None:
     """Let somebody in no more; their work stays."""
-    with _opened(root, database) as store:
+    with opened(root, database) as store:
         store.tokens.revoke(name)
     typer.echo(f"{name}: revoked")
 
@@ -66,7 +66,7 @@ def revoke(root: RootArgument, name: str, database: DatabaseOption = None) -> No
 @annotators.command()
 def renew(root: RootArgument, name: str, database: DatabaseOption = None) -> None:
     """A new token for somebody, printed once; the old one no longer works."""
-    with _opened(root, database) as store:
+    with opened(root, database) as store:
         typer.echo(store.tokens.renew(name))
 
 
@@ -94,7 +94,7 @@ def review(
 
     queue = read_queue(root, opinions)
     with (
-        _opened(root, database, lease_minutes * 60, _names(vocabulary)) as store,
+        opened(root, database, lease_minutes * 60, _names(vocabulary)) as store,
         _listening(host, port) as listener,
     ):
         new = store.load_queue(queue)
@@ -145,7 +145,7 @@ def read_queue(root: Path, opinions: int = 1) -> "list[QueueEntry]":
 
 
 @contextmanager
-def _opened(
+def opened(
     root: Path, database: str | None, lease_seconds: float = 900.0, vocabulary: "Vocabulary | None" = None
 ) -> "Iterator[ReviewStore]":
     from alignparts.texparts.store import ReviewStore

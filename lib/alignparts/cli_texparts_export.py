@@ -1,0 +1,29 @@
+"""The command ``alignparts texparts export``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alignparts.cli_review import DatabaseOption, RootArgument, opened
+
+
+def export(
+    root: RootArgument,
+    out: Annotated[Path, typer.Option(help="Folder of the data set; an earlier export there is replaced.")],
+    database: DatabaseOption = None,
+    title: Annotated[str, typer.Option(help="Name of the data set.")] = "Tex-Parts",
+    version: Annotated[str, typer.Option(help="Its version.")] = "1.0.0",
+    licence: Annotated[str, typer.Option(help="Terms of the labels; every object keeps its own.")] = "",
+) -> None:
+    """Write what was handed in as a data set: named GLBs, labels, index, card, Croissant."""
+    from alignparts.texparts.export import export_dataset
+
+    with opened(root, database) as store:
+        done = export_dataset(store.submitted(), root, out, title=title, version=version, licence=licence)
+    parts, rejected = done.index["parts"].sum(), len(done.rejected)
+    typer.echo(f"{len(done.index)} objects, {parts} parts -> {out}; {rejected} rejected")
+    for row in done.failed.itertuples():
+        typer.echo(f"left out: {row.object_id}: {row.reason}", err=True)
+    if len(done.failed):
+        raise typer.Exit(2)
