@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+from alignparts.confidence import PAPER
 from alignparts.corpus.sampling import sample_surface
 from alignparts.pipeline import Manifest, NamedPartsPipeline
 from alignparts.vocabulary import CategoryEntry, PartEntry, Vocabulary
@@ -51,6 +52,7 @@ class HandMade(NamedPartsPipeline):
     def __init__(self):
         self.model, self.text, self.vocabulary = Halves(), Text(), vocabulary()
         self.statistics, self.manifest = None, Manifest(points=512)
+        self.calibration = PAPER
 
     def features(self, surface, key, points=None):
         sample = sample_surface(surface, points or self.manifest.points, 0)

@@ -10,9 +10,9 @@ import typer
 from alignparts import paths
 from alignparts.cli_ingest import ingest
 from alignparts.cli_ontology import ontology
-from alignparts.cli_options import LlmModelOption, LlmOption, RepliesOption
+from alignparts.cli_options import DeviceOption, LlmModelOption, LlmOption, ModelOption, RepliesOption
 from alignparts.cli_review import review
-from alignparts.cli_texparts import texparts
+from alignparts.cli_texparts import app as texparts
 from alignparts.errors import AlignPartsError
 from alignparts.vocabulary_file import read_vocabulary, write_vocabulary
 
@@ -23,10 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ModelOption = Annotated[
-    Path, typer.Option("--model", help="Folder of the trained model.", show_default="models/alignparts")
-]
-DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")]
 PointsOption = Annotated[
     int | None, typer.Option(min=16, help="Surface samples a mesh.", show_default="the model's")
 ]

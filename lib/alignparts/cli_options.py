@@ -5,6 +5,10 @@ from typing import Annotated
 
 import typer
 
+ModelOption = Annotated[
+    Path, typer.Option("--model", help="Folder of the trained model.", show_default="models/alignparts")
+]
+DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")]
 LlmOption = Annotated[str, typer.Option(help="'recorded', or the base URL of an OpenAI-compatible endpoint.")]
 LlmModelOption = Annotated[str, typer.Option(help="Name of the model at the endpoint.")]
 RepliesOption = Annotated[

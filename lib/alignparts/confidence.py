@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, softmax
 
+from alignparts.atomic import write_atomically
 from alignparts.errors import AlignPartsError
 
 TAU = 0.07
@@ -19,9 +21,91 @@ REVIEW_BELOW = 0.5
 """A part whose confidence is lower goes to a person (section 9.2)."""
 RIDGE = 1e-3
 """Added to the covariance's diagonal, as a share of its mean variance (section 9.1)."""
+ACCEPT_MAHALANOBIS = 0.8
+"""A part whose Mahalanobis confidence is higher needs nobody (section 3.3)."""
+CALIBRATION = "calibration.json"
 
 Label = tuple[str, str]
 """Canonical (category, part)."""
+
+
+class Promise(BaseModel):
+    """From which confidence on parts are accepted without a person, and what is promised for them.
+
+    Attributes:
+        above: parts with a higher confidence are accepted; 1 accepts none.
+        error: of the accepted parts of a shape, at most this share has a wrong name, on average over shapes.
+        certainty: how often a calibration that makes this promise keeps it.
+        shapes: that it was calibrated on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    above: float = Field(ge=0, le=1)
+    error: float = Field(gt=0, lt=1)
+    certainty: float = Field(gt=0, lt=1)
+    shapes: int = Field(ge=1)
+
+
+class Calibration(BaseModel):
+    """What turns cosines and distances into confidences; the defaults are the paper's values.
+
+    Attributes:
+        tau: temperature of Eq. 20.
+        alpha: weight of Eq. 20 in Eq. 40.
+        beta: slope of the Mahalanobis confidence in Eq. 40.
+        ridge: epsilon of Eq. 39, as a share of the mean variance.
+        review_below: parts with a lower confidence go to a person.
+        accept_mahalanobis: parts with a higher Mahalanobis confidence need nobody, where nothing is promised.
+        promise: takes the place of ``accept_mahalanobis``; None: nothing is promised.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tau: float = Field(TAU, gt=0)
+    alpha: float = Field(ALPHA, ge=0, le=1)
+    beta: float = Field(BETA, ge=0)
+    ridge: float = Field(RIDGE, gt=0)
+    review_below: float = Field(REVIEW_BELOW, ge=0, le=1)
+    accept_mahalanobis: float = Field(ACCEPT_MAHALANOBIS, ge=0, le=1)
+    promise: Promise | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibration":
+        """Read a ``calibration.json``.
+
+        Raises:
+            AlignPartsError: it cannot be read or is not valid.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise AlignPartsError(f"{path}: cannot be read ({error}); run: dvc repro confidence") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "(whole file)"
+            raise AlignPartsError(f"{path}: {key}: {first['msg']}; run: dvc repro confidence") from None
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, atomically."""
+        text = json.dumps(self.model_dump(), indent=2) + "\n"
+        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+    def accepts(self, confidence: float, mahalanobis: float | None) -> bool:
+        """Whether a part needs nobody.
+
+        Never in the open vocabulary (no Mahalanobis confidence): its names are the caller's, and nothing that
+        was measured on the vocabulary's names holds for them.
+        """
+        if mahalanobis is None:
+            return False
+        if self.promise is not None:
+            return confidence > self.promise.above
+        return mahalanobis > self.accept_mahalanobis
+
+
+PAPER = Calibration()
+"""Sections 3.3 and 9."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +116,16 @@ class Statistics:
         labels: (category, part) of every row of ``mean``.
         mean: raw partlet embeddings' mean of every label.
         covariance: one, shared by all labels.
+        ridge: epsilon, as a share of the mean variance.
     """
 
     labels: tuple[Label, ...]
     mean: Float[np.ndarray, "labels d_t"]
     covariance: Float[np.ndarray, "d_t d_t"]
+    ridge: float = RIDGE
 
     @classmethod
-    def load(cls, folder: Path) -> "Statistics":
+    def load(cls, folder: Path, ridge: float = RIDGE) -> "Statistics":
         """Read ``statistics.safetensors`` and its labels from a model folder.
 
         Raises:
@@ -61,7 +147,7 @@ class Statistics:
         labels = tuple((str(category), str(part)) for category, part in rows)
         if "mean" not in tensors or "covariance" not in tensors or len(labels) != len(tensors["mean"]):
             raise AlignPartsError(f"{tensors_path}: expected 'mean' ({len(labels)}, d_t) and 'covariance'")
-        return cls(labels, tensors["mean"], tensors["covariance"])
+        return cls(labels, tensors["mean"], tensors["covariance"], ridge)
 
     @cached_property
     def _row(self) -> dict[Label, int]:
@@ -70,7 +156,7 @@ class Statistics:
     @cached_property
     def _factor(self) -> tuple[np.ndarray, bool]:
         covariance = self.covariance.astype(np.float64)
-        ridge = RIDGE * max(float(np.trace(covariance)) / len(covariance), 1e-12)
+        ridge = self.ridge * max(float(np.trace(covariance)) / len(covariance), 1e-12)
         return cho_factor(covariance + ridge * np.eye(len(covariance)), lower=True)
 
     def mahalanobis(self, partlet: Float[np.ndarray, " d_t"], label: Label) -> float | None:

@@ -11,8 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import expit
 
 from alignparts.confidence import (
-    REVIEW_BELOW,
-    TAU,
+    PAPER,
+    Calibration,
     Statistics,
     fused_confidence,
     pooled_confidence,
@@ -76,6 +76,11 @@ class PredictedPart:
         confidence: 0..1; closed: Eq. 40, open: Eq. 20, query: the cosine with the query.
         partness: the highest of its partlets.
         partlet: the partlet (of several: the one with the highest partness).
+        soft: Eq. 20 alone; query: the cosine.
+        mahalanobis: Eq. 18; None outside the closed vocabulary, and for a label that training never saw.
+        mask_confidence: mean mask probability over the part's points.
+        accepted: whether nobody needs to look at it.
+        review_below: with a lower confidence a person should (section 9.2).
     """
 
     name: str
@@ -83,11 +88,16 @@ class PredictedPart:
     confidence: float
     partness: float
     partlet: int
+    soft: float = 0.0
+    mahalanobis: float | None = None
+    mask_confidence: float = 0.0
+    accepted: bool = False
+    review_below: float = PAPER.review_below
 
     @property
     def needs_review(self) -> bool:
         """Whether a person should look at it (section 9.2)."""
-        return self.confidence < REVIEW_BELOW
+        return self.confidence < self.review_below
 
 
 @dataclass(frozen=True)
@@ -182,6 +192,7 @@ def closed_vocabulary(
     *,
     category: str = "",
     statistics: Statistics | None = None,
+    calibration: Calibration = PAPER,
     fill: bool = False,
 ) -> Prediction:
     """Mode 1: each active partlet takes one name of its own, by exact assignment on Eq. 17.
@@ -191,27 +202,33 @@ def closed_vocabulary(
     active = partlets.active()
     cosines = _cosines(partlets, active, encode, candidates)
     rows, columns = linear_sum_assignment(1 - cosines)
-    soft = soft_confidence(cosines)
-    confidence = []
-    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-        label = (category, candidates[column].name)
-        known = (
-            None if statistics is None else statistics.mahalanobis(partlets.embeddings[active[row]], label)
-        )
-        confidence.append(fused_confidence(float(soft[row, column]), known))
-    prediction = _assemble(partlets, active[rows], columns, np.array(confidence), candidates, fill)
-    return replace(prediction, category=category)
+    soft = soft_confidence(cosines, calibration.tau)[rows, columns]
+    known: list[float | None] = [
+        None
+        if statistics is None
+        else statistics.mahalanobis(partlets.embeddings[active[row]], (category, candidates[column].name))
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+    ]
+    named = _Named(active[rows], columns, soft, known)
+    return replace(_assemble(partlets, named, candidates, calibration, fill), category=category)
 
 
 def open_vocabulary(
-    partlets: Partlets, encode: Encode, candidates: Sequence[Candidate], *, fill: bool = False
+    partlets: Partlets,
+    encode: Encode,
+    candidates: Sequence[Candidate],
+    *,
+    calibration: Calibration = PAPER,
+    fill: bool = False,
 ) -> Prediction:
     """Mode 2: each active partlet takes the nearest name (Eq. 19); those of one name become one part."""
     active = partlets.active()
     cosines = _cosines(partlets, active, encode, candidates)
     chosen = cosines.argmax(axis=1)
-    confidence = soft_confidence(cosines, TAU)[np.arange(len(active)), chosen]
-    return _assemble(partlets, active, chosen, confidence, candidates, fill)
+    soft = soft_confidence(cosines, calibration.tau)[np.arange(len(active)), chosen]
+    return _assemble(
+        partlets, _Named(active, chosen, soft, [None] * len(active)), candidates, calibration, fill
+    )
 
 
 def retrieval(partlets: Partlets, encode: Encode, query: Candidate) -> Prediction:
@@ -229,7 +246,13 @@ def retrieval(partlets: Partlets, encode: Encode, query: Candidate) -> Predictio
         return Prediction(np.full(len(inside), -1, np.int64), [])
     confidence = float(np.clip(cosines[row], 0, 1))
     part = PredictedPart(
-        query.name, query.description, confidence, float(partlets.partness[partlet]), partlet
+        query.name,
+        query.description,
+        confidence,
+        float(partlets.partness[partlet]),
+        partlet,
+        soft=confidence,
+        mask_confidence=float(partlets.mask[partlet][inside].mean()),
     )
     return Prediction(np.where(inside, 0, -1).astype(np.int64), [part])
 
@@ -261,6 +284,7 @@ def predict(
     mode: Mode = "open",
     category: str = "",
     statistics: Statistics | None = None,
+    calibration: Calibration = PAPER,
     fill: bool = False,
 ) -> Prediction:
     """Name the points of one shape in one forward pass.
@@ -273,6 +297,7 @@ def predict(
         mode: "closed" (one partlet a name), "open" (any number of partlets a name) or "query".
         category: what the Mahalanobis confidence of mode "closed" belongs to.
         statistics: training statistics; without them the confidence is Eq. 20 alone.
+        calibration: of the confidences; the paper's values by default.
         fill: give points that Eq. 22 leaves unlabelled the best mask's name all the same.
 
     Raises:
@@ -288,9 +313,15 @@ def predict(
     if mode == "query":
         return retrieval(partlets, encode, candidates[0])
     if mode == "open":
-        return open_vocabulary(partlets, encode, candidates, fill=fill)
+        return open_vocabulary(partlets, encode, candidates, calibration=calibration, fill=fill)
     return closed_vocabulary(
-        partlets, encode, candidates, category=category, statistics=statistics, fill=fill
+        partlets,
+        encode,
+        candidates,
+        category=category,
+        statistics=statistics,
+        calibration=calibration,
+        fill=fill,
     )
 
 
@@ -303,16 +334,32 @@ def point_labels(
     return best, np.ones_like(sure) if fill else sure
 
 
+@dataclass(frozen=True)
+class _Named:
+    """Partlets and the candidates that they took, in one order."""
+
+    partlets: Int[np.ndarray, " active"]
+    chosen: Int[np.ndarray, " active"]
+    soft: Float[np.ndarray, " active"]
+    mahalanobis: Sequence[float | None]
+
+
 def _assemble(
     partlets: Partlets,
-    active: Int[np.ndarray, " active"],
-    chosen: Int[np.ndarray, " active"],
-    confidence: Float[np.ndarray, " active"],
+    named: _Named,
     candidates: Sequence[Candidate],
+    calibration: Calibration,
     fill: bool,
 ) -> Prediction:
-    best, labelled = point_labels(partlets.mask[active], fill)
+    active, chosen = named.partlets, named.chosen
+    mask = partlets.mask[active]
+    best, labelled = point_labels(mask, fill)
     points = np.bincount(best[labelled], minlength=len(active))
+    sums = np.bincount(best[labelled], weights=mask.max(axis=0)[labelled], minlength=len(active))
+    confidence = np.array([
+        fused_confidence(float(soft), known, calibration.alpha, calibration.beta)
+        for soft, known in zip(named.soft, named.mahalanobis, strict=True)
+    ])  # fmt: skip
     # Candidates that share a name are one part, whichever text found it.
     names = [candidates[index].name for index in chosen.tolist()]
     members: dict[str, list[int]] = {}
@@ -324,13 +371,21 @@ def _assemble(
     for name, rows in members.items():
         part_of[rows] = len(parts)
         lead = max(rows, key=lambda row: (partlets.partness[active[row]], -row))
+        pooled = pooled_confidence(confidence[rows], points[rows])
+        # Where several partlets make up a part, the vocabulary is open or names are given twice.
+        known = named.mahalanobis[lead]
         parts.append(
             PredictedPart(
                 name=name,
                 description=candidates[int(chosen[lead])].description,
-                confidence=pooled_confidence(confidence[rows], points[rows]),
+                confidence=pooled,
                 partness=float(partlets.partness[active[lead]]),
                 partlet=int(active[lead]),
+                soft=pooled_confidence(named.soft[rows], points[rows]),
+                mahalanobis=known,
+                mask_confidence=float(sums[rows].sum() / points[rows].sum()),
+                accepted=calibration.accepts(pooled, known),
+                review_below=calibration.review_below,
             )
         )
     return Prediction(np.where(labelled, part_of[best], -1), parts)

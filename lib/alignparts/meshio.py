@@ -155,9 +155,10 @@ def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:
         if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
             points += len(getattr(mesh, "vertices", ()))
             continue
-        used = np.unique(mesh.faces)
-        if used[0] < 0 or used[-1] >= len(mesh.vertices):
+        if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
             raise AlignPartsError(f"{path}: '{node}' refers to a vertex that is not in the file (truncated?)")
+        used = np.zeros(len(mesh.vertices), bool)
+        used[mesh.faces] = True
         if not np.isfinite(mesh.vertices[used]).all() or not np.isfinite(matrix).all():
             raise MeshError(
                 "not_finite", f"{path}: '{node}' has a vertex that is not finite (NaN or infinity)"

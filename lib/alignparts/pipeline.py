@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int32
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alignparts.confidence import Statistics
+from alignparts.confidence import CALIBRATION, PAPER, Calibration, Statistics
 from alignparts.corpus.sampling import Sample, sample_surface, seed_of
 from alignparts.corpus.surface import Surface
 from alignparts.errors import AlignPartsError
@@ -52,6 +52,7 @@ class Manifest(BaseModel):
     appearance: str = "../appearance"
     text_encoder: str = "all-minilm-l6-v2"
     vocabulary: str = "vocabulary.json"
+    calibration: str = f"../confidence/{CALIBRATION}"
     views: int = Field(default=8, ge=1)
     resolution: int = Field(default=112, ge=14)
     points: int = Field(default=2048, ge=16)
@@ -108,6 +109,7 @@ class NamedPartsPipeline:
         vocabulary: for the closed vocabulary; None leaves the open one.
         statistics: for Eq. 18; None leaves Eq. 20.
         manifest: sizes of renders and samples.
+        calibration: of the confidences; the paper's values by default.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class NamedPartsPipeline:
         vocabulary: Vocabulary | None = None,
         statistics: Statistics | None = None,
         manifest: Manifest | None = None,
+        calibration: Calibration = PAPER,
     ) -> None:
         self.model = model.eval()
         self.encoders = encoders
@@ -125,6 +128,7 @@ class NamedPartsPipeline:
         self.vocabulary = vocabulary
         self.statistics = statistics
         self.manifest = manifest or Manifest()
+        self.calibration = calibration
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> "NamedPartsPipeline":
@@ -156,8 +160,11 @@ class NamedPartsPipeline:
         # Without a copy of its own: that of the project whose models/ it lies in.
         path = own if own.is_file() else folder.resolve().parents[1] / "data" / "ontology" / "vocabulary.json"
         vocabulary = Vocabulary.load(path) if path.is_file() else None
+        fitted = folder / manifest.calibration
+        calibration = Calibration.load(fitted) if fitted.is_file() else PAPER
         known = (folder / "statistics.safetensors").is_file()
-        return cls(model, encoders, text, vocabulary, Statistics.load(folder) if known else None, manifest)
+        statistics = Statistics.load(folder, calibration.ridge) if known else None
+        return cls(model, encoders, text, vocabulary, statistics, manifest, calibration)
 
     def features(
         self, surface: Surface, key: str, points: int | None = None
@@ -190,7 +197,10 @@ class NamedPartsPipeline:
         if query is not None:
             return retrieval(partlets, self.text.encode, query), "query"
         if candidates is not None:
-            return open_vocabulary(partlets, self.text.encode, candidates, fill=fill), "open"
+            found = open_vocabulary(
+                partlets, self.text.encode, candidates, calibration=self.calibration, fill=fill
+            )
+            return found, "open"
         if self.vocabulary is None:
             raise AlignPartsError("this model has no vocabulary of its own; give names with --vocabulary")
         if category is None:
@@ -202,6 +212,7 @@ class NamedPartsPipeline:
             category_candidates(self.vocabulary, category),
             category=category,
             statistics=self.statistics,
+            calibration=self.calibration,
             fill=fill,
         )
         return prediction, "closed"

@@ -161,10 +161,10 @@ def _make(job: _Job) -> dict[str, Any]:
         if not path.is_file():
             write_bytes(path, KINDS[job.kind].make(replace(surface, face_part=_whole(surface)), rng))
     elif not path.is_file() or not (job.folder.truth / f"{job.uid}.npy").is_file():
-        names, part = _named(job.category, [piece.part for piece in pieces], surface, load_dialects())
+        said, names, part = _named(job.category, [piece.part for piece in pieces], surface, load_dialects())
         texverse.write(path, surface, _meshes(surface, rng))
         labels = truth_of(path, surface, part)
-        write_json(job.folder.truth / f"{job.uid}.json", {"category": job.category, "parts": names})
+        write_json(job.folder.truth / f"{job.uid}.json", {"category": said, "parts": names})
         _save(job.folder.truth / f"{job.uid}.npy", labels)
     return {
         "glb_paths": [relative],
@@ -189,14 +189,14 @@ def _coloured(job: _Job, rng: np.random.Generator) -> tuple[list[Piece], Surface
 
 def _named(
     category: str, parts: Sequence[str], surface: Surface, words: Dialects
-) -> tuple[list[str], np.ndarray]:
-    """Part names as the first data set that has the category writes them, and every face's part."""
+) -> tuple[str, list[str], np.ndarray]:
+    """Names of category and parts as the first data set that has them writes them; every face's part."""
     dataset = words.datasets(category)[0]
-    said = [words.part(category, dataset, part) for part in parts]
-    plain = ["" if name is None else name.rsplit("/", 1)[-1] for name in said]
+    written = [words.part(category, dataset, part) for part in parts]
+    plain = ["" if name is None else name.rsplit("/", 1)[-1] for name in written]
     names = sorted({name for name in plain if name})
     table = np.array([names.index(name) if name else -1 for name in plain], np.int32)
-    return names, table[surface.face_part]
+    return words.category(category, dataset), names, table[surface.face_part]
 
 
 def _meshes(surface: Surface, rng: np.random.Generator) -> np.ndarray:

@@ -10,10 +10,11 @@ from PIL import Image
 
 from alignparts.corpus.surface import Surface
 from alignparts.palette import colors_of, palette
-from alignparts.render import render_views
+from alignparts.render import Lighting, render_views
 
-_TURN = np.radians(60)
-"""The first camera of a ring of two stands at the right: the shape is turned to it about the up axis."""
+_TURN = np.radians(150)
+"""A single camera stands behind: the shape is turned to it about the up axis, and lit from there."""
+_LIGHT = Lighting(ambient=0.4, head=0.5, key=0.15, fill=0.1)
 
 
 def thumbnail(surface: Surface, side: int) -> bytes:
@@ -24,7 +25,7 @@ def thumbnail(surface: Surface, side: int) -> bytes:
     """
     cos, sin = np.cos(_TURN), np.sin(_TURN)
     turned = surface.vertices @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
-    pixels = render_views(replace(surface, vertices=turned), 2, 2 * side).color[0]
+    pixels = render_views(replace(surface, vertices=turned), 1, 2 * side, _LIGHT).color[0]
     picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BOX)
     stream = io.BytesIO()
     picture.save(stream, "PNG", optimize=True)
