@@ -229,7 +229,7 @@ async function next() {
   if (found === null) {
     state = null;
     $("empty").textContent = "Nothing is left to review. Thank you!";
-    $("object").textContent = "";
+    for (const id of ["object", "category", "rest", "time"]) $(id).textContent = "";
     list.show([]);
     return enable();
   }
