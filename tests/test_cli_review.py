@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -110,5 +109,5 @@ def test_the_first_start_makes_an_annotator(root: Path) -> None:
                 else:
                     assert "0 of them new" in said[0] and not any("token" in line for line in said)
             finally:
-                process.send_signal(signal.SIGINT)
+                process.terminate()
                 process.wait(20)
