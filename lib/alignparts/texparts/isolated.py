@@ -17,6 +17,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 _CALLS = 64
 """After so many a process is replaced: what a reader leaks does not add up."""
+START_SECONDS = 120.0
+"""Longest that a process may take to start."""
 
 
 class Died(Exception):
@@ -123,6 +125,8 @@ class _Worker:
         """
         self.calls += 1
         try:
+            if self.calls == 1:
+                self._wait_for_start()
             self._pipe.send(item)
             if not self._pipe.poll(seconds):
                 self.close()
@@ -139,6 +143,13 @@ class _Worker:
             raise Died("too_much_memory", f"more than {self.megabytes:,} MB of memory")
         return kind, value
 
+    def _wait_for_start(self) -> None:
+        """The time that a busy machine takes to start a process is not the item's."""
+        if not self._pipe.poll(START_SECONDS):
+            self.close()
+            raise Died("too_slow", f"its process did not start within {START_SECONDS:g} s")
+        self._pipe.recv()
+
     def close(self) -> None:
         """End the process."""
         self._process.kill()
@@ -148,6 +159,7 @@ class _Worker:
 
 def _work(pipe: Connection, function: Callable[[Any], Any], megabytes: int) -> None:
     _limit_memory(megabytes)
+    pipe.send(("ready", None))
     while True:
         try:
             item = pipe.recv()
