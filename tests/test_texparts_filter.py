@@ -126,6 +126,19 @@ def test_every_kind_of_broken_file_has_its_reason(
     pd.testing.assert_frame_equal(again, table)
 
 
+def test_no_detail_names_the_folder_that_the_data_set_lies_in(
+    embedded: TexVerseLike, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(embedded.root.parent)
+    here = filter_folder(Path(embedded.root.name), tmp_path / "a", params().texparts)
+    monkeypatch.chdir(embedded.root)
+    inside = filter_folder(Path("."), tmp_path / "b", params().texparts)
+    far = filter_folder(embedded.root, tmp_path / "c", params().texparts)
+    assert here.equals(far) and inside.equals(far)
+    assert not far["detail"].str.contains(str(embedded.root.parent), regex=False).any()
+    assert far["detail"].str.contains("scene.bin", regex=False).any()
+
+
 def test_a_second_run_opens_nothing_and_says_the_same(
     embedded: TexVerseLike, filtered: tuple[Path, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:

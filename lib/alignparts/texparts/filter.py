@@ -89,6 +89,8 @@ def filter_folder(
         AlignPartsError: no mesh file in the folder; ``root`` cannot be written; the language model does not
             answer (what it has answered is on record).
     """
+    # Whole paths are what details may hold, and what is cut off them.
+    folder = folder.resolve()
     sources = find_sources(folder)
     try:
         (root / "thumbnails").mkdir(parents=True, exist_ok=True)
@@ -100,7 +102,7 @@ def filter_folder(
     if llm is not None:
         found = _judged(found, root, llm)
     table = _table(found)
-    place = os.path.relpath(folder.resolve(), root.resolve())
+    place = os.path.relpath(folder, root.resolve())
     write_text(root / "filter.json", json.dumps({"folder": place}, indent=2) + "\n")
     write_atomically(root / "filtered.csv", lambda path: table.to_csv(path, index=False, lineterminator="\n"))
     return table
