@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 # The order of the pipeline: the tour needs a trained model.
-NOTEBOOKS := 01_corpus 02_ontology 03_features 04_train 05_evaluate 06_ablations 07_inference_modes 10_generalisation 00_tour 11_report 12_speed
+NOTEBOOKS := 01_corpus 02_ontology 03_features 04_train 05_evaluate 06_ablations 07_inference_modes 08_confidence 09_texparts 13_dataset 14_loop 10_generalisation 00_tour 11_report 12_speed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MPLBACKEND := agg

@@ -1,6 +1,7 @@
 """How far a predicted name can be trusted (Eqs. 18, 20 and 40)."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from scipy.special import expit, softmax
 
 from alignparts.atomic import write_atomically
 from alignparts.errors import AlignPartsError
+from alignparts.evidence import Evidence
 
 TAU = 0.07
 ALPHA = 0.5
@@ -58,6 +60,9 @@ class Calibration(BaseModel):
         review_below: parts with a lower confidence go to a person.
         accept_mahalanobis: parts with a higher Mahalanobis confidence need nobody, where nothing is promised.
         promise: takes the place of ``accept_mahalanobis``; None: nothing is promised.
+        tau_category: beyond the paper: where the model finds the category, every confidence is multiplied by
+            that of the category, the softmax of Eq. 16 at this temperature; None: it is not.
+        evidence: beyond the paper: takes the place of Eq. 40; None: it does not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +74,8 @@ class Calibration(BaseModel):
     review_below: float = Field(REVIEW_BELOW, ge=0, le=1)
     accept_mahalanobis: float = Field(ACCEPT_MAHALANOBIS, ge=0, le=1)
     promise: Promise | None = None
+    tau_category: float | None = Field(None, gt=0)
+    evidence: Evidence | None = None
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":
@@ -167,6 +174,22 @@ class Statistics:
         offset = partlet.astype(np.float64) - self.mean[row].astype(np.float64)
         return float(np.exp(-offset @ cho_solve(self._factor, offset)))
 
+    @cached_property
+    def _axes(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.linalg.eigh(self.covariance.astype(np.float64))
+
+    def squared(
+        self, partlet: Float[np.ndarray, " d_t"], label: Label, ridges: Sequence[float]
+    ) -> Float64[np.ndarray, " ridges"]:
+        """d² of Eq. 18 with other ridges than the own one; NaN for a label never trained on."""
+        row = self._row.get(label)
+        if row is None:
+            return np.full(len(ridges), np.nan)
+        variance, axes = self._axes
+        offset = axes.T @ (partlet.astype(np.float64) - self.mean[row].astype(np.float64))
+        added = np.asarray(ridges) * max(float(variance.mean()), 1e-12)
+        return (offset**2 / (variance + added[:, None])).sum(axis=1)
+
 
 def soft_confidence(cosines: Float[np.ndarray, "k a"], tau: float = TAU) -> Float64[np.ndarray, "k a"]:
     """Eq. 20 for every candidate: softmax of cosine / tau over the candidates."""
@@ -180,6 +203,14 @@ def fused_confidence(
     if mahalanobis is None:
         return soft
     return float(alpha * soft + (1 - alpha) * expit(beta * (mahalanobis - 0.5)))
+
+
+def fused_confidences(
+    soft: Float[np.ndarray, " n"], mahalanobis: Float[np.ndarray, " n"], alpha: float, beta: float
+) -> Float64[np.ndarray, " n"]:
+    """Eq. 40 of many parts; NaN stands for no Mahalanobis confidence."""
+    both = alpha * soft + (1 - alpha) * expit(beta * (mahalanobis - 0.5))
+    return np.where(np.isnan(mahalanobis), soft, both)
 
 
 def pooled_confidence(confidence: Float[np.ndarray, " k"], points: Int[np.ndarray, " k"]) -> float:

@@ -231,6 +231,27 @@ class GeneralisationParams(Block):
     texture: tuple[float, ...] = (1,)
 
 
+class ConfidenceParams(Block):
+    """Calibration of the confidences, the promise for what is accepted, and shifts of the inputs."""
+
+    fit_share: float = Field(0.5, gt=0, lt=1)
+    training: int = Field(400, ge=2)
+    error: float = Field(0.2, gt=0, lt=1)
+    certainty: float = Field(0.98, gt=0, lt=1)
+    errors: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3)
+    splits: int = Field(100, ge=1)
+    bootstrap: int = Field(200, ge=1)
+    noise: tuple[float, ...] = (0.01, 0.03)
+
+
+class RetrainParams(Block):
+    """The model trained on with reviewed shapes: how many shapes, old ones among them, and how long."""
+
+    shapes: int = Field(180, ge=1)
+    steps: int = Field(180, ge=1)
+    lr: float = Field(5e-4, gt=0)
+
+
 class BenchParams(Block):
     """Sizes of the benchmark (`make bench`)."""
 
@@ -254,8 +275,10 @@ class Params(Block):
     baselines: BaselineParams = BaselineParams()
     ablation: AblationParams = AblationParams()
     ablations: dict[str, VariantParams] = {"full": VariantParams(label="ALIGN-Parts")}
+    confidence: ConfidenceParams = ConfidenceParams()
     generalisation: GeneralisationParams = GeneralisationParams()
     texparts: TexPartsParams = TexPartsParams()
+    retrain: RetrainParams = RetrainParams()
     bench: BenchParams = BenchParams()
 
     @model_validator(mode="after")
@@ -344,6 +367,7 @@ SMOKE: dict[str, Any] = {
         "full": {"label": "ALIGN-Parts"},
         "shapes_50": {"label": "half of the shapes", "setting": "shapes", "value": 0.5, "share": 0.5},
     },
+    "confidence": {"training": 8, "errors": [0.05, 0.5], "splits": 5, "bootstrap": 20, "noise": [0.03]},
     "generalisation": {
         "shots": [1],
         "steps": 2,
@@ -353,6 +377,7 @@ SMOKE: dict[str, Any] = {
         "decimation": [0.9],
     },
     "texparts": {"shapes": 6, "unseen": 2, "points": 256, "clusters": [2, 4], "thumbnail": 64},
+    "retrain": {"shapes": 8, "steps": 2},
     "bench": {"points": [256, 512], "batches": [2], "parts": [3], "stage_points": 256, "repetitions": 1},
 }
 """What a notebook runs with on its own: everything, in seconds."""

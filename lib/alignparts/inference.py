@@ -173,11 +173,32 @@ def find_category(partlets: Partlets, encode: Encode, vocabulary: Vocabulary) ->
     Raises:
         AlignPartsError: the vocabulary is empty.
     """
+    return vocabulary.categories[int(category_cosines(partlets, encode, vocabulary).argmax())]
+
+
+def category_cosines(
+    partlets: Partlets, encode: Encode, vocabulary: Vocabulary
+) -> Float[np.ndarray, " categories"]:
+    """Cosine of the global embedding with every category's text, in alphabetical order (Eq. 16).
+
+    Raises:
+        AlignPartsError: the vocabulary is empty.
+    """
     names = vocabulary.categories
     if not names:
         raise AlignPartsError("the vocabulary has no category")
     texts = encode([vocabulary.category_description(name) for name in names])
-    return names[int((texts @ _unit(partlets.global_embedding)).argmax())]
+    return texts @ _unit(partlets.global_embedding)
+
+
+def category_confidence(
+    partlets: Partlets, encode: Encode, vocabulary: Vocabulary, calibration: Calibration
+) -> float:
+    """Softmax of Eq. 16's best category; 1 where the calibration leaves it out, as the paper does."""
+    if calibration.tau_category is None:
+        return 1.0
+    cosines = category_cosines(partlets, encode, vocabulary)
+    return float(soft_confidence(cosines[None], calibration.tau_category).max())
 
 
 def category_candidates(vocabulary: Vocabulary, category: str) -> list[Candidate]:
@@ -193,14 +214,16 @@ def closed_vocabulary(
     category: str = "",
     statistics: Statistics | None = None,
     calibration: Calibration = PAPER,
+    sure: float = 1.0,
     fill: bool = False,
 ) -> Prediction:
     """Mode 1: each active partlet takes one name of its own, by exact assignment on Eq. 17.
 
-    Where there are more active partlets than names, those without a name are no longer active.
+    Where there are more active partlets than names, those without a name are no longer active. ``sure`` is
+    the :func:`category_confidence`, where the model found the category; every confidence is multiplied by it.
     """
     active = partlets.active()
-    cosines = _cosines(partlets, active, encode, candidates)
+    cosines = part_cosines(partlets, active, encode, candidates)
     rows, columns = linear_sum_assignment(1 - cosines)
     soft = soft_confidence(cosines, calibration.tau)[rows, columns]
     known: list[float | None] = [
@@ -210,7 +233,7 @@ def closed_vocabulary(
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
     ]
     named = _Named(active[rows], columns, soft, known)
-    return replace(_assemble(partlets, named, candidates, calibration, fill), category=category)
+    return replace(_assemble(partlets, named, candidates, calibration, fill, sure), category=category)
 
 
 def open_vocabulary(
@@ -223,7 +246,7 @@ def open_vocabulary(
 ) -> Prediction:
     """Mode 2: each active partlet takes the nearest name (Eq. 19); those of one name become one part."""
     active = partlets.active()
-    cosines = _cosines(partlets, active, encode, candidates)
+    cosines = part_cosines(partlets, active, encode, candidates)
     chosen = cosines.argmax(axis=1)
     soft = soft_confidence(cosines, calibration.tau)[np.arange(len(active)), chosen]
     return _assemble(
@@ -238,7 +261,7 @@ def retrieval(partlets: Partlets, encode: Encode, query: Candidate) -> Predictio
     is the cosine, negative ones as 0: a softmax over one candidate would always be 1.
     """
     active = partlets.active()
-    cosines = _cosines(partlets, active, encode, [query])[:, 0]
+    cosines = part_cosines(partlets, active, encode, [query])[:, 0]
     row = int(cosines.argmax())
     partlet = int(active[row])
     inside = partlets.mask[partlet] >= ACTIVE_ABOVE
@@ -350,13 +373,14 @@ def _assemble(
     candidates: Sequence[Candidate],
     calibration: Calibration,
     fill: bool,
+    sure: float = 1.0,
 ) -> Prediction:
     active, chosen = named.partlets, named.chosen
     mask = partlets.mask[active]
     best, labelled = point_labels(mask, fill)
     points = np.bincount(best[labelled], minlength=len(active))
     sums = np.bincount(best[labelled], weights=mask.max(axis=0)[labelled], minlength=len(active))
-    confidence = np.array([
+    confidence = sure * np.array([
         fused_confidence(float(soft), known, calibration.alpha, calibration.beta)
         for soft, known in zip(named.soft, named.mahalanobis, strict=True)
     ])  # fmt: skip
@@ -391,9 +415,14 @@ def _assemble(
     return Prediction(np.where(labelled, part_of[best], -1), parts)
 
 
-def _cosines(
+def part_cosines(
     partlets: Partlets, active: Int[np.ndarray, " active"], encode: Encode, candidates: Sequence[Candidate]
 ) -> Float[np.ndarray, "active candidates"]:
+    """Cosines of some partlets with the texts of all candidates (Eqs. 17 and 19).
+
+    Raises:
+        AlignPartsError: no candidates, or a text encoder of another width than the model's.
+    """
     if not candidates:
         raise AlignPartsError("no candidate names to choose from")
     texts = np.asarray(encode([candidate.text for candidate in candidates]))

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 from tqdm.auto import tqdm
 
+from alignparts.corpus.sampling import seed_of
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import subset
 from alignparts.features.store import FeatureStore
@@ -66,6 +67,23 @@ def ids_of_splits(store: FeatureStore, splits: Sequence[str], ids: Sequence[str]
             f"no shape of {' or '.join(splits)} in the feature store; run: dvc repro features"
         )
     return found
+
+
+def taking_turns(store: FeatureStore, split: str, shapes: int, seed: int = 0) -> list[str]:
+    """So many shapes of a split, the categories taking turns, in a seeded order; all where there are fewer.
+
+    Raises:
+        AlignPartsError: there is none.
+    """
+    by_category: dict[str, list[str]] = {}
+    for shape_id in sorted(ids_of_splits(store, [split]), key=lambda one: seed_of(one, seed)):
+        by_category.setdefault(str(store.meta(shape_id)["category"]), []).append(shape_id)
+    turns = [
+        (turn, category, shape_id)
+        for category, ids in by_category.items()
+        for turn, shape_id in enumerate(ids)
+    ]
+    return [shape_id for *_, shape_id in sorted(turns)[:shapes]]
 
 
 def labelled_shapes(

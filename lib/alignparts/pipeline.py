@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Int32
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from alignparts.calibration import weighed
 from alignparts.confidence import CALIBRATION, PAPER, Calibration, Statistics
 from alignparts.corpus.sampling import Sample, sample_surface, seed_of
 from alignparts.corpus.surface import Surface
@@ -29,6 +30,7 @@ from alignparts.inference import (
     Partlets,
     Prediction,
     category_candidates,
+    category_confidence,
     closed_vocabulary,
     find_category,
     forward,
@@ -203,8 +205,10 @@ class NamedPartsPipeline:
             return found, "open"
         if self.vocabulary is None:
             raise AlignPartsError("this model has no vocabulary of its own; give names with --vocabulary")
+        sure = 1.0
         if category is None:
             category = find_category(partlets, self.text.encode, self.vocabulary)
+            sure = category_confidence(partlets, self.text.encode, self.vocabulary, self.calibration)
         category = self.vocabulary.resolve_category(category)
         prediction = closed_vocabulary(
             partlets,
@@ -213,9 +217,10 @@ class NamedPartsPipeline:
             category=category,
             statistics=self.statistics,
             calibration=self.calibration,
+            sure=sure,
             fill=fill,
         )
-        return prediction, "closed"
+        return weighed(prediction, self.calibration, sure), "closed"
 
     def name(
         self,

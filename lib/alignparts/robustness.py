@@ -87,29 +87,41 @@ class Known:
     methods: list[Entrant]
 
 
+def disturbed_shape(
+    shape: LabelledShape, cell: Cell, params: Params, vocabulary: Vocabulary, encoders: Encoders
+) -> Labelled:
+    """A shape under one disturbance, as the feature store would hold it; its test set is "seen".
+
+    Raises:
+        AlignPartsError: no point of the disturbed shape is labelled.
+    """
+    kind, strength = cell
+    features = params.features
+    seed = seed_of(shape.shape_id, params.base.seed)
+    surface = disturbed(shape.surface, kind, strength, seed) if kind else shape.surface
+    sample = sample_surface(surface, params.evaluate.points, seed)
+    part, category, names = labels_of(shape, sample, vocabulary)
+    arrays = extract(surface, sample, encoders, features.views, features.resolution, seed=seed + 1)
+    truth = part.astype(np.int64)
+    present = list(dict.fromkeys(names[index] for index in np.unique(truth[truth >= 0]).tolist()))
+    if not present:
+        raise AlignPartsError(f"{shape.shape_id}, {kind} {strength:g}: no point has a ground-truth label")
+    return Labelled(shape.shape_id, SEEN, category, arrays, truth, names, present)
+
+
 def judged(shape: LabelledShape, cell: Cell, known: Known) -> pd.DataFrame:
     """Scores of all methods on one shape under one disturbance.
 
     Raises:
         AlignPartsError: no point of the disturbed shape is labelled.
     """
-    kind, strength = cell
-    params, features = known.params, known.params.features
-    seed = seed_of(shape.shape_id, params.base.seed)
-    surface = disturbed(shape.surface, kind, strength, seed) if kind else shape.surface
-    sample = sample_surface(surface, params.evaluate.points, seed)
-    part, category, names = labels_of(shape, sample, known.vocabulary)
-    arrays = extract(surface, sample, known.encoders, features.views, features.resolution, seed=seed + 1)
-    truth = part.astype(np.int64)
-    present = list(dict.fromkeys(names[index] for index in np.unique(truth[truth >= 0]).tolist()))
-    if not present:
-        raise AlignPartsError(f"{shape.shape_id}, {kind} {strength:g}: no point has a ground-truth label")
-    labelled = Labelled(shape.shape_id, SEEN, category, arrays, truth, names, present)
+    (kind, strength), params = cell, known.params
+    labelled = disturbed_shape(shape, cell, params, known.vocabulary, known.encoders)
     rows = []
     for label, found in answers(known.methods, labelled).items():
         values = score(found, labelled, similarity_of(known.encode))
         rows += [
-            (label, params.base.seed, shape.shape_id, SEEN, category, metric, value, kind, strength)
+            (label, params.base.seed, shape.shape_id, SEEN, labelled.category, metric, value, kind, strength)
             for metric, value in values.items()
         ]
     return pd.DataFrame(rows, columns=[*COLUMNS, "disturbance", "strength"])

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from alignparts.block import Block
+from alignparts.texparts.cost import CostModel
 
 Order = Literal["confident", "uncertain", "diverse"]
 
@@ -53,6 +54,18 @@ class FilterParams(Block):
         return self
 
 
+class RehearsalParams(Block):
+    """The review of the embedded objects by simulated annotators.
+
+    Attributes:
+        qualities: of each annotator: least IoU, over area, of a part that is taken for right.
+        second_opinions: share of the objects that all of them hand in.
+    """
+
+    qualities: tuple[float, ...] = Field((0.95, 0.9), min_length=1)
+    second_opinions: float = Field(0.2, ge=0, le=1)
+
+
 class TexPartsParams(Block):
     """The stage ``texparts``.
 
@@ -73,6 +86,8 @@ class TexPartsParams(Block):
     thumbnail: int = Field(256, ge=16, le=2048)
     order: Order = "confident"
     filter: FilterParams = FilterParams()
+    effort: CostModel = CostModel()
+    rehearsal: RehearsalParams = RehearsalParams()
 
     @model_validator(mode="after")
     def _sizes_make_sense(self) -> "TexPartsParams":
