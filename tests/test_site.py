@@ -220,7 +220,7 @@ def test_a_page_of_ones_own_needs_a_declaration_alone(reports):
 def test_declared_pages_are_whole():
     pages = read_pages()
     assert len({page.slug for page in pages}) == len(pages)
-    assert {figure.number for figure in read_figures()} == set(range(1, 10))
+    assert {figure.number for figure in read_figures()} == set(range(1, 11))
     for page in pages:
         for table in page.tables:
             assert not table.paper or (paths.RESOURCES / f"{table.paper}.csv").is_file()

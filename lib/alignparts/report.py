@@ -67,3 +67,46 @@ def _cell(rows: pd.DataFrame) -> str:
         else:
             said.append("–")
     return "–" if said == ["–", "–"] else " / ".join(said)
+
+
+def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFrame) -> str:
+    """What Tex-Parts came to, as a Markdown table.
+
+    Args:
+        ratios: of :func:`alignparts.texparts.effort.ratio_table`.
+        promise: of :func:`alignparts.confidence_tables.promise_table`.
+        gain: the long table of :func:`alignparts.texparts.retrain.gain_scores`.
+    """
+    lines = [("measured", "value [95%], n")]
+    for start, label in (("brush", "the brush alone"), ("scratch", "all tools of the review")):
+        for test_set in ("seen", "unseen"):
+            said = _ratio(ratios, start, test_set)
+            lines.append((f"seconds from scratch with {label} / from our prediction, {test_set}", said))
+    clusters = _ratio(ratios, "clusters", "seen")
+    lines.append(("seconds from clusters of the geometry field / from our prediction, seen", clusters))
+    for one in promise.to_dict("records"):
+        promised = f"promised ≤ {one['promised error']:.0%} with {one['certainty']:.0%} certainty"
+        found = f"{one['mean error']:.1%}, kept in {one['kept']} of {one['splits']} random splits"
+        lines.append(
+            (
+                f"wrong names among parts accepted unseen, {promised}",
+                f"{found}; {one['accepted parts']:.0%} of the parts accepted",
+            )
+        )
+    for metric in ("mIoU", "LA-mIoU"):
+        rows = gain[(gain.test_set == "unseen") & (gain.metric == metric)].set_index("method")
+        before, after = (_value(rows.loc[name]) for name in ("before", "new shapes, reviewed"))
+        said = f"{before} → {after}, {int(rows.n.iloc[0])}"
+        lines.append((f"{metric} in unseen categories, before → retrained after review", said))
+    rule = ("---", "---")
+    return "\n".join(f"| {left} | {right} |" for left, right in (lines[0], rule, *lines[1:]))
+
+
+def _ratio(ratios: pd.DataFrame, start: str, test_set: str) -> str:
+    chosen = (ratios.start == start) & (ratios.test_set == test_set) & (ratios.unit == "seconds")
+    one = ratios[chosen & (ratios.statistic == "sums")].iloc[0]
+    return f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}], {one.n}"
+
+
+def _value(one: Any) -> str:
+    return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"

@@ -42,7 +42,8 @@ beside[beside.metric.isin(["mIoU", "LA-mIoU"])] if not smoke else print("columns
 
 # %%
 verdicts = []
-for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "generalisation"):
+for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "generalisation",
+             "retrain"):
     path = run.reports / "tables" / f"{name}_claims.csv"
     if path.is_file():
         paper = content.resource(f"paper_{name}") if name.startswith("table") else None
@@ -80,6 +81,9 @@ if not smoke:
     metrics = json.loads((run.reports / "metrics" / "evaluate.json").read_text())
     report.fill(readme, "table2", report.main_table(ours))
     report.fill(readme, "findings", report.findings(metrics))
+    names = ("effort_ratios", "promise", "retrain")
+    ratios, promise, gain = (pd.read_csv(run.reports / "tables" / f"{name}.csv") for name in names)
+    report.fill(readme, "texparts", report.texparts_table(ratios, promise, gain))
 run.metrics(
     {
         "rows": len(ours),
