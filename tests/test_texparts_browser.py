@@ -1,36 +1,37 @@
 """An annotator's work in a real browser: the real server, database, mesh and 3D view.
 
-Set ALIGNPARTS_SCREENSHOTS to a folder to keep pictures.
+Set ALIGNPARTS_SCREENSHOTS to a folder to keep a record: a numbered picture after every step.
 """
 
 import io
+import json
 import os
-import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
-import uvicorn
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from review_store import vocabulary
+from sqlalchemy import update
+from typer.testing import CliRunner
 
-from alignparts.texparts.export import export_dataset
-from alignparts.texparts.gateway import mount_view
+from alignparts.cli import app
+from alignparts.corpus.glb import split_container
+from alignparts.texparts.annotation import Annotation
 from alignparts.texparts.objects import About, PartRecord, write_object
 from alignparts.texparts.records import QueueEntry
-from alignparts.texparts.server import create_app
+from alignparts.texparts.screenshot import browser_page, dismiss, find_chromium, serving
 from alignparts.texparts.store import ReviewStore
+from alignparts.texparts.tables import tasks
 
-CHROMIUM = next(
-    (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None
+pytestmark = pytest.mark.skipif(
+    find_chromium() is None, reason="no Chromium on the path (apt-get install chromium)"
 )
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path (apt-get install chromium)")
-WEBGL = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 MARKUP = "<img src=x onerror=window.hacked=1>"
 
 
@@ -64,31 +65,23 @@ def review(tmp_path: Path) -> Iterator[tuple[ReviewStore, str, str]]:
         for number in range(2)
     )
     token = store.add_annotator("reviewer")
-    app = create_app(store, mount_view=mount_view)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-    yield store, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", token
-    server.should_exit = True
-    thread.join()
+    with serving(store) as url:
+        yield store, url, token
+    store.close()
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=WEBGL)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(30_000)
+    with browser_page() as page:
         yield page
-        browser.close()
 
 
 def picture(page: Page, name: str) -> None:
     folder = os.environ.get("ALIGNPARTS_SCREENSHOTS")
     if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
+        page.wait_for_timeout(1500)  # drawn in software
+        number = len(list(Path(folder).glob("*.png"))) + 1
+        page.screenshot(path=Path(folder) / f"{number:02d}_{name}.png")
 
 
 def until(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -106,14 +99,19 @@ def drawn(page: Page) -> bool:
     return bool((np.ptp(image[height:-height, width:-width], axis=2) > 25).mean() > 0.01)
 
 
-def faces_of_part(store: ReviewStore, token: str, name: str) -> int:
-    """Faces of a part of the object that the annotator has open."""
+def stored(store: ReviewStore, token: str) -> Annotation:
+    """What the database has of the object that the annotator has open."""
     annotator = store.annotator_of(token)
     assert annotator is not None
     task = store.take_next(annotator)
     assert task is not None
-    annotation = store.state(annotator, task.id).annotation
-    return sum(int((annotation.face_part == part.id).sum()) for part in annotation.parts if part.name == name)
+    return store.state(annotator, task.id).annotation
+
+
+def faces_of(annotation: Annotation, name: str) -> np.ndarray:
+    """Faces of the parts of this name."""
+    ids = [part.id for part in annotation.parts if part.name == name]
+    return np.flatnonzero(np.isin(annotation.face_part, ids))
 
 
 def names(page: Page) -> list[str]:
@@ -154,11 +152,13 @@ def test_an_object_from_log_in_to_export(
     canvas = page.frame_locator("#view").locator("canvas").first
     canvas.wait_for()
     until(lambda: drawn(page))
+    dismiss(page)
     picture(page, "check")
 
     select(page, "lamp_cover")
     press(page, "s")
     assert names(page).count("lamp_cover") == 2
+    picture(page, "split")
     select(page, MARKUP)
     page.keyboard.press("r")
     page.wait_for_selector("dialog li")
@@ -185,6 +185,7 @@ def test_an_object_from_log_in_to_export(
     with page.expect_response("**/events"):
         page.locator("dialog button.primary").click()
     page.wait_for_selector("#parts .name:text-is('pole')")
+    picture(page, "merged")
 
     select(page, "foot")
     with page.expect_response("**/api/view/tool"):
@@ -201,28 +202,27 @@ def test_an_object_from_log_in_to_export(
         page.wait_for_timeout(60)
     picture(page, "stroke")
     page.mouse.up()
-    before = int((store.shapes.folder("lamp-0").prediction().face_part == 0).sum())
-    until(lambda: faces_of_part(store, token, "foot") > before)
+    predicted = store.shapes.folder("lamp-0").prediction()
+    before = len(faces_of(predicted, "foot"))
+    until(lambda: len(faces_of(stored(store, token), "foot")) > before)
     picture(page, "painted")
-    annotator = store.annotator_of(token)
-    assert annotator is not None
-    task = store.take_next(annotator)
-    assert task is not None
-    painted = store.state(annotator, task.id).annotation
-    brushed = faces_of_part(store, token, "foot") - before
-    assert 0 < brushed < 1500
+    painted = stored(store, token)
+    brushed = np.setdiff1d(faces_of(painted, "foot"), faces_of(predicted, "foot"))
+    assert 0 < len(brushed) < 1500 and np.isin(brushed, faces_of(predicted, MARKUP)).all()
     page.keyboard.press("o")
 
     page.keyboard.press("x")
     expect(page.locator("#parts .name:text-is('foot')")).to_have_count(0)
     press(page, "Control+z")
     assert "foot" in names(page)
+    picture(page, "undone")
     page.keyboard.press("?")
     page.wait_for_selector("dialog kbd")
     picture(page, "keys")
     page.keyboard.press("Escape")
     page.keyboard.press("h")
     page.wait_for_selector("dialog table")
+    assert "rename lamp_cover to pole" in (page.text_content("dialog table") or "")
     picture(page, "history")
     page.keyboard.press("Escape")
 
@@ -238,11 +238,43 @@ def test_an_object_from_log_in_to_export(
     assert page.evaluate("window.hacked") is None
     assert not errors
 
-    done = export_dataset(store.submitted(), tmp_path, tmp_path / "out")
-    scene = trimesh.load_scene(done.folder / done.index["glb"][0], process=False)
-    exported = {name: len(scene.geometry[name].faces) for name in scene.geometry}
-    assert set(scene.graph.nodes_geometry) == {"foot", "lamp_cover", "pole"}
-    assert sorted(exported.values()) == sorted(np.unique(final.face_part, return_counts=True)[1].tolist())
+    page.keyboard.press("g")
+    select(page, "foot")
+    page.wait_for_timeout(500)
+    page.mouse.click(box["x"] + box["width"] / 2, y)  # the shade's cluster
+    until(lambda: not len(faces_of(stored(store, token), MARKUP)))
+    picture(page, "cluster")
+    page.keyboard.press("h")
+    page.locator("dialog tr", has_text="as the model predicted it").locator("button").click()
+    until(lambda: len(faces_of(stored(store, token), MARKUP)) > 0)
+    page.keyboard.press("j")
+    page.wait_for_selector("dialog textarea")
+    page.keyboard.type(MARKUP)
+    picture(page, "reject")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#empty:not([hidden])")
+    page.keyboard.press("w")
+    page.wait_for_selector("dialog table")
+    picture(page, "finished")
+    assert "1 done, 1 rejected" in (page.text_content("dialog p") or "")
+    assert page.evaluate("window.hacked") is None and not errors
+
+    command = ["texparts", "export", str(tmp_path), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*command, "--database", store.database.shown])
+    assert result.exit_code == 0, result.output
+    glb = tmp_path / "out" / "objects" / "lamp-0" / "lamp-0.parts.glb"
+    header, _ = split_container(glb.read_bytes(), "lamp-0")
+    extras = {node["name"]: node["extras"] for node in header["nodes"] if "mesh" in node}
+    assert set(extras) == {"foot", "lamp_cover", "pole"}
+    assert extras["pole"]["description"] == "carries the shade"
+    scene = trimesh.load_scene(glb, process=False)
+    surface = store.shapes.folder("lamp-0").mesh().surface
+    centers = surface.vertices[surface.faces].mean(axis=1).round(4)
+    for node in scene.graph.nodes_geometry:
+        transform, name = scene.graph[node]
+        here = trimesh.transform_points(scene.geometry[name].triangles_center, transform).round(4)
+        assert sorted(map(tuple, here)) == sorted(map(tuple, centers[faces_of(final, node)]))
+    assert json.loads((glb.parent / "labels.json").read_text())["review"]["edits"] > 5
 
 
 def test_edits_made_while_the_server_is_away_are_sent_once(
@@ -263,9 +295,20 @@ def test_edits_made_while_the_server_is_away_are_sent_once(
     page.wait_for_selector("#saved.off")
     picture(page, "offline")
     page.unroute("**/api/tasks/*/events")
-    expect(page.locator("#saved")).to_have_text("saved")
+    expect(page.locator("#saved")).to_have_text("saved", timeout=30_000)  # it tries every 8 s
     annotator = store.annotator_of(token)
     assert annotator is not None
     task = store.take_next(annotator)
     assert task is not None and task.seq == 1
     assert [one.edit.kind for one in store.history("lamp-0")] == ["delete"]
+
+    with store.database.write() as connection:  # the lease runs out, and somebody else comes
+        connection.execute(update(tasks).values(lease_until=datetime(2020, 1, 1, tzinfo=UTC)))
+    other = store.annotator_of(store.add_annotator("other"))
+    assert other is not None and store.take(other, "lamp-0").seq == 0
+    page.wait_for_selector("dialog h2:text-is('Somebody else has this object now')")
+    picture(page, "lease_lost")
+    page.locator("dialog button.primary").click()
+    expect(page.locator("#object")).to_have_text("lamp-1")
+    (handed,) = store.submitted()
+    assert handed.opinions[0].second_opinion and handed.opinions[0].edits == 1

@@ -1,6 +1,8 @@
 """The exported data set: whole, equal for equal input, and read again as it was written."""
 
+import errno
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,6 +113,22 @@ def test_one_broken_object_does_not_stop_the_rest(tmp_path: Path) -> None:
     done = export_dataset(objects, tmp_path, tmp_path / "out")
     assert done.index["object_id"].tolist() == ["b"]
     assert done.failed["object_id"].tolist() == ["a"] and "truncated" in done.failed["reason"][0]
+
+
+def test_a_full_disk_leaves_the_earlier_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = review(tmp_path)
+    export_dataset(objects, tmp_path, tmp_path / "out", title="Before")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("shutil.copyfile", "pandas.DataFrame.to_parquet"):
+        with monkeypatch.context() as patch:
+            patch.setattr(name, full)
+            with pytest.raises(AlignPartsError, match="out: cannot be written: No space left"):
+                export_dataset(objects, tmp_path, tmp_path / "out", title="After")
+    assert "# Before" in (tmp_path / "out" / "README.md").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["objects", "out"]
 
 
 def test_what_is_not_an_export_is_not_replaced(tmp_path: Path) -> None:

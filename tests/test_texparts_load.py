@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from review_store import HAS_POSTGRES, new_postgres, postgres_folder
 
-from alignparts.texparts.load_test import Load, lines, run_load
+from alignparts.texparts.load_outcome import Load, lines, measures
+from alignparts.texparts.load_test import run_load
+from alignparts.texparts.measures import write_measures
 
 __all__ = ["postgres_folder"]
 
@@ -22,3 +25,7 @@ def test_nothing_is_lost_when_the_server_is_killed(
     assert outcome.clean, lines(load, outcome)
     assert outcome.killed == 2 and outcome.retries > 0
     assert outcome.edits > 20 and outcome.submitted > 0
+    write_measures(tmp_path / "load.csv", measures(load, outcome))
+    table = pd.read_csv(tmp_path / "load.csv").set_index("measure").value
+    assert table["2 kills: edits acknowledged"] == outcome.edits and table["2 kills: lost"] == 0
+    assert table["2 kills: all p95"] == pytest.approx(1e3 * outcome.percentile(95), abs=0.1)

@@ -14,14 +14,18 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import trimesh
 import uvicorn
+from PIL import ImageFile
 from review_store import Review, on_sqlite, postgres_folder, review
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from alignparts.corpus.glb import join_container, split_container
 from alignparts.texparts.guard import Attempts, caller
+from alignparts.texparts.malformed import glb_of, make_surface, png_bomb, with_texture
 from alignparts.texparts.server import create_app
 
 __all__ = ["on_sqlite", "postgres_folder", "review"]
@@ -167,8 +171,8 @@ def test_an_object_from_the_queue_to_its_end(review: Review) -> None:
         state = ann.post("/api/next", json={"order": "uncertain"}).json()
         task = f"/api/tasks/{state['task']}"
         assert set(state) == {
-            "task", "object_id", "category", "status", "seq", "can_undo", "can_redo", "expires", "seconds",
-            "faces", "unlabelled", "parts",
+            "task", "object_id", "title", "category", "status", "seq", "can_undo", "can_redo", "expires",
+            "seconds", "faces", "unlabelled", "parts",
         }  # fmt: skip
         assert [part["name"] for part in state["parts"]] == ["body", "lid"]  # the least certain first
         assert state["faces"] == 12 and state["unlabelled"] == 2
@@ -184,7 +188,7 @@ def test_an_object_from_the_queue_to_its_end(review: Review) -> None:
         assert len(first.json()["parts"]) == 5
         assert ann.post(f"{task}/split", json=body).json() == first.json()  # sent again after a lost answer
         told = ann.get(f"{task}/history").json()
-        assert [one["edit"] for one in told] == [f"rename 1 to {name}", "undo", "split 1 into 4"]
+        assert [one["edit"] for one in told] == [f"rename body to {name}", "undo", "split body into 4"]
         assert {one["who"] for one in told} == {"Ann"}
         assert ann.post(f"{task}/beat", json={"active": True}).json()["expires"] == state["expires"]
         assert ann.post(f"{task}/ask", json={"opinions": 2}).status_code == 200
@@ -337,6 +341,61 @@ def test_an_object_that_cannot_be_read_is_passed_by(site: Site) -> None:
         site.review.store.shapes._loaded.clear()
         assert ann.post("/api/objects/box001/take").status_code == 404
         assert ann.get("/api/tasks/2").is_error and site.review.store.progress().done == 2  # still handed in
+
+
+def test_meshes_that_are_traps_are_passed_by(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nobody has filtered: a GLB without faces, one whose texture or whose faces are a bomb."""
+    good = (site.review.root / "objects" / "box000" / "mesh.glb").read_bytes()
+    traps = {
+        "no faces": (trimesh.Scene(trimesh.PointCloud(np.eye(3))).export(file_type="glb"), "mesh.glb"),
+        "pixels": (with_texture(textured_box(), png_bomb(12_000), "image/png"), "12,000 x 12,000 pixels"),
+        "more pixels": (with_texture(textured_box(), png_bomb(), "image/png"), "900,000,000 pixels"),
+        "faces": (claiming_faces(good), "claims 3,000,000,000 values"),
+    }
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
+    with site.client("Ann") as ann:
+        for content, message in traps.values():
+            site.review.store.shapes._loaded.clear()
+            (site.review.root / "objects" / "box000" / "mesh.glb").write_bytes(content)
+            taken = ann.post("/api/objects/box000/take")
+            assert taken.status_code == 404 and message in taken.json()["detail"], taken.text
+            state = ann.post("/api/next", json={}).json()
+            assert state["object_id"] in ("box001", "box002")  # the session goes on
+            ann.post(f"/api/tasks/{state['task']}/release")
+        (site.review.root / "objects" / "box000" / "mesh.glb").write_bytes(good)
+        assert ann.post("/api/objects/box000/take").json()["faces"] == 12
+
+
+def textured_box() -> bytes:
+    box = trimesh.creation.box()
+    return glb_of(make_surface(box.vertices, box.faces))
+
+
+def claiming_faces(glb: bytes) -> bytes:
+    header, binary = split_container(glb, "box")
+    for accessor in header["accessors"]:
+        accessor["count"] = 3_000_000_000
+    return join_container(header, binary or b"")
+
+
+def test_markup_is_text_in_every_answer(site: Site) -> None:
+    """In names, notes, categories and annotators: JSON, never HTML, and never sniffed for it."""
+    markup = "<img src=x onerror=alert(1)>"
+    about = site.review.root / "objects" / "box000" / "about.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"title": markup}))
+    with site.client(markup) as ann:
+        state = ann.post("/api/next", json={}).json()
+        task = f"/api/tasks/{state['task']}"
+        assert state["title"] == markup and ann.get("/api/me").json()["name"] == markup
+        ann.post(f"{task}/events", json=event(0, kind="rename", part=0, name=markup))
+        ann.post(f"{task}/events", json=event(1, kind="category", category=markup))
+        for path in (task, f"{task}/history", "/api/progress"):
+            answer = ann.get(path)
+            assert answer.headers["content-type"] == "application/json" and markup in answer.text
+            assert answer.headers["x-content-type-options"] == "nosniff"
+        history = ann.get(f"{task}/history").json()
+        assert [one["edit"] for one in history] == [f"rename lid to {markup}", f"category {markup}"]
+        assert ann.post(f"{task}/submit", json={"verdict": "rejected", "note": markup}).status_code == 200
 
 
 def test_a_view_is_mounted_behind_the_log_in(on_sqlite: Review) -> None:

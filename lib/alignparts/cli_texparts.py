@@ -8,7 +8,7 @@ import typer
 from alignparts import paths
 from alignparts.cli_options import DeviceOption, LlmModelOption, ModelOption, RepliesOption
 from alignparts.cli_review import annotators
-from alignparts.cli_texparts_export import export
+from alignparts.cli_texparts_export import export, statistics
 from alignparts.errors import AlignPartsError
 from alignparts.llm_protocol import is_base_url
 from alignparts.texparts.params import Order, TexPartsParams
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(annotators, name="annotators")
 app.command()(export)
+app.command()(statistics)
 
 RootArgument = Annotated[Path, typer.Argument(help="Folder of the earlier steps (their --out).")]
 ParamsOption = Annotated[

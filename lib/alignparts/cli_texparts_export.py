@@ -1,4 +1,4 @@
-"""The command ``alignparts texparts export``."""
+"""The commands ``alignparts texparts export`` and ``statistics``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,3 +27,22 @@ def export(
         typer.echo(f"left out: {row.object_id}: {row.reason}", err=True)
     if len(done.failed):
         raise typer.Exit(2)
+
+
+def statistics(
+    dataset: Annotated[Path, typer.Argument(help="Folder of an exported data set.")],
+    out: Annotated[Path, typer.Option(help="Folder for the tables and figures.")],
+    scratch_minutes: Annotated[
+        tuple[float, float],
+        typer.Option(help="An object without a model, least and most: what the time saved compares with."),
+    ] = (15.0, 25.0),
+) -> None:
+    """What is in an export: categories, parts, work, agreement, annotators, licences, time saved."""
+    from alignparts.texparts.statistics import read_dataset
+    from alignparts.texparts.statistics_report import write_statistics
+
+    summary = write_statistics(read_dataset(dataset), out, scratch_minutes)
+    for row in summary.to_dict("records"):
+        span = f" [{row['low']:g}, {row['high']:g}] ({row['range']})" if row["range"] else ""
+        typer.echo(f"{row['measure']}: {row['value']:g}{span}")
+    typer.echo(f"-> {out}")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int, Int32
-from sklearn.metrics import cohen_kappa_score
 
 from alignparts.errors import AlignPartsError
 from alignparts.metrics import shape_metrics
@@ -25,6 +24,8 @@ def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " 
         raise AlignPartsError(
             f"agreement: {len(first.face_part)} faces against {len(second.face_part)}; expected one mesh"
         )
+    from sklearn.metrics import cohen_kappa_score  # seconds that a restarted server would wait for
+
     names = {
         name: number for number, name in enumerate(sorted({p.name for p in (*first.parts, *second.parts)}))
     }

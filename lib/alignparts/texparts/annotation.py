@@ -196,6 +196,11 @@ class History:
         """Whether something was taken back."""
         return bool(self._undone)
 
+    @property
+    def parts(self) -> list[tuple[Part, ...]]:
+        """The parts of the prediction, and after every event."""
+        return [step.parts for step in self._after]
+
     def after(self, seq: int) -> Annotation:
         """The annotation after the first ``seq`` events.
 

@@ -20,6 +20,7 @@ import websockets
 from websockets.typing import Subprotocol
 
 from alignparts.texparts.gateway import mount_view
+from alignparts.texparts.measures import Measure, write_measures
 from alignparts.texparts.objects import About, ObjectFolder, PartRecord, write_object
 from alignparts.texparts.records import QueueEntry
 from alignparts.texparts.server import create_app
@@ -45,7 +46,9 @@ def large_object(root: Path, faces: int) -> ObjectFolder:
 
 
 def main(
-    faces: Annotated[int, typer.Option(help="Faces of the object.")] = 500_000, strokes: int = 10
+    faces: Annotated[int, typer.Option(help="Faces of the object.")] = 500_000,
+    strokes: int = 10,
+    out: Annotated[Path | None, typer.Option(help="CSV: measure, value, unit, n.")] = None,
 ) -> None:
     """Print the waits in seconds, once through the server as an annotator's browser has them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -57,11 +60,20 @@ def main(
         token = store.add_annotator("bench")
         app = create_app(store, mount_view=mount_view)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
-        for name, seconds in asyncio.run(_measure(server, token, strokes)).items():
-            typer.echo(f"{name}: {seconds:.3f} s")
+        waits = asyncio.run(_measure(server, token, strokes))
+        count = shape.about().faces
+        store.close()
+    rows = [
+        Measure(name, round(value, 4), unit, strokes if name.startswith("stroke") else 1)
+        for (name, unit), value in waits.items()
+    ]
+    for row in rows:
+        typer.echo(f"{row.measure}: {row.value:.3f} {row.unit}")
+    if out is not None:
+        write_measures(out, [Measure("faces", count, "faces", 1), *rows])
 
 
-async def _measure(server: uvicorn.Server, token: str, strokes: int) -> dict[str, float]:
+async def _measure(server: uvicorn.Server, token: str, strokes: int) -> dict[tuple[str, str], float]:
     serving = asyncio.create_task(asyncio.to_thread(server.run))
     while not server.started:
         await asyncio.sleep(0.05)
@@ -77,7 +89,9 @@ async def _measure(server: uvicorn.Server, token: str, strokes: int) -> dict[str
         await serving
 
 
-async def _waits(client: httpx.AsyncClient, url: str, token: str, strokes: int) -> dict[str, float]:
+async def _waits(
+    client: httpx.AsyncClient, url: str, token: str, strokes: int
+) -> dict[tuple[str, str], float]:
     protocol = [Subprotocol(f"viser-v{viser.__version__}")]
     start = time.perf_counter()
     task = (await client.post("/api/next", json={})).raise_for_status().json()["task"]
@@ -89,10 +103,10 @@ async def _waits(client: httpx.AsyncClient, url: str, token: str, strokes: int) 
     ) as socket:
         last, _ = await _drain(socket)
         result = {
-            "take": taken - start,
-            "show": shown - taken,
-            "send": last - shown,
-            "first view": last - start,
+            ("take", "s"): taken - start,
+            ("show", "s"): shown - taken,
+            ("send", "s"): last - shown,
+            ("first view", "s"): last - start,
         }
         state = (await client.get(f"/api/tasks/{task}")).json()
         waits, sent = [], 0
@@ -100,9 +114,9 @@ async def _waits(client: httpx.AsyncClient, url: str, token: str, strokes: int) 
             waits.append(await _stroke(client, socket, task, state, number))
             sent = max(sent, waits[-1][1])
             state["seq"] += 1
-    result["stroke, median"] = float(np.median([wait for wait, _ in waits]))
-    result["stroke, longest"] = max(wait for wait, _ in waits)
-    typer.echo(f"a stroke sends at most {sent / 1e6:.2f} MB")
+    result["stroke, median", "s"] = float(np.median([wait for wait, _ in waits]))
+    result["stroke, longest", "s"] = max(wait for wait, _ in waits)
+    result["stroke sends at most", "MB"] = sent / 1e6
     return result
 
 

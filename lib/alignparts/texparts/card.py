@@ -10,7 +10,7 @@ from tabulate import tabulate
 MOST_ROWS = 30
 
 
-def card(index: pd.DataFrame, title: str, version: str, licence: str, date: str) -> str:
+def card(index: pd.DataFrame, title: str, version: str, licence: str, date: str, by: str = "people") -> str:
     """README.md of an export, filled from its index.
 
     Args:
@@ -19,6 +19,7 @@ def card(index: pd.DataFrame, title: str, version: str, licence: str, date: str)
         version: of the data set.
         licence: of the labels.
         date: of the last object handed in.
+        by: who reviewed.
     """
     front = {
         "pretty_name": title,
@@ -36,18 +37,19 @@ def card(index: pd.DataFrame, title: str, version: str, licence: str, date: str)
         if len(agreement)
         else "Every object has one opinion."
     )
+    people = len(set(", ".join(index["annotators"]).split(", ")))
     terms = "\n".join(
-        f"- {_text(name or 'not stated')}: {count} objects"
+        f"- {as_text(name or 'not stated')}: {_number(count, 'object')}"
         for name, count in sorted(Counter(index["licence"]).items())
     )
     return f"""---
 {yaml.safe_dump(front, sort_keys=False, allow_unicode=True).strip()}
 ---
 
-# {_text(title)} {_text(version)}
+# {as_text(title)} {as_text(version)}
 
 {len(index)} textured 3D objects whose {int(index["parts"].sum())} parts are segmented and named: predicted by
-ALIGN-Parts, then checked and corrected by people (until {date}).
+ALIGN-Parts, then checked and corrected by {as_text(by)} (until {date}).
 
 ## Dataset structure
 
@@ -62,35 +64,39 @@ ALIGN-Parts, then checked and corrected by people (until {date}).
 
 ## Dataset creation
 
-Objects that passed the mesh filter were segmented and named by the model; people saw them in the review app,
-with the least certain parts first, and accepted, renamed, merged, split, deleted or painted parts.
-{len(set(", ".join(index["annotators"]).split(", ")))} people handed in {len(index)} objects, with a median of
+Objects that passed the mesh filter were segmented and named by the model; {as_text(by)} saw them in the
+review, with the least certain parts first, and accepted, renamed, merged, split, deleted or painted parts.
+{_number(people, "annotator")} handed in {_number(len(index), "object")}, with a median of
 {index["seconds"].median():.0f} active seconds and {index["edits"].median():.0f} edits an object. {several}
 Annotators appear under pseudonyms.
 
 ## Licences
 
-Labels: {_text(licence or "not stated")}. Every object keeps its own, in `licence.txt` and the index:
+Labels: {as_text(licence or "not stated")}. Every object keeps its own, in `licence.txt` and the index:
 
 {terms}
 
 ## Uses and limits
 
-For training and measuring 3D part segmentation and naming. The people saw the model's proposal first: their
-labels lean towards it. Names follow the vocabulary of the review and what people added to it.
+For training and measuring 3D part segmentation and naming. The annotators saw the model's proposal first:
+their labels lean towards it. Names follow the vocabulary of the review and what was added to it.
 """
 
 
 def _counts(what: str, of: str, counts: Counter[str]) -> str:
     rows = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     table = tabulate(
-        [(_text(name), count) for name, count in rows[:MOST_ROWS]], [what, of], tablefmt="github"
+        [(as_text(name), count) for name, count in rows[:MOST_ROWS]], [what, of], tablefmt="github"
     )
     rest = f"\n\nand {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     return table + rest
 
 
-def _text(name: str) -> str:
-    """A name that people gave, as text in Markdown."""
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def as_text(name: str) -> str:
+    """What people wrote, as text in Markdown."""
     escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{c}" if c in "\\`*[]|" else c for c in " ".join(escaped.split()))

@@ -32,7 +32,13 @@ _WHAT = {
 
 
 def croissant(
-    title: str, version: str, licence: str, date: str, index_sha256: str, objects: int
+    title: str,
+    version: str,
+    licence: str,
+    date: str,
+    index_sha256: str,
+    objects: int,
+    by: str = "people",
 ) -> dict[str, Any]:
     """JSON-LD for an export, checked by mlcroissant.
 
@@ -43,6 +49,7 @@ def croissant(
         date: of the last object handed in, as 2026-01-31.
         index_sha256: of index.parquet.
         objects: how many there are.
+        by: who reviewed.
 
     Raises:
         AlignPartsError: mlcroissant finds fault, such as with a version that is none.
@@ -78,7 +85,7 @@ def croissant(
             data_collection="Meshes of a public collection that passed the filter of ALIGN-Parts.",
             data_annotation_protocol=[
                 "Phase one: accept, rename, merge, split or delete the model's parts, least certain first. "
-                "Phase two: add and paint what is missing."
+                f"Phase two: add and paint what is missing. Done by {by}."
             ],
             data_annotation_platform=["alignparts review"],
             annotations_per_item="See the column opinions.",

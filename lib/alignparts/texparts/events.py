@@ -45,12 +45,17 @@ class Events:
             NotFound: no such task, or somebody else's.
         """
         with self._histories.entry(task_id) as entry, self._database.read() as connection:
-            row = connection.execute(
-                select(tasks).where(tasks.c.id == task_id, tasks.c.annotator_id == annotator.id)
-            ).first()
-            if row is None:
-                raise NotFound(f"task {task_id}: not among the tasks of {annotator.name}")
-            return self._state(connection, entry, row)
+            return self._state(connection, entry, _own(connection, annotator, task_id))
+
+    def part_names(self, annotator: Annotator, task_id: int) -> list[dict[int, str]]:
+        """Names of the parts by their ids, as predicted and after every event.
+
+        Raises:
+            NotFound: no such task, or somebody else's.
+        """
+        with self._histories.entry(task_id) as entry, self._database.read() as connection:
+            history = entry.bring_up(connection, _own(connection, annotator, task_id), self.load)
+            return [{part.id: part.name for part in parts} for parts in history.parts]
 
     def append(
         self,
@@ -162,6 +167,14 @@ class Events:
 
     def _state(self, connection: Connection, entry: Entry, row: Row[Any]) -> TaskState:
         return _state(connection, row, entry.bring_up(connection, row, self.load))
+
+
+def _own(connection: Connection, annotator: Annotator, task_id: int) -> Row[Any]:
+    mine = (tasks.c.id == task_id) & (tasks.c.annotator_id == annotator.id)
+    row = connection.execute(select(tasks).where(mine)).first()
+    if row is None:
+        raise NotFound(f"task {task_id}: not among the tasks of {annotator.name}")
+    return row
 
 
 def _state(connection: Connection, row: Row[Any], history: History) -> TaskState:

@@ -63,6 +63,7 @@ def export_dataset(
     title: str = "Tex-Parts",
     version: str = "1.0.0",
     licence: str = "",
+    by: str = "people",
 ) -> Exported:
     """Write a data set of all objects that were handed in as done.
 
@@ -76,6 +77,7 @@ def export_dataset(
         title: what it is called.
         version: of the data set.
         licence: of the labels; every object keeps its own.
+        by: who reviewed, for the card.
 
     Raises:
         AlignPartsError: nothing was handed in; ``out`` holds something else or cannot be written.
@@ -85,7 +87,7 @@ def export_dataset(
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=out.parent, prefix=".writing-"))
     try:
-        result = _write(submitted, root, work, title, version, licence)
+        result = _write(submitted, root, work, (title, version, licence), by)
         work.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
@@ -98,7 +100,7 @@ def export_dataset(
 
 
 def _write(
-    submitted: Iterable[Submitted], root: Path, work: Path, title: str, version: str, licence: str
+    submitted: Iterable[Submitted], root: Path, work: Path, about: tuple[str, str, str], by: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     rows: list[dict[str, Any]] = []
     rejected: list[tuple[str, str]] = []
@@ -127,9 +129,9 @@ def _write(
     for name, (pairs, column) in tables.items():
         frames.append(pd.DataFrame(pairs, columns=["object_id", column]))
         frames[-1].to_csv(work / name, index=False, lineterminator="\n")
-    (work / "README.md").write_text(card(index, title, version, licence, last), encoding="utf-8")
+    (work / "README.md").write_text(card(index, *about, last, by), encoding="utf-8")
     sha256 = hashlib.sha256((work / INDEX).read_bytes()).hexdigest()
-    content = croissant(title, version, licence, last, sha256, len(index))
+    content = croissant(*about, last, sha256, len(index), by)
     (work / MARK).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return index, frames[0], frames[1]
 

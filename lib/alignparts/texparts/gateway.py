@@ -30,8 +30,11 @@ HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Cache-Control": "private, max-age=3600",
 }
-BARE = b"<style>div:has(> [data-dock-group]), [data-dock-group] { display: none !important }</style></head>"
-"""Hides viser's own panel: the page beside the view has all that is needed."""
+BARE = (
+    b"<style>div:has(> [data-dock-group]), [data-dock-group], "
+    b'[style*="position: fixed"][style*="width: 20em"] { display: none !important }</style></head>'
+)
+"""Hides viser's own panel, also that of a small window: the page beside the view has all that is needed."""
 Who = Annotated[Annotator, Depends(caller)]
 
 

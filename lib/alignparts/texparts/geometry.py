@@ -35,6 +35,11 @@ class Shape:
         return (np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2).astype(np.float32)
 
     @cached_property
+    def title(self) -> str:
+        """The author's name of the object, "" where there is none."""
+        return self.folder.about().title
+
+    @cached_property
     def welded(self) -> Int32[np.ndarray, "faces 3"]:
         """Faces over positions: vertices that differ in texture coordinates alone are one."""
         _, number = np.unique(self.vertices, axis=0, return_inverse=True)

@@ -28,13 +28,14 @@ _LIBRARY = re.compile(rb"^mtllib\s+(.+?)\s*$", re.MULTILINE)
 _PLY_TEXTURE = re.compile(rb"^comment TextureFile (.+?)\s*$", re.MULTILINE)
 
 
-def check_claims(path: Path, data: bytes, limits: FilterParams) -> None:
-    """Compare what a mesh file claims with the limits; base colours of glTF files are decoded once.
+def check_claims(path: Path, data: bytes, limits: FilterParams, decode: bool = True) -> None:
+    """Compare what a mesh file claims with the limits.
 
     Args:
         path: the file; images beside it are looked at too.
         data: its content.
         limits: of faces, pixels and bytes.
+        decode: whether the base colours of glTF files are decoded once, to find broken ones.
 
     Raises:
         Rejected: it claims too much, or its header makes no sense.
@@ -42,7 +43,7 @@ def check_claims(path: Path, data: bytes, limits: FilterParams) -> None:
     suffix = path.suffix.lower()
     try:
         if suffix in (".glb", ".gltf"):
-            _check_gltf(path, data, limits)
+            _check_gltf(path, data, limits, decode)
         else:
             for name in _image_names(path, suffix, data):
                 _check_pixels(name, _beside(path, name, limits), limits)
@@ -72,7 +73,7 @@ def image_size(name: str, data: bytes) -> tuple[int, int]:
         raise Rejected("texture_broken", f"{name}: not an image that can be read") from None
 
 
-def _check_gltf(path: Path, data: bytes, limits: FilterParams) -> None:
+def _check_gltf(path: Path, data: bytes, limits: FilterParams, decode: bool) -> None:
     if not data.strip():
         raise Rejected("unreadable", "the file is empty")
     header, binary = split_container(data, path.name)
@@ -103,7 +104,8 @@ def _check_gltf(path: Path, data: bytes, limits: FilterParams) -> None:
                     "texture_too_large",
                     f"{pixels:,} pixels of base colour; expected at most {limits.texture_pixels:,}",
                 )
-            _decode(name, content)
+            if decode:
+                _decode(name, content)
 
 
 def _check_tree(header: dict[str, Any]) -> None:

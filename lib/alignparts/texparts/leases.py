@@ -4,7 +4,7 @@ Every change locks the object's row first, so that what is decided here about on
 transaction at a time; SQLite has one writer anyway.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,13 +33,16 @@ class Leases:
         self._clock = clock
         self._length = timedelta(seconds=lease_seconds)
 
-    def take_next(self, annotator: Annotator, order: Order) -> Task | None:
-        """The object that the annotator has open, else the next that needs an opinion of theirs."""
+    def take_next(self, annotator: Annotator, order: Order, without: Sequence[str] = ()) -> Task | None:
+        """The object that the annotator has open, else the next that needs an opinion of theirs.
+
+        None of ``without`` is given out.
+        """
         # What the annotator gave back comes last: somebody else may know it better. First only objects that
         # nobody touches at this moment, so that many can take at once; in the end also those, since the one
         # who touches them may be giving them back.
         for skip_locked, given_back in ((True, False), (True, True), (False, True)):
-            passed: list[str] = []
+            passed = list(without)
             while True:
                 now = self._clock()
                 with self._database.write() as connection:

@@ -15,7 +15,6 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,75 +24,14 @@ from sqlalchemy import select
 
 from alignparts.errors import AlignPartsError
 from alignparts.texparts.load_annotator import Log, ScriptedAnnotator
+from alignparts.texparts.load_outcome import Load, Outcome, lines, measures
+from alignparts.texparts.measures import write_measures
 from alignparts.texparts.objects import About, PartRecord, write_object
 from alignparts.texparts.records import Annotator
 from alignparts.texparts.store import ReviewStore
 from alignparts.texparts.tables import tasks
 
-START_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Load:
-    """What is asked of the server.
-
-    Attributes:
-        annotators: at once.
-        seconds: of work.
-        kills: of the server, evenly spread over the time.
-        objects: in the queue.
-        faces: of an object, about.
-        pause: mean seconds between two edits of one annotator.
-        edits: mean number of edits on an object.
-        seed: of the scripts.
-    """
-
-    annotators: int = 20
-    seconds: float = 300.0
-    kills: int = 0
-    objects: int = 400
-    faces: int = 20_000
-    pause: float = 2.0
-    edits: int = 12
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of it.
-
-    Attributes:
-        lost: edits and submissions that were acknowledged and are not in the database.
-        doubled: edits in the database that nobody was told of, or more than one task on an object.
-        misplaced: edits that differ from what was sent, or stand in another order; states that differ from
-            the last one that the annotator was given.
-        edits: acknowledged.
-        submitted: objects handed in.
-        seconds: of every answered request, by kind.
-        retries: requests that had to be sent again.
-        refused: answers that no script expects, with their number.
-        killed: times.
-    """
-
-    lost: int
-    doubled: int
-    misplaced: int
-    edits: int
-    submitted: int
-    seconds: dict[str, list[float]]
-    retries: int
-    refused: Counter[str]
-    killed: int
-
-    def percentile(self, percent: float, kind: str | None = None) -> float:
-        """Of the response time in seconds, of one kind of request or of all."""
-        kinds = [kind] if kind else list(self.seconds)
-        return float(np.percentile([one for key in kinds for one in self.seconds[key]], percent))
-
-    @property
-    def clean(self) -> bool:
-        """Nothing went wrong."""
-        return not (self.lost or self.doubled or self.misplaced or self.refused)
+START_SECONDS = 180
 
 
 def run_load(load: Load, root: Path, url: str) -> Outcome:
@@ -144,7 +82,7 @@ class Server:
             if self._process.poll() is not None:
                 break
             try:
-                urllib.request.urlopen(f"{self.url}/api/me", timeout=1)
+                urllib.request.urlopen(f"{self.url}/api/me", timeout=5)
             except urllib.error.HTTPError:
                 return
             except OSError:
@@ -258,25 +196,6 @@ def write_objects(root: Path, load: Load) -> None:
     table.to_parquet(root / "queue.parquet")
 
 
-def lines(load: Load, outcome: Outcome) -> list[str]:
-    """The outcome for people."""
-    shown = [
-        f"{load.annotators} annotators, {load.seconds:g} s, {outcome.killed} kills of the server: "
-        f"{outcome.edits} edits acknowledged, {outcome.submitted} objects handed in, "
-        f"{outcome.retries} requests sent again"
-    ]
-    for kind in [*sorted(outcome.seconds), None]:
-        count = len(outcome.seconds[kind]) if kind else sum(map(len, outcome.seconds.values()))
-        p50, p95, p99, longest = (1e3 * outcome.percentile(percent, kind) for percent in (50, 95, 99, 100))
-        shown.append(
-            f"  {kind or 'all':7s} {count:6d} requests, ms: "
-            f"p50 {p50:.0f}, p95 {p95:.0f}, p99 {p99:.0f}, max {longest:.0f}"
-        )
-    shown += [f"  refused {count}x {what}" for what, count in outcome.refused.items()]
-    shown.append(f"  lost {outcome.lost}, doubled {outcome.doubled}, misplaced {outcome.misplaced}")
-    return shown
-
-
 def main(
     annotators: Annotated[int, typer.Option(min=1)] = 20,
     seconds: Annotated[float, typer.Option(min=1)] = 300,
@@ -286,6 +205,7 @@ def main(
     pause: Annotated[float, typer.Option(min=0.01, help="Mean seconds between two edits.")] = 2.0,
     database: Annotated[str | None, typer.Option(help="Default: SQLite in a temporary folder.")] = None,
     seed: int = 0,
+    out: Annotated[Path | None, typer.Option(help="CSV: measure, value, unit, n.")] = None,
 ) -> None:
     """Put the review server under load."""
     load = Load(annotators, seconds, kills, objects, faces, pause, seed=seed)
@@ -293,6 +213,8 @@ def main(
         outcome = run_load(load, Path(folder), database or f"sqlite:///{folder}/review.db")
     for line in lines(load, outcome):
         typer.echo(line)
+    if out is not None:
+        write_measures(out, measures(load, outcome))
     raise typer.Exit(0 if outcome.clean else 1)
 
 

@@ -18,6 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from alignparts.errors import AlignPartsError
 from alignparts.meshio import InputMesh, load_mesh
 from alignparts.texparts.annotation import Annotation, Part
+from alignparts.texparts.headers import check_claims
+from alignparts.texparts.params import FilterParams
+from alignparts.texparts.rejected import Rejected
+
+MOST = FilterParams(megabytes=2048, faces=(1, 10_000_000), texture_pixels=2 * 8192**2)
+"""Beyond it, no filter can have let an object through by intention; reading it would cost too much memory."""
 
 
 class PartRecord(BaseModel):
@@ -99,8 +105,20 @@ class ObjectFolder:
             raise AlignPartsError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
     def mesh(self) -> InputMesh:
-        """The mesh; its faces are in the order of every label here."""
-        return load_mesh(self.path / "mesh.glb")
+        """The mesh; its faces are in the order of every label here.
+
+        Raises:
+            AlignPartsError: it cannot be read, or claims more than :data:`MOST`.
+        """
+        path = self.path / "mesh.glb"
+        try:
+            check_claims(path, path.read_bytes(), MOST, decode=False)
+        except Rejected as rejected:
+            if rejected.reason != "texture_broken":  # without it, the shape is still there
+                raise AlignPartsError(f"{path}: {rejected.detail}") from None
+        except OSError:
+            pass  # load_mesh says what is the matter
+        return load_mesh(path)
 
     def prediction(self) -> Annotation:
         """The model's annotation: where a person begins.

@@ -32,7 +32,8 @@ def api(store: ReviewStore, order: Order) -> APIRouter:
     router = APIRouter(prefix="/api")
 
     def shown(state: TaskState) -> dict[str, Any]:
-        return wire.state_json(state, store.shapes.shape(state.task.object_id).areas)
+        shape = store.shapes.shape(state.task.object_id)
+        return wire.state_json(state, shape.areas, shape.title)
 
     def entered(who: Annotator, task: Task) -> dict[str, Any]:
         try:
@@ -49,18 +50,20 @@ def api(store: ReviewStore, order: Order) -> APIRouter:
 
     @router.post("/next")
     def take_next(who: Who, body: wire.NextBody) -> Any:
-        for attempt in range(TRIES):
-            task = store.take_next(who, body.order or order)
+        failed: dict[str, AlignPartsError] = {}
+        while len(failed) < TRIES:
+            task = store.take_next(who, body.order or order, tuple(failed))
             if task is None:
-                return Response(status_code=204)
+                break
             try:
                 return entered(who, task)
             except StoreUnavailable:
                 raise
-            except AlignPartsError:
-                if attempt == TRIES - 1:
-                    raise
-        raise AssertionError
+            except AlignPartsError as error:
+                failed[task.object_id] = error
+        if failed:
+            raise next(reversed(failed.values()))
+        return Response(status_code=204)
 
     @router.post("/objects/{object_id}/take")
     def take(who: Who, object_id: str) -> dict[str, Any]:
@@ -113,7 +116,8 @@ def api(store: ReviewStore, order: Order) -> APIRouter:
     @router.get("/tasks/{task}/history")
     def history(who: Who, task: int) -> list[dict[str, Any]]:
         found = store.task(who, task)
-        return [wire.history_json(one) for one in store.history(found.object_id, task)]
+        records, names = store.history(found.object_id, task), store.part_names(who, task)
+        return [wire.history_json(one, before) for one, before in zip(records, names, strict=False)]
 
     @router.get("/vocabulary")
     def vocabulary(q: str = "", category: str = "", limit: int = 20) -> list[dict[str, Any]]:

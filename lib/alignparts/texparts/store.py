@@ -1,6 +1,6 @@
 """The review's memory: who works on which object, every edit, and what was handed in."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,9 +107,17 @@ class ReviewStore:
         """Whose token it is."""
         return self.tokens.annotator_of(token)
 
-    def take_next(self, annotator: Annotator, order: Order = "confident") -> Task | None:
-        """What the annotator has open, else the next object for them; None: nothing is left."""
-        return self._leases.take_next(annotator, order)
+    def take_next(
+        self, annotator: Annotator, order: Order = "confident", without: Sequence[str] = ()
+    ) -> Task | None:
+        """What the annotator has open, else the next object for them; None: nothing is left.
+
+        Args:
+            annotator: who asks.
+            order: in which objects are given out.
+            without: objects that are not given out this time.
+        """
+        return self._leases.take_next(annotator, order, without)
 
     def take(self, annotator: Annotator, object_id: str) -> Task:
         """A given object; one that the annotator handed in before is opened again.
@@ -229,6 +237,15 @@ class ReviewStore:
     def history(self, object_id: str, task_id: int | None = None) -> list[EventRecord]:
         """Who did what and when to an object; of one task alone where it is given."""
         return self._events.history(object_id, task_id)
+
+    def part_names(self, annotator: Annotator, task_id: int) -> list[dict[int, str]]:
+        """Names of a task's parts by their ids, as predicted and after every event.
+
+        Raises:
+            NotFound: there is none.
+            AlignPartsError: the object's folder cannot be read.
+        """
+        return self._events.part_names(annotator, task_id)
 
     def vocabulary(self, query: str, category: str, limit: int = 20) -> list[NameHit]:
         """Part names that fit a query, by their own names, by synonyms, or added by people."""

@@ -9,22 +9,25 @@ import numpy as np
 import rich
 import viser
 from jaxtyping import Int
-from viser import GlbHandle, MeshHandle, SceneNodeDragEvent, SceneNodePointerEvent
+from viser import GlbHandle, MeshHandle, SceneClickEvent, SceneNodeDragEvent
 
 from alignparts.errors import AlignPartsError
-from alignparts.palette import UNLABELLED_COLOR, color_of
+from alignparts.palette import UNLABELLED_COLOR, Color
 from alignparts.texparts.annotation import UNLABELLED, Annotation
-from alignparts.texparts.chunks import Chunks, Patch, PatchMesh
+from alignparts.texparts.chunks import Patch, PatchMesh
+from alignparts.texparts.colors import object_colors
+from alignparts.texparts.drawn import Drawn
 from alignparts.texparts.geometry import Shape
-from alignparts.texparts.picking import Picker
 
 ToolName = Literal["orbit", "brush", "component", "cluster"]
 Mode = Literal["parts", "texture"]
-DIM = 0.75
+DIM = 0.6
 """How far parts that are not selected go towards white."""
 STROKE_COLOR = (255, 140, 0)
-LIFT = 0.003
-"""How far before the surface a stroke under way is drawn, in units of the view (longest side 2)."""
+FIELD = np.radians(40)
+"""Vertical field of view."""
+TOWARD = np.array([0.47, 0.33, 0.82])
+"""From the object to the eye at first; the front faces +z."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,17 @@ class ObjectView:
         self._server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
         self._server.gui.configure_theme(control_layout="floating", show_logo=False, show_share_button=False)
         self._server.scene.set_up_direction("+y")
-        self._server.scene.configure_default_lights(cast_shadow=False)
-        self._server.initial_camera.position = (1.3, 0.9, 2.1)
-        self._server.initial_camera.look_at = (0.0, 0.0, 0.0)
+        # viser's own sun stands in the zenith and bleaches the colours of whatever lies flat.
+        self._server.scene.configure_default_lights(enabled=False)
+        self._server.scene.add_light_directional("/light", intensity=1.4, position=(0.6, 1.0, 1.2))
+        self._server.scene.on_click()(self._clicked)
         self._lock = threading.RLock()
         self._patches: dict[Patch, MeshHandle] = {}
         self._texture: GlbHandle | None = None
         self._stroke: MeshHandle | None = None
-        self._scene: _Scene | None = None
+        self._scene: Drawn | None = None
         self._annotation: Annotation | None = None
+        self._colors: dict[int, Color] = {}
         self._tool, self._mode = Tool(), "parts"
         self._selected: frozenset[int] = frozenset()
         self._isolated: int | None = None
@@ -96,10 +101,12 @@ class ObjectView:
             raise AlignPartsError(
                 f"{shape.folder.path}: {len(annotation.face_part)} labels for {len(shape.faces)} faces"
             )
-        scene = _Scene(shape)
+        scene = Drawn(shape)
         with self._lock, self._server.atomic():
             self._clear()
+            self._aim(scene.radius)
             self._scene, self._annotation = scene, annotation
+            self._recolor()
             self._selected, self._isolated, self._mode = frozenset(), None, "parts"
             for patch, mesh in scene.chunks.patches(annotation.face_part):
                 self._draw(patch, mesh)
@@ -113,6 +120,7 @@ class ObjectView:
                 return 0
             touched = scene.chunks.touched(before.face_part, annotation.face_part)
             self._annotation = annotation
+            self._recolor()
             again = set(touched.tolist())
             stale = {patch for patch in self._patches if patch[0] in again}
             for patch, mesh in scene.chunks.patches(annotation.face_part, touched):
@@ -158,6 +166,16 @@ class ObjectView:
                     self._bind(handle, tool)
             self._tool = tool
 
+    def _aim(self, radius: float) -> None:
+        """Put every camera where it sees a whole sphere around 0, a little above the page's tools."""
+        aim = np.array([0.0, -0.08 * radius, 0.0])
+        place = aim + TOWARD / np.linalg.norm(TOWARD) * 1.1 * max(radius, 1e-3) / np.sin(FIELD / 2)
+        cameras: list[Any] = [client.camera for client in self._server.get_clients().values()]
+        for camera in [self._server.initial_camera, *cameras]:
+            camera.fov = float(FIELD)
+            camera.position = tuple(place.tolist())
+            camera.look_at = tuple(aim.tolist())
+
     def _clear(self) -> None:
         for handle in [*self._patches.values(), self._texture, self._stroke]:
             if handle is not None:
@@ -196,30 +214,29 @@ class ObjectView:
         if self._texture is not None and self._texture.visible != (self._mode == "texture"):
             self._texture.visible = self._mode == "texture"
 
-    @property
-    def _names(self) -> dict[int, str]:
-        return {} if self._annotation is None else {part.id: part.name for part in self._annotation.parts}
+    def _recolor(self) -> None:
+        """What colour every part has."""
+        parts = () if self._annotation is None else self._annotation.parts
+        colors = object_colors(frozenset(part.name for part in parts))
+        self._colors = {part.id: colors[part.name] for part in parts}
 
     def _visible(self, part: int) -> bool:
         return self._mode == "parts" and self._isolated in (None, part)
 
     def _color(self, part: int) -> tuple[int, int, int]:
-        name = self._names.get(part)
-        red, green, blue = UNLABELLED_COLOR if name is None else color_of(name)
+        red, green, blue = self._colors.get(part, UNLABELLED_COLOR)
         dim = DIM if self._selected and part not in self._selected else 0.0
         return _byte(red, dim), _byte(green, dim), _byte(blue, dim)
 
     def _bind(self, handle: MeshHandle, tool: Tool) -> None:
         """Let a patch take the pointer where the tool needs it; dragging orbits where it does not."""
-        handle.remove_click_callback("all")
         handle.remove_drag_callback("all")
-        handle.on_click(self._clicked)
         if tool.name == "brush":
             handle.on_drag(self._dragged)
 
-    async def _clicked(self, event: SceneNodePointerEvent[Any]) -> None:
-        if event.ray_origin is not None and event.ray_direction is not None:
-            self.click(np.array(event.ray_origin), np.array(event.ray_direction))
+    # Clicks are the scene's: a node that takes them gets an outline in yellow under the pointer.
+    def _clicked(self, event: SceneClickEvent) -> None:
+        self.click(np.array(event.ray_origin), np.array(event.ray_direction))
 
     async def _dragged(self, event: SceneNodeDragEvent[Any]) -> None:
         eye = np.array(event.client.camera.position)
@@ -288,34 +305,3 @@ class _Stroke:
     place: np.ndarray
     faces: Int[np.ndarray, " n"]
     tool: Tool
-
-
-class _Scene:
-    """An object as it is drawn: centre at 0, longest side 2."""
-
-    def __init__(self, shape: Shape) -> None:
-        used = shape.vertices[np.unique(shape.faces)].astype(np.float64)
-        low, high = used.min(axis=0), used.max(axis=0)
-        self.shape = shape
-        self.center = (low + high) / 2
-        self.scale = 2 / max(float((high - low).max()), 1e-30)
-        self._vertices = ((shape.vertices - self.center) * self.scale).astype(np.float32)
-        self.chunks = Chunks(self._vertices, shape.faces)
-        self.picker = Picker(shape, self._vertices.astype(np.float64))
-
-    def glb(self) -> bytes:
-        """The object's own file."""
-        path = self.shape.folder.path / "mesh.glb"
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise AlignPartsError(f"{path}: cannot be read: {error.strerror}") from None
-
-    def lifted(self, faces: Int[np.ndarray, " n"]) -> PatchMesh:
-        """Faces as triangles of their own on both sides of the surface."""
-        corners = self._vertices[self.shape.faces[faces]]
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-        both = np.concatenate([corners + LIFT * normals[:, None], corners - LIFT * normals[:, None]])
-        vertices = both.reshape(-1, 3).astype(np.float32)
-        return PatchMesh(vertices, np.arange(len(vertices), dtype=np.int32).reshape(-1, 3))

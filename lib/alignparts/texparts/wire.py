@@ -1,5 +1,6 @@
 """What goes over HTTP: requests as pydantic models, answers as JSON content."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -7,8 +8,9 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import BaseModel, ConfigDict, Field
 
-from alignparts.palette import color_of
+from alignparts.palette import Color
 from alignparts.texparts.annotation import UNLABELLED
+from alignparts.texparts.colors import object_colors
 from alignparts.texparts.edits import (
     DESCRIPTION_LENGTH,
     NAME_LENGTH,
@@ -82,17 +84,19 @@ class NameBody(_Body):
     description: str = Field("", max_length=DESCRIPTION_LENGTH)
 
 
-def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"]) -> dict[str, Any]:
+def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"], title: str = "") -> dict[str, Any]:
     """A task's state; parts that nobody confirmed come first, the least certain one at the top.
 
     Args:
         state: of the task.
         areas: of the object's faces.
+        title: the author's name of the object.
     """
     annotation = state.annotation
     shifted = annotation.face_part + 1
     counts = np.bincount(shifted, minlength=annotation.next_id + 1)
     sums = np.bincount(shifted, weights=areas, minlength=annotation.next_id + 1)
+    colors = object_colors(frozenset(part.name for part in annotation.parts))
     total = max(float(areas.sum()), 1e-30)
     parts = [
         {
@@ -104,13 +108,14 @@ def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"]) -> dict[s
             "accepted": part.accepted,
             "faces": int(counts[part.id + 1]),
             "area": round(float(sums[part.id + 1]) / total, 6),
-            "color": hex_color(part.name),
+            "color": hex_color(colors[part.name]),
         }
         for part in sorted(annotation.parts, key=lambda part: (part.accepted, part.confidence, part.id))
     ]
     return {
         "task": state.task.id,
         "object_id": state.task.object_id,
+        "title": title,
         "category": annotation.category,
         "status": state.status,
         "seq": state.seq,
@@ -124,44 +129,55 @@ def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"]) -> dict[s
     }
 
 
-def hex_color(name: str) -> str:
-    """A part name's colour as a style sheet writes it."""
-    return "#" + "".join(f"{round(255 * channel):02x}" for channel in color_of(name))
+def hex_color(color: Color) -> str:
+    """A colour as a style sheet writes it."""
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in color)
 
 
-def history_json(record: EventRecord) -> dict[str, Any]:
-    """One event, in words."""
+def history_json(record: EventRecord, names: Mapping[int, str]) -> dict[str, Any]:
+    """One event, in words.
+
+    Args:
+        record: the event.
+        names: of the parts before it.
+    """
     return {
         "seq": record.seq,
         "who": record.who,
         "at": record.at.isoformat(),
         "kind": record.edit.kind,
-        "edit": summary(record.edit),
+        "edit": summary(record.edit, names),
     }
 
 
-def summary(edit: Edit) -> str:
+def summary(edit: Edit, names: Mapping[int, str]) -> str:
     """An edit in a few words."""
+
+    def named(*parts: int) -> str:
+        return ", ".join(names.get(part, str(part)) for part in parts)
+
     match edit:
         case Accept():
-            return f"accept {_listed(edit.parts)}"
+            return f"accept {named(*edit.parts)}"
         case Rename():
-            return f"rename {edit.part} to {edit.name}"
+            return f"rename {named(edit.part)} to {edit.name}"
         case Merge():
-            return f"merge {_listed([part for part in edit.parts if part != edit.into])} into {edit.into}"
+            return (
+                f"merge {named(*(part for part in edit.parts if part != edit.into))} into {named(edit.into)}"
+            )
         case Split():
-            return f"split {edit.part} into {len(edit.groups) + 1}"
+            return f"split {named(edit.part)} into {len(edit.groups) + 1}"
         case Delete():
-            return f"delete {edit.part}"
+            return f"delete {named(edit.part)}"
         case Paint():
-            faces = sum(edit.faces[1::2])
-            return f"{'erase' if edit.part == UNLABELLED else f'paint {edit.part}:'} {faces} faces"
+            faces = f"{sum(edit.faces[1::2])} faces"
+            return f"erase {faces}" if edit.part == UNLABELLED else f"paint {named(edit.part)}: {faces}"
         case Add():
             return f"add {edit.name}"
         case Category():
             return f"category {edit.category}"
         case Restore():
-            return f"restore the state after {edit.seq}"
+            return f"go back to {edit.seq}"
         case _:
             return edit.kind
 
@@ -174,7 +190,3 @@ def hit_json(hit: NameHit) -> dict[str, Any]:
 def progress_json(progress: Progress) -> dict[str, Any]:
     """How far the review is."""
     return asdict(progress)
-
-
-def _listed(parts: list[int] | tuple[int, ...]) -> str:
-    return ", ".join(str(part) for part in parts)

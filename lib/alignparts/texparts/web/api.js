@@ -26,6 +26,14 @@ export async function call(method, path, body) {
   return content;
 }
 
+// randomUUID is there on the loopback address and behind TLS alone.
+function uuid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  return [...bytes].map((byte, at) => ([4, 6, 8, 10].includes(at) ? "-" : "") + byte.toString(16).padStart(2, "0")).join("");
+}
+
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // Sends edits one after another. What has not been acknowledged lies in the browser's storage, under the
@@ -42,7 +50,7 @@ export class Outbox {
   }
 
   add(path, content) {
-    this.waiting.push({ id: crypto.randomUUID(), path, content });
+    this.waiting.push({ id: uuid(), path, content });
     this.keep();
     return this.flush();
   }

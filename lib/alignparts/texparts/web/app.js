@@ -1,7 +1,7 @@
 // The review: takes an object, shows it, sends edits, hands it in.
 
 import { call, Failure, Outbox } from "./api.js";
-import { askText, leaseLost, showHelp, showHistory } from "./dialogs.js";
+import { askText, leaseLost, showHelp, showHistory, showProgress } from "./dialogs.js";
 import { $, element, toast } from "./dom.js";
 import { askName } from "./names.js";
 import { PartList } from "./parts.js";
@@ -54,20 +54,20 @@ const FINISH = [
   ["Ctrl+Enter", "Hand in", () => finish("done", ""), () => true],
   ["J", "Reject…", () => askText("Reject this object", "Why can it not be used?", "").then((note) => finish("rejected", note)), () => true],
   ["Q", "Skip", () => call("POST", `tasks/${state.task}/release`).then(next, fail), () => true],
-  ["P", "Second opinion", () => call("POST", `tasks/${state.task}/ask`, { opinions: 2 }).then(() => toast("Another annotator will look at it, too."), fail), () => true],
   ["H", "History", () => showHistory(state.task, state.seq, (seq) => edit({ kind: "restore", seq })).catch(fail), () => true],
+  ["P", "Second opinion", () => call("POST", `tasks/${state.task}/ask`, { opinions: 2 }).then(() => toast("Another annotator will look at it, too."), fail), () => true],
   ["?", "Keys", () => showHelp(HELP), () => true],
 ];
 const HELP = [
   ...[...PART, ...TOOLS, ...FINISH].map(([key, what]) => [key, what]),
   ["↑ ↓", "Select a part (Shift: several)"], ["Space", "Next part to check"], ["[ ]", "Brush smaller, larger"],
-  ["Y", "Category"], ["Esc", "Select nothing, orbit"],
+  ["Y", "Category"], ["W", "Who has done what"], ["Esc", "Select nothing, orbit"],
 ];
 const MORE = [
   ["ArrowDown", "", () => list.move(1)], ["ArrowUp", "", () => list.move(-1)],
   ["Shift+ArrowDown", "", () => list.move(1, true)], ["Shift+ArrowUp", "", () => list.move(-1, true)],
   ["Space", "", () => list.next()], ["[", "", () => setTool({ radius: Math.max(0.01, tool.radius / 1.3) })],
-  ["]", "", () => setTool({ radius: Math.min(0.4, tool.radius * 1.3) })], ["Y", "", () => category()],
+  ["]", "", () => setTool({ radius: Math.min(0.4, tool.radius * 1.3) })], ["Y", "", () => category()], ["W", "", () => showProgress().catch(fail)],
   ["Escape", "", () => (list.choose(-1), setTool({ tool: "orbit", erase: false }))],
 ];
 
@@ -79,13 +79,13 @@ function press(event) {
   const shift = event.shiftKey && (name.length > 1 || /[A-Z]/.test(name)) ? "Shift+" : "";
   const key = `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${shift}${name}`;
   const found = [...PART, ...TOOLS, ...FINISH, ...MORE].find(([known]) => known === key);
-  if (!found || !state) return;
+  if (!found || (!state && !["W", "?"].includes(key))) return;
   event.preventDefault();
   if (!found[3] || found[3]()) found[2]();
 }
 
 function button([key, text, action, can]) {
-  const made = element("button", { type: "button", textContent: text, onclick: () => (action(), made.blur()) }, element("kbd", { textContent: key }));
+  const made = element("button", { type: "button", textContent: text, onclick: () => (action(), made.blur()) }, element("kbd", { textContent: key.replace("Shift+", "⇧") }));
   made.can = can;
   return made;
 }
@@ -97,8 +97,10 @@ function build() {
   const size = element("input", { type: "range", min: 0.01, max: 0.4, step: 0.01, id: "radius", oninput: () => setTool({ radius: Number(size.value) }) });
   const clusters = element("select", { id: "clusters", onchange: () => setTool({ clusters: Number(clusters.value) }) },
     ...[4, 8, 16, 32].map((count) => element("option", { value: count, textContent: `${count} clusters` })));
-  $("tools").replaceChildren(...TOOLS.map(button), element("label", { textContent: "Brush" }, size), clusters);
+  $("tools").replaceChildren(...TOOLS.map(button), element("label", { textContent: "Size" }, size), clusters);
   $("category").onclick = category;
+  $("queue-text").onclick = () => showProgress().catch(fail);
+  $("out").onclick = () => call("POST", "../logout").then(() => location.assign("/login"), fail);
   document.addEventListener("keydown", press);
   document.addEventListener("pointerdown", () => (active = true));
   $("view").addEventListener("load", () => {
@@ -121,7 +123,7 @@ function enable() {
 
 function show(next) {
   state = next;
-  $("object").textContent = state.object_id;
+  $("object").textContent = state.title || state.object_id;
   $("object").title = state.object_id;
   $("category").textContent = state.category || "no category";
   list.show(state.parts);
@@ -135,7 +137,7 @@ function setTool(changes) {
   tool = { ...tool, ...changes };
   const painting = tool.tool !== "orbit";
   if (painting && mode === "texture") setMode("parts");
-  if (painting && !tool.erase && !list.selected.length) toast("Select the part to paint first, or erase.");
+  if (painting && changes.tool && !tool.erase && !list.selected.length) toast("Select the part to paint first, or erase.");
   const part = tool.erase ? -1 : list.selected[0] ?? -1;
   const effective = painting && !tool.erase && part === -1 ? "orbit" : tool.tool;
   view("tool", { tool: effective, part, radius: tool.radius, clusters: tool.clusters });
@@ -174,7 +176,7 @@ async function category() {
 
 async function finish(verdict, note, second = false) {
   await outbox.flush();
-  if (outbox.waiting.length) return toast("Edits are still on their way; hand in when they are saved.");
+  if (outbox.waiting.length && !second) return toast("Edits are still on their way; hand in when they are saved.");
   await call("POST", `tasks/${state.task}/submit`, { verdict, note, second_opinion: second }).then(next, fail);
 }
 
@@ -237,15 +239,16 @@ async function next() {
   [tool.tool, tool.erase, isolated] = ["orbit", false, null];
   outbox = new Outbox(found.task, found.seq, told);
   show(found);
+  list.next();
   told.saved();
   outbox.flush();
   await view("show", { task: found.task });
   setMode("parts");
   setTool({});
   isolate(null);
+  view("select", { parts: list.selected });
   if (!$("view").src) $("view").src = "/view/";
   follow(found.task);
-  list.next();
 }
 
 function follow(task) {
@@ -259,13 +262,15 @@ function follow(task) {
 }
 
 function clock() {
-  if (!state) return;
-  call("POST", `tasks/${state.task}/beat`, { active: active && !document.hidden }).catch(fail);
+  const own = outbox;
+  if (!state || own.closed) return;
+  call("POST", `tasks/${state.task}/beat`, { active: active && !document.hidden }).catch((error) => own.closed || fail(error));
   active = false;
 }
 
 build();
 enable();
+call("GET", "me").then((me) => ($("who").textContent = me.name), () => {});
 await next();
 const picks = new EventSource("/api/view/live");
 picks.onmessage = (event) => {

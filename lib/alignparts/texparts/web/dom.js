@@ -26,6 +26,13 @@ export function open(title, ...content) {
   return dialog;
 }
 
+// Enter answers; Shift+Enter begins a line.
+export const onEnter = (action) => (event) => {
+  if (event.key !== "Enter" || event.shiftKey) return;
+  event.preventDefault();
+  action();
+};
+
 export const close = () => $("dialog").close();
 
 export function buttons(...specified) {

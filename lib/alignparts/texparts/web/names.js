@@ -1,13 +1,14 @@
 // The search for a name: the vocabulary with its synonyms, or a new one with a description.
 
 import { call } from "./api.js";
-import { buttons, close, element, open, toast } from "./dom.js";
+import { buttons, close, element, onEnter, open, toast } from "./dom.js";
 
 export function askName(title, category, present) {
   return new Promise((found) => {
     let hits = [];
     let at = 0;
     let asked = 0;
+    let answered = null; // the last search, under way or not
     let typed = false; // until then: all names of the category
     const input = element("input", { type: "text", value: present, maxLength: 120, role: "combobox", ariaLabel: "Name" });
     const list = element("ul", { role: "listbox", ariaLabel: "Names that fit" });
@@ -47,13 +48,19 @@ export function askName(title, category, present) {
           (error) => toast(error.message),
         );
       };
+      text.onkeydown = onEnter(add);
       open(`A new name: ${name}`, element("p", { className: "hint", textContent: "What is it, and what does it do?" }), text,
         buttons(["Cancel", close], ["Add", add, true]));
       text.focus();
     };
     input.oninput = () => {
       typed = true;
-      search();
+      answered = search();
+    };
+    const confirm = async () => {
+      await answered; // else a quick typist gets what fitted the letters before
+      if (hits[at]) take(hits[at].name, hits[at].description);
+      else if (input.value.trim()) describe();
     };
     input.onkeydown = (event) => {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -62,12 +69,11 @@ export function askName(title, category, present) {
         event.preventDefault();
       } else if (event.key === "Enter") {
         event.preventDefault();
-        if (hits[at]) take(hits[at].name, hits[at].description);
-        else if (input.value.trim()) describe();
+        confirm();
       }
     };
     open(title, input, list, fresh);
     input.select();
-    search();
+    answered = search();
   });
 }

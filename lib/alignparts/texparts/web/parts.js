@@ -2,11 +2,13 @@
 
 import { $, element } from "./dom.js";
 
+const percent = (value) => Math.round(100 * value);
+
 function meter(value, what) {
   const shown = element("meter", { min: 0, max: 1, low: 0.5, high: 0.8, optimum: 1, value });
-  shown.title = `${what}: ${Math.round(100 * value)} %`;
+  shown.title = `${what}: ${percent(value)} % sure`;
   shown.setAttribute("aria-label", shown.title);
-  return shown;
+  return [shown, element("span", { textContent: percent(value), title: shown.title, ariaHidden: true })];
 }
 
 export class PartList {
@@ -37,7 +39,7 @@ export class PartList {
     const swatch = element("span", { className: "swatch" });
     swatch.style.setProperty("background", part.color);
     const name = element("span", { className: "name", textContent: part.name, title: part.description || part.name });
-    const bars = element("span", { className: "bars" }, meter(part.confidence, "name"), meter(part.mask_confidence, "mask"));
+    const bars = element("span", { className: "bars" }, ...meter(part.confidence, "name"), ...meter(part.mask_confidence, "faces"));
     const area = element("span", { className: "area", textContent: `${(100 * part.area).toFixed(part.area < 0.1 ? 1 : 0)} %` });
     const tick = element("span", { className: "tick", textContent: part.accepted ? "✓" : "", ariaLabel: part.accepted ? "accepted" : "to check" });
     const number = element("span", { className: "number", textContent: index + 1 });
