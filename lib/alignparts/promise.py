@@ -28,11 +28,11 @@ def errors_above(
     named: Named, thresholds: Float64[np.ndarray, " thresholds"]
 ) -> Float64[np.ndarray, "shapes thresholds"]:
     """Share of wrong names among the accepted parts of every shape; NaN where a shape has none."""
-    accepted = named.confidence[:, None] > thresholds
-    shape = np.unique(named.shape, return_inverse=True)[1]
-    number, wrong = (np.zeros((named.shapes, len(thresholds))) for _ in range(2))
-    np.add.at(number, shape, accepted)
-    np.add.at(wrong, shape, accepted & ~named.right[:, None])
+    order = np.argsort(named.shape, kind="stable")
+    first = np.unique(named.shape[order], return_index=True)[1]
+    accepted = named.confidence[order, None] > thresholds
+    number = np.add.reduceat(accepted, first, axis=0, dtype=np.float64)
+    wrong = np.add.reduceat(accepted & ~named.right[order, None], first, axis=0, dtype=np.float64)
     return np.where(number > 0, wrong / np.maximum(number, 1), np.nan)
 
 
@@ -87,7 +87,13 @@ def promise(known: Named, fresh: Named, *, error: float, certainty: float, seed:
     """
     if not len(known.right) or not len(fresh.right):
         raise AlignPartsError("promise: no judged part; expected some to fit and some to promise on")
-    thresholds = sequence(known, error)
+    return tested(fresh, sequence(known, error), error=error, certainty=certainty, seed=seed)
+
+
+def tested(
+    fresh: Named, thresholds: Float64[np.ndarray, " thresholds"], *, error: float, certainty: float, seed: int
+) -> Promise:
+    """:func:`promise` for a given sequence of thresholds."""
     errors = np.random.default_rng(seed).permutation(errors_above(fresh, thresholds))
     above = 1.0
     for threshold, own in zip(thresholds.tolist(), errors.T, strict=True):
@@ -158,12 +164,13 @@ def check(
     """
     calibration = with_evidence(BASE, training)
     known = Named.of(training, training.confidence(calibration))
+    sequences = {error: sequence(known, error) for error in errors}
     rows = []
     for number in range(splits):
         some, others = (judged.of(ids) for ids in split(judged.shapes, 0.5, [seed, number]))
         fresh = Named.of(some, some.confidence(calibration))
-        for error in errors:
-            made = promise(known, fresh, error=error, certainty=certainty, seed=number)
+        for error, thresholds in sequences.items():
+            made = tested(fresh, thresholds, error=error, certainty=certainty, seed=number)
             about = {"split": number, "promised": error, "above": made.above}
             rows.append(about | outcome(others, calibration, made))
     return pd.DataFrame(rows)
