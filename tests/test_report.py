@@ -76,3 +76,13 @@ def test_rows_that_the_paper_prints_twice_agree():
 def test_metrics_are_json_objects():
     for path in paths.METRICS.glob("*.json"):
         assert isinstance(json.loads(path.read_text()), dict)
+
+
+def test_readme_shows_what_the_texparts_tables_say():
+    names = ("effort_ratios", "promise", "retrain")
+    ratios, promise, gain = (pd.read_csv(paths.TABLES / f"{name}.csv") for name in names)
+    said = between("texparts")
+    assert said == report.texparts_table(ratios, promise, gain)
+    one = ratios[(ratios.start == "scratch") & (ratios.test_set == "seen") & (ratios.unit == "seconds")]
+    value = one[one.statistic == "sums"].value.iloc[0]
+    assert f"{value:.1f} [" in said and f"promised ≤ {promise['promised error'].iloc[0]:.0%}" in said

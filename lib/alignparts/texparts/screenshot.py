@@ -53,7 +53,7 @@ def browser_page(width: int = 1280, height: int = 800) -> "Iterator[Page]":
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(WEBGL))
         page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         yield page
         browser.close()
 
@@ -95,6 +95,17 @@ def dismiss(page: "Page") -> None:
     page.wait_for_timeout(1000 * SETTLE)
 
 
+def steady(page: "Page") -> None:
+    """Wait until the 3D view no longer changes."""
+    before = b""
+    for _ in range(20):
+        page.wait_for_timeout(1000 * SETTLE)
+        after = page.locator("#view").screenshot()
+        if after == before:
+            return
+        before = after
+
+
 def main(
     root: Annotated[Path, typer.Argument(help="Folder of objects/ and queue.parquet.")],
     out: Annotated[Path, typer.Argument(help="PNG.")],
@@ -119,10 +130,12 @@ def main(
         store.take(who, chosen[0].object_id)
         with serving(store) as url, browser_page() as page:
             open_review(page, url, token)
-            page.keyboard.press("Escape")
+            with page.expect_response("**/api/view/select"):
+                page.keyboard.press("Escape")
             if texture:
-                page.keyboard.press("t")
-            page.wait_for_timeout(1000 * SETTLE)
+                with page.expect_response("**/api/view/mode"):
+                    page.keyboard.press("t")
+            steady(page)
             write_atomically(out, lambda path: page.screenshot(path=path, type="png"))
         store.close()
     typer.echo(f"{chosen[0].object_id} -> {out}")
