@@ -111,3 +111,12 @@ def test_the_first_start_makes_an_annotator(root: Path) -> None:
             finally:
                 process.terminate()
                 process.wait(20)
+
+
+def test_a_review_starts_without_what_it_does_not_need() -> None:
+    """PyTorch alone takes longer to load than all the rest: annotators wait for it after every restart."""
+    code = (
+        "import sys, alignparts.cli, alignparts.vocabulary, alignparts.texparts.gateway, "
+        "alignparts.texparts.server; print('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

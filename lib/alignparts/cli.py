@@ -14,7 +14,6 @@ from alignparts.cli_options import DeviceOption, LlmModelOption, LlmOption, Mode
 from alignparts.cli_review import review
 from alignparts.cli_texparts import app as texparts
 from alignparts.errors import AlignPartsError
-from alignparts.vocabulary_file import read_vocabulary, write_vocabulary
 
 app = typer.Typer(
     help="Name the parts of 3D meshes.",
@@ -76,6 +75,8 @@ def name(
         raise AlignPartsError("--vocabulary, --propose, --query and --category exclude each other; give one")
     if query is not None and not query.strip():
         raise AlignPartsError("--query is empty; expected a part's name, such as handle")
+    from alignparts.vocabulary_file import read_vocabulary, write_vocabulary
+
     candidates = None if vocabulary is None else read_vocabulary(vocabulary)
     folders = _folders(meshes, out)
     from alignparts.meshio import load_mesh

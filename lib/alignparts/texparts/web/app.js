@@ -54,7 +54,7 @@ const FINISH = [
   ["Ctrl+Enter", "Hand in", () => finish("done", ""), () => true],
   ["J", "Reject…", () => askText("Reject this object", "Why can it not be used?", "").then((note) => finish("rejected", note)), () => true],
   ["Q", "Skip", () => call("POST", `tasks/${state.task}/release`).then(next, fail), () => true],
-  ["H", "History", () => showHistory(state.task, state.seq, (seq) => edit({ kind: "restore", seq })).catch(fail), () => true],
+  ["H", "History", () => showHistory(state.task, (seq) => edit({ kind: "restore", seq })).catch(fail), () => true],
   ["P", "Second opinion", () => call("POST", `tasks/${state.task}/ask`, { opinions: 2 }).then(() => toast("Another annotator will look at it, too."), fail), () => true],
   ["?", "Keys", () => showHelp(HELP), () => true],
 ];

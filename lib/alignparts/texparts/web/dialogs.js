@@ -17,10 +17,11 @@ export function askText(title, hint, text, required = true) {
   });
 }
 
-export async function showHistory(task, seq, restore) {
+export async function showHistory(task, restore) {
   const events = await call("GET", `tasks/${task}/history`);
+  const latest = events.length ? events[events.length - 1].seq : 0; // a stroke may be newer than what the page shows
   const row = (number, when, what) => {
-    const back = element("button", { type: "button", textContent: "restore", disabled: number === seq, onclick: () => (close(), restore(number)) });
+    const back = element("button", { type: "button", textContent: "restore", disabled: number === latest, onclick: () => (close(), restore(number)) });
     return element("tr", {}, element("td", { textContent: number }), element("td", { textContent: when }),
       element("td", { textContent: what }), element("td", {}, back));
   };
