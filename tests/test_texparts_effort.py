@@ -48,7 +48,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Effort, Path]:
         said = {"category": "thing" if name == "c" else "Box", "parts": ["body", "top_cover"]}
         (folder.truth / f"{name}.json").write_text(json.dumps(said))
         np.save(folder.truth / f"{name}.npy", labels.astype(np.int32))
-    return measure_effort(root, folder, vocabulary(), COST, ["thing"]), root
+    return measure_effort(root, predictions, folder, vocabulary(), COST, ["thing"]), root
 
 
 def test_truth_is_canonical_and_equal_names_are_one_part(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_every_object_is_done_from_every_start(measured: tuple[Effort, Path]) ->
 def test_an_unknown_start_is_refused(measured: tuple[Effort, Path]) -> None:
     folder = TexVerseLike(measured[1], measured[1] / "truth")
     with pytest.raises(AlignPartsError, match="expected some of brush, pieces"):
-        measure_effort(measured[1], folder, vocabulary(), COST, [], starts=["nothing"])
+        measure_effort(measured[1], "abc", folder, vocabulary(), COST, [], starts=["nothing"])
 
 
 def table(seconds: dict[str, list[float]], confidence: list[float]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The loop: stores read as one, arms that differ in their shapes alone, and their scores."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def params(shapes: int = 6) -> Params:
     return parse_params({
         "train": {"points": 48, "epochs": 1, "batch_size": 4, "lr_min": 0, "model": SIZES},
         "evaluate": {"points": 64, "bootstrap": 20},
-        "retrain": {"shapes": shapes, "steps": 3, "lr": 1e-3},
+        "retrain": {"shapes": shapes, "copies": 2, "steps": 3, "lr": 1e-3},
     })  # fmt: skip
 
 
@@ -90,8 +91,9 @@ def test_joined_stores_give_what_each_holds(tmp_path: Path) -> None:
 def test_arms_train_on_as_many_shapes_and_differ_in_the_new_ones(loop, watched) -> None:
     for arm in retrain.ARMS:
         retrain.retrain(arm, loop)
+    assert [len(ids) for ids in watched] == [6, 6, 6]
     continued, predicted, reviewed = (set(ids) for ids in watched)
-    assert len(continued) == len(predicted) == len(reviewed) == 6
+    assert [max(Counter(ids).values()) for ids in watched] == [1, 2, 2]
     assert {one.split("-")[0] for one in continued} == {"train"}
     new = {"new-mug0", "new-mug1"}
     assert predicted == reviewed and new < reviewed and reviewed - new < continued
@@ -136,6 +138,6 @@ def test_what_is_missing_names_its_command(loop) -> None:
 
 
 def test_an_export_larger_than_the_training_is_an_error(loop, watched) -> None:
-    small = retrain.Loop(params(shapes=1), loop.data, loop.models, loop.encode)
-    with pytest.raises(AlignPartsError, match=r"retrain\.shapes: 1"):
+    small = retrain.Loop(params(shapes=3), loop.data, loop.models, loop.encode)
+    with pytest.raises(AlignPartsError, match=r"retrain\.shapes: 3.* holds 2 shapes.* 2 times"):
         retrain.retrain("reviewed", small)

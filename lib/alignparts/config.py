@@ -245,11 +245,12 @@ class ConfidenceParams(Block):
 
 
 class RetrainParams(Block):
-    """The model trained on with reviewed shapes: how many shapes, old ones among them, and how long."""
+    """The model trained on with reviewed shapes: what an epoch sees, old ones among them, and how long."""
 
-    shapes: int = Field(180, ge=1)
-    steps: int = Field(180, ge=1)
-    lr: float = Field(5e-4, gt=0)
+    shapes: int = Field(360, ge=1)
+    copies: int = Field(4, ge=1)
+    steps: int = Field(540, ge=1)
+    lr: float = Field(2e-4, gt=0)
 
 
 class BenchParams(Block):
@@ -377,7 +378,7 @@ SMOKE: dict[str, Any] = {
         "decimation": [0.9],
     },
     "texparts": {"shapes": 6, "unseen": 2, "points": 256, "clusters": [2, 4], "thumbnail": 64},
-    "retrain": {"shapes": 8, "steps": 2},
+    "retrain": {"shapes": 8, "copies": 1, "steps": 2},
     "bench": {"points": [256, 512], "batches": [2], "parts": [3], "stage_points": 256, "repetitions": 1},
 }
 """What a notebook runs with on its own: everything, in seconds."""

@@ -111,8 +111,8 @@ figure
 # `texparts.effort`), and count looking, thinking, clicks, keys and strokes.
 
 # %%
-measured = effort.measure_effort(work, folder, vocabulary, block.effort, unseen, workers=base.workers,
-                                 scheduler=base.scheduler)  # fmt: skip
+measured = effort.measure_effort(work, queue.object_id, folder, vocabulary, block.effort, unseen,
+                                 workers=base.workers, scheduler=base.scheduler)  # fmt: skip
 bootstrap = {"resamples": run.params.evaluate.bootstrap, "seed": base.seed}
 means = effort.mean_table(measured.objects, **bootstrap)
 ratios = effort.ratio_table(measured.objects, **bootstrap)

@@ -4,9 +4,9 @@
 # Train, bootstrap, review, retrain: the model that made the predictions of notebook 09 is trained on with
 # the data set that came of their review, read back by `alignparts ingest` as anybody would. Beside it two
 # models that had the same steps on as many shapes: with old training shapes alone, and with the same new
-# shapes as they were **predicted**, which nobody reviewed. The new shapes hold a few of **unseen**
-# categories. Everything is measured on the test shapes of the **embedded corpus**, with labels by simulated
-# annotators: no number here is one of the paper's.
+# shapes as they were **predicted**, which nobody reviewed. An epoch sees every new shape `retrain.copies`
+# times. The new shapes hold some of **unseen** categories. Everything is measured on the test shapes of the
+# **embedded corpus**, with labels by simulated annotators: no number here is one of the paper's.
 
 # %% tags=["parameters"]
 smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False

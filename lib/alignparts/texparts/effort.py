@@ -5,7 +5,7 @@ whose truth is known. Section 13 of the paper states minutes of its own annotato
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from alignparts.texparts.annotation import Annotation
 from alignparts.texparts.cost import CostModel, Tool
 from alignparts.texparts.embedded import TexVerseLike
 from alignparts.texparts.geometry import Shape, Shapes
-from alignparts.texparts.objects import object_folders
 from alignparts.texparts.rank import uncertainty
 from alignparts.texparts.simulated import ALL_TOOLS, SimulatedAnnotator
 from alignparts.texparts.truth import Truth, from_clusters, judge, scratch, truth_of, unchecked, without_names
@@ -95,6 +94,7 @@ class _Job:
 
 def measure_effort(
     root: Path,
+    object_ids: Iterable[str],
     folder: TexVerseLike,
     vocabulary: Vocabulary,
     cost: CostModel,
@@ -104,10 +104,11 @@ def measure_effort(
     workers: int = 1,
     scheduler: str | None = None,
 ) -> Effort:
-    """Let the simulated annotator do every predicted object from every start.
+    """Let the simulated annotator do every object from every start.
 
     Args:
         root: where the prediction wrote.
+        object_ids: of the queue.
         folder: the embedded objects and their truth.
         vocabulary: whose names are canonical.
         cost: what actions cost.
@@ -124,8 +125,8 @@ def measure_effort(
         raise AlignPartsError(f"starts: {', '.join(unknown)}; expected some of {', '.join(STARTS)}")
     chosen = tuple(name for name in STARTS if name in starts)
     jobs = [
-        _Job(root, one.object_id, truth_of(folder, one.object_id, vocabulary), cost, chosen)
-        for one in object_folders(root)
+        _Job(root, object_id, truth_of(folder, object_id, vocabulary), cost, chosen)
+        for object_id in sorted(object_ids)
     ]
     done = map_shapes(_worked, jobs, workers=workers, scheduler=scheduler, description="effort")
     objects, actions = [], []

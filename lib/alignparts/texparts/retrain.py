@@ -1,7 +1,8 @@
 """The loop closed: the model that made the predictions is trained on with what became of them.
 
 Every arm trains the same model for the same steps on the same number of shapes and differs in some of the
-shapes alone. ``python -m alignparts.texparts.retrain ARM`` trains one item of the pipeline's matrix.
+shapes alone. An epoch sees new shapes several times: there are few of them, and the model knows the old ones.
+``python -m alignparts.texparts.retrain ARM`` trains one item of the pipeline's matrix.
 """
 
 import sys
@@ -104,15 +105,19 @@ def retrain(arm: str, loop: Loop) -> None:
             new = export_features(loop.data / "texparts" / EXPORTS[arm], Path(temporary), loop)
         ids = [] if new is None else new.ids()
         wanted = loop.params.retrain.shapes
-        if len(ids) > wanted:
-            raise AlignPartsError(f"retrain.shapes: {wanted}, but the export holds {len(ids)}; raise it")
+        repeated = ids * loop.params.retrain.copies
+        if len(repeated) > wanted:
+            raise AlignPartsError(
+                f"retrain.shapes: {wanted}, but the export holds {len(ids)} shapes, which an epoch sees "
+                f"{loop.params.retrain.copies} times; raise it, or lower retrain.copies"
+            )
         old = loop.store
-        again = taking_turns(old, "train", wanted - len(ids), loop.params.base.seed)
+        again = taking_turns(old, "train", wanted - len(repeated), loop.params.base.seed)
         store = old if new is None else JoinedStore([old, new])
         train(
             store, loop.vocabulary, loop.encode, settings_of(loop.params), out,
             seed=loop.params.base.seed, threads=loop.params.base.threads, statistics=False,
-            ids={"train": [*ids, *again], "validation": []},
+            ids={"train": [*repeated, *again], "validation": []},
             start=AlignParts.from_pretrained(str(loop.models / "alignparts")).eval(),
         )  # fmt: skip
     forget_progress(out)
