@@ -101,7 +101,7 @@ def draw_promise(checked: pd.DataFrame) -> Figure:
             axis.scatter(across, values, s=11, c=colors, alpha=0.75, lw=0)
             axis.hlines(values.mean(), place - 0.36, place + 0.36, color="black", lw=1.1)
         left.hlines(level, place - 0.42, place + 0.42, color="#D55E00", lw=1.2, ls="--")
-        said.append(f"{level:.0%}\n{int(own.kept.sum())} of {len(own)} kept")
+        said.append(f"{level:.0%}\n{int(own.kept.sum())} of\n{len(own)} kept")
     _style(left, "error among accepted parts, held-out half")
     _style(right, "parts accepted, held-out half")
     for axis in (left, right):
