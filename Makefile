@@ -41,7 +41,7 @@ site: env
 	$(BIN)/dvc repro report
 
 test: env lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 	rm -rf build/smoke
 	$(BIN)/python -m pytest -o addopts= -q --nbval --nbval-cell-timeout 900 $(NOTEBOOKS:%=notebooks/%.ipynb)
 
