@@ -11,15 +11,10 @@ from toy import encode, vocabulary
 from alignparts.calibration import Objective, fit
 from alignparts.confidence import PAPER, Calibration, Statistics, fused_confidence
 from alignparts.errors import AlignPartsError
-from alignparts.inference import (
-    Partlets,
-    category_candidates,
-    category_confidence,
-    closed_vocabulary,
-    find_category,
-)
+from alignparts.inference import category_candidates, category_confidence, closed_vocabulary, find_category
 from alignparts.judged import RIDGES, Judge, Judged, concatenated
 from alignparts.labelled import Labelled
+from alignparts.prediction import Partlets
 
 
 def test_the_temperature_that_made_the_names_is_found():

@@ -10,8 +10,8 @@ from named_parts import pipeline
 
 from alignparts import cli
 from alignparts.errors import AlignPartsError
-from alignparts.inference import Candidate
 from alignparts.pipeline import NamedPartsPipeline
+from alignparts.prediction import Candidate
 from alignparts.vocabulary_file import read_vocabulary, write_vocabulary
 
 

@@ -26,7 +26,7 @@ from alignparts.cosegmentation import (
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import GIVEN, OURS
 from alignparts.features.store import FeatureStore
-from alignparts.inference import PredictedPart, Prediction
+from alignparts.prediction import PredictedPart, Prediction
 
 NAMES = ["top", "bottom", "handle", "base"]
 encode = Text().encode

@@ -11,7 +11,7 @@ from alignparts.calibration import BASE, weighed, with_evidence
 from alignparts.confidence import Calibration, Promise
 from alignparts.errors import AlignPartsError
 from alignparts.evidence import FAR, SIGNS, Evidence, signs
-from alignparts.inference import PredictedPart, Prediction
+from alignparts.prediction import PredictedPart, Prediction
 
 ONE = np.array([0.3])
 

@@ -13,8 +13,8 @@ from scipy.spatial import cKDTree
 from alignparts.corpus.glb import split_container
 from alignparts.errors import AlignPartsError
 from alignparts.export import export_named
-from alignparts.inference import PredictedPart
 from alignparts.meshio import load_mesh
+from alignparts.prediction import PredictedPart
 
 PARTS = [PredictedPart("top", "what lies up", 0.9, 0.8, 3), PredictedPart("leg", "", 0.3, 0.7, 1)]
 

@@ -12,8 +12,6 @@ from safetensors.numpy import save_file
 from alignparts.confidence import Statistics, fused_confidence, soft_confidence
 from alignparts.errors import AlignPartsError
 from alignparts.inference import (
-    Candidate,
-    Partlets,
     closed_vocabulary,
     find_category,
     forward,
@@ -23,6 +21,7 @@ from alignparts.inference import (
     predict,
     retrieval,
 )
+from alignparts.prediction import Candidate, Partlets
 from alignparts.vocabulary import CategoryEntry, PartEntry, Vocabulary
 
 WORDS = ["leg", "seat", "back", "chair", "table"]

@@ -11,9 +11,9 @@ from llm_server import Act, Server, server
 from pydantic import ValidationError
 
 from alignparts.errors import AlignPartsError
-from alignparts.inference import Candidate
 from alignparts.llm import LanguageModel
 from alignparts.llm_schema import strict_schema
+from alignparts.prediction import Candidate
 from alignparts.proposals import Proposal, propose_parts
 from alignparts.vocabulary import spelling
 

@@ -12,8 +12,8 @@ from named_parts import Text, vocabulary
 from alignparts.baselines.method import Segments
 from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
-from alignparts.inference import Candidate, Partlets
 from alignparts.metrics import label_iou
+from alignparts.prediction import Candidate, Partlets
 from alignparts.retrieval_eval import (
     CONSTRAINED,
     DESCRIPTION,

@@ -9,7 +9,8 @@ from named_parts import Text, vocabulary
 
 from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
-from alignparts.inference import Candidate, Partlets, given_number
+from alignparts.inference import given_number
+from alignparts.prediction import Candidate, Partlets
 from alignparts.table4 import (
     CLUSTERS,
     NONE,

@@ -20,16 +20,10 @@ from alignparts.errors import AlignPartsError
 from alignparts.evaluate import OURS, evaluate_corpus, frame
 from alignparts.evaluate_methods import Entrant, evaluate_methods
 from alignparts.features.store import FeatureStore
-from alignparts.inference import (
-    Encode,
-    Prediction,
-    category_candidates,
-    closed_vocabulary,
-    find_category,
-    forward,
-)
+from alignparts.inference import category_candidates, closed_vocabulary, find_category, forward
 from alignparts.labelled import Labelled
 from alignparts.model import AlignParts
+from alignparts.prediction import Encode, Prediction
 from alignparts.run import settle, write_text
 from alignparts.text import TextEncoder
 from alignparts.train import forget_progress, train

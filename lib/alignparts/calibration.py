@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 from alignparts.confidence import PAPER, Calibration
 from alignparts.errors import AlignPartsError
 from alignparts.evidence import SIGNS, Evidence, signs
-from alignparts.inference import Prediction
 from alignparts.judged import RIDGES, Judged
+from alignparts.prediction import Prediction
 
 TAUS = (0.005, 2.0)
 """Where both temperatures may lie."""

@@ -22,16 +22,10 @@ from alignparts.corpus.sampling import seed_of
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import GIVEN, OURS, Evaluation, Score
 from alignparts.features.store import FeatureStore
-from alignparts.inference import (
-    Encode,
-    Prediction,
-    category_candidates,
-    closed_vocabulary,
-    find_category,
-    forward,
-)
+from alignparts.inference import category_candidates, closed_vocabulary, find_category, forward
 from alignparts.labelled import Labelled, ids_of_splits, load_labelled
 from alignparts.metrics import interval
+from alignparts.prediction import Encode, Prediction
 from alignparts.vocabulary import Vocabulary
 
 SPACES = {"geometry": "PartField", "fused": "BiCo"}

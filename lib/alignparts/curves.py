@@ -13,8 +13,8 @@ from alignparts.errors import AlignPartsError
 from alignparts.evaluate import OURS, similarity_of, subset
 from alignparts.evaluate_methods import score
 from alignparts.features.store import FeatureStore
-from alignparts.inference import Encode, Prediction
 from alignparts.labelled import Labelled, labelled_shapes
+from alignparts.prediction import Encode, Prediction
 
 Finder = Callable[[Labelled], Mapping[str, Segments | Prediction]]
 """What methods make of a shape, by what tables call them."""

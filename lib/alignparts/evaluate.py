@@ -16,9 +16,6 @@ from alignparts.corpus.sampling import seed_of
 from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
 from alignparts.inference import (
-    Candidate,
-    Encode,
-    Prediction,
     category_candidates,
     closed_vocabulary,
     find_category,
@@ -26,6 +23,7 @@ from alignparts.inference import (
     open_vocabulary,
 )
 from alignparts.metrics import Interval, TextSimilarity, interval, relative_gain, shape_metrics
+from alignparts.prediction import Candidate, Encode, Prediction
 from alignparts.vocabulary import Vocabulary, words
 
 OURS = "ALIGN-Parts"

@@ -14,9 +14,9 @@ from alignparts.corpus.readers import detect, read
 from alignparts.corpus.shape import LabelledShape
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import CLUSTERING, LABELS, OURS, similarity_of
-from alignparts.inference import Candidate
 from alignparts.metrics import interval, relative_gain, shape_metrics
 from alignparts.pipeline import NamedPartsPipeline
+from alignparts.prediction import Candidate
 
 
 @dataclass(frozen=True)

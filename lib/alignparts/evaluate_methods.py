@@ -9,10 +9,10 @@ from alignparts.baselines.method import Given, Method, Segments
 from alignparts.baselines.partfield_clustering import COUNTS, Kind, estimate_count, label_of, partitions
 from alignparts.evaluate import Score, similarity_of
 from alignparts.features.store import FeatureStore
-from alignparts.inference import Encode, Prediction
 from alignparts.labelled import Labelled, labelled_shapes
 from alignparts.metrics import TextSimilarity, shape_metrics
 from alignparts.parallel import map_shapes
+from alignparts.prediction import Encode, Prediction
 
 Told = Literal["category", "names", "parts"]
 BEST_OVER_K = "miou_best_over_k"

@@ -21,8 +21,8 @@ from trimesh.exchange.gltf import export_glb
 
 from alignparts.corpus.surface import rgba_float
 from alignparts.errors import AlignPartsError
-from alignparts.inference import PredictedPart
 from alignparts.meshio import InputMesh
+from alignparts.prediction import PredictedPart
 
 SCHEMA = "alignparts/labels/1"
 UNLABELLED = "unlabelled"

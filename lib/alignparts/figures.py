@@ -15,8 +15,8 @@ from PIL import Image
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.surface import Surface
 from alignparts.errors import AlignPartsError
-from alignparts.inference import PredictedPart
 from alignparts.palette import UNLABELLED_COLOR, colors_of, palette
+from alignparts.prediction import PredictedPart
 
 CAMERA = (1.9, 1.3, 2.6)
 """Where every picture is taken from, in the model frame; y is up, the front faces +z."""

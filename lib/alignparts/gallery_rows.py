@@ -20,9 +20,9 @@ from alignparts.figures import CAMERA
 from alignparts.gallery import Panel, Row
 from alignparts.gallery_canvas import Canvas
 from alignparts.gallery_choice import smallest_part
-from alignparts.inference import Prediction
 from alignparts.labelled import Labelled
 from alignparts.metrics import confusion, iou_matrix, shape_metrics
+from alignparts.prediction import Prediction
 from alignparts.retrieval_eval import Masks, masks_of, query_iou
 from alignparts.vocabulary import words
 

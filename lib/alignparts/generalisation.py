@@ -19,10 +19,10 @@ from alignparts.corpus.sampling import seed_of
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import GIVEN, OURS, Score, evaluate_corpus, frame
 from alignparts.features.store import FeatureStore
-from alignparts.inference import Encode
 from alignparts.labelled import ids_of_splits
 from alignparts.model import AlignParts
 from alignparts.part_analysis import HELDOUT, SEEN
+from alignparts.prediction import Encode
 from alignparts.run import settle
 from alignparts.text import TextEncoder
 from alignparts.train import forget_progress, train

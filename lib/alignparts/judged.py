@@ -19,10 +19,6 @@ from alignparts.errors import AlignPartsError
 from alignparts.evidence import signs
 from alignparts.features.store import FeatureStore
 from alignparts.inference import (
-    Candidate,
-    Encode,
-    Partlets,
-    Prediction,
     category_candidates,
     category_cosines,
     closed_vocabulary,
@@ -32,6 +28,7 @@ from alignparts.inference import (
 from alignparts.labelled import Labelled, labelled_shapes
 from alignparts.metrics import confusion, iou_matrix
 from alignparts.model import AlignParts
+from alignparts.prediction import Candidate, Encode, Partlets, Prediction
 from alignparts.vocabulary import Vocabulary
 
 COLUMNS = ["shape_id", "test_set", "category", "predicted_category", "name", "truth", "right", "iou",

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from alignparts.baselines.method import Segments
 from alignparts.comparison import over_seeds
 from alignparts.errors import AlignPartsError
-from alignparts.inference import Prediction
 from alignparts.labelled import Labelled
 from alignparts.metrics import Interval, confusion, interval, iou_matrix, relative_gain
+from alignparts.prediction import Prediction
 from alignparts.tables import COLUMNS, DIGITS, row
 
 PART_COLUMNS = [

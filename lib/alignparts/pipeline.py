@@ -25,10 +25,7 @@ from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders, extract
 from alignparts.features.partfield import PartField
 from alignparts.inference import (
-    Candidate,
     Mode,
-    Partlets,
-    Prediction,
     category_candidates,
     category_confidence,
     closed_vocabulary,
@@ -38,6 +35,7 @@ from alignparts.inference import (
     retrieval,
 )
 from alignparts.meshio import InputMesh, load_mesh
+from alignparts.prediction import Candidate, Partlets, Prediction
 from alignparts.run import write_text
 from alignparts.text import TextEncoder
 from alignparts.vocabulary import Vocabulary

@@ -3,8 +3,8 @@
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from alignparts.errors import AlignPartsError
-from alignparts.inference import Candidate
 from alignparts.llm import LanguageModel, Request
+from alignparts.prediction import Candidate
 from alignparts.vocabulary import spelling, words
 
 MOST_PARTS = 40

@@ -13,17 +13,10 @@ from alignparts.comparison import Claim
 from alignparts.errors import AlignPartsError
 from alignparts.evaluate import SETS, Evaluation, Score
 from alignparts.features.store import FeatureStore
-from alignparts.inference import (
-    Candidate,
-    Encode,
-    Partlets,
-    Prediction,
-    closed_vocabulary,
-    forward,
-    retrieval,
-)
+from alignparts.inference import closed_vocabulary, forward, retrieval
 from alignparts.labelled import Labelled, labelled_shapes
 from alignparts.metrics import interval
+from alignparts.prediction import Candidate, Encode, Partlets, Prediction
 from alignparts.table4 import most_salient
 from alignparts.vocabulary import Vocabulary, words
 

@@ -19,11 +19,11 @@ from alignparts.errors import AlignPartsError
 from alignparts.evaluate import similarity_of
 from alignparts.evaluate_methods import Entrant, answers, score
 from alignparts.features.extract import Encoders, extract, labels_of
-from alignparts.inference import Encode
 from alignparts.labelled import Labelled
 from alignparts.parallel import map_shapes
 from alignparts.part_analysis import SEEN
 from alignparts.perturb import DISTURBANCES, disturbed
+from alignparts.prediction import Encode
 from alignparts.table2 import entrants
 from alignparts.text import TextEncoder
 from alignparts.vocabulary import Vocabulary

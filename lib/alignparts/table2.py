@@ -15,8 +15,8 @@ from alignparts.config import Params
 from alignparts.evaluate import CLUSTERING, GIVEN, OURS, evaluate_corpus, frame
 from alignparts.evaluate_methods import Entrant, Told, evaluate_methods
 from alignparts.features.store import FeatureStore
-from alignparts.inference import Encode
 from alignparts.model import AlignParts
+from alignparts.prediction import Encode
 from alignparts.vocabulary import Vocabulary
 
 FIND3D, MPNET = "Find3D", "PartField+MPNet"

@@ -16,9 +16,6 @@ from alignparts.errors import AlignPartsError
 from alignparts.evaluate import Evaluation, Score, similarity_of, table2
 from alignparts.features.store import FeatureStore
 from alignparts.inference import (
-    Candidate,
-    Encode,
-    Partlets,
     category_candidates,
     closed_vocabulary,
     find_category,
@@ -28,6 +25,7 @@ from alignparts.inference import (
 )
 from alignparts.labelled import labelled_shapes
 from alignparts.metrics import shape_metrics
+from alignparts.prediction import Candidate, Encode, Partlets
 from alignparts.vocabulary import Vocabulary
 
 CLUSTERS = "Clustering + part number"

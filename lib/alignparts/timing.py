@@ -16,8 +16,9 @@ from alignparts.evaluate import CLUSTERING, OURS
 from alignparts.faces import face_labels
 from alignparts.features.extract import geometry_of
 from alignparts.features.lift import lift
-from alignparts.inference import Candidate, forward, open_vocabulary
+from alignparts.inference import forward, open_vocabulary
 from alignparts.pipeline import NamedPartsPipeline
+from alignparts.prediction import Candidate
 from alignparts.render import render_views
 
 COLUMNS = ["method", "stage", "seconds", "ratio", "points", "device"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from alignparts.errors import AlignPartsError
-from alignparts.inference import Candidate
+from alignparts.prediction import Candidate
 from alignparts.run import write_text
 
 

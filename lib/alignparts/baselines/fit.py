@@ -19,7 +19,7 @@ from alignparts.baselines.partfield_mpnet.model import PartFieldMPNetModel
 from alignparts.config import Params
 from alignparts.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
-from alignparts.inference import Encode
+from alignparts.prediction import Encode
 from alignparts.text import TextEncoder
 from alignparts.train import forget_progress, train
 from alignparts.vocabulary import Vocabulary

@@ -8,14 +8,13 @@ import torch
 from alignparts.baselines.method import Given, Segments
 from alignparts.evaluate import FILLED, OURS
 from alignparts.inference import (
-    Candidate,
-    Encode,
     category_candidates,
     closed_vocabulary,
     find_category,
     forward,
     open_vocabulary,
 )
+from alignparts.prediction import Candidate, Encode
 from alignparts.vocabulary import Vocabulary
 
 

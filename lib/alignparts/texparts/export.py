@@ -21,8 +21,8 @@ from jaxtyping import Int32
 
 from alignparts.errors import AlignPartsError
 from alignparts.export import export_named
-from alignparts.inference import PredictedPart
 from alignparts.meshio import load_mesh
+from alignparts.prediction import PredictedPart
 from alignparts.texparts.annotation import UNLABELLED, Annotation
 from alignparts.texparts.card import card
 from alignparts.texparts.croissant import croissant

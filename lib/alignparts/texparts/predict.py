@@ -31,11 +31,11 @@ from alignparts.corpus.surface import Surface
 from alignparts.errors import AlignPartsError
 from alignparts.export import parts_glb
 from alignparts.faces import face_labels
-from alignparts.inference import Candidate
 from alignparts.llm import LanguageModel
 from alignparts.meshio import load_mesh
 from alignparts.parallel import map_shapes
 from alignparts.pipeline import NamedMesh, NamedPartsPipeline, read_manifest
+from alignparts.prediction import Candidate
 from alignparts.proposals import propose_parts
 from alignparts.run import write_text
 from alignparts.texparts.filter import read_filtered

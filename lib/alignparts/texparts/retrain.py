@@ -27,10 +27,10 @@ from alignparts.evaluate import readable
 from alignparts.evaluate_methods import score
 from alignparts.features.extract import Encoders, extract_corpus
 from alignparts.features.store import FeatureStore
-from alignparts.inference import Encode
 from alignparts.joined_store import JoinedStore
 from alignparts.labelled import Labelled, labelled_shapes, taking_turns
 from alignparts.model import AlignParts
+from alignparts.prediction import Encode
 from alignparts.run import settle
 from alignparts.texparts.export import INDEX
 from alignparts.text import TextEncoder

@@ -11,7 +11,7 @@ from alignparts.baselines.find3d.model import Find3DModel
 from alignparts.baselines.find3d.serialization import DEPTH, interleaved
 from alignparts.baselines.method import Given, Segments
 from alignparts.errors import AlignPartsError
-from alignparts.inference import Encode
+from alignparts.prediction import Encode
 from alignparts.vocabulary import words
 
 

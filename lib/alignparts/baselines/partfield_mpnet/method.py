@@ -13,7 +13,8 @@ from alignparts.baselines.method import Given, Segments
 from alignparts.baselines.partfield_mpnet.model import PartFieldMPNetModel
 from alignparts.baselines.partfield_mpnet.soft_kmeans import TEMPERATURE, cluster
 from alignparts.errors import AlignPartsError
-from alignparts.inference import Candidate, Encode, category_candidates
+from alignparts.inference import category_candidates
+from alignparts.prediction import Candidate, Encode
 from alignparts.vocabulary import Vocabulary
 
 
