@@ -43,9 +43,9 @@ folder = run.data / "tour"
 # %% [markdown]
 # ## An object
 #
-# The generator makes a plain chair, of the kind that training holds many of, from a seed that no corpus uses (how
-# well unusual ones and other categories do is measured in chapter 5). What it knows about the parts is thrown
-# away: the file holds one node.
+# The generator makes a plain chair, of a kind that training holds many of, from a seed that no corpus uses.
+# (How the model does on unusual ones and on other categories is measured in chapter 5.) What the generator
+# knows about the parts is thrown away: the file holds one node.
 
 # %%
 pieces = procedural.generate("chair", np.random.default_rng([2026, 15]), free_yaw=0.0)
