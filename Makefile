@@ -18,7 +18,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint requirements.lock torch==2.13.0
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
-	$(BIN)/python -m alignparts.figures
+	$(BIN)/python -m alignparts.pictures.figures
 	touch $@
 
 repro: env
@@ -26,12 +26,12 @@ repro: env
 
 # Speed against a straight transcription and the peer's path: reports/timings/speed.csv, a notebook and a picture.
 bench: env
-	$(BIN)/python -m alignparts.run 12_speed
+	$(BIN)/python -m alignparts.core.run 12_speed
 
 # The stage "train" on several GPUs; `make repro` then takes the trained model up. On a cluster: profiles/train.sbatch.
 GPUS ?= 1
 train: env
-	$(BIN)/accelerate launch --num_processes $(GPUS) $(if $(filter-out 1,$(GPUS)),--multi_gpu) -m alignparts.cli train
+	$(BIN)/accelerate launch --num_processes $(GPUS) $(if $(filter-out 1,$(GPUS)),--multi_gpu) -m alignparts.cli.app train
 
 # Other settings of the same keys: make profile NAME=gpu; `git checkout params.yaml` goes back.
 profile: env
@@ -52,7 +52,7 @@ lint: env
 
 # After editing a text twin: write the notebooks from the twins and run them at smoke size.
 twins: env
-	$(BIN)/python -m alignparts.twins
+	$(BIN)/python -m alignparts.core.notebooks
 
 lock: env
 	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==.*/torch==2.13.0/' > requirements.lock

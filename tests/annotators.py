@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from alignparts.texparts.annotation import Annotation, Part
-from alignparts.texparts.geometry import Shape, Shapes
-from alignparts.texparts.objects import About, PartRecord, write_object
-from alignparts.texparts.truth import Truth
+from texparts.annotation.annotation import Annotation, Part
+from texparts.annotation.geometry import Shape, Shapes
+from texparts.annotation.objects import About, PartRecord, write_object
+from texparts.simulation.truth import Truth
 
 
 def boxes(count: int) -> trimesh.Trimesh:

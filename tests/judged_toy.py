@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from alignparts.judged import COLUMNS, RIDGES, Judged
+from alignparts.evaluation.scored_parts import COLUMNS, RIDGES, Judged
 
 
 def table(right, shapes) -> pd.DataFrame:

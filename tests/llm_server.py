@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from alignparts.llm import LanguageModel
+from alignparts.ontology.llm.client import LanguageModel
 
 GOOD = '{"same": true, "reason": "one thing"}'
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))

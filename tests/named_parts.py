@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from alignparts.confidence import PAPER
-from alignparts.corpus.sampling import sample_surface
-from alignparts.pipeline import Manifest, NamedPartsPipeline
-from alignparts.vocabulary import CategoryEntry, PartEntry, Vocabulary
+from alignparts.corpus.mesh.sampling import sample_surface
+from alignparts.naming.confidence import PAPER
+from alignparts.naming.pipeline import Manifest, NamedPartsPipeline
+from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary
 
 WORDS = ["top", "bottom", "handle", "mug", "chair"]
 

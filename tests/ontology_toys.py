@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from alignparts.llm import LanguageModel
+from alignparts.ontology.llm.client import LanguageModel
 
 
 class Bag:

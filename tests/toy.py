@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from alignparts.features.store import FeatureStore
-from alignparts.vocabulary import CategoryEntry, PartEntry, Vocabulary
+from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary
 
 WIDTH = 24
 PARTS = {

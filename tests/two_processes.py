@@ -10,13 +10,13 @@ import torch
 import toy
 from safetensors.torch import save_file
 
-from alignparts.config import TrainParams
-from alignparts.dataset import PartDataset, TextTable, collate, epoch_order
-from alignparts.distributed import Processes
+from alignparts.core.config import TrainParams
 from alignparts.features.store import FeatureStore
-from alignparts.losses import alignment_losses
-from alignparts.model import AlignParts, AlignPartsConfig
-from alignparts.train import train
+from alignparts.model.alignparts import AlignParts, AlignPartsConfig
+from alignparts.model.dataset import PartDataset, TextTable, collate, epoch_order
+from alignparts.model.distributed import Processes
+from alignparts.model.losses import alignment_losses
+from alignparts.model.train import train
 
 SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "layers": 2, "fourier": 3}
 

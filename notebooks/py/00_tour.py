@@ -30,12 +30,11 @@ from dataclasses import replace
 import numpy as np
 from IPython.display import Image
 
-from alignparts.corpus import procedural
+from alignparts.core.run import start
 from alignparts.corpus.embedded import surface_of
-from alignparts.corpus.glb import split_container
-from alignparts.corpus.glb_write import write_glb
-from alignparts.pipeline import NamedPartsPipeline
-from alignparts.run import start
+from alignparts.corpus.mesh.glb import split_container
+from alignparts.corpus.mesh.glb_write import write_glb
+from alignparts.naming.pipeline import NamedPartsPipeline
 
 run = start("tour", params=params, smoke=smoke)
 folder = run.data / "tour"
@@ -48,7 +47,7 @@ folder = run.data / "tour"
 # knows about the parts is thrown away: the file holds one node.
 
 # %%
-pieces = procedural.generate("chair", np.random.default_rng([2026, 15]), free_yaw=0.0)
+pieces = procparts.generate("chair", np.random.default_rng([2026, 15]), free_yaw=0.0)
 surface = surface_of(pieces)
 write_glb(folder / "chair.glb", replace(surface, face_part=np.full_like(surface.face_part, -1)), [])
 header, _ = split_container((folder / "chair.glb").read_bytes(), "chair.glb")

@@ -17,9 +17,9 @@ params = None         # every block of params.yaml, given by the pipeline
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from alignparts import figures
+from alignparts.core.run import start
 from alignparts.corpus import embedded, ingest
-from alignparts.run import start
+from alignparts.pictures import figures
 
 run = start("corpus", params=params, smoke=smoke)
 

@@ -34,7 +34,7 @@ smoke = True          # the notebook's own default: seconds on a laptop; the pip
 params = None         # every block of params.yaml, given by the pipeline
 
 # %%
-from alignparts.run import start
+from alignparts.core.run import start
 
 run = start("ontology", params=params, smoke=smoke)
 settings = run.params.ontology
@@ -49,9 +49,9 @@ settings = run.params.ontology
 # %%
 import pandas as pd
 
-from alignparts.ontology import unify
-from alignparts.ontology_names import Names, dialect_names
-from alignparts.vocabulary import RawVocabulary
+from alignparts.ontology.merge import unify
+from alignparts.ontology.names import Names, dialect_names
+from alignparts.ontology.vocabulary import RawVocabulary
 
 seen = RawVocabulary.of_corpus(run.data / "corpus")
 declared = dialect_names()
@@ -74,8 +74,8 @@ by_dataset
 # the lower `review_threshold`. A data set that uses both names in one category has kept them apart itself.
 
 # %%
-from alignparts.llm import LanguageModel
-from alignparts.text import TextEncoder
+from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.text import TextEncoder
 
 encoder = TextEncoder.from_name(settings.text_encoder)
 llm = LanguageModel(settings.llm, settings.llm_model)
@@ -101,7 +101,7 @@ list(result.conflicts) or "no conflict"
 # and verdicts are pairs of names.
 
 # %%
-from alignparts.ontology_export import counts_table
+from alignparts.ontology.export import counts_table
 
 counts = counts_table(names, result)
 counts
@@ -126,7 +126,7 @@ plt.show()
 # Every group of two or more names, and the reasons that the language model gave:
 
 # %%
-from alignparts.ontology_export import merged_table, pairs_table
+from alignparts.ontology.export import merged_table, pairs_table
 
 pd.set_option("display.max_colwidth", 160, "display.max_rows", 400)
 merged = merged_table(result)
@@ -151,7 +151,7 @@ rejected.set_index("category")[["a", "b", "cosine", "stage", "reason"]].head(40)
 # %%
 from IPython.display import HTML
 
-from alignparts.ontology_view import map_figure, tree_html
+from alignparts.report.ontology_map import map_figure, tree_html
 
 HTML(tree_html(names, vocabulary))
 
@@ -163,7 +163,7 @@ HTML(tree_html(names, vocabulary))
 # from a car's door (section 9.3, Fig. 3).
 
 # %%
-from alignparts.text_study import at_hand, cosine_figure, heatmaps, study
+from alignparts.evaluation.experiments.text_encoders import at_hand, cosine_figure, heatmaps, study
 
 encoders, absent = at_hand(settings.compare_encoders)
 pd.DataFrame({"encoder": [*encoders, *absent],
@@ -195,7 +195,8 @@ figure
 # in another category than to one of another name there.
 
 # %%
-from alignparts import paths, tables
+from alignparts.core import paths
+from alignparts.evaluation import tables
 
 compared = study(encoders, vocabulary, seed=run.params.base.seed)
 tables.write_table(run.reports / "tables", "text_encoders", compared, tables.by_set(compared))
@@ -221,7 +222,12 @@ figure
 # and `expected` says how many such pairs there are in all.
 
 # %%
-from alignparts.ontology_judged import candidate_table, read_judged, stratum_table, verdict_table
+from alignparts.evaluation.experiments.ontology_judged import (
+    candidate_table,
+    read_judged,
+    stratum_table,
+    verdict_table,
+)
 
 judged = read_judged(paths.DATA / "ontology_judged.csv")
 strata = stratum_table(judged)
@@ -246,8 +252,8 @@ precision.drop(columns=["test_set", "seeds"]).round(3)
 # does all of this from tables of names (dataset, class, part).
 
 # %%
-from alignparts.ontology_skos import turtle
-from alignparts.run import write_text
+from alignparts.core.run import write_text
+from alignparts.ontology.skos import turtle
 
 vocabulary.save(run.data / "ontology" / "vocabulary.json")
 vocabulary.save_aliases(run.data / "ontology" / "aliases.csv")

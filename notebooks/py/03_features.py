@@ -16,12 +16,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.decomposition import PCA
 
+from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
+from alignparts.corpus.mesh.render import render_views
 from alignparts.features import pretrain
 from alignparts.features.extract import Encoders, extract_corpus
-from alignparts.render import render_views
-from alignparts.run import start
-from alignparts.vocabulary import Vocabulary
+from alignparts.ontology.vocabulary import Vocabulary
 
 run = start("features", params=params, smoke=smoke)
 corpus = Corpus(run.data / "corpus")

@@ -20,16 +20,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from alignparts.dataset import PartDataset, TextTable, collate, ids_of_split
+from alignparts.core.run import start
 from alignparts.features.store import FeatureStore
-from alignparts.losses import alignment_losses
-from alignparts.matching import assign, cost_matrix, sinkhorn
-from alignparts.model import AlignParts, AlignPartsConfig
-from alignparts.pipeline import Manifest, write_manifest
-from alignparts.run import start
-from alignparts.text import TextEncoder
-from alignparts.train import forget_progress, loss_weights, train
-from alignparts.vocabulary import Vocabulary
+from alignparts.model.alignparts import AlignParts, AlignPartsConfig
+from alignparts.model.dataset import PartDataset, TextTable, collate, ids_of_split
+from alignparts.model.losses import alignment_losses
+from alignparts.model.matching import assign, cost_matrix, sinkhorn
+from alignparts.model.train import forget_progress, loss_weights, train
+from alignparts.naming.pipeline import Manifest, write_manifest
+from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary
 
 run = start("train", params=params, smoke=smoke)
 settings = run.params.train

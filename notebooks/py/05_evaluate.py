@@ -22,21 +22,23 @@ params = None         # every block of params.yaml, given by the pipeline
 # %%
 import pandas as pd
 
-from alignparts import comparison, curve_figures, evaluate, part_analysis, table1, table2, tables
-from alignparts.baselines.method import Given
-from alignparts.baselines.ours import Ours
-from alignparts.baselines.partfield_clustering import PartFieldClustering
-from alignparts.confidence import Statistics
+from alignparts.core.run import start, write_text
 from alignparts.corpus.index import Corpus
-from alignparts.evaluate_methods import Entrant, evaluate_methods, partfield_scores, true_count
+from alignparts.evaluation import comparison, part_analysis, scoring, tables
+from alignparts.evaluation.baselines.ours import Ours
+from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
+from alignparts.evaluation.experiments import table1, table2
+from alignparts.evaluation.ground_truth import labelled_shapes, load_labelled
+from alignparts.evaluation.methods import Given
+from alignparts.evaluation.scoring_methods import Entrant, evaluate_methods, partfield_scores, true_count
 from alignparts.features.store import FeatureStore
-from alignparts.gallery_choice import choose_fine, choose_rows
-from alignparts.gallery_rows import closeup_row, shape_row
-from alignparts.labelled import labelled_shapes, load_labelled
-from alignparts.model import AlignParts
-from alignparts.run import start, write_text
-from alignparts.text import TextEncoder
-from alignparts.vocabulary import Vocabulary, words
+from alignparts.model.alignparts import AlignParts
+from alignparts.naming.confidence import Statistics
+from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.report import plots
+from alignparts.report.figure_rows import closeup_row, shape_row
+from alignparts.report.selection import choose_fine, choose_rows
 
 run = start("evaluate", params=params, smoke=smoke)
 settings, seed = run.params.evaluate, run.params.base.seed
@@ -57,7 +59,7 @@ vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
 text = TextEncoder.from_name(run.params.ontology.text_encoder)
 model = AlignParts.from_pretrained(str(run.models / "alignparts")).eval()
 statistics = Statistics.load(run.models / "alignparts")
-result = evaluate.evaluate_corpus(store, model, text.encode, vocabulary, statistics=statistics, **look)
+result = scoring.evaluate_corpus(store, model, text.encode, vocabulary, statistics=statistics, **look)
 counts = pd.DataFrame([vars(score) for score in result.scores]).groupby("test_set").shape_id.nunique()
 counts.to_frame("shapes")
 
@@ -81,7 +83,7 @@ trained, segments = table2.trained_scores(
 filled = Entrant(Ours(model, text.encode, vocabulary, fill=True))
 result.scores += evaluate_methods(store, [filled], text.encode, **look).scores
 result.scores += partfield_scores(store, **look, workers=1 if smoke else run.params.base.workers)
-scores = pd.concat([evaluate.frame(result.scores, seed), trained], ignore_index=True)
+scores = pd.concat([scoring.frame(result.scores, seed), trained], ignore_index=True)
 lines = scores.to_csv(index=False, lineterminator="\n", float_format="%.6f")
 write_text(run.data / "scores" / "table2.csv", lines)
 print("methods:", *scores.method.unique(), sep="\n  ")
@@ -111,7 +113,7 @@ tables.marks(kept) if not smoke else print("asked:", ", ".join(kept.method.uniqu
 # never trained on. In brackets: 95% bootstrap intervals over shapes; a shape's value is its mean over seeds.
 
 # %%
-table = evaluate.readable(comparison.score_table(scores, **bootstrap))
+table = scoring.readable(comparison.score_table(scores, **bootstrap))
 tables.write_table(run.reports / "tables", "table2", table, tables.by_set(table))
 tables.by_set(table) if not smoke else print("test sets:", ", ".join(table.test_set.unique()))
 
@@ -123,12 +125,12 @@ tables.by_set(table) if not smoke else print("test sets:", ", ".join(table.test_
 # interval lies above 0, does *not hold* where it lies below, and is *undecided* between.
 
 # %%
-tested = evaluate.readable(comparison.paired_table(scores, table2.claims(scores), **bootstrap))
+tested = scoring.readable(comparison.paired_table(scores, table2.claims(scores), **bootstrap))
 tables.write_table(run.reports / "tables", "table2_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %%
-gain = evaluate.gain_over_clustering(result, **bootstrap)
+gain = scoring.gain_over_clustering(result, **bootstrap)
 if not smoke:
     print(f"mIoU of ALIGN-Parts over PartField clustering, seen categories: {gain.value:+.1%} "
           f"[{gain.low:+.1%}, {gain.high:+.1%}], {gain.n} shapes")
@@ -160,7 +162,7 @@ def found(shape):
     """What every method makes of a shape, in the paper's order."""
     columns = {"PartField": cluster.predict(shape.arrays, Given(parts=true_count(shape)))}
     columns |= {label: one[shape.shape_id] for label, one in segments.items()}
-    return columns | {evaluate.OURS: result.predictions[shape.shape_id]}
+    return columns | {scoring.OURS: result.predictions[shape.shape_id]}
 
 
 rows = []
@@ -189,7 +191,7 @@ run.gallery("fine_parts", "Figure 6: fine parts", rows)
 # it, and the same where its name is right, as means over parts. Handles and screws lie on the left.
 
 # %%
-named = (evaluate.CLUSTERING, "Find3D", "PartField+MPNet", evaluate.OURS)
+named = (evaluate.CLUSTERING, "Find3D", "PartField+MPNet", scoring.OURS)
 parts = pd.concat(
     [
         part_analysis.part_rows(label, shape, one)
@@ -198,9 +200,9 @@ parts = pd.concat(
     ],
     ignore_index=True,
 )
-sizes = evaluate.readable(part_analysis.size_table(parts, **bootstrap))
+sizes = scoring.readable(part_analysis.size_table(parts, **bootstrap))
 tables.write_table(run.reports / "tables", "part_sizes", sizes)
-figure = curve_figures.draw_sizes(sizes)
+figure = plots.draw_sizes(sizes)
 run.figure(figure, "part_sizes")
 figure
 
@@ -212,9 +214,9 @@ figure
 # %%
 wrong = part_analysis.confusions(parts)
 tables.write_table(run.reports / "tables", "confusions", wrong)
-mine = parts[(parts.method == evaluate.OURS) & (parts.test_set != "heldout")]
+mine = parts[(parts.method == scoring.OURS) & (parts.test_set != "heldout")]
 worst = str(mine[~mine.right.astype(bool)].category.value_counts().sort_index().idxmax())
-figure = curve_figures.draw_confusion(part_analysis.confusion_matrix(mine, worst), words(worst))
+figure = plots.draw_confusion(part_analysis.confusion_matrix(mine, worst), words(worst))
 run.figure(figure, "confusions")
 figure
 
@@ -224,11 +226,11 @@ figure
 # A mean hides much: some categories are all but solved, others are not.
 
 # %%
-categories = evaluate.category_table(result, **bootstrap)
+categories = scoring.category_table(result, **bootstrap)
 tables.write_table(run.reports / "tables", "table2_categories", categories, tables.by_set(categories))
 board = part_analysis.leaderboard(scores[scores.method.isin(named)], **bootstrap)
 tables.write_table(run.reports / "tables", "leaderboard", board)
-figure = curve_figures.draw_leaderboard(board)
+figure = plots.draw_leaderboard(board)
 run.figure(figure, "leaderboard")
 figure
 
@@ -240,9 +242,9 @@ figure
 # written to `reports/timings` and shown on the report's page, not here.
 
 # %%
+from alignparts.evaluation.speed.timing import by_method, time_stages
 from alignparts.features.extract import Encoders
-from alignparts.pipeline import Manifest, NamedPartsPipeline
-from alignparts.timing import by_method, time_stages
+from alignparts.naming.pipeline import Manifest, NamedPartsPipeline
 
 features = run.params.features
 pipeline = NamedPartsPipeline(
@@ -250,7 +252,7 @@ pipeline = NamedPartsPipeline(
     Manifest(views=features.views, resolution=features.resolution, points=settings.points),
 )
 timed = [corpus.load(shape_id) for shape_id in corpus.ids(split="test")[: 1 if smoke else 6]]
-peers = [one.method for one in methods if one.method.label not in (evaluate.CLUSTERING, evaluate.OURS)]
+peers = [one.method for one in methods if one.method.label not in (evaluate.CLUSTERING, scoring.OURS)]
 seconds = time_stages(
     pipeline, timed, points=settings.points, repetitions=1 if smoke else 5, others=peers
 )

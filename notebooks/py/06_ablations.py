@@ -24,15 +24,17 @@ params = None         # every block of params.yaml, given by the pipeline
 import pandas as pd
 from IPython.display import display
 
-from alignparts import ablation, comparison, curve_figures, curves, evaluate, table3, tables
+from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
+from alignparts.evaluation import comparison, scoring, tables
+from alignparts.evaluation.experiments import ablation, curves, table3
+from alignparts.evaluation.ground_truth import load_labelled
 from alignparts.features.store import FeatureStore
-from alignparts.gallery_choice import choose_rows
-from alignparts.gallery_rows import shape_row
-from alignparts.labelled import load_labelled
-from alignparts.run import start
-from alignparts.text import TextEncoder
-from alignparts.vocabulary import Vocabulary, words
+from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.report import plots
+from alignparts.report.figure_rows import shape_row
+from alignparts.report.selection import choose_rows
 
 run = start("ablations", params=params, smoke=smoke)
 chosen, settings = run.params.ablation, run.params.evaluate
@@ -50,7 +52,7 @@ print(scores.nunique()[["method", "seed", "shape_id"]].to_dict())
 # unweighted mean over the test sets.
 
 # %%
-table = evaluate.readable(comparison.score_table(scores, **bootstrap))
+table = scoring.readable(comparison.score_table(scores, **bootstrap))
 tables.write_table(run.reports / "tables", "table3", table, tables.by_set(table))
 tables.by_set(table) if not smoke else print("methods:", ", ".join(table.method.unique()))
 
@@ -61,7 +63,7 @@ tables.by_set(table) if not smoke else print("methods:", ", ".join(table.method.
 # within shapes, Holm's correction over all claims.
 
 # %%
-tested = evaluate.readable(comparison.paired_table(scores, table3.claims(run.params), **bootstrap))
+tested = scoring.readable(comparison.paired_table(scores, table3.claims(run.params), **bootstrap))
 tables.write_table(run.reports / "tables", "table3_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
@@ -97,8 +99,8 @@ points = pd.concat([scores, ablation.collect(chosen.curves, run.params, **found)
 said = {"K": "partlets K", "k": "neighbours k", "shapes": "share of the training shapes"}
 lines = []
 for setting, values in table3.curves(run.params).items():
-    line = evaluate.readable(curves.setting_table(points, setting, values, **bootstrap))
-    figure = curve_figures.draw_setting(line, setting, said[setting])
+    line = scoring.readable(curves.setting_table(points, setting, values, **bootstrap))
+    figure = plots.draw_setting(line, setting, said[setting])
     run.figure(figure, f"curve_{said[setting].split()[0]}")
     display(figure)
     lines.append(line.rename(columns={setting: "at"}).assign(setting=said[setting]))

@@ -11,18 +11,20 @@ smoke = True          # the notebook's own default: seconds on a laptop; the pip
 params = None         # every block of params.yaml, given by the pipeline
 
 # %%
-from alignparts import comparison, cosegmentation, evaluate, retrieval_eval, table4, tables
-from alignparts.baselines import fit
+from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
+from alignparts.evaluation import comparison, scoring, tables
+from alignparts.evaluation.baselines import fit
+from alignparts.evaluation.experiments import cosegmentation, table4
+from alignparts.evaluation.experiments import retrieval as retrieval_eval
+from alignparts.evaluation.ground_truth import load_labelled
 from alignparts.features.store import FeatureStore
-from alignparts.gallery_choice import choose_rows
-from alignparts.gallery_rows import query_rows, transfer_row
-from alignparts.inference import forward
-from alignparts.labelled import load_labelled
-from alignparts.model import AlignParts
-from alignparts.run import start
-from alignparts.text import TextEncoder
-from alignparts.vocabulary import Vocabulary, words
+from alignparts.model.alignparts import AlignParts
+from alignparts.naming.inference import forward
+from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.report.figure_rows import query_rows, transfer_row
+from alignparts.report.selection import choose_rows
 
 run = start("modes", params=params, smoke=smoke)
 seed = run.params.base.seed
@@ -50,7 +52,7 @@ tables.write_table(run.reports / "tables", "table4", numbers, tables.by_set(numb
 tables.by_set(numbers) if not smoke else print("methods:", ", ".join(numbers.method.unique()))
 
 # %%
-tested = evaluate.readable(comparison.paired_table(evaluate.frame(modes.scores), table4.CLAIMS, **bootstrap))
+tested = scoring.readable(comparison.paired_table(evaluate.frame(modes.scores), table4.CLAIMS, **bootstrap))
 tables.write_table(run.reports / "tables", "table4_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
@@ -84,7 +86,7 @@ tested if not smoke else print("claims:", len(tested))
 # %%
 rows = []
 chosen = choose_rows(
-    evaluate.frame(asked.scores), method=retrieval_eval.CONSTRAINED, metric=retrieval_eval.NAME,
+    scoring.frame(asked.scores), method=retrieval_eval.CONSTRAINED, metric=retrieval_eval.NAME,
     quantiles=(0.9, 0.5), seed=seed,
 )  # fmt: skip
 for shape_id in chosen:
@@ -111,7 +113,7 @@ tables.write_table(run.reports / "tables", "cosegmentation", carried, tables.by_
 tables.by_set(carried) if not smoke else print("methods:", ", ".join(carried.method.unique()))
 
 # %%
-everything = evaluate.frame(pairs.scores).assign(test_set=cosegmentation.ALL)
+everything = scoring.frame(pairs.scores).assign(test_set=cosegmentation.ALL)
 tested = comparison.paired_table(
     everything, cosegmentation.CLAIMS, sets=(cosegmentation.ALL,), **bootstrap
 ).replace({"metric": cosegmentation.LABELS})
@@ -127,10 +129,10 @@ ways = {
     "PartField, dependent": "PartField, dependent clustering",
     "BiCo, dependent": "BiCo, dependent clustering",
     "BiCo, independent": "BiCo, independent clustering",
-    "feed-forward": evaluate.GIVEN,
+    "feed-forward": scoring.GIVEN,
 }
 rows = []
-for pair in choose_rows(evaluate.frame(pairs.scores), method=evaluate.GIVEN, metric="transfer", seed=seed):
+for pair in choose_rows(evaluate.frame(pairs.scores), method=scoring.GIVEN, metric="transfer", seed=seed):
     source, target = (load_labelled(store, one, **look) for one in pair.split(" > "))
     both = [cosegmentation.prepare(one, model, encode, vocabulary, seed) for one in (source, target)]
     labelled = cosegmentation.carried(*both)

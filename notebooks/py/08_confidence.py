@@ -12,16 +12,18 @@ smoke = True          # the notebook's own default: seconds on a laptop; the pip
 params = None         # every block of params.yaml, given by the pipeline
 
 # %%
-from alignparts import calibration, confidence_figures, confidence_shift, confidence_tables, promise, tables
-from alignparts.confidence import CALIBRATION, PAPER, Calibration
+from alignparts.core.run import start
+from alignparts.evaluation import calibration, conformal, tables
+from alignparts.evaluation.experiments import confidence_shift, confidence_tables
+from alignparts.evaluation.experiments.generalization import one_a_category
+from alignparts.evaluation.ground_truth import taking_turns
+from alignparts.evaluation.reliability import LABELS, Named
+from alignparts.evaluation.scored_parts import Judge, concatenated
 from alignparts.features.store import FeatureStore
-from alignparts.generalisation import one_a_category
-from alignparts.judged import Judge, concatenated
-from alignparts.labelled import taking_turns
-from alignparts.reliability import LABELS, Named
-from alignparts.run import start
-from alignparts.text import TextEncoder
-from alignparts.vocabulary import Vocabulary
+from alignparts.naming.confidence import CALIBRATION, PAPER, Calibration
+from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary
+from alignparts.report import confidence_plots
 
 run = start("confidence", params=params, smoke=smoke)
 chosen, settings, seed = run.params.confidence, run.params.evaluate, run.params.base.seed
@@ -69,7 +71,7 @@ for name, judged in (("validation", validation), ("test", test), ("unseen", unse
 # what helps:
 
 # %%
-fitting, others = (validation.of(ids) for ids in promise.split(validation.shapes, chosen.fit_share, seed))
+fitting, others = (validation.of(ids) for ids in conformal.split(validation.shapes, chosen.fit_share, seed))
 plain = calibration.fit(fitting)
 with_category = calibration.fit(fitting, category=True)
 with_evidence = calibration.with_evidence(calibration.BASE, training)
@@ -92,12 +94,12 @@ named = {name: Named.of(test, one) for name, one in said.items()}
 shown = (
     confidence_tables.FUSED, confidence_tables.FITTED, confidence_tables.CATEGORY, confidence_tables.EVIDENCE,
 )
-figure = confidence_figures.draw_reliability({name: named[name] for name in shown})
+figure = confidence_plots.draw_reliability({name: named[name] for name in shown})
 run.figure(figure, "reliability")
 figure
 
 # %%
-figure = confidence_figures.draw_risk_coverage(named)
+figure = confidence_plots.draw_risk_coverage(named)
 run.figure(figure, "risk_coverage")
 figure
 
@@ -113,7 +115,9 @@ figure
 
 # %%
 errors = sorted({chosen.error, *chosen.errors})
-base, promises = promise.calibrate(training, validation, errors=errors, certainty=chosen.certainty, seed=seed)
+base, promises = conformal.calibrate(
+    training, validation, errors=errors, certainty=chosen.certainty, seed=seed
+)
 promised = [base.model_copy(update={"promise": one}) for one in promises]
 shipped = next(one for one in promised if one.promise.error == chosen.error)
 shipped.save(run.models / "confidence" / CALIBRATION)
@@ -128,13 +132,13 @@ if not smoke:
 # one half; the other shows what error comes of it.
 
 # %%
-checked = promise.check(
+checked = conformal.check(
     training, concatenated([validation, test]), errors=errors, certainty=chosen.certainty,
     splits=chosen.splits, seed=seed,
 )
 kept = confidence_tables.promise_table(checked, promised)
 tables.write_table(run.reports / "tables", "promise", kept)
-figure = confidence_figures.draw_promise(checked)
+figure = confidence_plots.draw_promise(checked)
 run.figure(figure, "promise")
 figure
 
@@ -159,7 +163,7 @@ sets = {confidence_tables.SEEN: test, confidence_tables.UNSEEN: unseen, **distur
 table = confidence_tables.reliability_table(sets, *fitted, **bootstrap)
 tables.write_table(run.reports / "tables", "confidence", table, tables.by_set(table))
 # A model of a few steps may have no right name to tell from wrong ones.
-figure = confidence_figures.draw_shift(table, LABELS["brier" if smoke else "auroc"], list(sets))
+figure = confidence_plots.draw_shift(table, LABELS["brier" if smoke else "auroc"], list(sets))
 run.figure(figure, "confidence_shift")
 figure
 

@@ -21,19 +21,20 @@ from collections import Counter
 
 from IPython.display import display
 
-from alignparts import tables
+from alignparts.core.run import start
 from alignparts.corpus.dialects import load_dialects
-from alignparts.run import start
-from alignparts.texparts import checks, effort, effort_figures, effort_orders, pictures
-from alignparts.texparts.embedded import write_texverse_like
-from alignparts.texparts.export import export_dataset
-from alignparts.texparts.filter import filter_folder
-from alignparts.texparts.geometry import Shapes
-from alignparts.texparts.predict import predict
-from alignparts.texparts.rank import rank
-from alignparts.texparts.rehearsal import entries, rehearse, simulated_work
-from alignparts.texparts.truth import truth_of
-from alignparts.vocabulary import Vocabulary
+from alignparts.evaluation import tables
+from alignparts.ontology.vocabulary import Vocabulary
+from texparts.annotation.geometry import Shapes
+from texparts.export.export import export_dataset
+from texparts.filter.filter import filter_folder
+from texparts.queue import pictures
+from texparts.queue.predict import predict
+from texparts.queue.rank import rank
+from texparts.raw.synthetic import write_texverse_like
+from texparts.simulation import checks, effort, effort_figures, effort_orders
+from texparts.simulation.rehearsal import entries, rehearse, simulated_work
+from texparts.simulation.truth import truth_of
 
 run = start("texparts", params=params, smoke=smoke)
 block, base = run.params.texparts, run.params.base

@@ -14,27 +14,20 @@ params = None         # every block of params.yaml, given by the pipeline
 import pandas as pd
 from IPython.display import display
 
-from alignparts import (
-    comparison,
-    curve_figures,
-    curves,
-    evaluate,
-    generalisation,
-    perturb,
-    robustness,
-    table2,
-    tables,
-)
-from alignparts.baselines.ours import Ours
+from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
-from alignparts.evaluate_methods import Entrant, answers, evaluate_methods
+from alignparts.corpus.mesh import perturb
+from alignparts.evaluation import comparison, scoring, tables
+from alignparts.evaluation.baselines.ours import Ours
+from alignparts.evaluation.experiments import curves, generalization, robustness, table2
+from alignparts.evaluation.ground_truth import load_labelled
+from alignparts.evaluation.scoring_methods import Entrant, answers, evaluate_methods
 from alignparts.features.store import FeatureStore
-from alignparts.gallery_choice import choose_rows
-from alignparts.gallery_rows import shape_row
-from alignparts.labelled import load_labelled
-from alignparts.run import start
-from alignparts.text import TextEncoder
-from alignparts.vocabulary import Vocabulary, words
+from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.report import plots
+from alignparts.report.figure_rows import shape_row
+from alignparts.report.selection import choose_rows
 
 run = start("generalisation", params=params, smoke=smoke)
 chosen, settings, seed = run.params.generalisation, run.params.evaluate, run.params.base.seed
@@ -45,7 +38,7 @@ vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
 encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
 corpus = Corpus(run.data / "corpus")
 methods = table2.entrants(run.params, run.models, vocabulary, encode)
-seen = generalisation.one_a_category(store, seed)
+seen = generalization.one_a_category(store, seed)
 print("held-out shapes:", len(corpus.ids(split="heldout")), "seen shapes:", len(seen))
 
 # %% [markdown]
@@ -58,29 +51,29 @@ print("held-out shapes:", len(corpus.ids(split="heldout")), "seen shapes:", len(
 
 # %%
 if smoke:
-    generalisation.fine_tune_missing(run.params, store, vocabulary, encode, run.models)
-tuned = generalisation.shot_scores(run.params, store, vocabulary, encode, run.models, seen)
+    generalization.fine_tune_missing(run.params, store, vocabulary, encode, run.models)
+tuned = generalization.shot_scores(run.params, store, vocabulary, encode, run.models, seen)
 others = evaluate_methods(store, methods[:-1], encode, splits=["heldout"], **look)
-scores = pd.concat([tuned, evaluate.frame(others.scores, seed)], ignore_index=True)
-shots = {generalisation.label_of(number): number for number in (0, *chosen.shots)}
+scores = pd.concat([tuned, scoring.frame(others.scores, seed)], ignore_index=True)
+shots = {generalization.label_of(number): number for number in (0, *chosen.shots)}
 table = pd.concat(
     [
-        evaluate.readable(curves.setting_table(scores, "shots", shots, sets=(), **bootstrap)),
-        evaluate.readable(comparison.score_table(evaluate.frame(others.scores, seed), sets=(), **bootstrap))
+        scoring.readable(curves.setting_table(scores, "shots", shots, sets=(), **bootstrap)),
+        scoring.readable(comparison.score_table(evaluate.frame(others.scores, seed), sets=(), **bootstrap))
         .assign(shots=0),
     ],
     ignore_index=True,
 )
 tables.write_table(run.reports / "tables", "generalisation", table)
-figure = curve_figures.draw_setting(
+figure = plots.draw_setting(
     table, "shots", "shapes of each unseen category", test_set="heldout", scale="linear"
 )
 run.figure(figure, "shots")
 figure
 
 # %%
-tested = evaluate.readable(
-    comparison.paired_table(tuned, generalisation.claims(run.params), sets=("heldout",), **bootstrap)
+tested = scoring.readable(
+    comparison.paired_table(tuned, generalization.claims(run.params), sets=("heldout",), **bootstrap)
 )
 tables.write_table(run.reports / "tables", "generalisation_claims", tested)
 tested if not smoke else print("claims:", len(tested))
@@ -99,7 +92,7 @@ half_of = {one: half for half, lists in enumerate(generalisation.halves(store, s
 rows = []
 for shape_id in choose_rows(tuned, test_sets=["heldout"], seed=seed):
     shape = load_labelled(store, shape_id, **look)
-    few = answers([Entrant(tuned_on[half_of[shape_id]])], shape)[evaluate.OURS]
+    few = answers([Entrant(tuned_on[half_of[shape_id]])], shape)[scoring.OURS]
     columns = answers(methods, shape) | {f"{most} shots": few}
     rows.append(shape_row(words(shape.category), shape, columns, corpus.load(shape_id).surface))
 run.gallery("unseen", "Figure 7: categories that were never trained on", rows)
@@ -120,7 +113,7 @@ lines = []
 for kind, group in disturbed.groupby("disturbance", sort=False):
     line = curves.setting_table(group.drop(columns="disturbance"), "strength", sets=(), **bootstrap)
     lines.append(evaluate.readable(line).assign(disturbance=kind))
-    figure = curve_figures.draw_setting(
+    figure = plots.draw_setting(
         lines[-1], "strength", perturb.STRENGTH[kind], test_set="seen", scale="linear"
     )
     run.figure(figure, f"robustness_{kind}")
@@ -139,15 +132,15 @@ points = curves.points_scores(
     store, lambda shape: answers(methods, shape), encode, points=chosen.points, ids=seen, seed=seed,
     scored=min(run.params.corpus.points, 4096), splits=["test"],
 ).assign(test_set="seen")
-line = evaluate.readable(curves.setting_table(points, "points", sets=(), **bootstrap))
+line = scoring.readable(curves.setting_table(points, "points", sets=(), **bootstrap))
 tables.write_table(run.reports / "tables", "curve_points", line)
-figure = curve_figures.draw_setting(line, "points", "points of a shape", test_set="seen")
+figure = plots.draw_setting(line, "points", "points of a shape", test_set="seen")
 run.figure(figure, "curve_points")
 figure
 
 # %%
 def value(table, test_set, metric, **where):
-    found = table[(table.method == evaluate.OURS) & (table.test_set == test_set) & (table.metric == metric)]
+    found = table[(table.method == scoring.OURS) & (table.test_set == test_set) & (table.metric == metric)]
     for column, wanted in where.items():
         found = found[found[column] == wanted]
     return float(found.value.iloc[0])

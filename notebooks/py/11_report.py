@@ -16,9 +16,10 @@ import json
 
 import pandas as pd
 
-from alignparts import paths, report
-from alignparts.run import start
-from alignparts.site import build, content, grids
+from alignparts.core import paths
+from alignparts.core.run import start
+from alignparts.report import readme as report
+from alignparts.report.site import build, content, grids
 
 run = start("report", params=params, smoke=smoke)
 

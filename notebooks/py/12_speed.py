@@ -34,14 +34,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from alignparts import bench
+from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
+from alignparts.evaluation.speed import bench
+from alignparts.evaluation.speed.timing import time_stages
 from alignparts.features.appearance import small_config
 from alignparts.features.partfield import PartFieldConfig
-from alignparts.model import AlignParts, AlignPartsConfig
-from alignparts.pipeline import Manifest
-from alignparts.run import start
-from alignparts.timing import time_stages
+from alignparts.model.alignparts import AlignParts, AlignPartsConfig
+from alignparts.naming.pipeline import Manifest
 
 run = start("speed", params=params, smoke=smoke)
 settings = run.params.bench

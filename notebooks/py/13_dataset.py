@@ -13,9 +13,9 @@ dataset = None  # an export's folder; None: the one that notebook 09 makes
 # %%
 from pathlib import Path
 
-from alignparts import tables
-from alignparts.run import start
-from alignparts.texparts import statistics, statistics_report
+from alignparts.core.run import start
+from alignparts.evaluation import tables
+from texparts.export import statistics, statistics_report
 
 run = start("dataset", params=params, smoke=smoke)
 folder = Path(dataset) if dataset else run.data / "texparts" / "dataset"

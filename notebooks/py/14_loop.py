@@ -13,10 +13,10 @@ smoke = True          # the notebook's own default: seconds on a laptop; the pip
 params = None         # every block of params.yaml, given by the pipeline
 
 # %%
-from alignparts import comparison, evaluate, tables
-from alignparts.run import start
-from alignparts.texparts import retrain
-from alignparts.text import TextEncoder
+from alignparts.core.run import start
+from alignparts.evaluation import comparison, scoring, tables
+from alignparts.ontology.text import TextEncoder
+from texparts.export import retrain
 
 run = start("loop", params=params, smoke=smoke)
 settings, seed = run.params.evaluate, run.params.base.seed
@@ -36,7 +36,7 @@ print("models:", ", ".join(retrain.LABELS.values()))
 
 # %%
 scores = retrain.gain_scores(loop)
-table = evaluate.readable(comparison.score_table(scores, sets=(), **bootstrap))
+table = scoring.readable(comparison.score_table(scores, sets=(), **bootstrap))
 tables.write_table(run.reports / "tables", "retrain", table, tables.by_set(table))
 tables.by_set(table) if not smoke else print("test sets:", ", ".join(sorted(set(table.test_set))))
 

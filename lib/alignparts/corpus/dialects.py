@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from alignparts.errors import AlignPartsError
+from alignparts.core.errors import AlignPartsError
 
 FOLDER = Path(__file__).parent / "dialects"
 DATASETS = ("partnet", "compat", "find3d")

@@ -26,7 +26,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from alignparts.errors import AlignPartsError
+from alignparts.core.errors import AlignPartsError
 
 EXPONENTS = tuple(
     (i, j, degree - i - j)

@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alignparts.config import CorpusParams
+import procparts
+from alignparts.core.config import CorpusParams
+from alignparts.core.errors import AlignPartsError
+from alignparts.core.parallel import map_shapes
 from alignparts.corpus.dialects import DATASETS, Dialects, load_dialects
-from alignparts.corpus.procedural import CATEGORIES, Piece, generate
-from alignparts.corpus.sampling import seed_of
+from alignparts.corpus.mesh.sampling import seed_of
+from alignparts.corpus.mesh.surface import Surface, join_surfaces, make_surface
 from alignparts.corpus.shape import safe_id
 from alignparts.corpus.splits import assign_splits
-from alignparts.corpus.surface import Surface, join_surfaces, make_surface
 from alignparts.corpus.writers import compat, find3d, partnet
 from alignparts.corpus.writers.common import Drawing, write_bytes, write_json
-from alignparts.errors import AlignPartsError
-from alignparts.parallel import map_shapes
+from procparts import CATEGORIES, Piece, generate
 
 LICENCE = "MIT"
 _STAMP = "embedded.json"
@@ -237,7 +238,7 @@ def _clear_if_stale(root: Path, params: CorpusParams, seed: int) -> None:
     here = Path(__file__).parent
     code = hashlib.sha256()
     files = [
-        *here.glob("procedural/*.py"),
+        *Path(procparts.__file__).parent.rglob("*.py"),
         *here.glob("writers/*.py"),
         *here.glob("dialects/*.yaml"),
         Path(__file__),

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32
 
-from alignparts.atomic import write_atomically
+from alignparts.core.atomic import write_atomically
+from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.duplicates import describe_points, describe_triangles
-from alignparts.corpus.glb import FolderResolver, load_scene, split_container
-from alignparts.corpus.glb_write import write_glb
+from alignparts.corpus.mesh.glb import FolderResolver, load_scene, split_container
+from alignparts.corpus.mesh.glb_write import write_glb
+from alignparts.corpus.mesh.surface import surface_from_cloud, surface_from_scene
 from alignparts.corpus.shape import Cloud, LabelledShape, unique_names
-from alignparts.corpus.surface import surface_from_cloud, surface_from_scene
-from alignparts.errors import AlignPartsError
 
 COLUMNS = ("shape_id", "dataset", "category", "split", "licence", "source", "raw_category")
 SPLITS = ("train", "validation", "test", "heldout", "duplicate", "unlabelled")

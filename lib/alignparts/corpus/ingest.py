@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alignparts.atomic import PREFIX, write_atomically
-from alignparts.config import CorpusParams
+from alignparts.core.atomic import PREFIX, write_atomically
+from alignparts.core.config import CorpusParams
+from alignparts.core.errors import AlignPartsError
+from alignparts.core.parallel import map_shapes
 from alignparts.corpus import duplicates, readers
 from alignparts.corpus.dialects import load_dialects
 from alignparts.corpus.index import COLUMNS, Corpus, describe_file, read_about, shape_file, write_shape
 from alignparts.corpus.readers import BrokenLabels, Locator, ReadOptions
 from alignparts.corpus.splits import assign_splits, one_a_model, plain_name, write_lists
-from alignparts.errors import AlignPartsError
-from alignparts.parallel import map_shapes
 
 REPORT = ("shape_id", "kind", "source", "reason")
 _ADDED = ("model", "parts", "instances", "faces", "official_split")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64, Int32, UInt8
 
-from alignparts.corpus.surface import Surface
-from alignparts.errors import AlignPartsError
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.surface import Surface
 
 
 @dataclass(frozen=True)

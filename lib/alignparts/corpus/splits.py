@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alignparts.atomic import write_atomically
-from alignparts.config import CorpusParams
+from alignparts.core.atomic import write_atomically
+from alignparts.core.config import CorpusParams
+from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import SPLITS
-from alignparts.errors import AlignPartsError
 
 TESTED = ("partnet", "compat")
 PAPER = CorpusParams(test_per_category=6, find3d_test=8, heldout=())

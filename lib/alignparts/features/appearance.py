@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, Dinov2Config, Dinov2Model, PreTrainedModel
 from transformers.utils import logging
 
-from alignparts import hub
-from alignparts.errors import AlignPartsError
+from alignparts.core import hub
+from alignparts.core.errors import AlignPartsError
 
 MEAN = (0.485, 0.456, 0.406)
 """ImageNet's mean of RGB in 0..1, which DINOv2 expects to be taken off."""

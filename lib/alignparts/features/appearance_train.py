@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 from tqdm.auto import tqdm
 
-from alignparts.checkpoint import load_state, save_state
-from alignparts.errors import AlignPartsError
+from alignparts.core.checkpoint import load_state, save_state
+from alignparts.core.errors import AlignPartsError
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.appearance_losses import Learner, Recipe
 from alignparts.features.augment import crops

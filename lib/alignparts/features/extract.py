@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from alignparts.checkpoint import weights_digest
-from alignparts.config import FeatureParams, Params
+from alignparts.core.checkpoint import weights_digest
+from alignparts.core.config import FeatureParams, Params
+from alignparts.core.errors import AlignPartsError
+from alignparts.core.parallel import map_shapes
 from alignparts.corpus.index import Corpus, shape_file
-from alignparts.corpus.sampling import Sample, sample_surface, seed_of
+from alignparts.corpus.mesh.render import ELEVATIONS, FIELD_OF_VIEW, Lighting, render_views
+from alignparts.corpus.mesh.sampling import Sample, sample_surface, seed_of
+from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.shape import LabelledShape
-from alignparts.corpus.surface import Surface
-from alignparts.errors import AlignPartsError
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.lift import lift, visibility
 from alignparts.features.partfield import FRAME, PartField
 from alignparts.features.store import FeatureStore, fingerprint_of
-from alignparts.ontology import Vocabulary
-from alignparts.parallel import map_shapes
-from alignparts.render import ELEVATIONS, FIELD_OF_VIEW, Lighting, render_views
+from alignparts.ontology.merge import Vocabulary
 
 VERSION = 1
 """Raised when the same inputs give other features."""

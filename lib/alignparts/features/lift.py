@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 from scipy.spatial import cKDTree
 
-from alignparts.errors import AlignPartsError
-from alignparts.render import Views
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.render import Views
 
 TOLERANCE = 0.015
 """How far a point may lie off what a pixel shows and still be seen, in units of the model frame."""

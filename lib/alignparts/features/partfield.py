@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from alignparts import hub
-from alignparts.atomic import write_atomically
-from alignparts.errors import AlignPartsError
+from alignparts.core import hub
+from alignparts.core.atomic import write_atomically
+from alignparts.core.errors import AlignPartsError
 from alignparts.features.partfield_layers import (
     PlaneUNet,
     PointVoxelConv,

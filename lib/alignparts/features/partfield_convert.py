@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alignparts.errors import AlignPartsError
+from alignparts.core.errors import AlignPartsError
 from alignparts.features.partfield import PartField, PartFieldConfig
 
 _ADMITTED = {

@@ -27,8 +27,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from alignparts.checkpoint import load_state, save_state
-from alignparts.errors import AlignPartsError
+from alignparts.core.checkpoint import load_state, save_state
+from alignparts.core.errors import AlignPartsError
 from alignparts.features.partfield import FRAME, PartField, PartFieldConfig
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from alignparts.config import Params
+from alignparts.core.config import Params
+from alignparts.core.parallel import map_shapes
 from alignparts.corpus.index import Corpus
-from alignparts.corpus.sampling import sample_surface, seed_of
+from alignparts.corpus.mesh.render import render_views
+from alignparts.corpus.mesh.sampling import sample_surface, seed_of
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.appearance_train import Recipe, train_appearance
 from alignparts.features.partfield import PartField, PartFieldConfig
 from alignparts.features.partfield_train import PartFieldTraining, train_partfield
-from alignparts.parallel import map_shapes
-from alignparts.render import render_views
 
 PROGRESS = "resume.safetensors"
 

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from alignparts.atomic import PREFIX, write_atomically
-from alignparts.errors import AlignPartsError
+from alignparts.core.atomic import PREFIX, write_atomically
+from alignparts.core.errors import AlignPartsError
 
 SHARD = 64
 """Shapes a shard. Up to that many are redone after a kill."""

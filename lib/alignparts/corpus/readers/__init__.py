@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import read_shape
 from alignparts.corpus.readers import (
     compat,
@@ -20,7 +21,6 @@ from alignparts.corpus.readers import (
 from alignparts.corpus.readers.common import BrokenLabels, Locator, ReadOptions, read_json
 from alignparts.corpus.readers.detect import detect, scan
 from alignparts.corpus.shape import LabelledShape, tidy
-from alignparts.errors import AlignPartsError
 
 __all__ = [
     "KINDS",

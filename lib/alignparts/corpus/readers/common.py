@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from alignparts.errors import AlignPartsError
+from alignparts.core.errors import AlignPartsError
 
 
 class BrokenLabels(AlignPartsError):

@@ -14,11 +14,11 @@ from typing import Any
 
 import trimesh
 
-from alignparts.corpus.glb import FolderResolver, load_scene, parts_by_node
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.glb import FolderResolver, load_scene, parts_by_node
+from alignparts.corpus.mesh.surface import GREY, surface_from_scene
 from alignparts.corpus.readers.common import BrokenLabels, Locator, licence_of, read_json
 from alignparts.corpus.shape import LabelledShape, safe_id
-from alignparts.corpus.surface import GREY, surface_from_scene
-from alignparts.errors import AlignPartsError
 
 LICENCE = "3DCoMPaT++ terms of use"
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}

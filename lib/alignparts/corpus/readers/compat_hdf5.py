@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float64
 
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.surface import surface_from_cloud
 from alignparts.corpus.readers import compat
 from alignparts.corpus.readers.common import Locator, licence_of
 from alignparts.corpus.readers.partnet_shape import fit_normals
 from alignparts.corpus.shape import Cloud, LabelledShape, safe_id
-from alignparts.corpus.surface import surface_from_cloud
-from alignparts.errors import AlignPartsError
 
 _NAME = re.compile(r"(train|valid|test)_(fine|coarse)(_no_gt)?\.hdf5")
 _LABELS = "points_part_labels"

@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import Corpus, shape_file
 from alignparts.corpus.readers import compat, compat_hdf5, labelled_mesh, partnet, partobjaverse, texverse
 from alignparts.corpus.readers.common import BrokenLabels, Locator, ReadOptions
 from alignparts.corpus.shape import safe_id
-from alignparts.errors import AlignPartsError
 
 UNKNOWN = "unknown"
 """The kind of what cannot be read; the locator says why."""

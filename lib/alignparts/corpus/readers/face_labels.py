@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from alignparts.errors import AlignPartsError
+from alignparts.core.errors import AlignPartsError
 
 
 def read_face_labels(

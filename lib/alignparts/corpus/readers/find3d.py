@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.surface import surface_from_cloud
 from alignparts.corpus.readers.common import Locator, licence_of, read_json
 from alignparts.corpus.readers.face_labels import read_labels
 from alignparts.corpus.readers.partnet_shape import fit_normals
 from alignparts.corpus.shape import Cloud, LabelledShape
-from alignparts.corpus.surface import surface_from_cloud
-from alignparts.errors import AlignPartsError
 
 LICENCE = "Objaverse: per-object Creative Commons licences"
 _TYPES = {"F": "f", "U": "u", "I": "i"}

@@ -6,7 +6,7 @@ Two layouts; the mesh is ``.glb``, ``.gltf``, ``.obj``, ``.ply``, ``.stl`` or ``
 - a folder a shape, with one mesh, ``face_labels.npy`` and ``names.json``. What ``alignparts name`` wrote is
   of this layout, once its input lies beside it: ``labels.json`` then stands for ``names.json``.
 
-``face_labels.npy`` holds one whole number a triangle, in the order of :func:`alignparts.meshio.load_mesh`: by
+``face_labels.npy`` holds one whole number a triangle, in the order of :func:`load_mesh`: by
 geometry node, polygons cut into triangles. Where a file has one material and triangles alone, that is the
 order of the file; where an OBJ has several materials, or polygons, it is the order in which trimesh reads it,
 so take the labels from there. ``names.json`` is a list of names by label, or an object {"label": "name"}.
@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.meshio import SUFFIXES, load_mesh
 from alignparts.corpus.readers.common import Locator, licence_of, read_json
 from alignparts.corpus.readers.face_labels import read_face_labels
 from alignparts.corpus.readers.named_glb import category_from
 from alignparts.corpus.shape import LabelledShape, safe_id
-from alignparts.errors import AlignPartsError
-from alignparts.meshio import SUFFIXES, load_mesh
 
 _LABELS, _NAMES, _WRITTEN = "face_labels.npy", "names.json", "labels.json"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from alignparts.corpus.glb import FolderResolver
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.glb import FolderResolver
+from alignparts.corpus.mesh.surface import Surface, join_surfaces, surface_from_scene
 from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.partnet_labels import Part
 from alignparts.corpus.readers.partnet_shape import mesh_files, read_annotation
 from alignparts.corpus.shape import LabelledShape
-from alignparts.corpus.surface import Surface, join_surfaces, surface_from_scene
-from alignparts.errors import AlignPartsError
 
 LICENCE = "PartNet-Mobility and ShapeNet terms: non-commercial research"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from alignparts.corpus.glb import FolderResolver, load_scene, parts_by_node, strip_counter
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.glb import FolderResolver, load_scene, parts_by_node, strip_counter
+from alignparts.corpus.mesh.surface import surface_from_scene
 from alignparts.corpus.readers.common import Locator, licence_of
 from alignparts.corpus.shape import LabelledShape
-from alignparts.corpus.surface import surface_from_scene
-from alignparts.errors import AlignPartsError
 
 # Names that programs give, not people.
 _MEANINGLESS = re.compile(

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from alignparts.corpus.bake import bake_points
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.bake import bake_points
+from alignparts.corpus.mesh.surface import Surface, join_surfaces, make_surface
 from alignparts.corpus.readers.common import Locator, read_numbers
 from alignparts.corpus.readers.partnet_labels import Part, official_split, valid_annotations
 from alignparts.corpus.readers.partnet_shape import (
@@ -16,8 +18,6 @@ from alignparts.corpus.readers.partnet_shape import (
     read_labels,
 )
 from alignparts.corpus.shape import LabelledShape
-from alignparts.corpus.surface import Surface, join_surfaces, make_surface
-from alignparts.errors import AlignPartsError
 
 __all__ = ["LICENCE", "official_split", "read", "read_plain_obj", "valid_annotations"]
 

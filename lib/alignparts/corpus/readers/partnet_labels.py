@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers.common import BrokenLabels, ReadOptions, leaves, read_json
-from alignparts.errors import AlignPartsError
 
 # Leaves of these names stand for what the annotators did not name.
 UNNAMED = frozenset({"other", "others", "other_leaf"})

@@ -8,11 +8,11 @@ import trimesh
 from jaxtyping import Float64, Int32, Int64
 from scipy.spatial import cKDTree
 
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.surface import Surface, surface_from_cloud
 from alignparts.corpus.readers.common import Locator, licence_of, read_json, read_numbers
 from alignparts.corpus.readers.partnet_labels import Part, read_parts
 from alignparts.corpus.shape import Cloud, LabelledShape
-from alignparts.corpus.surface import Surface, surface_from_cloud
-from alignparts.errors import AlignPartsError
 
 PAINTED = "sample-points-all-pts-nor-rgba-10000.txt"
 PAINTED_LABEL = "sample-points-all-label-10000.txt"

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from alignparts.corpus.glb import FolderResolver, load_scene
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.glb import FolderResolver, load_scene
+from alignparts.corpus.mesh.surface import surface_from_scene
 from alignparts.corpus.readers.common import BrokenLabels, Locator, licence_of, read_json
 from alignparts.corpus.readers.face_labels import read_face_labels
 from alignparts.corpus.shape import LabelledShape, safe_id
-from alignparts.corpus.surface import surface_from_scene
-from alignparts.errors import AlignPartsError
 
 LICENCE = "PartObjaverse-Tiny: CC BY-NC 4.0; Objaverse: per-object Creative Commons licences"
 _MESH, _SEMANTIC, _INSTANCE = (

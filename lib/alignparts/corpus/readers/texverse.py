@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from alignparts.corpus.glb import FolderResolver, load_scene
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.glb import FolderResolver, load_scene
+from alignparts.corpus.mesh.surface import surface_from_scene
 from alignparts.corpus.readers.common import BrokenLabels, Locator, licence_of
 from alignparts.corpus.shape import LabelledShape, safe_id
-from alignparts.corpus.surface import surface_from_scene
-from alignparts.errors import AlignPartsError
 
 LICENCE = "TexVerse: per-object Creative Commons licence, not stated in metadata.json"
 LABELLED = False

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from alignparts.atomic import write_atomically
-from alignparts.corpus.surface import Surface
+from alignparts.core.atomic import write_atomically
+from alignparts.corpus.mesh.surface import Surface
 
 
 @dataclass(frozen=True)

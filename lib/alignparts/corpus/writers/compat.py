@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from alignparts.corpus.glb_write import encode_image
-from alignparts.corpus.surface import Surface
+from alignparts.corpus.mesh.glb_write import encode_image
+from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.writers.common import Drawing, unit_box, write_bytes, write_json
 
 # A node of this name is in no vocabulary: the part stays unlabelled.

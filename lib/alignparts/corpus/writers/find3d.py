@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignparts.corpus.sampling import sample_surface
+from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.writers.common import Drawing, fresh_folder, unit_sphere, write_json
 
 POINTS = 5_000

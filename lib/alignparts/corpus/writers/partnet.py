@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from alignparts.corpus.sampling import sample_surface
-from alignparts.corpus.surface import Surface
+from alignparts.corpus.mesh.sampling import sample_surface
+from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.writers.common import (
     Drawing,
     fresh_folder,

@@ -1,0 +1,217 @@
+"""The command ``alignparts``."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alignparts.cli.ingest import ingest
+from alignparts.cli.ontology import ontology
+from alignparts.cli.options import DeviceOption, LlmModelOption, LlmOption, ModelOption, RepliesOption
+from alignparts.core import paths
+from alignparts.core.errors import AlignPartsError
+from texparts.cli.app import app as texparts
+from texparts.cli.review import review
+
+app = typer.Typer(
+    help="Name the parts of 3D meshes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+PointsOption = Annotated[
+    int | None, typer.Option(min=16, help="Surface samples a mesh.", show_default="the model's")
+]
+
+app.command()(ingest)
+app.command()(ontology)
+app.command()(review)
+app.add_typer(texparts, name="texparts")
+
+
+def main() -> None:
+    """Entry point: a bad input is one line on stderr and exit code 2."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        app(standalone_mode=True)
+    except AlignPartsError as error:
+        _complain(error)
+        sys.exit(2)
+
+
+@app.command()
+def name(
+    meshes: Annotated[list[Path], typer.Argument(help="GLB, glTF, OBJ, PLY, STL or OFF files.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; several meshes get a folder each in it.")
+    ],
+    vocabulary: Annotated[
+        Path | None, typer.Option(help="YAML: a list of names, or name: description.")
+    ] = None,
+    propose: Annotated[
+        str | None,
+        typer.Option(
+            help="An object class: a language model lists its parts (OUT/vocabulary.yaml keeps them)."
+        ),
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="Find this one part.")] = None,
+    category: Annotated[
+        str | None, typer.Option(help="The object's category, instead of finding it.")
+    ] = None,
+    model: ModelOption = paths.MODELS / "alignparts",
+    fill: Annotated[bool, typer.Option("--fill", help="Leave no face unlabelled.")] = False,
+    points: PointsOption = None,
+    picture: Annotated[bool, typer.Option(help="Draw the picture (needs EGL).")] = True,
+    device: DeviceOption = "cpu",
+    llm: LlmOption = "recorded",
+    llm_model: LlmModelOption = "recorded",
+    replies: RepliesOption = None,
+) -> None:
+    """Segment meshes into named parts: NAME.parts.glb, labels.json, face_labels.npy and a picture."""
+    if sum(given is not None for given in (vocabulary, propose, query, category)) > 1:
+        raise AlignPartsError("--vocabulary, --propose, --query and --category exclude each other; give one")
+    if query is not None and not query.strip():
+        raise AlignPartsError("--query is empty; expected a part's name, such as handle")
+    from alignparts.naming.vocabulary_file import read_vocabulary, write_vocabulary
+
+    candidates = None if vocabulary is None else read_vocabulary(vocabulary)
+    folders = _folders(meshes, out)
+    from alignparts.corpus.mesh.meshio import load_mesh
+
+    # What cannot be read is said before the model is loaded; one mesh at a time is in memory.
+    if len(meshes) == 1:
+        loaded = load_mesh(meshes[0])
+    if propose is not None:
+        from alignparts.naming.proposals import propose_parts
+        from alignparts.ontology.llm.client import REPLIES, LanguageModel
+
+        candidates = propose_parts(propose, LanguageModel(llm, llm_model, replies or REPLIES))
+        write_vocabulary(out / "vocabulary.yaml", candidates)
+        typer.echo(f"{propose}: {len(candidates)} parts to look for -> {out / 'vocabulary.yaml'}")
+    from alignparts.naming.pipeline import NamedPartsPipeline
+
+    pipeline = NamedPartsPipeline.from_pretrained(model, device)
+    failed = 0
+    for path, folder in zip(meshes, folders, strict=True):
+        try:
+            mesh = loaded if len(meshes) == 1 else load_mesh(path)
+            named = pipeline.name(
+                mesh, candidates=candidates, query=query, category=category, fill=fill, points=points
+            )
+            named.save(folder, picture=picture)
+        except AlignPartsError as error:
+            failed += 1
+            _complain(error)
+            continue
+        typer.echo(f"{named.summary} -> {folder}")
+    if failed:
+        raise typer.Exit(2)
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="A corpus, or labelled shapes in a data set's own format.")],
+    model: ModelOption = paths.MODELS / "alignparts",
+    out: Annotated[Path | None, typer.Option(help="Folder for shapes.csv, table.csv and table.md.")] = None,
+    points: PointsOption = None,
+    bootstrap: Annotated[int, typer.Option(min=10, help="Bootstrap samples.")] = 1000,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Measure mIoU, LA-mIoU and rLA-mIoU on labelled shapes, its own part names as the vocabulary."""
+    from alignparts.core.run import write_text
+    from alignparts.evaluation import tables
+    from alignparts.evaluation.folder import evaluate_folder, summary
+    from alignparts.naming.pipeline import NamedPartsPipeline
+
+    if not folder.exists():
+        raise AlignPartsError(f"{folder}: no such folder")
+    pipeline = NamedPartsPipeline.from_pretrained(model, device)
+    report = evaluate_folder(
+        folder, pipeline, points=points, resamples=bootstrap, report=lambda line: typer.echo(line, err=True)
+    )
+    if out is not None:
+        write_text(
+            out / "shapes.csv", report.shapes.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+        )
+        tables.write_table(out, "table", report.table, tables.by_set(report.table))
+    for line in summary(folder, report):
+        typer.echo(line)
+    if out is not None:
+        typer.echo(f"  per shape: {out / 'shapes.csv'}")
+
+
+@app.command()
+def train() -> None:
+    """Train on the feature store as params.yaml says; `make train GPUS=n` runs it on several GPUs.
+
+    A killed run goes on after its last finished epoch. `dvc repro train` takes the finished model up.
+    """
+    from alignparts.model.train import train_stage
+
+    trained = train_stage()
+    if trained is not None:
+        typer.echo(
+            f"{len(trained.history)} epochs, best {trained.best_epoch} -> {paths.MODELS / 'alignparts'}"
+        )
+
+
+@app.command()
+def profile(
+    name: Annotated[str, typer.Argument(help="A file of profiles/, without its ending.")],
+) -> None:
+    """Make params.yaml a copy of a profile, checked; `git checkout params.yaml` goes back."""
+    from alignparts.core.config import load_params
+    from alignparts.core.run import write_text
+
+    folder = paths.ROOT / "profiles"
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in folder.glob("*.yaml")))
+        raise AlignPartsError(f"{path}: no such profile; expected one of {known}")
+    load_params(path)
+    write_text(paths.ROOT / "params.yaml", path.read_text())
+    typer.echo(f"params.yaml is now {path.name}; run: make repro")
+
+
+@app.command()
+def convert_partfield(
+    checkpoint: Annotated[Path, typer.Argument(help="The published model_objaverse.ckpt.")],
+    out: Annotated[Path, typer.Option(help="Folder for config.json and model.safetensors.")],
+) -> None:
+    """Convert the published PartField weights, executing nothing of the file.
+
+    Name the folder in params.yaml as features.geometry.checkpoint. The weights stay under the NVIDIA
+    License: non-commercial research and education only.
+    """
+    from alignparts.features.partfield_convert import convert
+
+    field = convert(checkpoint, out)
+    weights = field.state_dict()
+    typer.echo(
+        f"{checkpoint.name}: {len(weights)} tensors, {sum(value.numel() for value in weights.values()):,} "
+        f"weights, {field.d_g} channels -> {out} (NVIDIA License, non-commercial)"
+    )
+
+
+def _folders(meshes: list[Path], out: Path) -> list[Path]:
+    if len(meshes) == 1:
+        return [out]
+    names = [path.stem for path in meshes]
+    # Equal names in different folders or formats must not overwrite each other.
+    taken: dict[str, int] = {}
+    folders = []
+    for name in names:
+        taken[name] = taken.get(name, 0) + 1
+        folders.append(out / (name if taken[name] == 1 else f"{name}_{taken[name]}"))
+    return folders
+
+
+def _complain(error: AlignPartsError) -> None:
+    typer.echo("error: " + " ".join(str(error).split()), err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The command ``alignparts ontology``."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignparts.cli.options import LlmModelOption, LlmOption, RepliesOption
+from alignparts.core.errors import AlignPartsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from alignparts.ontology.merge import Unification
+
+
+def ontology(
+    names: Annotated[
+        list[Path], typer.Argument(help="CSV files with the columns dataset,class,part, or corpus folders.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the vocabulary and all that it came from.")],
+    text_encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Proposes the pairs; given several times, the first makes the files and all are counted.",
+            show_default="all-minilm-l6-v2",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Cosine that proposes any two names.")
+    ] = 0.85,
+    review_threshold: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Cosine that proposes names which no data set uses both of."),
+    ] = 0.7,
+    llm: LlmOption = "recorded",
+    llm_model: LlmModelOption = "recorded",
+    replies: RepliesOption = None,
+    inner_nodes: Annotated[
+        bool, typer.Option("--inner-nodes", help="Count wholes of a tree as parts, not its leaves alone.")
+    ] = False,
+    base: Annotated[str | None, typer.Option(help="What every URI of ontology.ttl starts with.")] = None,
+    export_missing: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines to answer: what can be asked now and no recorded reply covers."),
+    ] = None,
+    import_replies: Annotated[
+        list[Path] | None,
+        typer.Option(help="Such a file with 'reply' and 'model' on every line; goes on record in --replies."),
+    ] = None,
+) -> None:
+    """Merge the part names of several data sets into one vocabulary (sections 4.1 and 9.4).
+
+    With recorded replies alone, what they do not cover is listed and never guessed: such names stay apart.
+    """
+    from alignparts.core.run import write_text
+    from alignparts.ontology.export import counts_table, write_ontology
+    from alignparts.ontology.llm.client import REPLIES, LanguageModel
+    from alignparts.ontology.llm.exchange import export_requests
+    from alignparts.ontology.llm.exchange import import_replies as read_replies
+    from alignparts.ontology.llm.records import Request
+    from alignparts.ontology.merge import unify
+    from alignparts.ontology.names import read_names
+    from alignparts.ontology.requests import SCHEMAS
+    from alignparts.ontology.text import TextEncoder
+
+    read = read_names(names, inner_nodes=inner_nodes)
+    model = LanguageModel(llm, llm_model, replies or REPLIES)
+    for path in import_replies or []:
+        typer.echo(f"{path}: {read_replies(path, model, SCHEMAS)} replies put on record in {model.folder}")
+    encoders = text_encoder or ["all-minilm-l6-v2"]
+    if len(set(encoders)) < len(encoders):
+        raise AlignPartsError("--text-encoder: the same encoder is named twice; expected each once")
+    counts: dict[str, pd.DataFrame] = {}
+    for name in encoders:
+        start = time.perf_counter()
+        encoder = TextEncoder.from_name(name)
+        loaded = time.perf_counter() - start
+        result = unify(read.raw, encoder, model, threshold, review_threshold, partial=llm == "recorded")
+        counts[name] = counts_table(read, result)
+        typer.echo(f"{name}: {loaded:.1f} s to load, {result.seconds['embed']:.1f} s to embed, "
+                   f"{result.seconds['rest']:.1f} s for the rest")  # fmt: skip
+        if name == encoders[0]:
+            first = result
+            write_ontology(out, read, result, model, base)
+    shown = _side_by_side(counts)
+    write_text(out / "encoders.csv", shown.to_csv(index=False, lineterminator="\n"))
+    typer.echo(shown.to_markdown(index=False))
+    if export_missing is not None:
+        settled = [Request(one.prompt, one.variables) for one in first.missing if one.settled]
+        count = export_requests(export_missing, model, settled, SCHEMAS)
+        typer.echo(f"{count} requests to answer -> {export_missing}; then --import-replies {export_missing}")
+    for line in _notes(first):
+        typer.echo(line)
+    typer.echo(f"-> {out}")
+
+
+def _side_by_side(counts: "dict[str, pd.DataFrame]") -> "pd.DataFrame":
+    """One row a step and data set, one column an encoder: "categories / parts"."""
+    import pandas as pd
+
+    columns = {
+        name: [f"{one.categories} / {one.parts}" for one in table.itertuples()]
+        for name, table in counts.items()
+    }
+    steps = next(iter(counts.values()))
+    return pd.DataFrame({"step": steps.step, "data set": steps.dataset.replace("", "all"), **columns})
+
+
+def _notes(result: "Unification") -> list[str]:
+    """What a reader must know about the vocabulary: what is missing, what contradicts itself."""
+    lines = []
+    asked = [one.prompt.split("_")[0] for one in result.missing]
+    undecided = sum(not pair.decided for pair in result.pairs)
+    settled = sum(one.settled for one in result.missing)
+    if asked:
+        lines.append(
+            f"not final: no reply on record for {asked.count('describe')} descriptions (compared by name "
+            f"alone), {undecided} verdicts (kept apart) and {asked.count('name')} choices of a name (the "
+            f"longest is taken); {settled} requests can be asked now, the rest depends on them "
+            "(missing.jsonl)"
+        )
+    lines += [f"contradiction: {conflict}" for conflict in result.conflicts]
+    return lines

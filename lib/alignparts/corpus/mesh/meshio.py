@@ -1,0 +1,192 @@
+"""Opening the meshes of others: GLB, glTF, OBJ, PLY, STL, OFF (the input of ``alignparts name``)."""
+
+import io
+import logging
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.glb import FolderResolver, load_scene
+from alignparts.corpus.mesh.surface import Surface, surface_from_scene
+
+SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
+
+
+class MeshError(AlignPartsError):
+    """A file that was read and holds no mesh to work with.
+
+    Attributes:
+        problem: "no_faces", "not_finite" or "no_area".
+    """
+
+    def __init__(self, problem: str, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class FaceBlock:
+    """Faces of one geometry node: ``[start, start + count)`` in the file's face order."""
+
+    node: str
+    start: int
+    count: int
+
+
+@dataclass(frozen=True)
+class InputMesh:
+    """A mesh file.
+
+    Attributes:
+        path: the file.
+        scene: as trimesh reads it, nothing merged, dropped or reordered.
+        surface: the same faces in world coordinates. Face order: the geometry nodes in the order of
+            ``scene.graph.nodes_geometry``, each node's faces in its mesh's order, polygons cut into
+            triangles.
+        blocks: the nodes of that order.
+    """
+
+    path: Path
+    scene: trimesh.Scene
+    surface: Surface
+    blocks: tuple[FaceBlock, ...]
+
+    @property
+    def name(self) -> str:
+        """File name without its suffix."""
+        return self.path.stem
+
+
+def load_mesh(path: str | Path) -> InputMesh:
+    """Read a mesh.
+
+    Args:
+        path: a .glb, .gltf, .obj, .ply, .stl or .off file, textured or not. Files that it refers to must
+            lie in its folder; an OBJ's also in the folder above.
+
+    Raises:
+        AlignPartsError: missing, empty, truncated, compressed, of another format; as MeshError: points only;
+            no area; a vertex that is not finite.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if not path.exists():
+        raise AlignPartsError(f"{path}: no such file")
+    if path.is_dir():
+        raise AlignPartsError(f"{path}: is a folder; expected a mesh file ({', '.join(SUFFIXES)})")
+    if suffix not in SUFFIXES:
+        raise AlignPartsError(
+            f"{path}: '{suffix or 'no suffix'}' is not read; expected {', '.join(SUFFIXES)}"
+        )
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise AlignPartsError(f"{path}: cannot be read: {error.strerror}") from None
+    if not data.strip():
+        raise AlignPartsError(f"{path}: the file is empty")
+    with _quiet():
+        try:
+            return _checked(path, _read(path, suffix, data))
+        except AlignPartsError as error:
+            if str(path) in str(error):
+                raise
+            raise AlignPartsError(f"{path}: {error}") from None
+
+
+def _read(path: Path, suffix: str, data: bytes) -> trimesh.Scene:
+    folder = path.resolve().parent
+    # OBJ data sets often keep images beside the folder of the meshes; glTF refers downwards only.
+    resolver = FolderResolver(folder, folder.parent if suffix == ".obj" else folder)
+    if suffix in (".glb", ".gltf"):
+        _check_container(path, data)
+        names: list[str] = []
+        scene, _ = load_scene(data, str(path), resolver, lambda header: names.extend(_material_names(header)))
+        _restore_material_names(scene, names)
+        return scene
+    try:
+        return trimesh.load_scene(io.BytesIO(data), file_type=suffix[1:], resolver=resolver, process=False)
+    except AlignPartsError:
+        raise
+    except Exception as error:  # every reader fails in its own way on a broken file
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise AlignPartsError(f"{path}: not a readable {suffix[1:].upper()} file ({reason})") from None
+
+
+def _check_container(path: Path, data: bytes) -> None:
+    if data[:4] == b"glTF":
+        size = struct.unpack_from("<I", data, 8)[0] if len(data) >= 12 else 12
+        if len(data) < max(size, 20):
+            raise AlignPartsError(f"{path}: truncated: {len(data)} bytes of {size}")
+
+
+def _material_names(header: dict) -> list[str]:
+    return [
+        str(material.get("name", f"material_{i}")) for i, material in enumerate(header.get("materials", []))
+    ]
+
+
+def _restore_material_names(scene: trimesh.Scene, names: list[str]) -> None:
+    done: set[int] = set()
+    for mesh in scene.geometry.values():
+        material = getattr(getattr(mesh, "visual", None), "material", None)
+        number = str(getattr(material, "name", None) or "")
+        if (
+            material is not None
+            and id(material) not in done
+            and number.isdigit()
+            and int(number) < len(names)
+        ):
+            done.add(id(material))
+            material.name = names[int(number)]
+
+
+def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:
+    blocks, start, points = [], 0, 0
+    for node in scene.graph.nodes_geometry:
+        matrix, name = scene.graph[node]
+        mesh = scene.geometry[name]
+        if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
+            points += len(getattr(mesh, "vertices", ()))
+            continue
+        if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
+            raise AlignPartsError(f"{path}: '{node}' refers to a vertex that is not in the file (truncated?)")
+        used = np.zeros(len(mesh.vertices), bool)
+        used[mesh.faces] = True
+        if not np.isfinite(mesh.vertices[used]).all() or not np.isfinite(matrix).all():
+            raise MeshError(
+                "not_finite", f"{path}: '{node}' has a vertex that is not finite (NaN or infinity)"
+            )
+        blocks.append(FaceBlock(str(node), start, len(mesh.faces)))
+        start += len(mesh.faces)
+    if not blocks:
+        what = f"only {points} points and no triangle" if points else "no triangle"
+        raise MeshError("no_faces", f"{path}: {what}; expected a mesh with faces")
+    surface = surface_from_scene(scene)
+    if len(surface.faces) != start:
+        raise AlignPartsError(f"{path}: {start} faces were read, {len(surface.faces)} kept")
+    try:
+        surface.frame()
+    except AlignPartsError:
+        raise MeshError("no_area", f"{path}: degenerate: none of its {start} triangles has an area") from None
+    return InputMesh(path, scene, surface, tuple(blocks))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without trimesh's own warnings about files of others."""
+    logger = logging.getLogger("trimesh")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

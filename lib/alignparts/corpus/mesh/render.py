@@ -1,0 +1,238 @@
+"""Pictures of a shape by ray casting: what the appearance encoder sees (section 3.1).
+
+Every pixel knows its face and its depth, which tells later which points a view has seen. No graphics
+driver takes part, so a picture is the same on every machine.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from embreex import rtcore_scene
+from embreex.mesh_construction import TriangleMesh
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, UInt8
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.surface import Surface
+
+ELEVATIONS = (20.0, -30.0, 45.0)
+"""Degrees above the horizon, taken in turn by successive views: the sides, the underside, the top."""
+
+FIELD_OF_VIEW = 40.0
+"""Degrees, both ways."""
+
+RAYS_AT_ONCE = 1 << 17
+"""Bounds the memory that large pictures take."""
+
+SOLID = 0.1
+"""A surface of less alpha is looked through: the face and depth of the pixel are those behind it."""
+
+LAYERS = 4
+"""Transparent surfaces composited along one ray; what is behind the last counts as white."""
+
+STEP = 1e-4
+"""How far behind a transparent surface its ray goes on, in the model frame."""
+
+
+@dataclass(frozen=True)
+class Lighting:
+    """Lambert's lights; the shares of a face seen head-on and lit by all add up to about 1.
+
+    Attributes:
+        ambient: light from everywhere.
+        head: light at the camera.
+        key: a fixed light from the upper right front.
+        fill: a fixed light from the lower left back.
+        sheen: what even a black face gives back of the directed lights, so that its shape shows.
+    """
+
+    ambient: float = 0.35
+    head: float = 0.35
+    key: float = 0.3
+    fill: float = 0.1
+    sheen: float = 0.1
+
+
+KEY_DIRECTION = np.array([0.5, 0.7, 0.5]) / np.linalg.norm([0.5, 0.7, 0.5])
+FILL_DIRECTION = np.array([-0.6, -0.3, -0.7]) / np.linalg.norm([-0.6, -0.3, -0.7])
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures of one shape, all in the model frame (box centre at 0, longest half side 1).
+
+    Attributes:
+        color: RGB, white where nothing is.
+        face: the face that a pixel's centre shows, -1 for the background.
+        depth: its distance along the viewing axis, in units of the model frame; infinite for the background.
+        front: whether it shows the side from which its corners run counter-clockwise.
+        cameras: model frame to camera frame (x right, y down, z forward), rotation and translation.
+        focal: focal length in pixels; the principal point is the centre of the picture.
+    """
+
+    color: UInt8[np.ndarray, "V H W 3"]
+    face: Int32[np.ndarray, "V H W"]
+    depth: Float32[np.ndarray, "V H W"]
+    front: Bool[np.ndarray, "V H W"]
+    cameras: Float64[np.ndarray, "V 3 4"]
+    focal: float
+
+    def __len__(self) -> int:
+        return len(self.cameras)
+
+    @property
+    def eyes(self) -> Float64[np.ndarray, "V 3"]:
+        """Where the cameras are, in the model frame."""
+        return -np.einsum("vij,vi->vj", self.cameras[:, :, :3], self.cameras[:, :, 3])
+
+    def project(
+        self, points: Float[np.ndarray, "N 3"]
+    ) -> tuple[Float64[np.ndarray, "V N 2"], Float64[np.ndarray, "V N"]]:
+        """Where points of the model frame fall in every view.
+
+        Returns:
+            Pixel coordinates (x right, y down; pixel (row, column) covers [column, column + 1) x
+            [row, row + 1)) and depth along the viewing axis.
+        """
+        camera = points.astype(np.float64) @ self.cameras[:, :, :3].transpose(0, 2, 1)
+        camera += self.cameras[:, None, :, 3]
+        depth = camera[:, :, 2]
+        height, width = self.face.shape[1:]
+        safe = np.where(np.abs(depth) > 1e-9, depth, 1e-9)
+        pixel = camera[:, :, :2] / safe[:, :, None] * self.focal + np.array([width / 2, height / 2])
+        return pixel, depth
+
+
+def ring_cameras(views: int, distance: float) -> Float64[np.ndarray, "views 3 4"]:
+    """Cameras around the upright axis y that look at the origin.
+
+    Azimuths are evenly spread and start half a step off the front (+z), so that no view is square to a
+    box; elevations follow `ELEVATIONS` in turn.
+    """
+    azimuth = 2 * np.pi * (np.arange(views) + 0.5) / views
+    elevation = np.radians(np.resize(ELEVATIONS, views))
+    forward = -np.stack(
+        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)], axis=1
+    )
+    right = np.cross(forward, [0.0, 1.0, 0.0])
+    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    rotation = np.stack([right, np.cross(forward, right), forward], axis=1)
+    shift = np.broadcast_to(np.array([[0.0], [0.0], [distance]]), (views, 3, 1))
+    return np.concatenate([rotation, shift], axis=2)
+
+
+def render_views(
+    surface: Surface, views: int = 8, resolution: int = 112, lighting: Lighting | None = None
+) -> Views:
+    """Draw a shape from a ring of cameras.
+
+    Perspective, one ray through the centre of every pixel. The cameras stand so far off that the sphere
+    around the box's centre that holds the shape just fits the picture. Faces are lit alike from both sides.
+    Transparent surfaces blend with up to three more behind them, then with white.
+
+    Args:
+        surface: what to draw; it is brought into the model frame.
+        views: number of cameras.
+        resolution: side of the square pictures, in pixels.
+        lighting: the lights; `Lighting()` when None.
+
+    Raises:
+        AlignPartsError: no views, no pixels, or a surface without area.
+    """
+    if views < 1 or resolution < 1:
+        raise AlignPartsError(
+            f"render_views: expected at least 1 view and 1 pixel, got {views} and {resolution}"
+        )
+    center, scale = surface.frame()
+    vertices = (surface.vertices - center) * scale
+    solid = surface.areas() > 0
+    reach = float(np.linalg.norm(vertices[surface.faces[solid]].reshape(-1, 3), axis=1).max())
+    half = np.radians(FIELD_OF_VIEW / 2)
+    focal = resolution / 2 / np.tan(half)
+    cameras = ring_cameras(views, reach / np.sin(half))
+    drawing = _Drawing(surface, vertices, lighting or Lighting())
+    offset = np.arange(resolution) + 0.5 - resolution / 2
+    x, y = np.meshgrid(offset / focal, offset / focal)
+    pixels = np.stack([x, y, np.ones_like(x)], axis=2).reshape(-1, 3)
+    together = max(1, RAYS_AT_ONCE // len(pixels))
+    parts = [drawing.cast(cameras[i : i + together], pixels) for i in range(0, views, together)]
+    color, face, depth, front = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    shape = (views, resolution, resolution)
+    return Views(
+        color=color.reshape(*shape, 3),
+        face=face.reshape(shape),
+        depth=depth.reshape(shape),
+        front=front.reshape(shape),
+        cameras=cameras,
+        focal=float(focal),
+    )
+
+
+class _Drawing:
+    """A shape ready to be hit by rays."""
+
+    def __init__(self, surface: Surface, vertices: Float64[np.ndarray, "V 3"], lighting: Lighting) -> None:
+        self.surface = surface
+        self.lighting = lighting
+        self.normals = surface.normals()
+        self.scene = rtcore_scene.EmbreeScene()
+        TriangleMesh(
+            scene=self.scene,
+            vertices=np.ascontiguousarray(vertices, np.float32),
+            indices=np.ascontiguousarray(surface.faces, np.int32),
+        )
+
+    def cast(
+        self, cameras: Float64[np.ndarray, "v 3 4"], pixels: Float64[np.ndarray, "p 3"]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Colour, face, depth and side of every pixel (v * p of them); pixels are rays of depth 1."""
+        direction = (pixels @ cameras[:, :, :3]).reshape(-1, 3)
+        eyes = -np.einsum("vij,vi->vj", cameras[:, :, :3], cameras[:, :, 3])
+        origin = np.repeat(eyes, len(pixels), axis=0)
+        length = np.linalg.norm(direction, axis=1)
+        direction /= length[:, None]
+        count = len(direction)
+        face = np.full(count, -1, np.int32)
+        depth = np.full(count, np.inf, np.float32)
+        front = np.zeros(count, bool)
+        color = np.zeros((count, 3), np.float32)
+        left = np.ones(count, np.float32)
+        alive = np.arange(count)
+        travelled = np.zeros(count)
+        for layer in range(LAYERS):
+            start = origin[alive] + direction[alive] * travelled[alive, None]
+            hit = self.scene.run(start.astype(np.float32), direction[alive].astype(np.float32), output=1)
+            found = hit["primID"] >= 0
+            alive = alive[found]
+            if not len(alive):
+                break
+            at = hit["primID"][found]
+            u, v = hit["u"][found], hit["v"][found]
+            distance = travelled[alive] + hit["tfar"][found]
+            rgba = self.surface.color_at(at, np.stack([1 - u - v, u, v], axis=1))
+            lit, outside = self._light(at, direction[alive])
+            alpha = rgba[:, 3] if layer < LAYERS - 1 else np.where(rgba[:, 3] >= SOLID, rgba[:, 3], 0)
+            gloss = self.lighting.sheen * (lit - self.lighting.ambient)
+            shaded = np.clip(rgba[:, :3] * lit[:, None] + gloss[:, None], 0, 1)
+            color[alive] += (left[alive] * alpha)[:, None] * shaded
+            left[alive] *= 1 - alpha
+            first = (face[alive] < 0) & (alpha >= SOLID)
+            ray = alive[first]
+            face[ray] = at[first]
+            depth[ray] = distance[first] / length[ray]
+            front[ray] = outside[first]
+            travelled[alive] = distance + STEP
+            alive = alive[left[alive] > 0.01]
+        color += left[:, None]
+        return (np.clip(color, 0, 1) * 255 + 0.5).astype(np.uint8), face, depth, front
+
+    def _light(
+        self, face: Int[np.ndarray, " n"], direction: Float64[np.ndarray, "n 3"]
+    ) -> tuple[Float32[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+        normal = self.normals[face]
+        toward = -np.einsum("ni,ni->n", normal, direction)
+        outside = toward > 0
+        normal = np.where(outside[:, None], normal, -normal)
+        light = self.lighting.ambient + self.lighting.head * np.abs(toward)
+        light += self.lighting.key * np.maximum(normal @ KEY_DIRECTION, 0)
+        light += self.lighting.fill * np.maximum(normal @ FILL_DIRECTION, 0)
+        return light.astype(np.float32), outside

@@ -1,0 +1,46 @@
+"""PartField as a baseline: k-means on its frozen field, given the true number of parts (Table 2)."""
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from alignparts.core.errors import AlignPartsError
+
+
+def cluster_points(
+    features: Float[np.ndarray, "n d"],
+    clusters: int,
+    *,
+    seed: int = 0,
+    restarts: int = 1,
+    threads: int = 1,
+) -> Int64[np.ndarray, " n"]:
+    """Cluster points by the directions of their features.
+
+    Args:
+        features: geometry feature of every point; scaled to length 1 first.
+        clusters: the true number of parts; at most as many clusters as distinct points come out.
+        seed: of the starting centres.
+        restarts: k-means runs, of which the tightest is kept; PartField's own code does one.
+        threads: more than one is faster, and sums in another order.
+
+    Returns:
+        Cluster of every point, 0..clusters - 1, equal on every run.
+
+    Raises:
+        AlignPartsError: no points, or fewer than one cluster.
+    """
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    if clusters < 1 or not len(features):
+        raise AlignPartsError(
+            f"k-means: expected points and a cluster, got {len(features)} points, {clusters} clusters"
+        )
+    values = np.asarray(features, np.float32)
+    values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    # No more clusters than distinct points: k-means warns, and returns fewer, otherwise.
+    possible = clusters
+    if len(values) <= 4 * clusters or np.ptp(values, axis=0).max() == 0:
+        possible = min(clusters, len(np.unique(values, axis=0)))
+    with threadpool_limits(limits=threads):
+        return KMeans(possible, n_init=restarts, random_state=seed).fit_predict(values).astype(np.int64)

@@ -1,0 +1,171 @@
+"""Table 3 and the curves beside it: one setting changed, trained from nothing, scored on the test shapes.
+
+``python -m alignparts.evaluation.experiments.ablation VARIANT SEED`` is one item of the pipeline's matrix.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alignparts.core import ledger, paths
+from alignparts.core.config import Params, TrainParams
+from alignparts.core.errors import AlignPartsError
+from alignparts.core.run import settle, write_text
+from alignparts.evaluation.baselines import fit
+from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.methods import Given, Segments
+from alignparts.evaluation.scoring import OURS, evaluate_corpus, frame
+from alignparts.evaluation.scoring_methods import Entrant, evaluate_methods
+from alignparts.features.store import FeatureStore
+from alignparts.model.alignparts import AlignParts
+from alignparts.model.dataset import ids_of_split
+from alignparts.model.train import forget_progress, train
+from alignparts.naming.inference import category_candidates, closed_vocabulary, find_category, forward
+from alignparts.naming.prediction import Encode, Prediction
+from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary
+
+SCORES = "scores.csv"
+
+
+def train_params(params: Params, variant: str) -> TrainParams:
+    """The training of a variant: the block ``train``, ``ablation.train`` over it, the variant over both.
+
+    Raises:
+        AlignPartsError: no such variant.
+    """
+    if variant not in params.ablations:
+        known = ", ".join(params.ablations)
+        raise AlignPartsError(f"params.yaml: ablations has no '{variant}'; expected one of {known}")
+    return params.ablations[variant].applied(params.ablation.base(params.train))
+
+
+def folder_of(models: Path, variant: str, seed: int) -> Path:
+    """Where a trained variant and its scores lie."""
+    return models / "ablations" / f"{variant}-{seed}"
+
+
+def ablate(
+    variant: str, seed: int, params: Params, *, data: Path = paths.DATA, models: Path = paths.MODELS
+) -> pd.DataFrame:
+    """Train a variant on the categories of ``ablation.categories`` and score it on their test shapes.
+
+    The model goes to ``models/ablations/<variant>-<seed>``, its scores to ``scores.csv`` beside it. The
+    category is found among these categories (Eq. 16); points are chosen as for Table 2.
+
+    Returns:
+        One row a shape and metric (`alignparts.evaluation.scoring.frame`); the method is the variant's label.
+
+    Raises:
+        AlignPartsError: no such variant, or what :func:`alignparts.model.train.train` raises.
+    """
+    settings = train_params(params, variant)
+    chosen = params.ablations[variant]
+    store = FeatureStore(data / "features")
+    vocabulary = Vocabulary.load(data / "ontology" / "vocabulary.json").only(params.ablation.categories)
+    encode = TextEncoder.from_name(params.ontology.text_encoder).encode
+    out = folder_of(models, variant, seed)
+    ids = {split: shapes_of(store, split, vocabulary) for split in ("train", "validation", "test")}
+    ids["train"] = share(ids["train"], chosen.share, seed)
+    look: dict[str, Any] = {
+        "points": params.evaluate.points, "seed": params.base.seed, "ids": ids["test"]
+    }  # fmt: skip
+    if chosen.baseline is None:
+        trained = train(
+            store, vocabulary, encode, settings, out, seed=seed, threads=params.base.threads, ids=ids,
+            statistics=False,
+        )  # fmt: skip
+        found = evaluate_corpus(store, trained.model, encode, vocabulary, **look).scores
+        scores = frame((one for one in found if one.method == OURS), seed)
+    else:
+        fit.fit(chosen.baseline, seed, params, store, vocabulary, encode, out, ids)
+        method = fit.load(chosen.baseline, out, vocabulary, encode, params.base.seed)
+        scores = frame(evaluate_methods(store, [Entrant(method)], encode, **look).scores, seed)
+    scores["method"] = chosen.label
+    write_text(out / SCORES, scores.to_csv(index=False, lineterminator="\n", float_format="%.6f"))
+    forget_progress(out)
+    return scores
+
+
+def collect(
+    variants: Sequence[str], params: Params, *, data: Path, models: Path, train_missing: bool = False
+) -> pd.DataFrame:
+    """The scores of variants with all their seeds, as their items of the matrix left them.
+
+    Args:
+        variants: names of blocks of ``ablations``.
+        params: all of params.yaml.
+        data: with the feature store and the vocabulary.
+        models: with the items' folders.
+        train_missing: train an item that is not there, instead of an error.
+
+    Raises:
+        AlignPartsError: an item is not there; the message names the command that makes it.
+    """
+    found = []
+    for variant in variants:
+        of_rows = variant in params.ablation.rows
+        for seed in params.ablation.seeds if of_rows else params.ablation.curve_seeds:
+            path = folder_of(models, variant, seed) / SCORES
+            if train_missing and not path.is_file():
+                ablate(variant, seed, params, data=data, models=models)
+            if not path.is_file():
+                raise AlignPartsError(f"{path}: not there; run: dvc repro ablations")
+            found.append(pd.read_csv(path))
+    return pd.concat(found, ignore_index=True)
+
+
+def segments_of(
+    variant: str,
+    seed: int,
+    shape: Labelled,
+    params: Params,
+    vocabulary: Vocabulary,
+    encode: Encode,
+    models: Path,
+) -> Prediction | Segments:
+    """What a trained item makes of a shape of its categories, as when it was scored.
+
+    Raises:
+        AlignPartsError: the item is not there.
+    """
+    vocabulary = vocabulary.only(params.ablation.categories)
+    folder, baseline = folder_of(models, variant, seed), params.ablations[variant].baseline
+    if baseline is not None:
+        return fit.load(baseline, folder, vocabulary, encode, params.base.seed).predict(shape.arrays, Given())
+    partlets = forward(AlignParts.from_pretrained(str(folder)).eval(), shape.arrays)
+    category = find_category(partlets, encode, vocabulary)
+    return closed_vocabulary(partlets, encode, category_candidates(vocabulary, category), category=category)
+
+
+def shapes_of(store: FeatureStore, split: str, vocabulary: Vocabulary) -> list[str]:
+    """Shapes of a split whose category the vocabulary has."""
+    return [one for one in ids_of_split(store, split) if vocabulary.has(store.meta(one)["category"])]
+
+
+def share(ids: Sequence[str], part: float, seed: int) -> list[str]:
+    """A random share of shapes, one at least; larger shares hold the smaller ones."""
+    count = max(round(part * len(ids)), 1)
+    kept = np.random.default_rng(seed).permutation(len(ids))[:count]
+    return [ids[index] for index in sorted(kept.tolist())]
+
+
+def main() -> None:
+    """One item of the matrix, with params.yaml's settings."""
+    from alignparts.core.config import load_params
+
+    variant, seed = sys.argv[1:]
+    params = load_params(paths.ROOT / "params.yaml")
+    settle(params)
+    with ledger.record("ablations", f"{variant}-{seed}"):
+        scores = ablate(variant, int(seed), params)
+    mean = scores.groupby("metric").value.mean()
+    print(f"{variant}, seed {seed}: mIoU {mean['miou']:.3f}, LA-mIoU {mean['la_miou']:.3f}")
+
+
+if __name__ == "__main__":
+    main()

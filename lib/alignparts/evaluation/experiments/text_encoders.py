@@ -1,0 +1,204 @@
+"""Which text encoder keeps parts apart (section 9.3, Fig. 3): cosines, retrieval, and a picture of both."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Float32
+from matplotlib.figure import Figure
+
+from alignparts.core import hub
+from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.tables import long_table, row
+from alignparts.model.metrics import interval
+from alignparts.ontology.pairs import Encoder, embed
+from alignparts.ontology.text import WHEELS, TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary, words
+
+Part = tuple[str, str]
+"""Canonical category and part."""
+
+
+def at_hand(names: Sequence[str]) -> tuple[dict[str, TextEncoder], dict[str, str]]:
+    """Load the encoders that lie on this machine; nothing is downloaded.
+
+    Args:
+        names: as :meth:`TextEncoder.from_name` takes them.
+
+    Returns:
+        Encoders by name, and for every other name why it is missing and what to run.
+    """
+    found: dict[str, TextEncoder] = {}
+    absent: dict[str, str] = {}
+    for name in names:
+        if name.lower() not in WHEELS and not Path(name).is_dir() and not hub.is_cached(name):
+            absent[name] = f"not on this machine; run: {hub.download(name)}"
+            continue
+        try:
+            found[name] = TextEncoder.from_name(name)
+        except AlignPartsError as error:
+            absent[name] = str(error)
+    return found, absent
+
+
+def parts_of(vocabulary: Vocabulary) -> list[Part]:
+    """Every part that has a description."""
+    pairs = [(category, part) for category in vocabulary.categories for part in vocabulary.parts(category)]
+    return [pair for pair in pairs if vocabulary.description(*pair)]
+
+
+def study(
+    encoders: Mapping[str, Encoder], vocabulary: Vocabulary,
+    *, seed: int = 0, resamples: int = 1000, confidence: float = 0.95,
+) -> pd.DataFrame:  # fmt: skip
+    """Compare encoders on the vocabulary's names and affordance descriptions.
+
+    Returns:
+        A long table (`evaluation.tables`) with bootstrap intervals; n counts parts. Test sets and metrics:
+
+        ``names → descriptions``: top-1 and mean reciprocal rank of a part's own description, asked for by its
+        name among its category's, and by category and name among all.
+
+        ``names``, ``descriptions``: mean cosine of a part with the others of its category (low keeps them
+        apart), with parts of the same name elsewhere (a name without the category's own words), and with
+        parts of other names elsewhere; and ``transfer``, the chance that a part lies nearer to one of the
+        same name elsewhere than to one of another name elsewhere (area under the ROC curve, by part).
+    """
+    pairs = parts_of(vocabulary)
+    same_category, same_name = _relations(pairs)
+    texts = _texts(pairs, vocabulary)
+    rows = []
+    for method, encoder in encoders.items():
+        names, asked, described = (
+            _vectors(encoder, texts[kind]) for kind in ("names", "full names", "descriptions")
+        )
+        measured = {
+            "names → descriptions": {
+                **_retrieval(names @ described.T, same_category, "own category"),
+                **_retrieval(asked @ described.T, np.ones_like(same_category), "all"),
+            },
+            "names": _spread(names @ names.T, same_category, same_name),
+            "descriptions": _spread(described @ described.T, same_category, same_name),
+        }
+        for test_set, values in measured.items():
+            for metric, sample in values.items():
+                if len(sample):
+                    between = interval(sample, resamples=resamples, confidence=confidence, seed=seed)
+                    rows.append(row(method, test_set, metric, between))
+    return long_table(rows)
+
+
+def heatmaps(encoders: Mapping[str, Encoder], vocabulary: Vocabulary, wanted: Sequence[Part]) -> Figure:
+    """Cosines between chosen parts, by name and by description, one row an encoder (Fig. 3).
+
+    Args:
+        encoders: by name.
+        vocabulary: what resolves `wanted`; pairs that it does not know are left out.
+        wanted: (category, part), any alias.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    pairs = list(dict.fromkeys(vocabulary.resolve(*pair) for pair in wanted if vocabulary.has(*pair)))
+    labels = [f"{words(category)} · {words(part)}" for category, part in pairs]
+    texts = _texts(pairs, vocabulary)
+    figure = Figure(figsize=(13, 5.8 * len(encoders)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(encoders), 2, sharex=True, sharey=True, squeeze=False)
+    for line, (name, encoder) in zip(axes, encoders.items(), strict=True):
+        for axis, kind in zip(line, ("names", "descriptions"), strict=True):
+            vectors = _vectors(encoder, texts[kind])
+            image = axis.imshow(vectors @ vectors.T, vmin=0, vmax=1, cmap="viridis")
+            axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
+            axis.set_yticks(range(len(labels)), labels)
+            axis.set_title(f"{name}: cosine of {kind}")
+    figure.colorbar(image, ax=axes, shrink=0.8 / len(encoders))
+    return figure
+
+
+def cosine_figure(encoders: Mapping[str, Encoder], vocabulary: Vocabulary) -> Figure:
+    """Distributions of the cosines that :func:`study` averages, one row an encoder."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    pairs = parts_of(vocabulary)
+    same_category, same_name = _relations(pairs)
+    texts = _texts(pairs, vocabulary)
+    upper = np.triu(np.ones_like(same_name), 1)
+    groups = {
+        "same name, other category": (~same_category & same_name, "#2f6aa3"),
+        "other part of the category": (same_category, "#d1803f"),
+        "other name, other category": (~same_category & ~same_name, "#b5b5b5"),
+    }
+    figure = Figure(figsize=(10, 2.8 * len(encoders)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(encoders), 2, sharex=True, sharey=True, squeeze=False)
+    for line, (name, encoder) in zip(axes, encoders.items(), strict=True):
+        for axis, kind in zip(line, ("names", "descriptions"), strict=True):
+            vectors = _vectors(encoder, texts[kind])
+            cosines = vectors @ vectors.T
+            for label, (chosen, color) in groups.items():
+                values = cosines[chosen & upper]
+                if len(values):
+                    axis.ecdf(values, color=color, label=f"{label} ({len(values)})")
+            axis.set(title=f"{name}: cosine of {kind}", xlim=(-0.2, 1.02))
+            axis.spines[["top", "right"]].set_visible(False)
+        line[0].set_ylabel("share of pairs below")
+    axes[0, 0].legend(frameon=False, fontsize=8, loc="center right")
+    return figure
+
+
+def _texts(pairs: Sequence[Part], vocabulary: Vocabulary) -> dict[str, list[str]]:
+    return {
+        "names": [words(part) for _, part in pairs],
+        "full names": [f"{words(category)} {words(part)}" for category, part in pairs],
+        "descriptions": [vocabulary.description(*pair) for pair in pairs],
+    }
+
+
+def _vectors(encoder: Encoder, texts: Sequence[str]) -> Float32[np.ndarray, "n d_t"]:
+    found = embed(encoder, texts)
+    return np.stack([found[text] for text in texts])
+
+
+def _relations(pairs: Sequence[Part]) -> tuple[Bool[np.ndarray, "n n"], Bool[np.ndarray, "n n"]]:
+    """Whether two parts share their category, and their name (a car's ``car_wheel`` is a wheel)."""
+    categories = np.array([category for category, _ in pairs])
+    names = np.array([_bare(*pair) for pair in pairs])
+    return categories[:, None] == categories, names[:, None] == names
+
+
+def _bare(category: str, part: str) -> str:
+    own = set(category.split("_"))
+    return "_".join(word for word in part.split("_") if word not in own) or part
+
+
+def _retrieval(
+    cosines: Float[np.ndarray, "n n"], among: Bool[np.ndarray, "n n"], where: str
+) -> dict[str, Float[np.ndarray, " _"]]:
+    """Ranks of the diagonal; a tie counts against it. Categories of one part have nothing to tell apart."""
+    own = np.diag(cosines)[:, None]
+    ranks = (among & (cosines >= own)).sum(axis=1)[among.sum(axis=1) > 1]
+    return {f"top-1, {where}": (ranks == 1).astype(np.float64), f"MRR, {where}": 1 / ranks}
+
+
+def _spread(
+    cosines: Float[np.ndarray, "n n"],
+    same_category: Bool[np.ndarray, "n n"],
+    same_name: Bool[np.ndarray, "n n"],
+) -> dict[str, Float[np.ndarray, " _"]]:
+    from scipy.stats import mannwhitneyu
+
+    itself = np.eye(len(cosines), dtype=bool)
+    kin, other = ~same_category & same_name, ~same_category & ~same_name
+    both = [(line[a], line[b]) for line, a, b in zip(cosines, kin, other, strict=True) if a.any() and b.any()]
+    return {
+        "cosine, own category": _means(cosines, same_category & ~itself),
+        "cosine, same name elsewhere": _means(cosines, kin),
+        "cosine, other name elsewhere": _means(cosines, other),
+        "transfer": np.array([mannwhitneyu(a, b).statistic / (len(a) * len(b)) for a, b in both]),
+    }
+
+
+def _means(cosines: Float[np.ndarray, "n n"], chosen: Bool[np.ndarray, "n n"]) -> Float[np.ndarray, " _"]:
+    """Mean over the chosen of every line that has any."""
+    return np.array([line[some].mean() for line, some in zip(cosines, chosen, strict=True) if some.any()])

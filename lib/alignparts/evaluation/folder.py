@@ -1,0 +1,160 @@
+"""``alignparts evaluate``: any folder of labelled shapes, each shape's own part names as the vocabulary."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.readers import detect, read
+from alignparts.corpus.shape import LabelledShape
+from alignparts.evaluation import tables
+from alignparts.evaluation.baselines.clustering import cluster_points
+from alignparts.evaluation.scoring import CLUSTERING, LABELS, OURS, similarity_of
+from alignparts.model.metrics import interval, relative_gain, shape_metrics
+from alignparts.naming.pipeline import NamedPartsPipeline
+from alignparts.naming.prediction import Candidate
+
+
+@dataclass(frozen=True)
+class FolderReport:
+    """What a folder came to.
+
+    Attributes:
+        shapes: one row a shape: shape_id, dataset, category, parts, predicted, miou, la_miou, rla_miou,
+            label_iou, clustering_miou, error ("" where it worked).
+        table: the long table over the shapes that worked.
+    """
+
+    shapes: pd.DataFrame
+    table: pd.DataFrame
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """Rows of the shapes that could not be evaluated, with the reason."""
+        return self.shapes[self.shapes.error != ""]
+
+
+MEASURED = ("miou", "la_miou", "rla_miou", "label_iou")
+COLUMNS = [
+    "shape_id", "dataset", "category", "parts", "predicted", *MEASURED, "clustering_miou", "error",
+]  # fmt: skip
+
+
+def evaluate_folder(
+    folder: Path,
+    pipeline: NamedPartsPipeline,
+    *,
+    points: int | None = None,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    report: Callable[[str], None] | None = None,
+) -> FolderReport:
+    """Evaluate every shape that the readers find under a folder.
+
+    Args:
+        folder: a corpus, or data sets in their own formats, mixed or not.
+        pipeline: the trained model and its encoders.
+        points: surface samples a shape; the pipeline's by default.
+        resamples: of the bootstrap.
+        confidence: of the intervals.
+        seed: of the bootstrap and of k-means.
+        report: called with one line for every shape that fails.
+
+    Raises:
+        AlignPartsError: no such folder, no shape in it, or no shape of it can be evaluated.
+    """
+    found = detect(folder)
+    if not found:
+        raise AlignPartsError(f"{folder}: no labelled shape; expected a corpus or a data set's own folder")
+    rows: list[dict[str, str | float | int]] = []
+    for kind, locator in tqdm(found, desc="evaluate", mininterval=2.0, leave=False):
+        base: dict[str, str | float | int] = {
+            "shape_id": locator.shape_id,
+            "dataset": kind,
+            "category": locator.category,
+            "error": "",
+        }
+        try:
+            shape = read(kind, locator)
+            base |= {"dataset": shape.dataset, "category": shape.category}
+            rows.append({**base, **evaluate_shape(shape, pipeline, points=points, seed=seed)})
+        # Files of others break in ways of their own; one of them must not end the run.
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            if not isinstance(error, AlignPartsError):
+                reason = f"{type(error).__name__}: {reason}"
+            rows.append(base | {"error": reason})
+            if report is not None:
+                report(f"{locator.shape_id}: {reason}")
+    shapes = pd.DataFrame(rows, columns=COLUMNS)
+    good = shapes[shapes.error == ""]
+    if not len(good):
+        raise AlignPartsError(
+            f"{folder}: none of its {len(shapes)} shapes could be evaluated; the first: {rows[0]['error']}"
+        )
+    return FolderReport(shapes, _table(good, resamples, confidence, seed))
+
+
+def evaluate_shape(
+    shape: LabelledShape, pipeline: NamedPartsPipeline, *, points: int | None = None, seed: int = 0
+) -> dict[str, float | int]:
+    """One shape, its own part names as open vocabulary, and clustering at its true number of parts.
+
+    Raises:
+        AlignPartsError: it has no surface, or no sample fell on a part with a name.
+    """
+    sample, features = pipeline.features(shape.surface, shape.shape_id, points)
+    names = shape.part_names
+    number = {name: index for index, name in enumerate(names)}
+    table = np.array([*(number.get(name, -1) for name in shape.instances), -1], np.int64)
+    truth = table[sample.instance]
+    present = np.unique(truth[truth >= 0])
+    if not len(present):
+        raise AlignPartsError(f"{shape.shape_id}: no sample fell on a part with a name")
+    prediction, _ = pipeline.decode(
+        pipeline.forward(features), candidates=[Candidate(name) for name in names]
+    )
+    values = shape_metrics(
+        prediction.point_part, prediction.names, truth, names, similarity_of(pipeline.text.encode)
+    )
+    clusters = cluster_points(features["geometry"], len(present), seed=seed)
+    baseline = shape_metrics(clusters, len(present), truth, names)
+    return {
+        "parts": len(present),
+        "predicted": len(prediction.parts),
+        **values,
+        "clustering_miou": baseline["miou"],
+    }
+
+
+def _table(good: pd.DataFrame, resamples: int, confidence: float, seed: int) -> pd.DataFrame:
+    groups = {"all": good}
+    datasets = sorted(good.dataset.unique())
+    if len(datasets) > 1:
+        groups |= {str(name): good[good.dataset == name] for name in datasets}
+    rows = []
+    for test_set, group in groups.items():
+        columns = [(OURS, metric, LABELS[metric]) for metric in MEASURED]
+        for method, metric, label in [*columns, (CLUSTERING, "clustering_miou", "mIoU")]:
+            values = group[metric].to_numpy(np.float64)
+            found = interval(values, resamples=resamples, confidence=confidence, seed=seed)
+            rows.append(tables.row(method, test_set, label, found))
+    return tables.long_table(rows)
+
+
+def summary(folder: Path, report: FolderReport) -> list[str]:
+    """What the command prints: one line a metric, then what failed."""
+    good = report.shapes[report.shapes.error == ""]
+    lines = [f"{folder}: {len(good)} shapes evaluated, {len(report.failed)} failed"]
+    for one in report.table[report.table.test_set == "all"].itertuples():
+        lines.append(f"  {one.method:<12} {one.metric:<9} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]")
+    baseline = good.clustering_miou.to_numpy(np.float64)
+    if baseline.mean() > 0:
+        gain = relative_gain(good.miou.to_numpy(np.float64), baseline)
+        lines.append(f"  gain in mIoU over clustering {gain.value:+.1%} [{gain.low:+.1%}, {gain.high:+.1%}]")
+    return lines

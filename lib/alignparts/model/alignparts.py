@@ -1,0 +1,190 @@
+"""ALIGN-Parts: points with two kinds of features in, named part candidates out (section 3.1)."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from alignparts.core.checkpoint import load_model
+from alignparts.core.errors import AlignPartsError
+from alignparts.model.fusion import BiCoFusion
+from alignparts.model.fusion_variants import FUSIONS, PointwiseFusion, raw_geometry
+from alignparts.model.partlets import GlobalHead, PartletDecoder
+
+__all__ = ["AlignParts", "AlignPartsConfig", "AlignPartsOutput", "BiCoFusion", "GlobalHead", "PartletDecoder"]
+
+
+@dataclass(frozen=True)
+class AlignPartsConfig:
+    """Sizes of the model; the defaults are the paper's (section 8.1, 34.0 M parameters).
+
+    Attributes:
+        d_g: width of the geometry features.
+        d_a: width of the appearance features.
+        d_m: width of the fusion's attention.
+        d_f: width of the fused features.
+        d_t: width of the partlets, that of the text encoder.
+        K: partlets.
+        k: neighbours in the fusion's graph.
+        heads: attention heads of the fusion; `d_m` is a multiple.
+        decoder_heads: attention heads of the decoder; `d_t` is a multiple.
+        layers: layers of the decoder.
+        fourier: frequencies of the positional bias.
+        fusion: "bico", or one of Table 3's: "concat" (features side by side), "geometry" (no appearance) or
+            "points" (raw coordinates alone).
+
+    Raises:
+        AlignPartsError: a size below 1, a width that its heads do not divide, an unknown fusion.
+    """
+
+    d_g: int = 448
+    d_a: int = 768
+    d_m: int = 768
+    d_f: int = 256
+    d_t: int = 768
+    K: int = 32
+    k: int = 16
+    heads: int = 8
+    decoder_heads: int = 8
+    layers: int = 3
+    fourier: int = 6
+    fusion: str = "bico"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), int) and value < 1:
+                raise AlignPartsError(f"model: {field.name}: expected at least 1, got {value}")
+        if self.fusion not in FUSIONS:
+            raise AlignPartsError(f"model: fusion '{self.fusion}': expected one of {', '.join(FUSIONS)}")
+        for width, heads in (("d_m", "heads"), ("d_t", "decoder_heads")):
+            if getattr(self, width) % getattr(self, heads):
+                raise AlignPartsError(
+                    f"model: {width} is {getattr(self, width)}, which {heads} = {getattr(self, heads)} "
+                    f"does not divide; change {heads}"
+                )
+
+
+@dataclass(frozen=True)
+class AlignPartsOutput:
+    """What the model says about a batch of shapes; at padding the mask logits mean nothing.
+
+    Attributes:
+        mask_logits: m_ki before the sigmoid (Eq. 5).
+        partness: before the sigmoid (Eq. 6).
+        partlets: s_k, which are the prototypes z_k before normalisation (Eq. 7).
+        global_embedding: z_global before normalisation (Eq. 14).
+        fused: h_i (Eq. 37).
+    """
+
+    mask_logits: Float[Tensor, "b k n"]
+    partness: Float[Tensor, "b k"]
+    partlets: Float[Tensor, "b k d_t"]
+    global_embedding: Float[Tensor, "b d_t"]
+    fused: Float[Tensor, "b n d_f"]
+
+    def float(self) -> "AlignPartsOutput":
+        """The same in float32."""
+        return AlignPartsOutput(**{field.name: getattr(self, field.name).float() for field in fields(self)})
+
+
+class AlignParts(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="alignparts",
+    tags=["3d", "part-segmentation"],
+):
+    """Fusion, decoder and global head; saved as safetensors with a config.json.
+
+    Features are standardised per channel with statistics that :meth:`standardise` sets and that are saved
+    with the weights (buffers, no parameters), so that encoders of any scale train alike.
+    """
+
+    def __init__(self, config: AlignPartsConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.fusion: Any = (
+            BiCoFusion(c.d_g, c.d_a, c.d_m, c.d_f, c.heads, c.k, c.fourier)
+            if c.fusion == "bico"
+            else PointwiseFusion(c.d_g, c.d_a, c.d_f)
+        )
+        self.decoder = PartletDecoder(c.d_f, c.d_t, c.K, c.layers, c.decoder_heads)
+        self.global_head = GlobalHead(c.d_g, c.d_a, c.d_t)
+        for name, width in (("geometry", c.d_g), ("appearance", c.d_a)):
+            self.register_buffer(f"{name}_mean", torch.zeros(width))
+            self.register_buffer(f"{name}_std", torch.ones(width))
+
+    def standardise(
+        self,
+        geometry: tuple[Float[Tensor, " d_g"], Float[Tensor, " d_g"]],
+        appearance: tuple[Float[Tensor, " d_a"], Float[Tensor, " d_a"]],
+    ) -> None:
+        """Set mean and standard deviation of the features; a channel that never changes is only centred."""
+        for name, (mean, std) in (("geometry", geometry), ("appearance", appearance)):
+            self.get_buffer(f"{name}_mean").copy_(mean)
+            self.get_buffer(f"{name}_std").copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
+
+    def forward(
+        self,
+        points: Float[Tensor, "b n 3"],
+        geometry: Float[Tensor, "b n d_g"],
+        appearance: Float[Tensor, "b n d_a"],
+        padding_mask: Bool[Tensor, "b n"] | None = None,
+        neighbors: Int64[Tensor, "b n k"] | None = None,
+    ) -> AlignPartsOutput:
+        """One pass over a batch of shapes.
+
+        Args:
+            points: coordinates in the model frame, [-1, 1].
+            geometry: raw geometry features.
+            appearance: raw appearance features.
+            padding_mask: true where a point is padding.
+            neighbors: as :func:`alignparts.model.fusion.neighbours` finds them, if that is already done.
+
+        Raises:
+            AlignPartsError: features of a width that the model was not made for, or coordinates that are
+                not finite.
+        """
+        for name, feature, width in (
+            ("geometry", geometry, self.config.d_g),
+            ("appearance", appearance, self.config.d_a),
+        ):
+            if feature.shape[-1] != width:
+                raise AlignPartsError(
+                    f"features: {name} is {feature.shape[-1]} wide, the model was made for {width}; "
+                    "take the encoders that it was trained with"
+                )
+        geometry = (geometry - self.get_buffer("geometry_mean")) / self.get_buffer("geometry_std")
+        appearance = (appearance - self.get_buffer("appearance_mean")) / self.get_buffer("appearance_std")
+        if self.config.fusion == "points":
+            geometry = raw_geometry(points, self.config.d_g, self.config.fourier)
+        if self.config.fusion in ("points", "geometry"):
+            appearance = torch.zeros_like(appearance)
+        fused = self.fusion(points, geometry, appearance, padding_mask, neighbors)
+        mask_logits, partness, partlets = self.decoder(fused, padding_mask)
+        return AlignPartsOutput(
+            mask_logits=mask_logits,
+            partness=partness,
+            partlets=partlets,
+            global_embedding=self.global_head(geometry, appearance, padding_mask),
+            fused=fused,
+        )
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> "AlignParts":  # type: ignore[override]
+        """Load a model from a folder or, by name, from the Hugging Face hub.
+
+        Raises:
+            AlignPartsError: a folder without a model, or files that are not one.
+        """
+        load = super().from_pretrained
+        return load_model(
+            load,
+            pretrained_model_name_or_path,
+            "an AlignParts",
+            "train a model with: dvc repro train",
+            **options,
+        )

@@ -1,0 +1,345 @@
+"""Shapes for training: a seeded subset of the stored points, their parts and the texts that name them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int, Int64
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.features.store import FeatureStore
+from alignparts.model.fusion import nearest
+from alignparts.model.losses import Targets
+from alignparts.ontology.vocabulary import Vocabulary, words
+
+Encode = Callable[[Sequence[str]], np.ndarray]
+Negatives = Literal["shape", "category"]
+Classes = Literal["batch", "all"]
+ARRAYS = ("points", "geometry", "appearance", "part")
+"""What training reads of a stored shape."""
+STYLES = 3
+"""Ways to put a part in words: its description, its name, its name with its category."""
+
+
+def ids_of_split(store: FeatureStore, split: str) -> list[str]:
+    """Ids of the shapes of a split, in the order of the store."""
+    return [shape_id for shape_id in store.ids() if store.meta(shape_id).get("split") == split]
+
+
+class TextTable:
+    """Embeddings of all parts and categories of a vocabulary, in three styles each.
+
+    Style 0 is the affordance description, 1 the name ("door glass"), 2 the name with its category ("the door
+    glass of a microwave"); categories likewise ("microwave", "a microwave").
+
+    Args:
+        vocabulary: canonical names and descriptions.
+        encode: texts to embeddings of length 1.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, encode: Encode) -> None:
+        self.vocabulary = vocabulary
+        self.categories = vocabulary.categories
+        self.names = {category: vocabulary.parts(category) for category in self.categories}
+        if not self.categories:
+            raise AlignPartsError("the vocabulary has no category to train on")
+        texts: list[str] = []
+        for category in self.categories:
+            spoken = _a(words(category))
+            texts += [vocabulary.category_description(category), words(category), spoken]
+            for part in self.names[category]:
+                said = words(part)
+                texts += [vocabulary.description(category, part), said, f"the {said} of {spoken}"]
+        vectors = np.asarray(encode(texts), dtype=np.float32).reshape(-1, STYLES, _width(encode, texts))
+        self._category: dict[str, np.ndarray] = {}
+        self._parts: dict[str, np.ndarray] = {}
+        at = 0
+        for category in self.categories:
+            count = len(self.names[category])
+            self._category[category] = vectors[at]
+            self._parts[category] = vectors[at + 1 : at + 1 + count]
+            at += 1 + count
+        self.d_t = vectors.shape[-1]
+
+    def category(self, name: str, style: int = 0) -> Float32[np.ndarray, " d_t"]:
+        """Embedding of a category's text."""
+        return self._category[name][style]
+
+    def parts(self, category: str, style: int = 0) -> Float32[np.ndarray, "a d_t"]:
+        """Embeddings of all parts of a category, in the order of ``names[category]``."""
+        return self._parts[category][:, style]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One shape of a batch; see :class:`Batch` and :class:`alignparts.model.losses.Targets`."""
+
+    shape_id: str
+    category: str
+    names: list[str]
+    points: Float32[np.ndarray, "n 3"]
+    geometry: Float32[np.ndarray, "n d_g"]
+    appearance: Float32[np.ndarray, "n d_a"]
+    neighbors: Int64[np.ndarray, "n k"]
+    part: Int64[np.ndarray, " n"]
+    text: Float32[np.ndarray, "a d_t"]
+    number: int
+    class_text: Float32[np.ndarray, " d_t"]
+    classes: Float32[np.ndarray, "c d_t"]
+    negatives: Float32[np.ndarray, "v d_t"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Shapes, padded to the same size.
+
+    Attributes:
+        points: coordinates in the model frame.
+        geometry: raw geometry features.
+        appearance: raw appearance features.
+        neighbors: of every point, -1 for none.
+        padding_mask: true where a point is padding; None where none is.
+        targets: what the losses need.
+        shape_ids: of the shapes.
+        categories: canonical names.
+        names: canonical names of every shape's parts, in the order of ``targets.text``.
+    """
+
+    points: Float[Tensor, "b n 3"]
+    geometry: Float[Tensor, "b n d_g"]
+    appearance: Float[Tensor, "b n d_a"]
+    neighbors: Int64[Tensor, "b n k"]
+    padding_mask: Bool[Tensor, "b n"] | None
+    targets: Targets
+    shape_ids: list[str]
+    categories: list[str]
+    names: list[list[str]]
+
+    def inputs(self) -> dict[str, Tensor | None]:
+        """Arguments of :meth:`alignparts.model.alignparts.AlignParts.forward`."""
+        names = ("points", "geometry", "appearance", "padding_mask", "neighbors")
+        return {name: getattr(self, name) for name in names}
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        moved: dict[str, Any] = {
+            name: value if value is None else value.to(device) for name, value in self.inputs().items()
+        }
+        targets = Targets(**{f.name: getattr(self.targets, f.name).to(device) for f in fields(Targets)})
+        return replace(self, targets=targets, **moved)
+
+
+class PartDataset(Dataset[Shape]):
+    """Shapes of a feature store, read one at a time.
+
+    Args:
+        store: the features.
+        ids: shapes to take.
+        table: text embeddings.
+        points: size of the random subset of the stored points.
+        k: neighbours of a point in that subset.
+        name_prompt_rate: share of shapes whose parts are named by prompts instead of descriptions.
+        negatives: "shape" gives Eq. 9 as printed; "category" adds the category's other parts as negatives.
+        classes: "batch" gives Eq. 14 as printed; "all" holds a shape against every category of `ids`.
+        balance: a point of a part of n stored points is drawn with a weight of n^-balance; 0: uniformly.
+        seed: with epoch and index it fixes every draw.
+    """
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        ids: Sequence[str],
+        table: TextTable,
+        *,
+        points: int,
+        k: int,
+        name_prompt_rate: float = 0.0,
+        negatives: Negatives = "shape",
+        classes: Classes = "batch",
+        balance: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.store, self.ids, self.table = store, list(ids), table
+        self.points, self.k, self.seed = points, k, seed
+        self.name_prompt_rate, self.negatives, self.balance = name_prompt_rate, negatives, balance
+        resolve = table.vocabulary.resolve_category
+        here = sorted({resolve(store.meta(shape_id)["category"]) for shape_id in self.ids})
+        self.number = {category: index for index, category in enumerate(here)}
+        texts = [table.category(name) for name in here if classes == "all"]
+        self.classes = np.array(texts, np.float32).reshape(-1, table.d_t)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Shape:
+        """The shape at an index, or at (epoch, index): other epochs draw other points and prompts.
+
+        Raises:
+            AlignPartsError: arrays that are missing, don't fit or aren't finite; names the vocabulary lacks.
+        """
+        epoch, index = (0, key) if isinstance(key, int) else key
+        shape_id = self.ids[index]
+        rng = np.random.default_rng([self.seed, epoch, index])
+        arrays, meta = self.store.load(shape_id, ARRAYS)
+        _check(shape_id, arrays)
+        stored = len(arrays["points"])
+        kept = np.arange(stored)
+        if stored > self.points:
+            chance = _balanced(arrays["part"], self.balance) if self.balance else None
+            kept = np.sort(rng.choice(stored, self.points, replace=False, p=chance))
+        style = int(rng.integers(1, STYLES)) if rng.random() < self.name_prompt_rate else 0
+        feature = {
+            name: np.ascontiguousarray(arrays[name][kept], dtype=np.float32)
+            for name in ("points", "geometry", "appearance")
+        }
+        for name, value in feature.items():
+            if not np.isfinite(value).all():
+                raise AlignPartsError(
+                    f"shape '{shape_id}': {name}: expected finite numbers; extract it again"
+                )
+        category = self.table.vocabulary.resolve_category(meta["category"])
+        part, present = self._parts(shape_id, category, arrays["part"][kept], meta["part_names"])
+        vectors = self.table.parts(category, style)
+        others = [row for row in range(len(vectors)) if row not in present]
+        if self.negatives == "shape":
+            others = []
+        return Shape(
+            shape_id=shape_id,
+            category=category,
+            names=[self.table.names[category][row] for row in present],
+            neighbors=nearest(feature["points"], self.k),
+            part=part,
+            text=vectors[present],
+            number=self.number[category],
+            class_text=self.table.category(category, style),
+            classes=self.classes,
+            negatives=vectors[others],
+            **feature,
+        )
+
+    def _parts(
+        self, shape_id: str, category: str, part: np.ndarray, names: Sequence[str]
+    ) -> tuple[np.ndarray, list[int]]:
+        """Points' parts, renumbered to the parts that are seen; and those parts' rows in the table."""
+        if len(part) and part.max() >= len(names):
+            raise AlignPartsError(f"shape '{shape_id}': part {part.max()} has no name; extract it again")
+        row_of = {name: row for row, name in enumerate(self.table.names[category])}
+        rows = [row_of[self.table.vocabulary.resolve(category, name)[1]] for name in names]
+        row = np.append(np.asarray(rows, dtype=np.int64), -1)[np.where(part < 0, -1, part)]
+        present = np.unique(row[row >= 0])
+        return np.where(row < 0, -1, np.searchsorted(present, row)).astype(np.int64), present.tolist()
+
+
+def collate(shapes: Sequence[Shape]) -> Batch:
+    """Pad shapes to one size and stack them."""
+    n = max(len(shape.points) for shape in shapes)
+    lengths = torch.tensor([len(shape.points) for shape in shapes])
+    padding = torch.arange(n).unsqueeze(0) >= lengths.unsqueeze(1)
+
+    def stack(name: str, fill: int = 0) -> Tensor:
+        arrays = [getattr(shape, name) for shape in shapes]
+        longest = max(len(array) for array in arrays)
+        dtype = torch.from_numpy(arrays[0]).dtype
+        out = torch.full((len(arrays), longest, *arrays[0].shape[1:]), fill, dtype=dtype)
+        for row, array in zip(out, arrays, strict=True):
+            row[: len(array)] = torch.from_numpy(array)
+        return out
+
+    def valid(name: str) -> Tensor:
+        counts = torch.tensor([len(getattr(shape, name)) for shape in shapes])
+        return torch.arange(int(counts.max())).unsqueeze(0) < counts.unsqueeze(1)
+
+    neighbors = stack("neighbors", -1)
+    if bool(padding.any()):
+        first = torch.where(padding, torch.arange(n).expand_as(padding), neighbors[:, :, 0])
+        neighbors[:, :, 0] = first
+    return Batch(
+        points=stack("points"),
+        geometry=stack("geometry"),
+        appearance=stack("appearance"),
+        neighbors=neighbors,
+        padding_mask=padding if bool(padding.any()) else None,
+        targets=Targets(
+            part=stack("part", -1),
+            text=stack("text"),
+            parts=valid("text"),
+            category=torch.tensor([shape.number for shape in shapes]),
+            class_text=torch.from_numpy(np.stack([shape.class_text for shape in shapes])),
+            classes=torch.from_numpy(shapes[0].classes),
+            negatives=stack("negatives"),
+            negative_parts=valid("negatives"),
+        ),
+        shape_ids=[shape.shape_id for shape in shapes],
+        categories=[shape.category for shape in shapes],
+        names=[shape.names for shape in shapes],
+    )
+
+
+def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Indices of every batch of an epoch, shuffled; the last batch may be smaller."""
+    order = np.random.default_rng([seed, epoch]).permutation(count).tolist()
+    return [order[start : start + batch_size] for start in range(0, count, batch_size)]
+
+
+def batches(
+    dataset: PartDataset, order: Sequence[Sequence[int]], epoch: int = 0, ahead: int = 0
+) -> Iterator[Batch]:
+    """The batches of an order.
+
+    Args:
+        dataset: the shapes.
+        order: indices of every batch.
+        epoch: of the draws.
+        ahead: batches that a thread prepares meanwhile. 0 beside a model on the CPU: the thread would take
+            a core from every operation, which costs several times what it saves.
+    """
+
+    def make(indices: Sequence[int]) -> Batch:
+        return collate([dataset[epoch, index] for index in indices])
+
+    if ahead < 1:
+        yield from map(make, order)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        rest = iter(order)
+        pending = [pool.submit(make, indices) for indices in islice(rest, ahead)]
+        while pending:
+            ready = pending.pop(0).result()
+            pending += [pool.submit(make, indices) for indices in islice(rest, 1)]
+            yield ready
+
+
+def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
+    for name in ARRAYS:
+        if name not in arrays:
+            raise AlignPartsError(
+                f"shape '{shape_id}': no array '{name}' in the feature store; extract it again"
+            )
+        if len(arrays[name]) != len(arrays["points"]):
+            raise AlignPartsError(
+                f"shape '{shape_id}': {name} has {len(arrays[name])} rows, points {len(arrays['points'])}; "
+                "extract it again"
+            )
+    if not len(arrays["points"]):
+        raise AlignPartsError(f"shape '{shape_id}': no points; extract it again")
+
+
+def _balanced(part: Int[np.ndarray, " n"], balance: float) -> Float[np.ndarray, " n"]:
+    """Chance of every point to be drawn first."""
+    count = np.bincount(part + 1)  # unlabelled points are a part of their own
+    weight = (np.maximum(count, 1) ** -balance)[part + 1]
+    return weight / weight.sum()
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _width(encode: Encode, texts: Sequence[str]) -> int:
+    return int(np.asarray(encode(texts[:1])).shape[-1])

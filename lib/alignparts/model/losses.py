@@ -1,0 +1,210 @@
+"""The training objective, term by term (section 3.2, Eqs. 9-15).
+
+Every term is a mean over the partlets or points of a shape, then over the shapes of the batch. A shape
+without labelled parts adds 0 to the terms over matched partlets. Points without a label (-1), padding among
+them, carry no supervision: they are left out of BCE, Dice, coverage and overlap, and N is the number of
+labelled points.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from alignparts.model.alignparts import AlignPartsOutput
+from alignparts.model.matching import match
+
+TAU = 0.07
+WEIGHTS = {"mask": 1.0, "part": 0.5, "text": 1.0, "cov": 0.5, "overlap": 0.1, "global": 1.0}
+"""Lambdas of section 9."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is known about a batch of shapes.
+
+    Attributes:
+        part: ground-truth part of every point, an index into `text`; -1 unlabelled or padding.
+        text: embeddings of the parts' descriptions.
+        parts: true where a row of `text` is a part, false where it is padding.
+        category: number of every shape's category, to tell equal ones.
+        class_text: embedding of the category's description.
+        classes: embeddings of all categories, in the order of `category`'s numbers; without any (c = 0)
+            Eq. 14 is as printed.
+        negatives: embeddings of the category's other parts; without any (v = 0) Eq. 9 is as printed.
+        negative_parts: true where a row of `negatives` is a part.
+    """
+
+    part: Int64[Tensor, "b n"]
+    text: Float[Tensor, "b a d_t"]
+    parts: Bool[Tensor, "b a"]
+    category: Int64[Tensor, " b"]
+    class_text: Float[Tensor, "b d_t"]
+    classes: Float[Tensor, "c d_t"]
+    negatives: Float[Tensor, "b v d_t"]
+    negative_parts: Bool[Tensor, "b v"]
+
+    @property
+    def labelled(self) -> Bool[Tensor, "b n"]:
+        """True where a point has a label."""
+        return self.part >= 0
+
+    @property
+    def masks(self) -> Float[Tensor, "b a n"]:
+        """Ground-truth masks, 0 or 1."""
+        number = torch.arange(self.text.shape[1], device=self.part.device).view(1, -1, 1)
+        return (self.part.unsqueeze(1) == number).to(self.text.dtype)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Matched partlets of a batch, flat.
+
+    Attributes:
+        shape: index of the shape.
+        partlet: k.
+        part: pi(k).
+        weight: 1 / (matched partlets of the shape x shapes), so that a weighted sum is the mean of means.
+    """
+
+    shape: Int64[Tensor, " m"]
+    partlet: Int64[Tensor, " m"]
+    part: Int64[Tensor, " m"]
+    weight: Float[Tensor, " m"]
+
+
+def pairs_of(assignment: Int64[Tensor, "b k"], dtype: torch.dtype = torch.float32) -> Pairs:
+    """The matched partlets M of an assignment (-1: unmatched)."""
+    shape, partlet = (assignment >= 0).nonzero(as_tuple=True)
+    count = (assignment >= 0).sum(dim=1).to(dtype)
+    weight = 1 / (count[shape] * len(assignment))
+    return Pairs(shape, partlet, assignment[shape, partlet], weight)
+
+
+def mask_loss(
+    mask_logits: Float[Tensor, "b k n"],
+    masks: Float[Tensor, "b a n"],
+    labelled: Bool[Tensor, "b n"],
+    pairs: Pairs,
+) -> Float[Tensor, ""]:
+    """Eq. 10: BCE, a mean over points, plus 1 - Dice."""
+    logits, truth, counted, number = _matched(mask_logits, masks, labelled, pairs)
+    bce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    bce = (bce * counted).sum(1) / number
+    probability = logits.sigmoid() * counted
+    size = probability.sum(1) + truth.sum(1)
+    dice = 2 * (probability * truth).sum(1) / size.clamp(min=1e-6)
+    return ((bce + 1 - dice) * pairs.weight).sum()
+
+
+def partness_loss(partness: Float[Tensor, "b k"], assignment: Int64[Tensor, "b k"]) -> Float[Tensor, ""]:
+    """Eq. 11: BCE of the partness of all K partlets with whether they are matched."""
+    return F.binary_cross_entropy_with_logits(partness, (assignment >= 0).to(partness.dtype))
+
+
+def text_loss(
+    partlets: Float[Tensor, "b k d_t"], targets: Targets, pairs: Pairs, tau: float = TAU
+) -> Float[Tensor, ""]:
+    """Eq. 9: InfoNCE of matched partlets against the shape's texts and, where given, `targets.negatives`."""
+    text = F.normalize(torch.cat([targets.text, targets.negatives], dim=1), dim=-1)
+    valid = torch.cat([targets.parts, targets.negative_parts], dim=1)
+    prototype = F.normalize(partlets[pairs.shape, pairs.partlet], dim=-1)
+    scores = (text[pairs.shape] @ prototype.unsqueeze(-1)).squeeze(-1) / tau
+    scores = scores.masked_fill(~valid[pairs.shape], -torch.inf)
+    return (F.cross_entropy(scores, pairs.part, reduction="none") * pairs.weight).sum()
+
+
+def coverage_loss(
+    mask_logits: Float[Tensor, "b k n"],
+    masks: Float[Tensor, "b a n"],
+    labelled: Bool[Tensor, "b n"],
+    pairs: Pairs,
+) -> Float[Tensor, ""]:
+    """Eq. 12: difference of predicted and true mask size, as a share of the labelled points."""
+    logits, truth, counted, number = _matched(mask_logits, masks, labelled, pairs)
+    size = (logits.sigmoid() * counted).sum(1) - truth.sum(1)
+    return ((size / number).abs() * pairs.weight).sum()
+
+
+def overlap_loss(mask_logits: Float[Tensor, "b k n"], labelled: Bool[Tensor, "b n"]) -> Float[Tensor, ""]:
+    """Eq. 13: a labelled point belongs to one partlet, over all K of them."""
+    excess = (mask_logits.sigmoid().sum(1) - 1).square() * labelled
+    return (excess.sum(1) / labelled.sum(1).clamp(min=1)).mean()
+
+
+def global_loss(
+    embedding: Float[Tensor, "b d_t"],
+    class_text: Float[Tensor, "b d_t"],
+    category: Int64[Tensor, " b"],
+    classes: Float[Tensor, "c d_t"],
+    tau: float = TAU,
+) -> Float[Tensor, ""]:
+    """Eq. 14: symmetric InfoNCE of shapes and category texts.
+
+    Where shapes of a batch share a category, every text of it is right for every shape of it: the loss is
+    -log of the total probability of the right ones, Eq. 14 itself where categories differ. With `classes`, a
+    shape is held against the texts of all categories, not only against those that a batch happens to hold.
+    """
+    shape, text = F.normalize(embedding, dim=-1), F.normalize(class_text, dim=-1)
+    scores = shape @ text.T / tau
+    right = scores.masked_fill(category.unsqueeze(0) != category.unsqueeze(1), -torch.inf)
+    columns = scores.logsumexp(0) - right.logsumexp(0)
+    if len(classes):
+        own = category.unsqueeze(1)
+        against = shape @ F.normalize(classes, dim=-1).T / tau
+        rows = F.cross_entropy(against.scatter(1, own, scores.diagonal().unsqueeze(1)), category)
+    else:
+        rows = (scores.logsumexp(1) - right.logsumexp(1)).mean()
+    return (rows + columns.mean()) / 2
+
+
+def alignment_losses(
+    output: AlignPartsOutput,
+    targets: Targets,
+    weights: Mapping[str, float] = WEIGHTS,
+    tau: float = TAU,
+    assignment: Int64[Tensor, "b k"] | None = None,
+    gather: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+) -> dict[str, Float[Tensor, ""]]:
+    """All terms by name, and Eq. 15 as "total".
+
+    Args:
+        output: of the model.
+        targets: of the same shapes.
+        weights: lambda of every term; a term it leaves out is not in the total.
+        tau: temperature of Eqs. 9 and 14.
+        assignment: pi, where it is known; otherwise matched here.
+        gather: rows of the other processes beside one's own; Eq. 14 contrasts all shapes of a batch.
+    """
+    logits, partlets = output.mask_logits, output.partlets
+    masks, labelled = targets.masks, targets.labelled
+    if assignment is None:
+        assignment = match(logits, partlets, masks, labelled, targets.text, targets.parts)
+    pairs = pairs_of(assignment, logits.dtype)
+    terms = {
+        "mask": mask_loss(logits, masks, labelled, pairs),
+        "part": partness_loss(output.partness, assignment),
+        "text": text_loss(partlets, targets, pairs, tau),
+        "cov": coverage_loss(logits, masks, labelled, pairs),
+        "overlap": overlap_loss(logits, labelled),
+        "global": global_loss(
+            gather(output.global_embedding),
+            gather(targets.class_text),
+            gather(targets.category),
+            targets.classes,
+            tau,
+        ),
+    }
+    total = torch.stack([weights.get(name, 0.0) * term for name, term in terms.items()]).sum()
+    return {**terms, "total": total}
+
+
+def _matched(
+    mask_logits: Tensor, masks: Tensor, labelled: Tensor, pairs: Pairs
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    counted = labelled[pairs.shape].to(mask_logits.dtype)
+    number = counted.sum(1).clamp(min=1)
+    return mask_logits[pairs.shape, pairs.partlet], masks[pairs.shape, pairs.part], counted, number

@@ -1,0 +1,207 @@
+"""How good a named segmentation is (section 10), and how sure that figure is.
+
+One predicted segment may serve several ground-truth parts: all three metrics take, for each
+ground-truth part, the predicted segment that overlaps it most, whoever else took it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float64, Int, Int64
+from scipy import stats
+
+from alignparts.core.errors import AlignPartsError
+
+TextSimilarity = Callable[[Sequence[str], Sequence[str]], np.ndarray]
+"""Cosines (a, b) of two lists of names."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its bootstrap interval over shapes."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def confusion(
+    predicted: Int[np.ndarray, " n"], truth: Int[np.ndarray, " m"], segments: int, parts: int
+) -> Int64[np.ndarray, "parts segments_and_rest"]:
+    """Points by ground-truth part (row) and predicted segment (column); the last column is unlabelled.
+
+    Points without a ground-truth label are left out, so that they count on neither side.
+
+    Raises:
+        AlignPartsError: the two differ in length, or an index is beyond its list.
+    """
+    if len(predicted) != len(truth):
+        raise AlignPartsError(f"metrics: {len(predicted)} predicted labels for {len(truth)} points")
+    if len(truth) and (truth.max() >= parts or predicted.max() >= segments):
+        raise AlignPartsError("metrics: a label is beyond its list of names")
+    labelled = truth >= 0
+    column = np.where(predicted < 0, segments, predicted)[labelled].astype(np.int64)
+    flat = truth[labelled].astype(np.int64) * (segments + 1) + column
+    return np.bincount(flat, minlength=parts * (segments + 1)).reshape(parts, segments + 1)
+
+
+def iou_matrix(counts: Int64[np.ndarray, "parts segments_and_rest"]) -> Float64[np.ndarray, "parts segments"]:
+    """Intersection over union of every part with every segment; 0 where the union is empty."""
+    inside = counts[:, :-1]
+    union = counts.sum(axis=1, keepdims=True) + inside.sum(axis=0, keepdims=True) - inside
+    return inside / np.maximum(union, 1)
+
+
+def shape_metrics(
+    pred_part: Int[np.ndarray, " n"],
+    pred_names: Sequence[str] | int,
+    gt_part: Int[np.ndarray, " m"],
+    gt_names: Sequence[str],
+    text_similarity: TextSimilarity | None = None,
+) -> dict[str, float]:
+    """Metrics of one shape.
+
+    Args:
+        pred_part: predicted segment of every point, -1 unlabelled.
+        pred_names: name of every segment; or their number, where segments have no names.
+        gt_part: ground-truth part of every point, -1 unlabelled.
+        gt_names: name of every ground-truth part; those without a point are left out.
+        text_similarity: cosines of names, for rLA-mIoU.
+
+    Returns:
+        ``miou``: mean over parts of the best IoU over segments (ties: the lowest segment).
+        With names also ``la_miou``: the same segment scores only if the names are equal; and ``label_iou``,
+        Find3D's own: IoU of the points of each name, over the names with a non-empty union.
+        With ``text_similarity`` also ``rla_miou``: IoU times the cosine of the two names, negative cosines
+        as 0, equal names as 1, so that it lies between ``la_miou`` and ``miou``.
+
+    Raises:
+        AlignPartsError: no point has a ground-truth label, or the labels do not fit the names.
+    """
+    names = None if isinstance(pred_names, int) else list(pred_names)
+    segments = pred_names if isinstance(pred_names, int) else len(pred_names)
+    counts = confusion(pred_part, gt_part, segments, len(gt_names))
+    present = np.flatnonzero(counts.sum(axis=1))
+    if not len(present):
+        raise AlignPartsError("metrics: no point has a ground-truth label")
+    iou = iou_matrix(counts)[present]
+    if not segments:
+        iou = np.zeros((len(present), 1))
+    best = iou.argmax(axis=1)
+    score = iou[np.arange(len(present)), best]
+    result = {"miou": float(score.mean())}
+    if names is None:
+        return result
+    if not names:
+        result |= {"la_miou": 0.0, "label_iou": 0.0}
+        return result | ({"rla_miou": 0.0} if text_similarity is not None else {})
+    true_names = [gt_names[index] for index in present.tolist()]
+    equal = np.array([name == names[index] for name, index in zip(true_names, best, strict=True)])
+    result["la_miou"] = float((score * equal).mean())
+    if text_similarity is not None:
+        cosine = np.clip(text_similarity(true_names, names), 0, 1)[np.arange(len(present)), best]
+        result["rla_miou"] = float((score * np.where(equal, 1.0, cosine)).mean())
+    result["label_iou"] = label_iou(pred_part, names, gt_part, gt_names)
+    return result
+
+
+def label_iou(
+    pred_part: Int[np.ndarray, " n"],
+    pred_names: Sequence[str],
+    gt_part: Int[np.ndarray, " n"],
+    gt_names: Sequence[str],
+) -> float:
+    """Find3D's metric: for every ground-truth name the IoU of the points given that name.
+
+    Mean over the names whose union is not empty; points without a ground-truth label are left out.
+    """
+    names = list(dict.fromkeys(gt_names))
+    number = {name: index for index, name in enumerate(names)}
+    true_of = np.array([number[name] for name in gt_names], dtype=np.int64)
+    pred_of = np.array([number.get(name, -1) for name in pred_names], dtype=np.int64)
+    truth = np.where(gt_part < 0, -1, true_of[np.maximum(gt_part, 0)])
+    predicted = np.full(len(truth), -1)
+    if len(pred_of):
+        predicted = np.where(pred_part < 0, -1, pred_of[np.maximum(pred_part, 0)])
+    counts = confusion(predicted, truth, len(names), len(names))
+    inside = np.diag(counts[:, :-1])
+    union = counts.sum(axis=1) + counts[:, :-1].sum(axis=0) - inside
+    return float((inside[union > 0] / union[union > 0]).mean()) if (union > 0).any() else 0.0
+
+
+def interval(
+    groups: Sequence[Float[np.ndarray, " _"]] | Float[np.ndarray, " _"],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Mean over shapes with a percentile bootstrap interval.
+
+    Args:
+        groups: one value a shape; or several such arrays, for the unweighted mean of their means,
+            resampled within each.
+        resamples: bootstrap samples.
+        confidence: of the interval.
+        seed: of the resampling.
+
+    Raises:
+        AlignPartsError: a group is empty.
+    """
+    arrays = [groups] if isinstance(groups, np.ndarray) else list(groups)
+    arrays = [np.asarray(values, np.float64) for values in arrays]
+    if not arrays or any(not len(values) for values in arrays):
+        raise AlignPartsError("bootstrap: no shape to resample")
+
+    def mean(*samples: np.ndarray, axis: int = -1) -> Any:
+        return np.mean([sample.mean(axis=axis) for sample in samples], axis=0)
+
+    return _bootstrap(arrays, mean, resamples, confidence, seed, paired=False)
+
+
+def relative_gain(
+    ours: Float[np.ndarray, " n"],
+    theirs: Float[np.ndarray, " m"],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """``mean(ours) / mean(theirs) - 1`` over the same shapes, shapes resampled in pairs.
+
+    Raises:
+        AlignPartsError: no shape, different numbers of shapes, or a baseline of 0.
+    """
+    first, second = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    if len(first) != len(second) or not len(first):
+        raise AlignPartsError(f"relative gain: expected the same shapes, got {len(first)} and {len(second)}")
+    if second.mean() <= 0:
+        raise AlignPartsError("relative gain: the baseline's mean is 0")
+
+    def gain(a: np.ndarray, b: np.ndarray, axis: int = -1) -> Any:
+        return a.mean(axis=axis) / np.maximum(b.mean(axis=axis), 1e-12) - 1
+
+    return _bootstrap([first, second], gain, resamples, confidence, seed, paired=True)
+
+
+def _bootstrap(
+    arrays: list[np.ndarray], statistic: Any, resamples: int, confidence: float, seed: int, paired: bool
+) -> Interval:
+    n = len(arrays[0]) if paired else sum(len(values) for values in arrays)
+    value = float(statistic(*arrays))
+    if any(len(values) < 2 for values in arrays) or all(np.ptp(values) == 0 for values in arrays):
+        return Interval(value, value, value, n)
+    result = stats.bootstrap(
+        arrays,
+        statistic,
+        n_resamples=resamples,
+        confidence_level=confidence,
+        method="percentile",
+        paired=paired,
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    )
+    return Interval(value, float(result.confidence_interval.low), float(result.confidence_interval.high), n)

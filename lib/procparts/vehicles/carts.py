@@ -1,0 +1,270 @@
+"""Trolleys, carts and hand trucks."""
+
+import numpy as np
+
+from procparts.kit import materials
+from procparts.kit.fittings import (
+    Assembly,
+    bent,
+    caster,
+    chance,
+    hard,
+    pick,
+)
+from procparts.kit.materials import Material
+from procparts.kit.mesh import Mesh, Piece, Scalar
+from procparts.kit.toolkit import (
+    box,
+    lathe,
+    loft,
+    merge,
+    move,
+    rod,
+    rotate,
+    rounded_box,
+    tube,
+)
+
+
+def _mesh_wall(corners: np.ndarray, across: int, up: int, r: Scalar) -> Mesh:
+    """A wire wall over four corners (4, 3), walked round: bars both ways and a rim."""
+    p = np.asarray(corners, dtype=float)
+    bars = [tube([p[k], p[(k + 1) % 4]], r * 1.6, segments=6) for k in range(4)]
+    for n, (q, s, t, v) in ((across, (0, 1, 3, 2)), (up, (0, 3, 1, 2))):
+        for k in range(1, n):
+            f = k / n
+            bars.append(tube([p[q] + (p[s] - p[q]) * f, p[t] + (p[v] - p[t]) * f], r, segments=4, caps=False))
+    return merge(*bars)
+
+
+def _walls(
+    rng: np.random.Generator, a: Assembly, lower: np.ndarray, upper: np.ndarray, wire: bool, shade: Material
+) -> None:
+    """A basket between two rectangles (4, 3) each: front right, front left, rear left, rear right."""
+    names = ("front_panel", "side_panel", "back_panel", "side_panel")
+    cells = int(rng.integers(5, 10))
+
+    def wall(corners: np.ndarray) -> Mesh:
+        if wire:
+            return _mesh_wall(corners, cells, max(cells // 2, 3), 0.003)
+        inward = (lower.mean(0) + upper.mean(0)) / 2 - corners.mean(0)
+        thick = inward / np.linalg.norm(inward) * 0.012
+        return loft(np.stack([corners, corners + thick]))
+
+    for k, name in enumerate(names):
+        j = (k + 1) % 4
+        a.add(name, wall(np.array([lower[k], lower[j], upper[j], upper[k]])), shade)
+    a.add("bottom_panel", wall(lower), shade)
+
+
+def _rectangle(w: Scalar, d: Scalar, y: Scalar, z: Scalar = 0.0) -> np.ndarray:
+    return np.array(
+        [(w / 2, y, z + d / 2), (-w / 2, y, z + d / 2), (-w / 2, y, z - d / 2), (w / 2, y, z - d / 2)]
+    )
+
+
+def cart(rng: np.random.Generator) -> list[Piece]:
+    """A shopping, utility, serving, platform, tool or laundry trolley, or a hand truck."""
+    style = pick(
+        rng, ["shop", "shelves", "platform", "handtruck", "bin", "tools"], [3, 3, 1.5, 1.2, 1.5, 1.2]
+    )
+    a, frame, shade = (
+        Assembly(),
+        materials.metal(rng) if chance(rng, 0.7) else materials.paint(rng),
+        hard(rng),
+    )
+    dark = materials.rubber(rng)
+    w, d, wheel = rng.uniform(0.4, 0.6), rng.uniform(0.6, 1.0), rng.uniform(0.04, 0.075)
+    low, r = wheel * 2.5, rng.uniform(0.01, 0.018)
+    handle_y = rng.uniform(0.85, 1.05)
+    grip = shade if chance(rng, 0.5) else materials.plastic(rng)
+
+    def wheels(half_w: Scalar, front: Scalar, rear: Scalar) -> None:
+        yaw = rng.uniform(0, np.pi) if chance(rng, 0.5) else 0.0
+        for z in (front, rear):
+            for s in (-1, 1):
+                yoke, disc = caster(rng, (s * half_w, low, z), wheel, False, yaw if z == front else 0.0)
+                a.add("wheel_yoke", yoke, frame)
+                a.add("wheel", disc, dark)
+
+    if style == "shop":
+        z0 = -d / 2
+        bottom, top = rng.uniform(0.42, 0.55), rng.uniform(0.8, 0.98)
+        narrow = rng.uniform(0.65, 0.95)
+        lower = np.array(
+            [
+                (w * narrow / 2, bottom + 0.08, d / 2 - 0.06),
+                (-w * narrow / 2, bottom + 0.08, d / 2 - 0.06),
+                (-w / 2 * 0.95, bottom, z0),
+                (w / 2 * 0.95, bottom, z0),
+            ]
+        )
+        upper = np.array(
+            [
+                (w * narrow / 2, top - 0.06, d / 2 + 0.04),
+                (-w * narrow / 2, top - 0.06, d / 2 + 0.04),
+                (-w / 2, top, z0 - 0.04),
+                (w / 2, top, z0 - 0.04),
+            ]
+        )
+        _walls(rng, a, lower, upper, chance(rng, 0.8), shade if chance(rng, 0.4) else frame)
+        hx = w / 2 * 0.95
+        for s in (-1, 1):
+            path = [
+                (s * hx, top + 0.02, z0 - 0.06),
+                (s * hx, bottom, z0),
+                (s * hx, low, z0 + 0.05),
+                (s * w * narrow / 2 * 0.8, low, d / 2),
+            ]
+            a.add("frame", bent(path, r, 0.07), frame)
+        a.add("frame", rod((-w * narrow / 2 * 0.8, low, d / 2), (w * narrow / 2 * 0.8, low, d / 2), r), frame)
+        if chance(rng, 0.5):
+            a.add("shelf", _mesh_wall(_rectangle(w * 0.7, d * 0.8, low + 0.02), 6, 4, 0.004), frame)
+        a.add(
+            "handle",
+            merge(
+                rod((-hx, top + 0.03, z0 - 0.07), (hx, top + 0.03, z0 - 0.07), r * 1.4),
+                *[rod((s * hx, top - 0.02, z0 - 0.03), (s * hx, top + 0.03, z0 - 0.07), r) for s in (-1, 1)],
+            ),
+            grip,
+        )
+        wheels(w * 0.36, d / 2 - 0.05, z0 + 0.1)
+    elif style in ("shelves", "tools"):
+        n = int(rng.integers(2, 4)) if style == "shelves" else 2
+        high = handle_y - rng.uniform(0.05, 0.2)
+        for s in (-1, 1):
+            for q in (-1, 1):
+                a.add(
+                    "leg" if style == "shelves" else "frame",
+                    rod(
+                        (s * w / 2, low, q * d / 2),
+                        (s * w / 2, high, q * d / 2),
+                        r,
+                        sides=4 if chance(rng, 0.3) else 10,
+                    ),
+                    frame,
+                )
+        tray = chance(rng, 0.6)
+        for k in range(n):
+            y = low + (high - low - 0.02) * k / (n - 1)
+            part = "shelf" if k else "bottom_panel"
+            if chance(rng, 0.2):
+                a.add(part, _mesh_wall(_rectangle(w, d, y), 8, 6, 0.003), frame)
+            else:
+                a.add(part, box((w, 0.015, d), (0, y, 0)), shade)
+            if tray:
+                for s in (-1, 1):
+                    a.add("top_frame", box((w, 0.05, 0.01), (0, y + 0.025, s * d / 2)), shade)
+                    a.add("top_frame", box((0.01, 0.05, d), (s * w / 2, y + 0.025, 0)), shade)
+        if style == "tools":
+            rows = int(rng.integers(2, 5))
+            body = high - low - 0.05
+            for s in (-1, 1):
+                a.add("side_panel", box((0.01, body, d * 0.97), (s * w / 2, low + 0.02 + body / 2, 0)), shade)
+            a.add("back_panel", box((w, body, 0.01), (0, low + 0.02 + body / 2, -d / 2 + 0.01)), shade)
+            for k in range(rows):
+                y = low + 0.02 + (k + 0.5) * body / rows
+                pull = rod(
+                    (-w * 0.3, y + body / rows * 0.3, d / 2 + 0.015),
+                    (w * 0.3, y + body / rows * 0.3, d / 2 + 0.015),
+                    0.008,
+                )
+                a.add("drawer", merge(box((w * 0.96, body / rows * 0.92, 0.02), (0, y, d / 2)), pull), grip)
+        elif chance(rng, 0.3):
+            a.add(
+                "support_bar",
+                rod((-w / 2, (low + high) / 2, -d / 2), (w / 2, (low + high) / 2, -d / 2), r),
+                frame,
+            )
+        path = [
+            (-w / 2, high - 0.05, -d / 2),
+            (-w / 2, handle_y, -d / 2 - 0.1),
+            (w / 2, handle_y, -d / 2 - 0.1),
+            (w / 2, high - 0.05, -d / 2),
+        ]
+        a.add("handle", bent(path, r * 1.05, 0.06), frame if chance(rng, 0.5) else grip)
+        wheels(w / 2 - 0.02, d / 2 - 0.02, -d / 2 + 0.02)
+    elif style == "platform":
+        t = rng.uniform(0.02, 0.05)
+        a.add("bottom_panel", rounded_box((w, t, d), 0.012, (0, low + t / 2, 0)), shade)
+        path = [
+            (-w * 0.44, low, -d / 2 + 0.03),
+            (-w * 0.44, handle_y, -d / 2 - 0.02),
+            (w * 0.44, handle_y, -d / 2 - 0.02),
+            (w * 0.44, low, -d / 2 + 0.03),
+        ]
+        a.add("handle", bent(path, r, 0.1), frame)
+        for k in range(int(rng.integers(0, 3))):
+            y = low + (handle_y - low) * (k + 1) / 3
+            a.add(
+                "support_bar",
+                rod((-w * 0.44, y, -d / 2 + 0.01), (w * 0.44, y, -d / 2 + 0.01), r * 0.8),
+                frame,
+            )
+        wheels(w * 0.4, d * 0.4, -d * 0.4)
+    elif style == "handtruck":
+        big, high, x = rng.uniform(0.09, 0.15), rng.uniform(1.0, 1.35), w * 0.38
+        a.add("bottom_panel", box((w * 0.9, 0.012, rng.uniform(0.18, 0.3)), (0, 0.01, 0.12)), frame)
+        loop = [(-x, high - 0.2, -0.02), (-x, high, -0.06), (x, high, -0.06), (x, high - 0.2, -0.02)]
+        for s in (-1, 1):
+            a.add("frame", rod((s * x, 0.01, 0.0), (s * x, high - 0.19, -0.02), r), frame)
+            a.add(
+                "wheel",
+                move(
+                    rotate(
+                        lathe(
+                            [
+                                (0, -0.03),
+                                (big * 0.4, -0.035),
+                                (big, -0.025),
+                                (big, 0.025),
+                                (big * 0.4, 0.035),
+                                (0, 0.03),
+                            ],
+                            22,
+                        ),
+                        "z",
+                        np.pi / 2,
+                    ),
+                    (s * (x + 0.06), big, -0.09),
+                ),
+                dark,
+            )
+            a.add(
+                "wheel_yoke",
+                merge(
+                    rod((s * x, big * 1.6, -0.01), (s * (x + 0.02), big, -0.09), 0.01),
+                    rod((s * x, 0.03, 0), (s * (x + 0.02), big, -0.09), 0.01),
+                ),
+                frame,
+            )
+        a.add("wheel_yoke", rod((-x - 0.06, big, -0.09), (x + 0.06, big, -0.09), 0.009), frame)
+        a.add("handle", bent(loop, r * 1.2, 0.08), grip)
+        for k in range(int(rng.integers(2, 5))):
+            y = 0.15 + k * (high - 0.4) / 4
+            a.add("support_bar", rod((-x, y, -0.005), (x, y, -0.005), r * 0.8), frame)
+    else:
+        high = rng.uniform(0.65, 0.9)
+        flare = rng.uniform(0.85, 1.0)
+        soft = materials.fabric(rng) if chance(rng, 0.5) else shade
+        _walls(rng, a, _rectangle(w * flare, d * flare, low + 0.03), _rectangle(w, d, high), False, soft)
+        corners = _rectangle(w + 0.01, d + 0.01, high)
+        a.add("top_frame", tube(corners, r, segments=8, closed=True), frame)
+        a.add("frame", tube(_rectangle(w * flare, d * flare, low + 0.01), r, segments=8, closed=True), frame)
+        if chance(rng, 0.6):
+            for k in range(4):
+                a.add(
+                    "leg", rod(_rectangle(w * flare + 0.01, d * flare + 0.01, low)[k], corners[k], r), frame
+                )
+        path = [
+            (-w * 0.4, high, -d / 2),
+            (-w * 0.4, high + 0.1, -d / 2 - 0.1),
+            (w * 0.4, high + 0.1, -d / 2 - 0.1),
+            (w * 0.4, high, -d / 2),
+        ]
+        a.add("handle", bent(path, r, 0.05), grip)
+        wheels(w * flare / 2 - 0.03, d * flare / 2 - 0.04, -d * flare / 2 + 0.04)
+    return a.pieces
+
+
+CATEGORIES = {"cart": cart}

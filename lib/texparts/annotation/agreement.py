@@ -1,0 +1,74 @@
+"""How far two people agree about one object."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int, Int32
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.model.metrics import shape_metrics
+from texparts.annotation.annotation import Annotation
+from texparts.review.models import Agreement
+
+
+def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " faces"]) -> Agreement:
+    """Compare two annotations of the same faces; unlabelled counts as a name of its own.
+
+    Cohen's kappa weights every face by its area. Where both give one and the same name to everything, chance
+    explains it all and kappa is not defined; it is then 1. mIoU and LA-mIoU count faces, as everywhere.
+
+    Raises:
+        AlignPartsError: the annotations are of different meshes.
+    """
+    if len(first.face_part) != len(second.face_part) or len(areas) != len(first.face_part):
+        raise AlignPartsError(
+            f"agreement: {len(first.face_part)} faces against {len(second.face_part)}; expected one mesh"
+        )
+    from sklearn.metrics import cohen_kappa_score  # seconds that a restarted server would wait for
+
+    names = {
+        name: number for number, name in enumerate(sorted({p.name for p in (*first.parts, *second.parts)}))
+    }
+    a, b = _names(first, names), _names(second, names)
+    total = float(areas.sum())
+    weights = areas / total if total > 0 else np.full(len(areas), 1 / max(len(areas), 1))
+    same = float(weights[a == b].sum())
+    kappa = 1.0 if (a == b).all() else float(cohen_kappa_score(a, b, sample_weight=weights))
+    forth, back = _scores(first, second), _scores(second, first)
+    miou, la_miou = ((x + y) / 2 for x, y in zip(forth, back, strict=True))
+    return Agreement(min(same, 1.0), kappa, miou, la_miou)
+
+
+def mean_agreement(pairs: Sequence[Agreement]) -> Agreement | None:
+    """Mean of each figure; None of nothing."""
+    if not pairs:
+        return None
+    values = np.mean([[one.same, one.kappa, one.miou, one.la_miou] for one in pairs], axis=0)
+    return Agreement(*values.tolist())
+
+
+def _names(annotation: Annotation, names: dict[str, int]) -> Int32[np.ndarray, " faces"]:
+    table = np.full(annotation.next_id + 1, -1, np.int32)
+    for part in annotation.parts:
+        table[part.id] = names[part.name]
+    return table[annotation.face_part]  # -1 takes the last entry, which no part has
+
+
+def _scores(truth: Annotation, predicted: Annotation) -> tuple[float, float]:
+    if (truth.face_part < 0).all():
+        nothing = float((predicted.face_part < 0).all())
+        return nothing, nothing
+    scores = shape_metrics(
+        _rows(predicted),
+        [part.name for part in predicted.parts],
+        _rows(truth),
+        [part.name for part in truth.parts],
+    )
+    return scores["miou"], scores["la_miou"]
+
+
+def _rows(annotation: Annotation) -> Int[np.ndarray, " faces"]:
+    """Part of every face as a row of ``annotation.parts``."""
+    table = np.full(annotation.next_id + 1, -1, np.int64)
+    table[[part.id for part in annotation.parts]] = np.arange(len(annotation.parts))
+    return table[annotation.face_part]

@@ -1,0 +1,187 @@
+"""The edits of an annotation, as they are sent and stored."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from jaxtyping import Int
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from alignparts.core.errors import AlignPartsError
+
+NAME_LENGTH = 120
+DESCRIPTION_LENGTH = 2000
+
+Runs = tuple[Annotated[int, Field(ge=0, lt=2**31)], ...]
+"""Faces as start, length, start, length, …, in ascending order: what an event stores."""
+
+
+def runs_of(faces: Int[np.ndarray, " n"] | Sequence[int]) -> Runs:
+    """Face indices, in any order, as runs."""
+    ordered = np.unique(np.asarray(faces, np.int64))
+    if not len(ordered):
+        return ()
+    breaks = np.flatnonzero(np.diff(ordered) != 1) + 1
+    starts = ordered[np.concatenate([[0], breaks])]
+    lengths = np.diff(np.concatenate([[0], breaks, [len(ordered)]]))
+    return tuple(np.column_stack([starts, lengths]).reshape(-1).tolist())
+
+
+def faces_of(runs: Sequence[int], faces: int) -> Int[np.ndarray, " n"]:
+    """Runs as face indices, ascending.
+
+    Args:
+        runs: start, length, ….
+        faces: how many the object has.
+
+    Raises:
+        AlignPartsError: an odd count, an empty or overlapping run, or a face that the object does not have.
+    """
+    table = np.asarray(runs, np.int64)
+    if len(table) % 2:
+        raise AlignPartsError("faces: expected start, length, start, length, …")
+    starts, lengths = table[::2], table[1::2]
+    if not len(starts):
+        return np.zeros(0, np.int64)
+    ends = starts + lengths
+    if lengths.min() < 1 or starts[0] < 0 or ends[-1] > faces or (starts[1:] < ends[:-1]).any():
+        raise AlignPartsError(f"faces: expected ascending runs of faces 0 to {faces - 1}")
+    offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    return offsets + np.arange(int(lengths.sum()))
+
+
+class _Edit(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
+Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH)]
+
+
+class Accept(_Edit):
+    """Confirm parts as they are."""
+
+    kind: Literal["accept"] = "accept"
+    parts: tuple[int, ...] = Field(min_length=1)
+
+
+class Rename(_Edit):
+    """Give a part another name."""
+
+    kind: Literal["rename"] = "rename"
+    part: int
+    name: Name
+    description: Description = ""
+
+
+class Merge(_Edit):
+    """Give the faces of several parts to one of them."""
+
+    kind: Literal["merge"] = "merge"
+    parts: tuple[int, ...] = Field(min_length=2)
+    into: int
+
+
+class Split(_Edit):
+    """Make each group of a part's faces a new part of the same name; the rest stays."""
+
+    kind: Literal["split"] = "split"
+    part: int
+    groups: tuple[Runs, ...] = Field(min_length=1, max_length=1000)
+
+
+class Delete(_Edit):
+    """Remove a part; its faces become unlabelled."""
+
+    kind: Literal["delete"] = "delete"
+    part: int
+
+
+class Paint(_Edit):
+    """Give faces to a part, or to none (-1)."""
+
+    kind: Literal["paint"] = "paint"
+    part: int
+    faces: Runs = Field(min_length=2)
+
+
+class Add(_Edit):
+    """A new part with these faces, which may be none yet."""
+
+    kind: Literal["add"] = "add"
+    name: Name
+    description: Description = ""
+    faces: Runs = ()
+
+
+class Category(_Edit):
+    """Say what the object is."""
+
+    kind: Literal["category"] = "category"
+    category: Name
+
+
+class Undo(_Edit):
+    """Take the last edit back."""
+
+    kind: Literal["undo"] = "undo"
+
+
+class Redo(_Edit):
+    """Do again what was last taken back."""
+
+    kind: Literal["redo"] = "redo"
+
+
+class Restore(_Edit):
+    """Go back to how the annotation was after the first ``seq`` events (0: the prediction)."""
+
+    kind: Literal["restore"] = "restore"
+    seq: int = Field(ge=0)
+
+
+Change = Accept | Rename | Merge | Split | Delete | Paint | Add | Category
+Edit = Change | Undo | Redo | Restore
+_EDIT: TypeAdapter[Edit] = TypeAdapter(Annotated[Edit, Field(discriminator="kind")])
+
+
+def read_edit(content: object) -> Edit:
+    """An edit from JSON content.
+
+    Raises:
+        AlignPartsError: it is none; says which key is wrong.
+    """
+    try:
+        return _EDIT.validate_python(content)
+    except ValidationError as error:
+        raise _wrong(error) from None
+
+
+def read_json(text: str) -> Edit:
+    """An edit as it was stored.
+
+    Raises:
+        AlignPartsError: it is none.
+    """
+    try:
+        return _EDIT.validate_json(text)
+    except ValidationError as error:
+        raise _wrong(error) from None
+
+
+def clean_name(name: str) -> str:
+    """A name as it is stored: printable, single spaces.
+
+    Raises:
+        AlignPartsError: nothing is left, or it is too long.
+    """
+    cleaned = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    if not cleaned or len(cleaned) > NAME_LENGTH:
+        raise AlignPartsError(f"name: expected 1 to {NAME_LENGTH} printable characters, got {len(cleaned)}")
+    return cleaned
+
+
+def _wrong(error: ValidationError) -> AlignPartsError:
+    first = error.errors()[0]
+    key = ".".join(str(one) for one in first["loc"]) or "edit"
+    return AlignPartsError(f"{key}: {first['msg']}")

@@ -1,0 +1,205 @@
+"""Objects on their way through Tex-Parts, as folders: what the prediction stage writes and the others read.
+
+``ROOT/objects/<object_id>/`` holds ``mesh.glb``, ``about.json``, ``face_labels.npy``, ``clusters.npz`` and
+``thumbnail.png``. None of them changes once it is written; what people do is in the database.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, Int32
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from alignparts.core.config_texparts import FilterParams
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.meshio import InputMesh, load_mesh
+from texparts.annotation.annotation import Annotation, Part
+from texparts.filter.claims import check_claims
+from texparts.filter.rejected import Rejected
+
+MOST = FilterParams(megabytes=2048, faces=(1, 10_000_000), texture_pixels=2 * 8192**2)
+"""Beyond it, no filter can have let an object through by intention; reading it would cost too much memory."""
+
+
+class PartRecord(BaseModel):
+    """A predicted part; its place in ``About.parts`` is its number in ``face_labels.npy``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str = ""
+    confidence: float = Field(ge=0, le=1)
+    soft: float = Field(ge=0, le=1)
+    mahalanobis: float | None = Field(None, ge=0, le=1)
+    mask_confidence: float = Field(ge=0, le=1)
+    auto_accepted: bool = False
+
+
+class About(BaseModel):
+    """``about.json``: where an object comes from and what the model says about it.
+
+    Attributes:
+        object_id: letters, digits, dot, dash and underscore.
+        source: the input file, relative to the folder of the data set.
+        licence: as the data set states it.
+        title: the author's own name of the object, "" where there is none.
+        category: what the model takes it for.
+        faces: of the mesh.
+        parts: as predicted.
+        model: folder name and hash of the model's weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    object_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    source: str = ""
+    licence: str = ""
+    title: str = ""
+    category: str = ""
+    faces: int = Field(ge=1)
+    parts: tuple[PartRecord, ...] = ()
+    model: str = ""
+
+    @property
+    def confidence(self) -> float:
+        """Mean of the parts' confidences (section 13's order); 0 without parts."""
+        return float(np.mean([part.confidence for part in self.parts])) if self.parts else 0.0
+
+
+@dataclass(frozen=True)
+class ObjectFolder:
+    """One object's folder."""
+
+    path: Path
+
+    @property
+    def object_id(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    @property
+    def thumbnail(self) -> Path:
+        """A picture of it."""
+        return self.path / "thumbnail.png"
+
+    def about(self) -> About:
+        """What ``about.json`` says.
+
+        Raises:
+            AlignPartsError: it is not there or not valid.
+        """
+        path = self.path / "about.json"
+        try:
+            return About.model_validate_json(path.read_text())
+        except OSError as error:
+            raise AlignPartsError(
+                f"{path}: cannot be read ({error.strerror}); run: alignparts texparts predict"
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise AlignPartsError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    def mesh(self) -> InputMesh:
+        """The mesh; its faces are in the order of every label here.
+
+        Raises:
+            AlignPartsError: it cannot be read, or claims more than :data:`MOST`.
+        """
+        path = self.path / "mesh.glb"
+        try:
+            check_claims(path, path.read_bytes(), MOST, decode=False)
+        except Rejected as rejected:
+            if rejected.reason != "texture_broken":  # without it, the shape is still there
+                raise AlignPartsError(f"{path}: {rejected.detail}") from None
+        except OSError:
+            pass  # load_mesh says what is the matter
+        return load_mesh(path)
+
+    def prediction(self) -> Annotation:
+        """The model's annotation: where a person begins.
+
+        Raises:
+            AlignPartsError: the files do not fit each other.
+        """
+        about = self.about()
+        labels = self._array(np.load, "face_labels.npy")
+        if labels.shape != (about.faces,) or labels.max(initial=-1) >= len(about.parts):
+            raise AlignPartsError(
+                f"{self.path / 'face_labels.npy'}: expected {about.faces} labels below {len(about.parts)}"
+            )
+        parts = tuple(
+            Part(
+                index, part.name, part.description, part.confidence, part.mask_confidence, part.auto_accepted
+            )
+            for index, part in enumerate(about.parts)
+        )
+        return Annotation(about.category, labels.astype(np.int32), parts, len(parts))
+
+    def clusters(self) -> dict[int, Int32[np.ndarray, " faces"]]:
+        """Clusters of the geometry field: cluster of every face, by the number of clusters asked for.
+
+        Raises:
+            AlignPartsError: the file cannot be read.
+        """
+        with self._array(np.load, "clusters.npz") as stored:
+            return {int(key): stored[key].astype(np.int32) for key in sorted(stored.files, key=int)}
+
+    def _array(self, load, name: str):  # type: ignore[no-untyped-def]
+        path = self.path / name
+        try:
+            return load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise AlignPartsError(f"{path}: cannot be read: {error}") from None
+
+
+def write_object(
+    root: Path,
+    about: About,
+    mesh_glb: bytes,
+    face_part: Int[np.ndarray, " faces"],
+    clusters: Mapping[int, Int[np.ndarray, " faces"]],
+    thumbnail_png: bytes,
+) -> ObjectFolder:
+    """Write an object's folder under ``root / "objects"``, whole or not at all; replaces one that is there.
+
+    Raises:
+        AlignPartsError: the folder cannot be written.
+    """
+    objects = root / "objects"
+    target = objects / about.object_id
+    try:
+        objects.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=objects, prefix=".writing-"))
+        try:
+            (work / "mesh.glb").write_bytes(mesh_glb)
+            (work / "about.json").write_text(about.model_dump_json(indent=2) + "\n")
+            np.save(work / "face_labels.npy", face_part.astype(np.int32), allow_pickle=False)
+            arrays = {str(count): labels.astype(np.uint16) for count, labels in clusters.items()}
+            np.savez_compressed(work / "clusters.npz", allow_pickle=False, **arrays)
+            (work / "thumbnail.png").write_bytes(thumbnail_png)
+            work.chmod(0o755)
+            if target.exists():
+                shutil.rmtree(target)
+            os.replace(work, target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise AlignPartsError(f"{target}: cannot be written: {error.strerror or error}") from None
+    return ObjectFolder(target)
+
+
+def object_folders(root: Path) -> list[ObjectFolder]:
+    """All objects under ``root / "objects"``, by id.
+
+    Raises:
+        AlignPartsError: there is none.
+    """
+    found = sorted(path.parent for path in (root / "objects").glob("[!.]*/about.json"))
+    if not found:
+        raise AlignPartsError(f"{root / 'objects'}: no object; run: alignparts texparts predict")
+    return [ObjectFolder(path) for path in found]

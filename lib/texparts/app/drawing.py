@@ -1,0 +1,53 @@
+"""An object as the 3D view draws it."""
+
+import numpy as np
+from jaxtyping import Int
+
+from alignparts.core.errors import AlignPartsError
+from texparts.annotation.chunks import Chunks, PatchMesh
+from texparts.annotation.geometry import Shape
+from texparts.annotation.picking import Picker
+
+LIFT = 0.003
+"""How far before the surface a stroke under way is drawn, in units of the view (longest side 2)."""
+
+
+class Drawn:
+    """An object in the frame of the view: centre at 0, longest side 2.
+
+    Attributes:
+        shape: the object.
+        center: of its box, in the object's own frame.
+        scale: from its own frame.
+        radius: of the sphere around it, as drawn.
+        chunks: what is sent.
+        picker: what the pointer means.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        used = shape.vertices[np.unique(shape.faces)].astype(np.float64)
+        low, high = used.min(axis=0), used.max(axis=0)
+        self.shape = shape
+        self.center = (low + high) / 2
+        self.scale = 2 / max(float((high - low).max()), 1e-30)
+        self.radius = float(np.linalg.norm(used - self.center, axis=1).max()) * self.scale
+        self._vertices = ((shape.vertices - self.center) * self.scale).astype(np.float32)
+        self.chunks = Chunks(self._vertices, shape.faces)
+        self.picker = Picker(shape, self._vertices.astype(np.float64))
+
+    def glb(self) -> bytes:
+        """The object's own file."""
+        path = self.shape.folder.path / "mesh.glb"
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise AlignPartsError(f"{path}: cannot be read: {error.strerror}") from None
+
+    def lifted(self, faces: Int[np.ndarray, " n"]) -> PatchMesh:
+        """Faces as triangles of their own on both sides of the surface."""
+        corners = self._vertices[self.shape.faces[faces]]
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+        both = np.concatenate([corners + LIFT * normals[:, None], corners - LIFT * normals[:, None]])
+        vertices = both.reshape(-1, 3).astype(np.float32)
+        return PatchMesh(vertices, np.arange(len(vertices), dtype=np.int32).reshape(-1, 3))

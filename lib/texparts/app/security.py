@@ -1,0 +1,197 @@
+"""What every request passes before it reaches the application: size, log-in, origin, headers."""
+
+import time
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from texparts.review.errors import StoreUnavailable
+from texparts.review.models import Annotator
+from texparts.review.store import ReviewStore
+
+OPEN = {"/login", "/static/style.css"}
+"""All that is served without a log-in."""
+
+CSRF_HEADER = "x-alignparts"
+SAFE = {"GET", "HEAD", "OPTIONS"}
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+}
+
+
+class Attempts:
+    """Counts failed log-ins of an address; beyond the limit it has to wait."""
+
+    def __init__(
+        self, limit: int = 10, seconds: float = 60, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limit, self._seconds, self._clock = limit, seconds, clock
+        self._failed: dict[str, list[float]] = {}
+
+    def wait(self, address: str) -> float:
+        """Seconds until the address may try again; 0: now."""
+        recent = self._recent(address)
+        return 0.0 if len(recent) < self._limit else recent[0] + self._seconds - self._clock()
+
+    def failed(self, address: str) -> None:
+        """A wrong token came from the address."""
+        self._failed[address] = [*self._recent(address), self._clock()]
+
+    def _recent(self, address: str) -> list[float]:
+        since = self._clock() - self._seconds
+        for other in [key for key, times in self._failed.items() if times[-1] <= since]:
+            del self._failed[other]
+        return [at for at in self._failed.get(address, []) if at > since]
+
+
+class Guard:
+    """ASGI middleware; ``scope["state"]["annotator"]`` says who is asking."""
+
+    def __init__(
+        self, app: ASGIApp, store: ReviewStore, cookie: str, attempts: Attempts, max_body: int
+    ) -> None:
+        self._app, self._store, self._cookie = app, store, cookie
+        self._attempts, self._max_body = attempts, max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal: Response | None
+        try:
+            refusal = await self._refusal(scope, headers)
+        except StoreUnavailable as error:
+            refusal = unavailable(error)
+        if scope["type"] == "websocket":
+            if refusal is None:
+                await self._app(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008, "reason": "log in first"})
+            return
+        if refusal is not None:
+            await refusal(scope, receive, _with_headers(send))
+            return
+        await self._app(scope, _Limited(receive, self._max_body), _with_headers(send))
+
+    async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        """The answer to a request that must not go on."""
+        path, http = scope["path"], scope["type"] == "http"
+        unsafe = http and scope["method"] not in SAFE
+        if (unsafe or not http) and not _same_origin(headers):
+            return JSONResponse({"detail": "this request comes from another site"}, 403)
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > self._max_body:
+            return JSONResponse({"detail": _too_large(self._max_body)}, 413)
+        if path in OPEN:
+            return None
+        address = address_of(scope)
+        bearer = _bearer(headers)
+        if bearer is not None and self._attempts.wait(address) > 0:
+            return too_many(self._attempts.wait(address))
+        annotator = await run_in_threadpool(self._who, headers, bearer)
+        if annotator is None:
+            if bearer is not None:
+                self._attempts.failed(address)
+            page = http and scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+            if page and not path.startswith(("/api/", "/view/")):
+                return RedirectResponse("/login", 303)
+            return JSONResponse({"detail": "log in first"}, 401)
+        if unsafe and headers.get(CSRF_HEADER) != "1":
+            return JSONResponse({"detail": "expected the header X-AlignParts: 1"}, 403)
+        scope.setdefault("state", {})["annotator"] = annotator
+        return None
+
+    def _who(self, headers: Headers, bearer: str | None) -> Annotator | None:
+        if bearer is not None:
+            return self._store.annotator_of(bearer)
+        key = session_key(headers, self._cookie)
+        return None if key is None else self._store.tokens.session(key)
+
+
+def caller(connection: HTTPConnection) -> Annotator:
+    """Who is asking; also in what is mounted into the application, and for web sockets."""
+    return connection.state.annotator
+
+
+def address_of(scope: Scope) -> str:
+    """Where a request comes from."""
+    return str((scope.get("client") or ("?", 0))[0])
+
+
+def session_key(headers: Headers, cookie: str) -> str | None:
+    """The key of the session, as the cookie has it."""
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(cookie)
+    except CookieError:
+        return None
+    return found.value if found is not None else None
+
+
+def unavailable(error: Exception) -> Response:
+    """The database is away: try again."""
+    return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "2"})
+
+
+def too_many(wait: float) -> Response:
+    """Too many wrong tokens."""
+    seconds = max(1, round(wait))
+    detail = f"too many wrong tokens; try again in {seconds} s"
+    return JSONResponse({"detail": detail}, 429, {"Retry-After": str(seconds)})
+
+
+class _Limited:
+    """Receives no more than a number of bytes, also where no length was announced."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive, self._limit, self._size = receive, limit, 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        if self._size > self._limit:
+            raise HTTPException(413, _too_large(self._limit))
+        return message
+
+
+def _too_large(limit: int) -> str:
+    return f"the request is larger than {limit:,} bytes"
+
+
+def _with_headers(send: Send) -> Send:
+    async def headed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for key, value in SECURITY.items():
+                headers.setdefault(key, value)
+        await send(message)
+
+    return headed
+
+
+def _same_origin(headers: Headers) -> bool:
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+
+
+def _bearer(headers: Headers) -> str | None:
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None

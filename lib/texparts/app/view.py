@@ -1,0 +1,307 @@
+"""The 3D view of one annotator: viser, on a port of its own that only the gateway talks to."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import rich
+import viser
+from jaxtyping import Int
+from viser import GlbHandle, MeshHandle, SceneClickEvent, SceneNodeDragEvent
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.pictures.palette import UNLABELLED_COLOR, Color
+from texparts.annotation.annotation import UNLABELLED, Annotation
+from texparts.annotation.chunks import Patch, PatchMesh
+from texparts.annotation.colors import object_colors
+from texparts.annotation.geometry import Shape
+from texparts.app.drawing import Drawn
+
+ToolName = Literal["orbit", "brush", "component", "cluster"]
+Mode = Literal["parts", "texture"]
+DIM = 0.6
+"""How far parts that are not selected go towards white."""
+STROKE_COLOR = (255, 140, 0)
+FIELD = np.radians(40)
+"""Vertical field of view."""
+TOWARD = np.array([0.47, 0.33, 0.82])
+"""From the object to the eye at first; the front faces +z."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What a click or a drag on the object does.
+
+    Attributes:
+        name: orbit: a click selects the part; the others paint.
+        part: that faces go to, -1 none.
+        radius: of the brush, as a share of the object's longest side.
+        clusters: number of clusters of the tool "cluster".
+    """
+
+    name: ToolName = "orbit"
+    part: int = UNLABELLED
+    radius: float = 0.05
+    clusters: int = 8
+
+
+class ObjectView:
+    """Shows an object and tells what is painted.
+
+    Args:
+        on_stroke: is given the faces of a finished stroke and the part that they go to.
+        on_pick: is given the part that was clicked, -1 where there is none.
+    """
+
+    def __init__(
+        self,
+        on_stroke: Callable[[Int[np.ndarray, " n"], int], None],
+        on_pick: Callable[[int], None],
+    ) -> None:
+        self._on_stroke, self._on_pick = on_stroke, on_pick
+        # viser would announce an address that nobody but the gateway may use.
+        rich.get_console().quiet = True
+        self._server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
+        self._server.gui.configure_theme(control_layout="floating", show_logo=False, show_share_button=False)
+        self._server.scene.set_up_direction("+y")
+        # viser's own sun stands in the zenith and bleaches the colours of whatever lies flat.
+        self._server.scene.configure_default_lights(enabled=False)
+        self._server.scene.add_light_directional("/light", intensity=1.4, position=(0.6, 1.0, 1.2))
+        self._server.scene.on_click()(self._clicked)
+        self._lock = threading.RLock()
+        self._patches: dict[Patch, MeshHandle] = {}
+        self._texture: GlbHandle | None = None
+        self._stroke: MeshHandle | None = None
+        self._scene: Drawn | None = None
+        self._annotation: Annotation | None = None
+        self._colors: dict[int, Color] = {}
+        self._tool, self._mode = Tool(), "parts"
+        self._selected: frozenset[int] = frozenset()
+        self._isolated: int | None = None
+        self._under_way: _Stroke | None = None
+
+    @property
+    def port(self) -> int:
+        """On the loopback interface."""
+        return self._server.get_port()
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._server.stop()
+
+    def show(self, shape: Shape, annotation: Annotation) -> None:
+        """Show an object in place of the one before.
+
+        Raises:
+            AlignPartsError: the labels do not fit the mesh.
+        """
+        if len(annotation.face_part) != len(shape.faces):
+            raise AlignPartsError(
+                f"{shape.folder.path}: {len(annotation.face_part)} labels for {len(shape.faces)} faces"
+            )
+        scene = Drawn(shape)
+        with self._lock, self._server.atomic():
+            self._clear()
+            self._aim(scene.radius)
+            self._scene, self._annotation = scene, annotation
+            self._recolor()
+            self._selected, self._isolated, self._mode = frozenset(), None, "parts"
+            for patch, mesh in scene.chunks.patches(annotation.face_part):
+                self._draw(patch, mesh)
+        threading.Thread(target=scene.picker.prepare, daemon=True).start()
+
+    def update(self, annotation: Annotation) -> int:
+        """Show a later state of the object; returns how many chunks were sent again."""
+        with self._lock, self._server.atomic():
+            scene, before = self._scene, self._annotation
+            if scene is None or before is None or len(annotation.face_part) != len(before.face_part):
+                return 0
+            touched = scene.chunks.touched(before.face_part, annotation.face_part)
+            self._annotation = annotation
+            self._recolor()
+            again = set(touched.tolist())
+            stale = {patch for patch in self._patches if patch[0] in again}
+            for patch, mesh in scene.chunks.patches(annotation.face_part, touched):
+                stale.discard(patch)
+                self._draw(patch, mesh)
+            for patch in stale:
+                self._patches.pop(patch).remove()
+            self._paint()
+            return len(touched)
+
+    def select(self, parts: Sequence[int]) -> None:
+        """Let these parts stand out."""
+        with self._lock, self._server.atomic():
+            self._selected = frozenset(parts)
+            self._paint()
+
+    def isolate(self, part: int | None) -> None:
+        """Hide all other parts, or show all again."""
+        with self._lock, self._server.atomic():
+            self._isolated = part
+            self._paint()
+
+    def mode(self, mode: Mode) -> None:
+        """Coloured parts, or the object as it came."""
+        with self._lock, self._server.atomic():
+            self._mode = mode
+            if self._scene is not None and mode == "texture" and self._texture is None:
+                self._texture = self._server.scene.add_glb(
+                    "/object/texture",
+                    self._scene.glb(),
+                    scale=self._scene.scale,
+                    position=tuple((-self._scene.center * self._scene.scale).tolist()),
+                    cast_shadow=False,
+                    receive_shadow=False,
+                )
+            self._paint()
+
+    def tool(self, tool: Tool) -> None:
+        """Change what clicks and drags do."""
+        with self._lock, self._server.atomic():
+            if tool.name != self._tool.name:
+                for handle in self._patches.values():
+                    self._bind(handle, tool)
+            self._tool = tool
+
+    def _aim(self, radius: float) -> None:
+        """Put every camera where it sees a whole sphere around 0, a little above the page's tools."""
+        aim = np.array([0.0, -0.08 * radius, 0.0])
+        place = aim + TOWARD / np.linalg.norm(TOWARD) * 1.1 * max(radius, 1e-3) / np.sin(FIELD / 2)
+        cameras: list[Any] = [client.camera for client in self._server.get_clients().values()]
+        for camera in [self._server.initial_camera, *cameras]:
+            camera.fov = float(FIELD)
+            camera.position = tuple(place.tolist())
+            camera.look_at = tuple(aim.tolist())
+
+    def _clear(self) -> None:
+        for handle in [*self._patches.values(), self._texture, self._stroke]:
+            if handle is not None:
+                handle.remove()
+        self._patches, self._texture, self._stroke, self._under_way = {}, None, None, None
+
+    def _draw(self, patch: Patch, mesh: PatchMesh) -> None:
+        old = self._patches.get(patch)
+        if (
+            old is not None
+            and len(old.faces) == len(mesh.faces)
+            and np.array_equal(old.vertices, mesh.vertices)
+        ):
+            return
+        self._patches[patch] = self._server.scene.add_mesh_simple(
+            f"/object/{patch[0]}/{patch[1] + 1}",
+            mesh.vertices,
+            mesh.faces,
+            color=self._color(patch[1]),
+            flat_shading=True,
+            side="double",
+            cast_shadow=False,
+            receive_shadow=False,
+            visible=self._visible(patch[1]),
+        )
+        self._bind(self._patches[patch], self._tool)
+
+    def _paint(self) -> None:
+        """Colours and visibility of everything that is drawn; what is as it should be is not sent."""
+        for (_, part), handle in self._patches.items():
+            color, visible = self._color(part), self._visible(part)
+            if tuple(handle.color) != color:
+                handle.color = color
+            if handle.visible != visible:
+                handle.visible = visible
+        if self._texture is not None and self._texture.visible != (self._mode == "texture"):
+            self._texture.visible = self._mode == "texture"
+
+    def _recolor(self) -> None:
+        """What colour every part has."""
+        parts = () if self._annotation is None else self._annotation.parts
+        colors = object_colors(frozenset(part.name for part in parts))
+        self._colors = {part.id: colors[part.name] for part in parts}
+
+    def _visible(self, part: int) -> bool:
+        return self._mode == "parts" and self._isolated in (None, part)
+
+    def _color(self, part: int) -> tuple[int, int, int]:
+        red, green, blue = self._colors.get(part, UNLABELLED_COLOR)
+        dim = DIM if self._selected and part not in self._selected else 0.0
+        return _byte(red, dim), _byte(green, dim), _byte(blue, dim)
+
+    def _bind(self, handle: MeshHandle, tool: Tool) -> None:
+        """Let a patch take the pointer where the tool needs it; dragging orbits where it does not."""
+        handle.remove_drag_callback("all")
+        if tool.name == "brush":
+            handle.on_drag(self._dragged)
+
+    # Clicks are the scene's: a node that takes them gets an outline in yellow under the pointer.
+    def _clicked(self, event: SceneClickEvent) -> None:
+        self.click(np.array(event.ray_origin), np.array(event.ray_direction))
+
+    async def _dragged(self, event: SceneNodeDragEvent[Any]) -> None:
+        eye = np.array(event.client.camera.position)
+        self.drag(event.phase, eye, np.array(event.end_position))
+
+    def click(self, origin: np.ndarray, direction: np.ndarray) -> None:
+        """A click along a ray: selects, or paints what the tool says."""
+        with self._lock:
+            scene, tool, annotation = self._scene, self._tool, self._annotation
+            if scene is None or annotation is None:
+                return
+            faces, places = scene.picker.hits(origin, direction[None])
+            if not len(faces):
+                return
+            face = int(faces[0])
+            picked = int(annotation.face_part[face])
+            if tool.name == "brush":
+                painted = scene.picker.disc(face, places[0], 2 * tool.radius)
+            elif tool.name == "component":
+                painted = scene.picker.component(face)
+            elif tool.name == "cluster":
+                painted = scene.picker.cluster(face, tool.clusters)
+        if tool.name == "orbit":
+            self._on_pick(picked)
+        elif len(painted):
+            self._on_stroke(painted, tool.part)
+
+    def drag(self, phase: Literal["start", "update", "end"], eye: np.ndarray, place: np.ndarray) -> None:
+        """The pointer of a brush: where the eye is, and a point that the pointer covers."""
+        with self._lock:
+            scene, tool = self._scene, self._tool
+            if scene is None or tool.name != "brush":
+                return
+            before = self._under_way
+            if phase == "start" or before is None:
+                before = _Stroke(place, np.zeros(0, np.int64), tool)
+            new = scene.picker.stroke(eye, before.place, place, 2 * before.tool.radius)
+            faces = np.union1d(before.faces, new)
+            if phase != "end":
+                self._under_way = _Stroke(place, faces, before.tool)
+                if len(faces) > len(before.faces):
+                    self._show_stroke(faces)
+                return
+            self._under_way = None
+        if len(faces):
+            self._on_stroke(faces, before.tool.part)
+        with self._lock:
+            if self._stroke is not None:
+                self._stroke.remove()
+                self._stroke = None
+
+    def _show_stroke(self, faces: Int[np.ndarray, " n"]) -> None:
+        assert self._scene is not None
+        mesh = self._scene.lifted(faces)
+        self._stroke = self._server.scene.add_mesh_simple(
+            "/stroke", mesh.vertices, mesh.faces, color=STROKE_COLOR, side="double", cast_shadow=False
+        )
+
+
+def _byte(channel: float, dim: float) -> int:
+    return round(255 * (channel + (1 - channel) * dim))
+
+
+@dataclass(frozen=True)
+class _Stroke:
+    place: np.ndarray
+    faces: Int[np.ndarray, " n"]
+    tool: Tool

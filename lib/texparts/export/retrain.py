@@ -1,0 +1,243 @@
+"""The loop closed: the model that made the predictions is trained on with what became of them.
+
+Every arm trains the same model for the same steps on the same number of shapes and differs in some of the
+shapes alone. An epoch sees new shapes several times: there are few of them, and the model knows the old ones.
+``python -m texparts.export.retrain ARM`` trains one item of the pipeline's matrix.
+"""
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from alignparts.core import ledger, paths
+from alignparts.core.config import CorpusParams, Params, TrainParams
+from alignparts.core.errors import AlignPartsError
+from alignparts.core.run import settle
+from alignparts.corpus.index import Corpus
+from alignparts.corpus.ingest import ingest_folders
+from alignparts.evaluation.baselines.ours import Ours
+from alignparts.evaluation.comparison import COLUMNS, Claim, paired_table
+from alignparts.evaluation.ground_truth import Labelled, labelled_shapes, taking_turns
+from alignparts.evaluation.methods import Given
+from alignparts.evaluation.scoring import readable
+from alignparts.evaluation.scoring_methods import score
+from alignparts.features.extract import Encoders, extract_corpus
+from alignparts.features.joined_store import JoinedStore
+from alignparts.features.store import FeatureStore
+from alignparts.model.alignparts import AlignParts
+from alignparts.model.train import forget_progress, train
+from alignparts.naming.prediction import Encode
+from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary
+from texparts.export.export import INDEX
+
+ARMS = ("continued", "predicted", "reviewed")
+"""Old training shapes alone; own predictions as they are; own predictions after review."""
+EXPORTS = {"predicted": "unreviewed", "reviewed": "dataset"}
+"""Under ``data/texparts``: the exported data set that an arm takes its new shapes from."""
+LABELS = {
+    "before": "before",
+    "continued": "trained on, no new shapes",
+    "predicted": "new shapes, as predicted",
+    "reviewed": "new shapes, reviewed",
+}
+"""What tables call the model that made the predictions, and those trained on."""
+SEEN, UNSEEN, NAMED = "seen", "unseen", "unseen, names given"
+"""Test sets: categories of the first training; categories that only the new shapes have, named from the whole
+vocabulary or from their own part names."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What an arm is trained from.
+
+    Attributes:
+        params: all of params.yaml.
+        data: with ``features``, ``ontology`` and ``texparts``.
+        models: with ``geometry``, ``appearance`` and ``alignparts``.
+        encode: the text encoder's ``encode``.
+    """
+
+    params: Params
+    data: Path
+    models: Path
+    encode: Encode
+
+    @property
+    def store(self) -> FeatureStore:
+        """Features of the corpus."""
+        return FeatureStore(self.data / "features")
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The unified vocabulary."""
+        return Vocabulary.load(self.data / "ontology" / "vocabulary.json")
+
+
+def folder_of(models: Path, arm: str) -> Path:
+    """Where an arm's model lies.
+
+    Raises:
+        AlignPartsError: no such arm.
+    """
+    if arm != "before" and arm not in ARMS:
+        raise AlignPartsError(f"arm '{arm}': expected before, {', '.join(ARMS)}")
+    return models / ("alignparts" if arm == "before" else f"retrained/{arm}")
+
+
+def retrain(arm: str, loop: Loop) -> None:
+    """Train the model on with an arm's shapes, filled up with old ones; it goes to :func:`folder_of`.
+
+    Raises:
+        AlignPartsError: no such arm; the export is missing, holds too many shapes, or names a category that
+            the vocabulary lacks.
+    """
+    out = folder_of(loop.models, arm)
+    with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
+        new = None
+        if arm in EXPORTS:
+            new = export_features(loop.data / "texparts" / EXPORTS[arm], Path(temporary), loop)
+        ids = [] if new is None else new.ids()
+        wanted = loop.params.retrain.shapes
+        repeated = ids * loop.params.retrain.copies
+        if len(repeated) > wanted:
+            raise AlignPartsError(
+                f"retrain.shapes: {wanted}, but the export holds {len(ids)} shapes, which an epoch sees "
+                f"{loop.params.retrain.copies} times; raise it, or lower retrain.copies"
+            )
+        old = loop.store
+        again = taking_turns(old, "train", wanted - len(repeated), loop.params.base.seed)
+        store = old if new is None else JoinedStore([old, new])
+        train(
+            store, loop.vocabulary, loop.encode, settings_of(loop.params), out,
+            seed=loop.params.base.seed, threads=loop.params.base.threads, statistics=False,
+            ids={"train": [*repeated, *again], "validation": []},
+            start=AlignParts.from_pretrained(str(loop.models / "alignparts")).eval(),
+        )  # fmt: skip
+    forget_progress(out)
+
+
+def retrain_missing(loop: Loop) -> None:
+    """:func:`retrain` for every arm that is not there."""
+    for arm in ARMS:
+        if not (folder_of(loop.models, arm) / "config.json").is_file():
+            retrain(arm, loop)
+
+
+def export_features(export: Path, work: Path, loop: Loop) -> FeatureStore | None:
+    """An exported data set read back, as anybody would read it, and the features of its shapes.
+
+    None where none of its objects has a part: there is nothing to train on.
+
+    Args:
+        export: folder of :func:`texparts.export.export.export_dataset`.
+        work: for the corpus and the store.
+        loop: encoders, vocabulary and sizes.
+
+    Raises:
+        AlignPartsError: there is no export; a category is not in the vocabulary.
+    """
+    if not (export / "objects").is_dir():
+        raise AlignPartsError(f"{export}: no exported data set; run: dvc repro texparts")
+    if not pd.read_parquet(export / INDEX)["parts"].sum():
+        return None
+    everything = CorpusParams(
+        test_per_category=0, find3d_test=0, heldout=(), validation_fraction=0,
+        points=loop.params.corpus.points,
+    )  # fmt: skip
+    base = loop.params.base
+    read = ingest_folders(
+        [export / "objects"], work / "corpus", everything, kind="labelled_mesh", seed=base.seed,
+        workers=base.workers, scheduler=base.scheduler, keep_duplicates=True,
+    )  # fmt: skip
+    encoders = Encoders.from_params(loop.params.features, loop.models)
+    return extract_corpus(Corpus(read.corpus.root), loop.vocabulary, encoders, loop.params, work / "features")
+
+
+def settings_of(params: Params) -> TrainParams:
+    """The block ``train``, its sizes kept, for at least ``retrain.steps`` steps."""
+    steps = ceil(params.retrain.shapes / params.train.batch_size)
+    return params.train.over({"epochs": ceil(params.retrain.steps / steps), "lr": params.retrain.lr})
+
+
+def gain_scores(loop: Loop, arms: Sequence[str] = ("before", *ARMS)) -> pd.DataFrame:
+    """Every arm on the test shapes of seen and of unseen categories.
+
+    Nobody tells the category: it is found among all of the vocabulary's (Eq. 16), those of the unseen
+    categories among them. In the test set :data:`NAMED` the part names are given instead.
+
+    Returns:
+        :data:`comparison.COLUMNS`, the metric ``category`` (whether it was found) among them.
+    """
+    settings, seed = loop.params.evaluate, loop.params.base.seed
+    shapes = list(labelled_shapes(loop.store, ["test", "heldout"], settings.points, seed))
+    vocabulary = loop.vocabulary
+    rows = []
+    for arm in arms:
+        folder = folder_of(loop.models, arm)
+        if not (folder / "config.json").is_file():
+            raise AlignPartsError(f"{folder}: no model there; run: dvc repro retrain")
+        model = Ours(AlignParts.from_pretrained(str(folder)).eval(), loop.encode, vocabulary)
+        for shape in shapes:
+            for test_set, values in _judged(model, shape).items():
+                rows += [
+                    (LABELS[arm], seed, shape.shape_id, test_set, shape.category, metric, value)
+                    for metric, value in values.items()
+                ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def claims() -> dict[str, list[Claim]]:
+    """What the loop promises, by test set: a gain in unseen categories, due to the review; nothing lost."""
+    before, without, raw, reviewed = (LABELS[arm] for arm in ("before", *ARMS))
+    gains = [
+        Claim(reviewed, worse, metric) for metric in ("miou", "la_miou") for worse in (before, without, raw)
+    ]
+    kept = [Claim(reviewed, worse, "la_miou") for worse in (before, raw)]
+    return {UNSEEN: gains, NAMED: gains, SEEN: kept}
+
+
+def tested_claims(scores: pd.DataFrame, **bootstrap: Any) -> pd.DataFrame:
+    """:func:`comparison.paired_table` of :func:`claims`; the metrics' names end in the test set.
+
+    Args:
+        scores: of :func:`gain_scores`.
+        bootstrap: ``resamples``, ``confidence``, ``seed``.
+    """
+    tested = []
+    for test_set, wanted in claims().items():
+        table = readable(paired_table(scores, wanted, sets=(test_set,), **bootstrap))
+        tested.append(table.assign(metric=table.metric + f", {test_set}"))
+    return pd.concat(tested, ignore_index=True)
+
+
+def _judged(model: Ours, shape: Labelled) -> Mapping[str, dict[str, float]]:
+    """Scores of a shape by test set."""
+    found = model.predict(shape.arrays, Given())
+    right = {"category": float(found.category == model.vocabulary.resolve_category(shape.category))}
+    result = {UNSEEN if shape.heldout else SEEN: score(found, shape) | right}
+    if shape.heldout:
+        result[NAMED] = score(model.predict(shape.arrays, Given(names=tuple(shape.present))), shape)
+    return result
+
+
+def main() -> None:
+    """One item of the matrix, with params.yaml's settings."""
+    from alignparts.core.config import load_params
+
+    (arm,) = sys.argv[1:]
+    params = load_params(paths.ROOT / "params.yaml")
+    settle(params)
+    encode = TextEncoder.from_name(params.ontology.text_encoder).encode
+    with ledger.record("retrain", arm):
+        retrain(arm, Loop(params, paths.DATA, paths.MODELS, encode))
+
+
+if __name__ == "__main__":
+    main()

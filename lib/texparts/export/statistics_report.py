@@ -1,0 +1,105 @@
+"""The statistics of an export for people: figures, and a folder of tables."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from alignparts.evaluation.tables import write_table
+from texparts.export.card import as_text
+from texparts.export.statistics import (
+    SCRATCH_MINUTES,
+    TABLES,
+    Dataset,
+    category_table,
+    opinion_seconds,
+    part_table,
+    summary_table,
+)
+
+BLUE, ORANGE = "#0072B2", "#D55E00"
+MOST_BARS, MOST_LETTERS = 25, 32
+TEXT = ("category", "name", "licence", "note")
+"""Columns that hold what people wrote."""
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose free text stays text in Markdown."""
+    return table.assign(**{name: table[name].map(as_text) for name in TEXT if name in table})
+
+
+def draw_categories(dataset: Dataset) -> Figure:
+    """Objects of every category."""
+    table = category_table(dataset)
+    return _bars(table["category"], table["objects"], "objects")
+
+
+def draw_parts(dataset: Dataset) -> Figure:
+    """The most frequent part names."""
+    table = part_table(dataset)
+    return _bars(table["name"], table["parts"], "parts")
+
+
+def draw_seconds(dataset: Dataset) -> Figure:
+    """How long one opinion on an object takes."""
+    seconds = opinion_seconds(dataset)
+    figure = Figure(figsize=(5.2, 3), layout="constrained")
+    axis = figure.subplots()
+    axis.hist(seconds, bins=min(20, max(5, len(seconds) // 3)), color=BLUE)
+    axis.axvline(seconds.median(), color=ORANGE, label=f"median {seconds.median():.0f} s")
+    axis.set_xlabel("active seconds an opinion")
+    axis.set_ylabel("objects")
+    axis.set_xlim(left=0)
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(frameon=False)
+    _plain(axis)
+    return figure
+
+
+def write_statistics(
+    dataset: Dataset, folder: Path, scratch_minutes: tuple[float, float] = SCRATCH_MINUTES
+) -> pd.DataFrame:
+    """Write every table (CSV and Markdown) and figure (PNG) into a folder; returns the summary.
+
+    Raises:
+        AlignPartsError: ``scratch_minutes`` is no band.
+    """
+    summary = summary_table(dataset, scratch_minutes=scratch_minutes)
+    write_table(folder, "summary", summary)
+    for name, make in TABLES.items():
+        table = make(dataset)
+        write_table(folder, name, table, readable(table))
+    for name, draw in (("categories", draw_categories), ("parts", draw_parts), ("seconds", draw_seconds)):
+        draw(dataset).savefig(
+            folder / f"{name}.png", dpi=110, bbox_inches="tight", metadata={"Software": None}
+        )
+    return summary
+
+
+def _bars(names: pd.Series, counts: pd.Series, what: str) -> Figure:
+    shown = min(len(names), MOST_BARS)
+    figure = Figure(figsize=(5.2, 0.6 + 0.24 * shown), layout="constrained")
+    axis = figure.subplots()
+    bars = axis.barh(range(shown), counts[:shown], color=BLUE)
+    axis.bar_label(bars, padding=2, fontsize=8)
+    axis.set_yticks(range(shown), [_short(name) for name in names[:shown]], fontsize=8)
+    for label in axis.get_yticklabels():
+        label.set_parse_math(False)  # a dollar in a name is a dollar
+    axis.invert_yaxis()
+    axis.margins(x=0.1, y=0.01)
+    rest = f"; {len(names) - shown} more are not shown" if len(names) > shown else ""
+    axis.set_xlabel(what + rest)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _plain(axis)
+    return figure
+
+
+def _short(name: str) -> str:
+    text = name or "(none)"
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
+
+
+def _plain(axis: Any) -> None:
+    axis.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,61 @@
+"""Which models are worth labelling, judged by a picture and what their maker says (section 13)."""
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from alignparts.ontology.llm.client import LanguageModel, Request
+from alignparts.ontology.vocabulary import spelling
+
+MOST_TEXT = 500
+"""Characters of the maker's words that are shown to the model."""
+
+
+class Quality(BaseModel):
+    """Reply to ``check_thumbnail``.
+
+    Attributes:
+        usable: worth labelling: one whole object, of a known class, in enough detail.
+        reason: one sentence.
+        category: class of the object as the vocabulary spells it; "" where it is no single object.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    usable: bool
+    reason: str = Field(min_length=8, max_length=600)
+    category: str = Field(max_length=60)
+
+    @field_validator("category")
+    @classmethod
+    def _spelled(cls, category: str) -> str:
+        return spelling(category)
+
+    @model_validator(mode="after")
+    def _usable_has_a_class(self) -> "Quality":
+        if self.usable and not self.category:
+            raise ValueError("a usable object has a category; none is given")
+        return self
+
+
+def thumbnail_request(image: bytes, about: str = "") -> Request:
+    """What is asked of a picture; for many, give these to :meth:`LanguageModel.ask_all` with ``Quality``.
+
+    Args:
+        image: a PNG or JPEG file.
+        about: title and tags of the model, as its maker wrote them; white space and length are bounded.
+    """
+    return Request("check_thumbnail", {"about": " ".join(about.split())[:MOST_TEXT] or "nothing"}, (image,))
+
+
+def check_thumbnail(image: bytes, llm: LanguageModel, about: str = "") -> Quality:
+    """Whether a model is worth labelling, by its picture.
+
+    Args:
+        image: a PNG or JPEG file; the record keeps its sha256 alone.
+        llm: from whose record or endpoint the judgement comes; the endpoint's model must see pictures.
+        about: title and tags of the model, as its maker wrote them.
+
+    Raises:
+        AlignPartsError: neither PNG nor JPEG, or there is no reply to be had.
+    """
+    prompt, variables, images = thumbnail_request(image, about)
+    return llm.ask(prompt, variables, Quality, images)

@@ -1,0 +1,124 @@
+"""The mesh files of a folder: a TexVerse folder, or any other."""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.meshio import SUFFIXES
+from alignparts.corpus.readers import texverse
+from alignparts.corpus.readers.common import licence_of
+
+MOST_TEXT = 200
+"""Characters of a title, a licence or a list of tags that are kept."""
+_LONGEST_ID = 80
+
+
+@dataclass(frozen=True)
+class Source:
+    """One mesh file.
+
+    Attributes:
+        object_id: fit for a file name and a URL; equal in every run over the same files.
+        path: the file.
+        file: the same, relative to the folder.
+        licence: as the data set states it, "" where it does not.
+        title: its maker's, or the file's name.
+        tags: its maker's, joined with commas.
+    """
+
+    object_id: str
+    path: Path
+    file: str
+    licence: str
+    title: str
+    tags: str = ""
+
+
+def find_sources(folder: Path) -> list[Source]:
+    """Every mesh file under a folder, sorted by path; of a TexVerse folder each object once.
+
+    Raises:
+        AlignPartsError: no such folder, no mesh file in it, or a broken metadata.json.
+    """
+    if not folder.is_dir():
+        raise AlignPartsError(f"{folder}: no such folder; expected one with mesh files")
+    found = _texverse(folder) if texverse.is_root(folder) else _plain(folder)
+    if not found:
+        raise AlignPartsError(f"{folder}: no mesh file in it; expected {', '.join(SUFFIXES)}")
+    return found
+
+
+def one_line(text: Any, most: int = MOST_TEXT) -> str:
+    """A text of others: one line, no control characters, not too long; "" where it is no text."""
+    if not isinstance(text, str):
+        return ""
+    plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def _texverse(folder: Path) -> list[Source]:
+    located = list(texverse.locate(folder))
+    ids = {texverse.uid_of(locator.path) for locator in located}
+    said = texverse.metadata(folder, ids)
+    sources = []
+    for locator in located:
+        uid = texverse.uid_of(locator.path)
+        about = said.get(uid, {})
+        tags = about.get("tags")
+        words = ", ".join(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ""
+        sources.append(
+            Source(
+                object_id=uid,
+                path=locator.path,
+                file=locator.path.relative_to(folder).as_posix(),
+                licence=one_line(locator.licence),
+                title=one_line(about.get("name")),
+                tags=one_line(words),
+            )
+        )
+    return sources
+
+
+def _plain(folder: Path) -> list[Source]:
+    licence = one_line(licence_of(folder))
+    files = [path.relative_to(folder).as_posix() for path in _walk(folder)]
+    ids = [_id_of(file) for file in files]
+    # Two files may differ in what an id leaves out: their names' hashes tell them apart.
+    times = Counter(one.lower() for one in ids)
+    return [
+        Source(
+            object_id=one if times[one.lower()] == 1 else f"{one}-{_hash(file)}",
+            path=folder / file,
+            file=file,
+            licence=licence,
+            title=one_line(Path(file).stem),
+        )
+        for one, file in zip(ids, files, strict=True)
+    ]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(where) / name
+            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _id_of(file: str) -> str:
+    name = file[: -len(Path(file).suffix)].replace("/", "_")
+    plain = re.sub(r"[^A-Za-z0-9._-]", "-", name).strip(".-_")
+    if plain == name and len(plain) <= _LONGEST_ID:
+        return plain
+    return f"{plain[:_LONGEST_ID]}-{_hash(file)}".lstrip("-")
+
+
+def _hash(file: str) -> str:
+    return hashlib.sha256(file.encode("utf-8", "surrogateescape")).hexdigest()[:8]

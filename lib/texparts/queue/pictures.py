@@ -1,0 +1,66 @@
+"""Pictures of the stages of Tex-Parts: what was left out and why, and the queue."""
+
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.ontology.vocabulary import words
+from texparts.filter.rejected import REASONS
+
+BLUE, GREY = "#0072B2", "#999999"
+
+
+def draw_reasons(filtered: pd.DataFrame) -> Figure:
+    """How many files the filter left out for which reason, beside how many it kept."""
+    counts = filtered.loc[~filtered["kept"], "reason"].value_counts()
+    order = [reason for reason in REASONS if reason in counts.index]
+    labels = ["kept", *(words(reason) for reason in order)]
+    values = [int(filtered["kept"].sum()), *(int(counts[reason]) for reason in order)]
+    figure = Figure(figsize=(7.5, 0.27 * len(labels) + 0.9), layout="constrained")
+    axis = figure.subplots()
+    bars = axis.barh(labels, values, color=[BLUE, *[GREY] * len(order)])
+    axis.bar_label(bars, padding=3, fontsize=8)
+    axis.invert_yaxis()
+    axis.set_xlabel("files", fontsize=8)
+    axis.tick_params(labelsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.margins(x=0.08)
+    return figure
+
+
+def draw_queue(root: Path, queue: pd.DataFrame, shown: int = 6) -> Figure:
+    """The first and the last objects of the queue: as they came, and in the colours of their parts.
+
+    Args:
+        root: with ``thumbnails/`` and ``objects/``.
+        queue: of :func:`texparts.queue.rank.rank`.
+        shown: objects of each end.
+
+    Raises:
+        AlignPartsError: the queue is empty.
+    """
+    if not len(queue):
+        raise AlignPartsError("the queue is empty; nothing to draw")
+    count = min(shown, len(queue))
+    ends = [("first in the queue", queue.head(count)), ("last in the queue", queue.tail(count))]
+    figure = Figure(figsize=(1.65 * count + 0.3, 8.2), layout="constrained")
+    halves: Any = figure.subfigures(2, 1)
+    for part, (title, rows) in zip(halves, ends, strict=True):
+        part.suptitle(f"{title} (as what it was taken for, number of parts, confidence)", fontsize=10)
+        axes = part.subplots(2, count, squeeze=False)
+        for column, row in enumerate(rows.itertuples()):
+            own = Path(root) / "objects" / str(row.object_id) / "thumbnail.png"
+            for axis, path in zip(
+                axes[:, column], (root / "thumbnails" / f"{row.object_id}.png", own), strict=True
+            ):
+                axis.imshow(np.asarray(Image.open(path).convert("RGB")))
+                axis.axis("off")
+            said = f"{words(str(row.category))}, {row.parts} parts, {row.confidence:.2f}"
+            axes[0, column].set_title(fill(said, 20), fontsize=8)
+    return figure

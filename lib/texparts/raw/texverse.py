@@ -1,0 +1,60 @@
+"""Writing TexVerse: GLBs in numbered folders and what ``metadata.json`` says of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alignparts.core.atomic import write_atomically
+from alignparts.corpus.mesh.glb import join_container, split_container
+from alignparts.corpus.mesh.glb_write import write_glb
+from alignparts.corpus.mesh.surface import Surface
+from alignparts.corpus.writers.common import write_json
+
+RESOLUTION = 1024
+PER_FOLDER = 10_000
+"""Objects of one ``000-XXX`` folder."""
+
+# Sketchfab's own: models are z-up inside, and wrapped so that they come out y-up.
+_TURN = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+
+
+def path_of(number: int, uid: str) -> str:
+    """Where the object of this number lies, relative to the root."""
+    return f"glbs/glbs_1k/000-{number // PER_FOLDER:03d}/{uid}_{RESOLUTION}.glb"
+
+
+def write(path: Path, surface: Surface, meshes: np.ndarray) -> None:
+    """Write one object as Sketchfab does: meshes with meaningless names below a turned root node.
+
+    Args:
+        path: the .glb to write.
+        surface: what to write; its parts are not.
+        meshes: for every face the mesh it goes to, 0.. .
+    """
+    turned = surface.vertices[:, [0, 2, 1]] * np.array([1.0, -1.0, 1.0])
+    plain = replace(surface, vertices=turned, face_part=meshes.astype(np.int32))
+    write_atomically(path, lambda temporary: _write(temporary, plain))
+
+
+def _write(path: Path, surface: Surface) -> None:
+    count = int(surface.face_part.max(initial=-1)) + 1
+    nodes: list[dict[str, Any]] = [
+        {"name": f"Object_{2 * index + 4}", "extras": {}} for index in range(count)
+    ]
+    write_glb(path, surface, nodes, texture_size=RESOLUTION)
+    header, binary = split_container(path.read_bytes(), str(path))
+    first = len(header["nodes"])
+    header["nodes"] += [
+        {"name": "Sketchfab_model", "matrix": _TURN, "children": [first + 1]},
+        {"name": "root", "children": header["scenes"][0]["nodes"]},
+    ]
+    header["scenes"] = [{"name": "Sketchfab_Scene", "nodes": [first]}]
+    path.write_bytes(join_container(header, binary))
+
+
+def finish(root: Path, metadata: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write ``metadata.json``: what it says of every id."""
+    write_json(root / "metadata.json", {uid: dict(said) for uid, said in metadata.items()}, indent=1)

@@ -1,0 +1,180 @@
+"""The review's database: SQLite by default, PostgreSQL by URL; says in one way when it is away."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import tenacity
+from sqlalchemy import URL, Engine, create_engine, event, exc, insert, select
+from sqlalchemy.engine import Connection, make_url
+
+from alignparts.core.errors import AlignPartsError
+from texparts.review.errors import StoreUnavailable
+from texparts.review.tables import meta, metadata
+
+SCHEMA = "1"
+BUSY_SECONDS = 10
+"""How long a lock is waited for before the database counts as unavailable."""
+
+
+class Database:
+    """Transactions on the tables above."""
+
+    def __init__(self, url: str) -> None:
+        """Open, and make the tables that are not there.
+
+        Raises:
+            AlignPartsError: not a URL of SQLite or PostgreSQL; or written by another version.
+            StoreUnavailable: it cannot be reached.
+        """
+        self.engine, self._path = _engine(url)
+        self._writes = self.engine.execution_options(writes=True)
+        # SQLite has one writer at a time; a lock is fair where its own polling is not.
+        self._writer = threading.Lock() if self._path else nullcontext()
+        with self.write() as connection:
+            if not self._path:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7100106)")
+            metadata.create_all(connection)
+            found = connection.scalar(select(meta.c.value).where(meta.c.key == "schema"))
+            if found is None:
+                connection.execute(insert(meta).values(key="schema", value=SCHEMA))
+                connection.execute(insert(meta).values(key="instance", value=os.urandom(8).hex()))
+            elif found != SCHEMA:
+                raise AlignPartsError(
+                    f"{self.shown}: schema {found}, expected {SCHEMA}; it was written by another version"
+                )
+            self.instance: str = connection.scalar(select(meta.c.value).where(meta.c.key == "instance")) or ""
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        with self._translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is on disk when the block ends, and whole or not at all.
+
+        Raises:
+            StoreUnavailable: the database is away, full or locked.
+        """
+        with self._translated(), self._writer, self._writes.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (exc.IntegrityError, exc.DataError, exc.ProgrammingError):
+            raise
+        except (exc.DatabaseError, exc.InterfaceError, exc.DisconnectionError, exc.TimeoutError) as error:
+            reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            raise StoreUnavailable(
+                f"{self.shown}: the database is not available ({reason}); try again, nothing is stored twice"
+            ) from error
+
+
+def _engine(url: str) -> tuple[Engine, Path | None]:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except exc.ArgumentError:
+        raise AlignPartsError("--database: expected sqlite:///FILE or postgresql://USER@HOST/NAME") from None
+    if backend == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        options = f"-c synchronous_commit=on -c lock_timeout={BUSY_SECONDS}s -c statement_timeout=60s"
+        return create_engine(
+            parsed,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            pool_timeout=BUSY_SECONDS,
+            connect_args={"connect_timeout": 5, "options": options},
+        ), None
+    if backend != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise AlignPartsError(
+            f"--database: '{parsed.render_as_string()}' is not supported; expected sqlite:///FILE or "
+            "postgresql://USER@HOST/NAME"
+        )
+    path = Path(parsed.database).absolute()
+    return _sqlite(path), path
+
+
+def _sqlite(path: Path) -> Engine:
+    made = False
+
+    def connect() -> sqlite3.Connection:
+        # A file that is gone must not come back empty and unnoticed: only the first open may make it.
+        nonlocal made
+        if not made:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise sqlite3.OperationalError(f"cannot make its folder: {error.strerror}") from None
+        mode = "rw" if made else "rwc"
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            _unlocked(connection.execute, f"PRAGMA {pragma}")
+        made = True
+        return connection
+
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, creator=connect, pool_size=10, max_overflow=20, pool_timeout=BUSY_SECONDS)
+
+    @event.listens_for(engine, "connect")
+    def _opened(_: Any, record: Any) -> None:
+        record.info["file"] = _identity(path)
+
+    @event.listens_for(engine, "checkout")
+    def _checked_out(_: Any, record: Any, __: Any) -> None:
+        # An open file outlives its name: what is written to it then would be gone with the process.
+        if record.info.get("file") != _identity(path):
+            raise exc.DisconnectionError(f"{path}: the file was moved, removed or replaced")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+# The change to WAL does not wait for locks by itself.
+_unlocked = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_message(match=".*locked"),
+    stop=tenacity.stop_after_delay(BUSY_SECONDS),
+    wait=tenacity.wait_fixed(0.02),
+    reraise=True,
+)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino

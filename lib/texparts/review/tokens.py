@@ -1,0 +1,140 @@
+"""Who may log in: annotators with a token each, and the sessions of their browsers.
+
+The database holds hashes alone. A token has 256 random bits: nobody guesses one back from a plain hash.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, insert, select, update
+
+from alignparts.core.errors import AlignPartsError
+from texparts.annotation.edits import clean_name
+from texparts.review.database import Database
+from texparts.review.models import Annotator, AnnotatorRow
+from texparts.review.tables import annotators, sessions
+
+SESSION_DAYS = 14
+LONGEST = 200
+"""Characters of a token that are looked at; no real one is as long."""
+
+
+def hash_of(secret: str) -> str:
+    """What is stored in place of a token."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+class Tokens:
+    """Annotators, their tokens and sessions."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(self, name: str, admin: bool = False) -> str:
+        """A new annotator's token.
+
+        Raises:
+            AlignPartsError: there is one of this name.
+        """
+        name, token = clean_name(name), secrets.token_urlsafe(32)
+        with self._database.write() as connection:
+            if connection.scalar(select(annotators.c.id).where(annotators.c.name == name)) is not None:
+                raise AlignPartsError(
+                    f"annotator '{name}' is there already; choose another name, or give a new token: "
+                    "alignparts texparts annotators renew"
+                )
+            connection.execute(
+                insert(annotators).values(
+                    name=name, token_hash=hash_of(token), admin=admin, created_at=self._clock()
+                )
+            )
+        return token
+
+    def renew(self, name: str) -> str:
+        """A new token for an annotator, also for a revoked one; the old one and all sessions end.
+
+        Raises:
+            AlignPartsError: no annotator of this name.
+        """
+        token = secrets.token_urlsafe(32)
+        self._change(name, {"token_hash": hash_of(token), "revoked_at": None})
+        return token
+
+    def revoke(self, name: str) -> None:
+        """Let an annotator in no more; what they did stays.
+
+        Raises:
+            AlignPartsError: no annotator of this name.
+        """
+        self._change(name, {"revoked_at": self._clock()})
+
+    def list(self) -> list[AnnotatorRow]:
+        """All annotators, by name."""
+        columns = (
+            annotators.c.name,
+            annotators.c.admin,
+            annotators.c.created_at,
+            annotators.c.revoked_at,
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(select(*columns).order_by(annotators.c.name)).all()
+        return [AnnotatorRow(*row) for row in rows]
+
+    def annotator_of(self, token: str) -> Annotator | None:
+        """Whose token it is; None where nobody's (any more)."""
+        hashed = hash_of(token[:LONGEST])
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(annotators).where(annotators.c.token_hash == hashed, annotators.c.revoked_at.is_(None))
+            ).first()
+        if row is None or not hmac.compare_digest(row.token_hash, hashed):
+            return None
+        return Annotator(row.id, row.name, row.admin)
+
+    def open_session(self, annotator: Annotator) -> str:
+        """A browser session's key; it outlives the server."""
+        key, now = secrets.token_urlsafe(32), self._clock()
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.expires_at < now))
+            connection.execute(
+                insert(sessions).values(
+                    key_hash=hash_of(key),
+                    annotator_id=annotator.id,
+                    expires_at=now + timedelta(days=SESSION_DAYS),
+                )
+            )
+        return key
+
+    def session(self, key: str) -> Annotator | None:
+        """Whose session it is; None after log-out, expiry or revocation."""
+        query = (
+            select(annotators)
+            .join(sessions, sessions.c.annotator_id == annotators.c.id)
+            .where(
+                sessions.c.key_hash == hash_of(key[:LONGEST]),
+                sessions.c.expires_at > self._clock(),
+                annotators.c.revoked_at.is_(None),
+            )
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Annotator(row.id, row.name, row.admin)
+
+    def close_session(self, key: str) -> None:
+        """Log out."""
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.key_hash == hash_of(key[:LONGEST])))
+
+    def _change(self, name: str, values: dict[str, object]) -> None:
+        name = clean_name(name)
+        with self._database.write() as connection:
+            found = connection.scalar(select(annotators.c.id).where(annotators.c.name == name))
+            if found is None:
+                known = ", ".join(connection.scalars(select(annotators.c.name).order_by(annotators.c.name)))
+                raise AlignPartsError(f"annotator '{name}': unknown; expected one of {known or 'none yet'}")
+            connection.execute(update(annotators).where(annotators.c.id == found).values(values))
+            connection.execute(delete(sessions).where(sessions.c.annotator_id == found))

@@ -1,0 +1,149 @@
+"""A review without people: simulated annotators work through the real store, on a clock of their own.
+
+What comes of it goes the way of any review: leases, edits as events, submissions, export.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from alignparts.ontology.vocabulary import Vocabulary
+from texparts.annotation.edits import Edit
+from texparts.annotation.geometry import Shapes
+from texparts.review.models import Annotator, QueueEntry, Task
+from texparts.review.store import ReviewStore
+from texparts.simulation.cost import CostModel
+from texparts.simulation.simulated import SimulatedAnnotator
+from texparts.simulation.truth import Truth
+
+START = datetime(2000, 1, 1, tzinfo=UTC)
+"""Simulated time begins here, so that nobody takes it for a person's."""
+BEAT = 30.0
+"""Seconds between two signs of life of a page, as the real page gives them."""
+_EVENTS = uuid.UUID("7d1f3a44-0f4e-4b5e-9d0a-5a1f5a3a0c11")
+
+Work = Sequence[tuple[Edit | None, float]]
+"""Edits in their order with the seconds that each takes; None: looking without an edit."""
+
+
+@dataclass
+class SimulatedClock:
+    """Tells a time that stands still until somebody works."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+def rehearse(
+    root: Path,
+    queue: Sequence[QueueEntry],
+    work_of: Callable[[str, int], Work],
+    database: str,
+    *,
+    annotators: int = 1,
+    vocabulary: Vocabulary | None = None,
+) -> ReviewStore:
+    """Let simulated annotators hand in everything.
+
+    Args:
+        root: holds ``objects/``.
+        queue: what is to be reviewed; an entry's ``opinions`` says by how many.
+        work_of: what an annotator (counted from 0) does with an object.
+        database: URL of an empty database.
+        annotators: that take turns, an object each.
+        vocabulary: names to choose from.
+
+    Returns:
+        The store, with everything handed in; the caller closes it.
+
+    Raises:
+        AlignPartsError: an edit does not fit its object.
+    """
+    clock = SimulatedClock()
+    store = ReviewStore(database, root, vocabulary=vocabulary, clock=clock)
+    store.load_queue(queue)
+    people = []
+    for number in range(annotators):
+        person = store.annotator_of(store.add_annotator(f"simulated annotator {number + 1}"))
+        assert person is not None
+        people.append(person)
+    wanted = sum(min(entry.opinions, annotators) for entry in queue)
+    with tqdm(total=wanted, desc="review", mininterval=2.0, leave=False) as progress:
+        idle = 0
+        while idle < annotators:
+            for number, person in enumerate(people):
+                task = store.take_next(person)
+                idle = 0 if task is not None else idle + 1
+                if task is not None:
+                    _hand_in(store, clock, person, task, work_of(task.object_id, number))
+                    progress.update()
+    return store
+
+
+def entries(queue: pd.DataFrame, annotators: int, second_opinions: float) -> list[QueueEntry]:
+    """A ranked queue as the store takes it.
+
+    Args:
+        queue: of :func:`texparts.queue.rank.rank`.
+        annotators: who hand in those objects that get several opinions.
+        second_opinions: share of such objects, spread evenly over the ranks.
+    """
+    several = np.diff(np.floor(np.arange(len(queue) + 1) * second_opinions)) > 0
+    return [
+        QueueEntry(
+            object_id=row.object_id, rank=row.rank, category=row.category, confidence=row.confidence,
+            opinions=annotators if more else 1,
+        )
+        for row, more in zip(queue.itertuples(), several.tolist(), strict=True)
+    ]  # fmt: skip
+
+
+def simulated_work(
+    shapes: Shapes, truths: Mapping[str, Truth], costs: Sequence[CostModel]
+) -> Callable[[str, int], Work]:
+    """What simulated annotators do with predicted objects.
+
+    Args:
+        shapes: meshes and predictions.
+        truths: by object id.
+        costs: of each annotator; a lower ``quality`` makes a less careful one.
+    """
+    annotators = [SimulatedAnnotator(cost) for cost in costs]
+
+    def work_of(object_id: str, annotator: int) -> Work:
+        shape, cost = shapes.shape(object_id), costs[annotator]
+        steps = annotators[annotator].steps(shape, shape.folder.prediction(), truths[object_id])
+        edits: list[tuple[Edit | None, float]] = [(step.edit, step.seconds) for step in steps]
+        return [(None, cost.open_object().seconds), *edits, (None, cost.submit().seconds)]
+
+    return work_of
+
+
+def _hand_in(store: ReviewStore, clock: SimulatedClock, who: Annotator, task: Task, work: Work) -> None:
+    seq = task.seq
+    for edit, seconds in work:
+        rest = seconds
+        while rest > BEAT:
+            clock.forward(BEAT)
+            store.beat(who, task.id, True)
+            rest -= BEAT
+        clock.forward(rest)
+        if edit is None:
+            store.beat(who, task.id, True)
+            continue
+        event = uuid.uuid5(_EVENTS, f"{task.object_id}/{who.name}/{seq}")
+        seq = store.append(who, task.id, str(event), seq, edit).seq
+    store.submit(who, task.id, "done")
+    store.compare(task.object_id)

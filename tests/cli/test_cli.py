@@ -1,0 +1,230 @@
+"""The two commands, as a user runs them."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import trimesh
+from named_parts import pipeline
+
+from alignparts.cli import app
+from alignparts.core.errors import AlignPartsError
+from alignparts.naming.pipeline import NamedPartsPipeline
+from alignparts.naming.prediction import Candidate
+from alignparts.naming.vocabulary_file import read_vocabulary, write_vocabulary
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command; returns exit code, stdout, stderr."""
+    monkeypatch.setattr(NamedPartsPipeline, "from_pretrained", classmethod(lambda *_, **__: pipeline()))
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["alignparts", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            app.main()
+        out = capsys.readouterr()
+        return stopped.value.code or 0, out.out, out.err
+
+    return command
+
+
+@pytest.fixture
+def ball(tmp_path):
+    path = tmp_path / "ball.glb"
+    trimesh.creation.icosphere(2).export(path)
+    return path
+
+
+def test_name_writes_all_and_says_one_line(run, ball, tmp_path):
+    code, out, err = run("name", ball, "--out", tmp_path / "out", "--no-picture")
+    assert (code, err) == (0, "")
+    assert out.startswith("ball.glb: mug: ")
+    assert out.count("\n") == 1
+    assert "top" in out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "ball.parts.glb",
+        "labels.json",
+        "face_labels.npy",
+    }
+
+
+def test_name_with_own_words(run, ball, tmp_path):
+    names = tmp_path / "names.yaml"
+    names.write_text("deckel: top\nboden: bottom\n")
+    _, out, _ = run("name", ball, "--out", tmp_path / "out", "--no-picture", "--vocabulary", names)
+    assert "deckel" in out
+    assert "boden" in out
+    _, out, _ = run("name", ball, "--out", tmp_path / "out", "--no-picture", "--query", "bottom")
+    assert "top" not in out
+    labels = np.load(tmp_path / "out" / "face_labels.npy", allow_pickle=False)
+    assert set(labels.tolist()) == {-1, 0}
+
+
+def test_name_with_the_category_given(run, ball, tmp_path):
+    _, out, _ = run("name", ball, "--out", tmp_path / "out", "--no-picture", "--category", "chair")
+    assert out.startswith("ball.glb: chair: top")
+    code, _, err = run("name", ball, "--out", tmp_path / "out", "--category", "zebra")
+    assert code == 2
+    assert "zebra" in err
+
+
+def test_several_meshes_get_a_folder_each_and_one_bad_one_stops_none(run, ball, tmp_path):
+    empty = tmp_path / "empty.obj"
+    empty.write_text("")
+    other = tmp_path / "ball.stl"
+    trimesh.creation.box().export(other)
+    code, out, err = run("name", ball, empty, other, "--out", tmp_path / "out", "--no-picture")
+    assert code == 2
+    assert out.count("\n") == 2
+    assert err.count("\n") == 1
+    assert str(empty) in err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"ball", "ball_2"}
+
+
+@pytest.mark.parametrize("arguments", [["missing.glb"], ["empty.glb"]])
+def test_bad_mesh_is_one_line_and_no_output(run, tmp_path, arguments):
+    (tmp_path / "empty.glb").write_bytes(b"")
+    code, out, err = run("name", tmp_path / arguments[0], "--out", tmp_path / "out")
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+VOCABULARIES = {
+    "": "empty",
+    "[]": "empty",
+    "{}": "empty",
+    "- leg\n- leg\n": "'leg' is listed twice",
+    "leg: a\nleg: b\n": "'leg' is listed twice",
+    "- 3\n": "entry 1",
+    "- ''\n": "entry 1",
+    "- [a]\n": "entry 1",
+    "leg: 3\n": "leg: expected a description",
+    "just words": "got str",
+    "a: [": "not valid YAML",
+}
+
+
+@pytest.mark.parametrize("text", VOCABULARIES)
+def test_bad_vocabulary_names_file_and_key(run, ball, tmp_path, text):
+    names = tmp_path / "names.yaml"
+    names.write_text(text)
+    code, _, err = run("name", ball, "--out", tmp_path / "out", "--vocabulary", names)
+    assert code == 2
+    assert str(names) in err
+    assert VOCABULARIES[text] in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_vocabulary_forms(tmp_path):
+    names = tmp_path / "names.yaml"
+    names.write_text("leg: holds it up\nseat:\n")
+    assert [(one.name, one.text) for one in read_vocabulary(names)] == [
+        ("leg", "holds it up"),
+        ("seat", "seat"),
+    ]
+    with pytest.raises(AlignPartsError, match="no such file"):
+        read_vocabulary(tmp_path / "other.yaml")
+
+
+@pytest.mark.parametrize("name", ["leg", "no", "1", "a: b", "# c", "Größe"])
+def test_a_vocabulary_comes_back_as_it_was_written(tmp_path, name):
+    candidates = [Candidate(name, "what it is: for 'this' and \"that\""), Candidate("other")]
+    write_vocabulary(tmp_path / "vocabulary.yaml", candidates)
+    assert read_vocabulary(tmp_path / "vocabulary.yaml") == candidates
+
+
+def test_a_language_model_lists_the_parts(run, ball, tmp_path):
+    code, out, err = run("name", ball, "--out", tmp_path / "out", "--no-picture", "--propose", "Teapot")
+    assert (code, err) == (0, "")
+    proposed = read_vocabulary(tmp_path / "out" / "vocabulary.yaml")
+    assert out.startswith(f"Teapot: {len(proposed)} parts to look for")
+    assert {"spout", "lid", "handle"} <= {one.name for one in proposed}
+    labels = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert labels["mode"] == "open"
+    assert {part["name"] for part in labels["parts"]} <= {one.name for one in proposed}
+
+
+def test_nothing_is_proposed_without_a_reply(run, ball, tmp_path):
+    code, _, err = run("name", ball, "--out", tmp_path / "out", "--propose", "gramophone of glass")
+    assert code == 2
+    assert "no recorded reply" in err and "ontology.llm" in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_that_exclude_each_other(run, ball, tmp_path):
+    code, _, err = run("name", ball, "--out", tmp_path / "out", "--query", "a", "--category", "mug")
+    assert code == 2
+    assert "exclude" in err
+    code, _, err = run("name", ball, "--out", tmp_path / "out", "--query", " ")
+    assert "--query is empty" in err
+
+
+def test_a_missing_model_is_said(monkeypatch, capsys, ball, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["alignparts", "name", str(ball), "--out", str(tmp_path / "o"),
+                                      "--model", str(tmp_path / "none")])  # fmt: skip
+    with pytest.raises(SystemExit) as stopped:
+        app.main()
+    assert stopped.value.code == 2
+    assert "no trained model" in capsys.readouterr().err
+
+
+def test_a_profile_becomes_params(run, tmp_path, monkeypatch):
+    from alignparts.core import paths
+
+    (tmp_path / "profiles").mkdir()
+    text = "# mine\nbase: {seed: 3}\n"
+    (tmp_path / "profiles" / "mine.yaml").write_text(text)
+    (tmp_path / "profiles" / "wrong.yaml").write_text("base: {sed: 3}\n")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert run("profile", "mine")[0] == 0
+    assert (tmp_path / "params.yaml").read_text() == text
+    code, _, err = run("profile", "other")
+    assert code == 2 and "expected one of mine, wrong" in err
+    code, _, err = run("profile", "wrong")
+    assert code == 2 and "unknown key 'base.sed'" in err
+    assert (tmp_path / "params.yaml").read_text() == text
+
+
+def test_a_checkpoint_that_is_none_is_one_line(run, tmp_path):
+    code, _, err = run("convert-partfield", tmp_path / "none.ckpt", "--out", tmp_path / "out")
+    assert code == 2 and "none.ckpt: no such file" in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def two_halves(path):
+    scene = trimesh.Scene()
+    for name, height in (("top", 0.5), ("bottom", -0.5)):
+        mesh = trimesh.creation.box((1, 0.8, 1))
+        mesh.apply_translation([0, height, 0])
+        scene.add_geometry(mesh, node_name=name, geom_name=name)
+    scene.export(path)
+
+
+def test_evaluate_a_folder(run, tmp_path):
+    folder = tmp_path / "shapes"
+    folder.mkdir()
+    two_halves(folder / "one.glb")
+    two_halves(folder / "two.glb")
+    (folder / "broken.glb").write_bytes(b"glTF")
+    code, out, err = run("evaluate", folder, "--out", tmp_path / "out", "--bootstrap", "20")
+    assert code == 0
+    assert "2 shapes evaluated, 1 failed" in out
+    assert "LA-mIoU" in out
+    assert "broken" in err
+    table = (tmp_path / "out" / "shapes.csv").read_text().splitlines()
+    assert len(table) == 4
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"shapes.csv", "table.csv", "table.md"}
+
+
+def test_evaluate_nothing_is_an_error(run, tmp_path):
+    assert run("evaluate", tmp_path / "none")[0] == 2
+    (tmp_path / "void").mkdir()
+    code, _, err = run("evaluate", tmp_path / "void")
+    assert code == 2
+    assert err.count("\n") == 1

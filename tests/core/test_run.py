@@ -1,0 +1,71 @@
+"""Stages: executed notebooks without what differs between runs; ordered parallel maps; twins."""
+
+import copy
+
+from alignparts.core import notebooks as twins
+from alignparts.core.parallel import map_shapes
+from alignparts.core.run import normalised, start, write_text
+
+
+def executed(identity: str, time: str) -> dict:
+    return {
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": identity,
+                "execution_count": 1,
+                "source": "print(1)",
+                "metadata": {"tags": ["parameters"], "papermill": {"start_time": time}},
+                "outputs": [
+                    {"output_type": "stream", "name": "stdout", "text": "1\n"},
+                    {"output_type": "stream", "name": "stderr", "text": f"{time} it/s\n"},
+                ],
+            }
+        ],
+        "metadata": {"papermill": {"duration": time}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def test_normalised_drops_all_that_differs_and_keeps_what_was_printed():
+    one, two = normalised(executed("a", "1.0")), normalised(executed("b", "2.0"))
+    assert one == two
+    assert one["cells"][0]["outputs"] == [{"output_type": "stream", "name": "stdout", "text": "1\n"}]
+    assert one["cells"][0]["metadata"] == {"tags": ["parameters"]}
+
+
+def test_normalised_leaves_its_input_alone():
+    notebook = executed("a", "1.0")
+    before = copy.deepcopy(notebook)
+    normalised(notebook)
+    assert notebook == before
+
+
+def test_smoke_runs_write_apart_from_the_pipeline():
+    smoke, full = start("corpus"), start("corpus", params={}, smoke=False)
+    assert smoke.data != full.data
+    assert smoke.data.parts[-3:] == ("build", "smoke", "data")
+
+
+def test_write_text_replaces_whole_files_and_leaves_no_other(tmp_path):
+    target = tmp_path / "deep" / "a.txt"
+    write_text(target, "one")
+    write_text(target, "two")
+    assert target.read_text() == "two"
+    assert [path.name for path in target.parent.iterdir()] == ["a.txt"]
+
+
+def square(value: int) -> int:
+    return value * value
+
+
+def test_map_shapes_keeps_order_in_and_out_of_process():
+    items = list(range(23))
+    expected = [square(item) for item in items]
+    assert list(map_shapes(square, items, workers=1)) == expected
+    assert list(map_shapes(square, items, workers=2)) == expected
+
+
+def test_every_notebook_agrees_with_its_twin():
+    assert twins.stale() == []

@@ -1,0 +1,133 @@
+"""Variants of the training: what they change, what they leave, and that they train."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import toy
+
+from alignparts.core import paths
+from alignparts.core.config import Params, load_params, parse_params
+from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.comparison import COLUMNS
+from alignparts.evaluation.experiments import ablation
+from alignparts.evaluation.experiments.ablation import ablate, shapes_of, share, train_params
+from alignparts.features.store import FeatureStore
+from alignparts.model.alignparts import AlignParts
+
+SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "layers": 1, "fourier": 3}
+
+
+def params(**ablation_block: object) -> Params:
+    return parse_params(
+        {
+            "train": {"points": 48, "epochs": 3, "batch_size": 4, "model": SIZES},
+            "evaluate": {"points": 64},
+            "ablation": {"rows": ["full", "base"], "train": {"epochs": 1}} | ablation_block,
+            "ablations": {
+                "full": {"label": "ALIGN-Parts"},
+                "base": {"label": "Base Model", "model": {"fusion": "geometry"}, "loss": {"text": 0}},
+                "half": {"label": "half", "share": 0.5},
+            },
+        }
+    )
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
+    given = params()
+    full, base = train_params(given, "full"), train_params(given, "base")
+    assert full == given.train.model_copy(update={"epochs": 1})
+    assert (base.model.fusion, base.loss.text) == ("geometry", 0)
+    assert base.model.model_copy(update={"fusion": "bico"}) == full.model
+    assert base.loss.model_copy(update={"text": 1.0}) == full.loss
+
+
+@pytest.mark.parametrize(
+    ("blocks", "needle"),
+    [
+        ({"ablation": {"rows": ["none"]}}, "none"),
+        ({"ablations": {"full": {"label": "a", "model": {"fusion": "sum"}}}}, "fusion"),
+        ({"ablations": {"full": {"label": "a", "loss": {"txt": 1}}}}, "txt"),
+        ({"ablations": {"full": {"label": "a", "train": {"epohcs": 1}}}}, "epohcs"),
+        ({"ablations": {"full": {"label": "a", "share": 0}}}, "share"),
+    ],
+)
+def test_bad_variants_are_one_clear_error(blocks: dict, needle: str) -> None:
+    with pytest.raises(AlignPartsError, match=needle):
+        parse_params(blocks)
+
+
+def test_unknown_variant_names_those_there_are() -> None:
+    with pytest.raises(AlignPartsError, match="no 'other'; expected one of full, base, half"):
+        train_params(params(), "other")
+
+
+def test_the_papers_rows_are_there() -> None:
+    shipped = load_params(paths.ROOT / "params.yaml")
+    assert len(shipped.ablation.rows) == 7 and len(shipped.ablation.seeds) == 3
+    own = [name for name in shipped.ablation.rows if shipped.ablations[name].baseline is None]
+    assert set(shipped.ablation.rows) - set(own) == {"partfield_mpnet"}
+    rows = {name: train_params(shipped, name) for name in own}
+    terms = {name: (one.loss.text > 0, one.loss.cov > 0, one.loss.overlap > 0) for name, one in rows.items()}
+    assert terms["full"] == (True, True, True)
+    assert terms["no_cov_ov"] == (True, False, False)
+    assert all(terms[name] == (False, False, False) for name in rows if name not in ("full", "no_cov_ov"))
+    fusions = {name: one.model.fusion for name, one in rows.items()}
+    assert fusions == {
+        "base": "geometry", "no_cov_ov_txt": "bico", "no_cov_ov": "bico", "geo_input": "points",
+        "concat": "concat", "full": "bico",
+    }  # fmt: skip
+
+
+def test_shares_are_nested_and_of_their_size() -> None:
+    ids = [f"s{number}" for number in range(40)]
+    found = [share(ids, part, 3) for part in (0.01, 0.25, 0.5, 1.0)]
+    assert [len(one) for one in found] == [1, 10, 20, 40]
+    for small, large in pairwise(found):
+        assert set(small) < set(large)
+    assert found[-1] == ids and share(ids, 0.25, 4) != found[1]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    store = FeatureStore(tmp_path / "data" / "features", "toy", shard=4)
+    for index in range(12):
+        arrays, meta = toy.shape(list(toy.PARTS)[index % 3], index)
+        split = ("train", "train", "validation", "test")[index // 3]
+        store.add(f"s{index}", arrays, {**meta, "split": split, "dataset": "partnet"})
+    store.flush()
+    toy.vocabulary().save(tmp_path / "data" / "ontology" / "vocabulary.json")
+
+    class Encoder:
+        encode = staticmethod(toy.encode)
+
+    monkeypatch.setattr(ablation.TextEncoder, "from_name", lambda name: Encoder)
+    return tmp_path / "data"
+
+
+def test_an_item_trains_scores_and_repeats(data: Path) -> None:
+    given = params(categories=["chair", "mug"])
+    models = data.parent / "models"
+    scores = ablate("base", 1, given, data=data, models=models)
+    assert list(scores.columns) == COLUMNS
+    assert set(scores.method) == {"Base Model"} and set(scores.seed) == {1}
+    assert set(scores.category) == {"chair", "mug"} and scores.shape_id.nunique() == 2
+    assert scores.value.between(0, 1).all()
+    folder = models / "ablations" / "base-1"
+    assert AlignParts.from_pretrained(folder).config.fusion == "geometry"
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "scores.csv"), scores, atol=1e-6)
+    again = ablate("base", 1, given, data=data, models=data.parent / "again")
+    pd.testing.assert_frame_equal(again, scores)
+
+
+def test_only_the_chosen_categories_are_shapes_of_it(data: Path) -> None:
+    store, vocabulary = FeatureStore(data / "features"), toy.vocabulary()
+    assert len(shapes_of(store, "train", vocabulary)) == 6
+    few = vocabulary.only(["mug"])
+    assert few.categories == ["mug"] and not few.has("chair")
+    kept = shapes_of(store, "train", few)
+    assert [store.meta(one)["category"] for one in kept] == ["mug", "mug"]
+    assert vocabulary.only([]).categories == vocabulary.categories
+    assert np.array_equal(sorted(kept), kept)

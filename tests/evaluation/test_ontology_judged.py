@@ -1,0 +1,107 @@
+"""The list judged by a person, and the figures drawn from it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ontology_toys import Bag, Part
+
+from alignparts.core import paths
+from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.experiments.ontology_judged import (
+    COLUMNS,
+    candidate_table,
+    read_judged,
+    recorded,
+    stratum_table,
+    verdict_table,
+    wilson,
+)
+from alignparts.ontology.vocabulary import spelling
+
+HEAD = ",".join(COLUMNS) + "\n"
+ROWS = (
+    "chair,arm,arm rest,yes,one thing,p,c,near,10\n"
+    "chair,arm,leg,no,two things,p,c,far,100\n"
+    "chair,back leg,front leg,no,two places,p,p,near,10\n"
+    ",chair,stool,no,with a back and without,p,c,far,100\n"
+)
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    path = tmp_path / "judged.csv"
+    path.write_text(HEAD + ROWS)
+    return path
+
+
+def test_candidates(listed: Path) -> None:
+    judged = read_judged(listed)
+    table = candidate_table(judged, Bag(), "bag", Part(set(), lambda *_: False), thresholds=(0.4, 0.9))
+    found = {(one.method, one.metric): (one.value, one.n) for one in table.itertuples()}
+    # "arm" and "arm rest": 1/sqrt 2; "back leg" and "front leg": 1/2; the others share no word.
+    assert found["bag, names > 0.4", "precision"] == (0.5, 2)
+    assert found["bag, names > 0.4", "recall"] == (1.0, 1)
+    assert found["bag, names > 0.9", "recall"] == (0.0, 1)
+    assert np.isnan(found["bag, names > 0.9", "precision"][0])
+    # Two legs of one data set are not put forward below 0.85, names of two data sets are above 0.7.
+    assert found["bag, both stages", "precision"] == (1.0, 1)
+
+
+def test_recorded_verdicts(listed: Path) -> None:
+    judged = read_judged(listed)
+    known = Part({("arm", "arm rest"), ("arm", "leg")}, lambda prompt, v: "front leg" not in v.values())
+    assert recorded(judged, known) == [True, True, None, False]
+    found = {one.metric: (one.value, one.n) for one in verdict_table(judged, known).itertuples()}
+    assert found == {"precision": (0.5, 2), "recall": (1.0, 1), "agreement": (0.6667, 3)}
+    assert verdict_table(judged, Part(set(), lambda *_: False)).empty
+
+
+def test_shares_of_strata(listed: Path) -> None:
+    table = stratum_table(read_judged(listed)).set_index("stratum")
+    assert table.loc["near", ["judged", "same", "population", "expected"]].tolist() == [2, 1, 10, 5.0]
+    assert table.loc["far", ["judged", "same", "population", "expected"]].tolist() == [2, 0, 100, 0.0]
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (41, 310)])
+def test_wilson(hits: int, n: int) -> None:
+    found = wilson([True] * hits + [False] * (n - hits))
+    z, p = 1.959963984540054, hits / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert found.value == p and found.n == n
+    assert np.allclose([found.low, found.high], [max(0, middle - half), min(1, middle + half)])
+
+
+def test_bad_lists(tmp_path: Path) -> None:
+    path = tmp_path / "judged.csv"
+    bad = {
+        "category,a,b\n": "judged.csv:1: expected the columns category, a, b, same",
+        HEAD + "chair,leg,arm,no,two things,p,c,far,1\n": "judged.csv:2: expected a < b",
+        HEAD + "chair,arm,leg,maybe,two things,p,c,far,1\n": "same yes or no",
+        HEAD + "chair,arm,leg,no,,p,c,far,1\n": "and a reason",
+        HEAD + "chair,arm,leg,no,two things,p,c,far,few\n": "population is 'few'",
+        HEAD + ROWS + ROWS: "judged.csv:6: 'arm' and 'arm rest' of 'chair' are judged twice",
+    }
+    for text, message in bad.items():
+        path.write_text(text)
+        with pytest.raises(AlignPartsError, match=message):
+            read_judged(path)
+    with pytest.raises(AlignPartsError, match="no such file"):
+        read_judged(tmp_path / "absent.csv")
+
+
+def test_the_list_of_the_project() -> None:
+    judged = read_judged(paths.DATA / "ontology_judged.csv")
+    assert len(judged) >= 220 and sum(pair.same for pair in judged) >= 30
+    for pair in judged:
+        assert (pair.a, pair.b) == (spelling(pair.a), spelling(pair.b)) and len(pair.reason) > 10
+        assert pair.dataset_a and pair.dataset_b
+    by_stratum: dict[str, int] = {}
+    for pair in judged:
+        assert pair.population == next(p.population for p in judged if p.stratum == pair.stratum)
+        by_stratum[pair.stratum] = by_stratum.get(pair.stratum, 0) + 1
+        # the stratum says whether a data set uses both names
+        if pair.stratum.startswith(("one", "two")):
+            assert pair.apart == pair.stratum.startswith("one")
+    assert all(count >= 4 for count in by_stratum.values())

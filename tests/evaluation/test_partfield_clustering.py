@@ -1,0 +1,210 @@
+"""PartField's ways to cluster: scikit-learn's own cuts, plain loops, and shapes whose answer is known."""
+
+import numpy as np
+import pytest
+from scipy.sparse.csgraph import connected_components
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.baselines import partfield_clustering as peer
+from alignparts.evaluation.methods import Given, Method
+from alignparts.evaluation.scoring import CLUSTERING
+from alignparts.model.metrics import shape_metrics
+
+KINDS = ["k-means", "agglomerative"]
+
+
+def blobs(count, seed=0, each=30):
+    """Parts side by side along x, each with a direction of its own; lengths differ."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(count), each)
+    features = np.eye(8)[truth] + 0.05 * rng.normal(size=(len(truth), 8))
+    features *= rng.uniform(0.1, 9, (len(truth), 1))
+    points = rng.uniform(0, 1, (len(truth), 3)) + truth[:, None] * np.array([1.0, 0, 0])
+    return features.astype(np.float32), truth, points.astype(np.float32)
+
+
+def same(first, second):
+    return adjusted_rand_score(first, second) == 1.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cuts_are_those_of_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    features, points = rng.normal(size=(80, 5)).astype(np.float32), rng.normal(size=(80, 3))
+    graph = peer.neighbour_graph(points, 6)
+    tree = peer.merge_tree(features, graph)
+    for count in (1, 2, 3, 7, 19, 80):
+        labels = peer.cut(tree, count)
+        theirs = AgglomerativeClustering(count, connectivity=graph).fit_predict(peer.directions(features))
+        assert same(labels, theirs)
+        assert sorted(set(labels.tolist())) == list(range(count))
+
+
+def test_the_graph_holds_every_points_nearest_and_is_symmetric():
+    points = np.random.default_rng(0).normal(size=(50, 3))
+    graph = peer.neighbour_graph(points, 4).toarray()
+    assert (graph == graph.T).all()
+    assert not graph.diagonal().any()
+    apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    expected = np.zeros((50, 50), bool)
+    for row, distance in enumerate(apart):
+        expected[row, np.argsort(distance)[1:5]] = True
+    assert (graph.astype(bool) == (expected | expected.T)).all()
+
+
+def test_islands_are_joined_where_they_are_nearest():
+    rng = np.random.default_rng(1)
+    islands = np.repeat([0, 1, 2], 20)
+    points = rng.uniform(0, 1, (60, 3)) + islands[:, None] * np.array([5.0, 0, 0])
+    graph = peer.neighbour_graph(points, 3)
+    assert connected_components(graph, directed=False)[0] == 1
+    apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    edges = {(int(a), int(b)) for a, b in zip(*graph.nonzero(), strict=True)}
+    crossing = {(a, b) for a, b in edges if islands[a] < islands[b]}
+    nearest = {
+        tuple(int(end) for end in np.unravel_index(
+            np.where((islands[:, None] == a) & (islands[None] == a + 1), apart, np.inf).argmin(), apart.shape
+        ))
+        for a in (0, 1)
+    }  # fmt: skip
+    assert crossing == nearest
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_points_in_one_place_and_single_points(count):
+    points, features = np.zeros((count, 3)), np.ones((count, 2), np.float32)
+    partition = peer.partitions(features, points, "agglomerative")
+    assert len(partition(5)) == count
+    assert same(partition(1), np.zeros(count))
+
+
+def test_agglomerative_joins_neighbours_only():
+    """Both ends of a bar look alike: k-means makes them one, agglomerative clustering cannot."""
+    features, part, points = blobs(3)
+    alike = np.where(part == 2, 0, part)
+    features[part == 2] = features[part == 0]
+    assert same(peer.partitions(features, kind="k-means")(2), alike)
+    assert same(peer.partitions(features, points, "agglomerative")(3), part)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_oracle_finds_the_best_number(kind):
+    features, truth, points = blobs(4)
+    truth = np.append(truth, [-1])
+    features, points = np.vstack([features, features[:1]]), np.vstack([points, points[:1]])
+    best = peer.best_over_k(features, truth, points, kind)
+    assert list(best.miou) == list(range(2, 20))
+    assert (best.clusters, best.miou[4]) == (4, 1.0)
+    assert same(best.point_part[:-1], truth[:-1])
+
+
+def naive_miou(labels, truth):
+    scores = []
+    for part in sorted(set(truth[truth >= 0].tolist())):
+        ious = []
+        for cluster in set(labels.tolist()):
+            inside = sum(a == cluster and b == part for a, b in zip(labels, truth, strict=True))
+            union = sum((a == cluster or b == part) and b >= 0 for a, b in zip(labels, truth, strict=True))
+            ious.append(inside / union if union else 0)
+        scores.append(max(ious))
+    return sum(scores) / len(scores)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_number_has_its_own_miou(kind):
+    rng = np.random.default_rng(3)
+    features, points = rng.normal(size=(60, 4)).astype(np.float32), rng.normal(size=(60, 3))
+    truth = rng.integers(-1, 4, 60)
+    best = peer.best_over_k(features, truth, points, kind, counts=range(2, 7))
+    partition = peer.partitions(features, points, kind)
+    expected = {count: naive_miou(partition(count), truth) for count in range(2, 7)}
+    assert best.miou == pytest.approx(expected)
+    assert best.miou[best.clusters] == max(best.miou.values())
+    assert np.array_equal(best.point_part, partition(best.clusters))
+    given = shape_metrics(partition(4), 4, truth, ["a", "b", "c", "d"])["miou"]
+    assert max(best.miou.values()) >= given
+
+
+def test_one_tree_serves_every_number(monkeypatch):
+    built = []
+    merge_tree = peer.merge_tree
+    monkeypatch.setattr(peer, "merge_tree", lambda *given: built.append(1) or merge_tree(*given))
+    features, truth, points = blobs(3)
+    peer.best_over_k(features, truth, points, "agglomerative")
+    peer.PartFieldClustering("agglomerative", estimated=True).predict(
+        {"geometry": features, "points": points}, Given()
+    )
+    assert len(built) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_the_silhouette_finds_the_number_of_blobs(kind, count):
+    features, _, points = blobs(count)
+    partition = peer.partitions(features, points, kind)
+    assert peer.estimate_count(features, partition) == count
+
+
+def test_the_estimate_is_scikit_learns_silhouette():
+    features = np.random.default_rng(5).normal(size=(90, 3)).astype(np.float32)
+    partition = peer.partitions(features)
+    scores = {k: silhouette_score(peer.directions(features), partition(k)) for k in range(2, 9)}
+    assert peer.estimate_count(features, partition, range(2, 9)) == max(scores, key=scores.get)
+
+
+def test_where_nothing_can_be_compared_there_is_one_part():
+    one = np.ones((5, 3), np.float32)
+    assert peer.estimate_count(one, peer.partitions(one)) == 1
+    two = np.eye(3, dtype=np.float32)[:2]
+    assert peer.estimate_count(two, peer.partitions(two)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_length_of_a_feature_does_not_matter(kind):
+    features, _, points = blobs(4, seed=2)
+    first = peer.partitions(features, points, kind)
+    longer = features * np.float32(4) ** np.random.default_rng(0).integers(-2, 3, (len(features), 1))
+    second = peer.partitions(longer.astype(np.float32), points, kind)
+    assert all(same(first(count), second(count)) for count in (2, 4, 6))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("estimated", [False, True])
+def test_behind_the_common_interface(kind, estimated):
+    features, truth, points = blobs(5)
+    arrays = {"geometry": features.astype(np.float16), "points": points}
+    method: Method = peer.PartFieldClustering(kind, estimated=estimated)
+    assert method.label == peer.label_of(kind, estimated)
+    given = Given(parts=2 if estimated else 5)
+    found, again = method.predict(arrays, given), method.predict(arrays, given)
+    assert found.names is None
+    assert same(found.point_part, truth)
+    assert np.array_equal(found.point_part, again.point_part)
+
+
+def test_what_is_missing_is_said():
+    features, truth, points = blobs(2)
+    plain, tree = peer.PartFieldClustering(), peer.PartFieldClustering("agglomerative")
+    with pytest.raises(AlignPartsError, match="number of parts"):
+        plain.predict({"geometry": features}, Given())
+    with pytest.raises(AlignPartsError, match="'geometry' is missing"):
+        plain.predict({"points": points}, Given(parts=2))
+    with pytest.raises(AlignPartsError, match="'points' is missing"):
+        tree.predict({"geometry": features}, Given(parts=2))
+    with pytest.raises(AlignPartsError, match="at least 1 cluster"):
+        tree.predict({"geometry": features, "points": points}, Given(parts=0))
+    with pytest.raises(AlignPartsError, match="coordinates"):
+        peer.partitions(features, None, "agglomerative")
+    with pytest.raises(AlignPartsError, match="finite"):
+        peer.partitions(np.full((3, 2), np.nan, np.float32))
+    with pytest.raises(AlignPartsError, match="ground-truth label"):
+        peer.best_over_k(features, np.full_like(truth, -1))
+    with pytest.raises(AlignPartsError, match="no number"):
+        peer.best_over_k(features, truth, counts=[])
+
+
+def test_every_way_to_cluster_has_a_label_of_its_own():
+    labels = [peer.label_of(kind, told) for kind in ("k-means", "agglomerative") for told in (False, True)]
+    assert labels[0] == CLUSTERING and len(set(labels)) == 4

@@ -1,0 +1,40 @@
+"""Long tables and their readable twins."""
+
+import pandas as pd
+
+from alignparts.evaluation.tables import COLUMNS, by_set, long_table, row, wide, write_table
+from alignparts.model.metrics import Interval
+
+
+def table():
+    return long_table(
+        [
+            row("ours", "partnet", "mIoU", Interval(0.51234567, 0.4, 0.6, 12)),
+            row("ours", "partnet", "LA-mIoU", Interval(0.4, 0.3, 0.5, 12)),
+            row("theirs", "partnet", "mIoU", Interval(0.3, 0.2, 0.4, 12)),
+        ]
+    )
+
+
+def test_columns_and_rounding():
+    assert list(table().columns) == COLUMNS
+    assert table().value[0] == 0.5123
+
+
+def test_wide_has_a_row_a_method():
+    shown = wide(table())
+    assert shown.method.tolist() == ["ours", "theirs"]
+    assert shown["partnet (12) mIoU"][0] == "0.512 [0.400, 0.600]"
+    assert shown["partnet (12) LA-mIoU"][1] == "–"
+
+
+def test_by_set_has_a_row_a_method_and_set():
+    shown = by_set(table())
+    assert shown.method.tolist() == ["ours", "theirs"]
+    assert shown["LA-mIoU"].tolist() == ["0.400 [0.300, 0.500]", "–"]
+
+
+def test_both_twins_are_written(tmp_path):
+    write_table(tmp_path, "t", table(), by_set(table()))
+    assert pd.read_csv(tmp_path / "t.csv").equals(table())
+    assert (tmp_path / "t.md").read_text().startswith("| test set")

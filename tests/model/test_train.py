@@ -1,0 +1,181 @@
+"""Training: it learns, it resumes to the same bits, and what it writes can be read."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import toy
+from safetensors.torch import load_file
+
+from alignparts.core.config import TrainParams
+from alignparts.core.errors import AlignPartsError
+from alignparts.features.store import FeatureStore
+from alignparts.model.alignparts import AlignParts, AlignPartsConfig
+from alignparts.model.dataset import PartDataset, TextTable, collate
+from alignparts.model.losses import alignment_losses
+from alignparts.model.optim import learning_rate
+from alignparts.model.train import forget_progress, train
+from alignparts.model.validation import class_statistics, validate
+from alignparts.naming.confidence import Statistics
+
+SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "layers": 2, "fourier": 3}
+
+
+def settings(**changes: object) -> TrainParams:
+    return TrainParams.model_validate(
+        {"points": 48, "epochs": 3, "batch_size": 4, "lr": 3e-3, "model": SIZES} | changes
+    )
+
+
+def test_overfits_and_names(tmp_path: Path) -> None:
+    """Two shapes, informative features: nearly every point with the right name in a few hundred steps."""
+    store = toy.store(tmp_path / "store", train=2, validation=0)
+    table = TextTable(toy.vocabulary(), toy.encode)
+    data = PartDataset(store, store.ids(), table, points=64, k=6)
+    batch = collate([data[0], data[1]])
+    torch.manual_seed(0)
+    sizes = SIZES | {"d_m": 32, "d_f": 32, "K": 6}
+    model = AlignParts(AlignPartsConfig(d_g=6, d_a=5, d_t=toy.WIDTH, **sizes))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0)
+    for step in range(240):
+        optimizer.param_groups[0]["lr"] = learning_rate(step, 240, 4e-3, 1e-5)
+        loss = alignment_losses(model(**batch.inputs()), batch.targets)["total"]
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    found = validate(model, data, 2, {"mask": 1.0}, 0.07, torch.device("cpu"))
+    assert found["miou"] > 0.9 and found["la_miou"] > 0.9 and found["category"] == 1, found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FeatureStore]:
+    folder = tmp_path_factory.mktemp("whole")
+    store = toy.store(folder / "store")
+    train(store, toy.vocabulary(), toy.encode, settings(), folder / "model", threads=1)
+    return folder / "model", store
+
+
+def test_folder_holds_what_readers_expect(whole: tuple[Path, FeatureStore]) -> None:
+    folder, store = whole
+    model = AlignParts.from_pretrained(folder)
+    assert (model.config.d_g, model.config.d_a, model.config.d_t) == (6, 5, toy.WIDTH)
+    assert AlignParts.from_pretrained(folder / "last").config == model.config
+    statistics = Statistics.load(folder)
+    assert set(statistics.labels) <= {(c, p) for c, parts in toy.PARTS.items() for p in parts}
+    assert len(statistics.labels) == 9 and statistics.covariance.shape == (toy.WIDTH, toy.WIDTH)
+    assert (folder / "curves" / "metrics.json").is_file()
+    assert not [path.name for path in folder.rglob(".*")]
+    standard = load_file(folder / "model.safetensors")["geometry_mean"]
+    rows = np.concatenate([arrays["geometry"] for _, arrays, meta in store if meta["split"] == "train"])
+    np.testing.assert_allclose(standard, rows.astype(np.float64).mean(0), atol=1e-5)
+
+
+@pytest.mark.parametrize("killed_after", [0, 1])
+def test_resumed_run_ends_at_the_same_bits(
+    whole: tuple[Path, FeatureStore], tmp_path: Path, killed_after: int
+) -> None:
+    expected, store = whole
+
+    def kill(epoch: int, row: dict[str, float]) -> None:
+        if epoch == killed_after:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "model"
+    with pytest.raises(KeyboardInterrupt):
+        train(store, toy.vocabulary(), toy.encode, settings(), out, threads=1, on_epoch=kill)
+    assert (out / "resume.safetensors").is_file()
+    seen = []
+    train(
+        store, toy.vocabulary(), toy.encode, settings(), out, threads=1, on_epoch=lambda e, _: seen.append(e)
+    )
+    assert seen == list(range(killed_after + 1, 3))
+    names = {path.relative_to(expected) for path in expected.rglob("*") if path.is_file()}
+    assert names == {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
+    for name in names:
+        assert (out / name).read_bytes() == (expected / name).read_bytes(), name
+
+
+def test_a_finished_run_is_not_done_again(whole: tuple[Path, FeatureStore], tmp_path: Path) -> None:
+    folder, store = whole
+    shutil.copytree(folder, tmp_path / "model")
+    seen: list[int] = []
+    arguments = (store, toy.vocabulary(), toy.encode, settings(), tmp_path / "model")
+    again = train(*arguments, threads=1, on_epoch=lambda epoch, _: seen.append(epoch))
+    assert not seen and len(again.history) == 3
+    for path in folder.rglob("*.safetensors"):
+        assert (tmp_path / "model" / path.relative_to(folder)).read_bytes() == path.read_bytes()
+    forget_progress(tmp_path / "model")
+    train(*arguments, threads=1, on_epoch=lambda epoch, _: seen.append(epoch))
+    assert seen == [0, 1, 2]
+
+
+def test_another_setting_starts_afresh(whole: tuple[Path, FeatureStore], tmp_path: Path) -> None:
+    def kill(epoch: int, row: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(whole[1], toy.vocabulary(), toy.encode, settings(), tmp_path, threads=1, on_epoch=kill)
+    seen = []
+    changed = settings(lr=1e-3, epochs=1)
+    train(
+        whole[1],
+        toy.vocabulary(),
+        toy.encode,
+        changed,
+        tmp_path,
+        threads=1,
+        on_epoch=lambda e, _: seen.append(e),
+    )
+    assert seen == [0]
+
+
+def test_statistics_are_equations_38_and_39(whole: tuple[Path, FeatureStore]) -> None:
+    folder, store = whole
+    model = AlignParts.from_pretrained(folder).eval()
+    data = PartDataset(store, ["s0", "s3", "s1"], TextTable(toy.vocabulary(), toy.encode), points=48, k=6)
+    labels, found = class_statistics(model, data, 2, torch.device("cpu"))
+    vectors: dict[tuple[str, str], list[np.ndarray]] = {}
+    for index in range(3):
+        batch = collate([data[index]])
+        with torch.no_grad():
+            output = model(**batch.inputs())
+        from alignparts.model.matching import match
+
+        t = batch.targets
+        pi = match(output.mask_logits, output.partlets, t.masks, t.labelled, t.text, t.parts)[0].tolist()
+        for k, a in enumerate(pi):
+            if a >= 0:
+                label = (batch.categories[0], batch.names[0][a])
+                vectors.setdefault(label, []).append(output.partlets[0, k].numpy())
+    assert labels == sorted(vectors) and found["count"].tolist() == [len(vectors[label]) for label in labels]
+    np.testing.assert_allclose(
+        found["mean"], [np.mean(vectors[label], axis=0) for label in labels], atol=1e-5
+    )
+    pooled = np.concatenate([vectors[label] for label in labels])
+    np.testing.assert_allclose(found["covariance"], np.cov(pooled.T, bias=True), atol=1e-4)
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    rates = [learning_rate(step, 100, 3e-4, 5e-6) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-4) and max(rates) == 3e-4 and rates[-1] == pytest.approx(5e-6)
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert learning_rate(0, 1, 1.0, 0.1) > 0
+
+
+def test_other_negatives_and_no_validation_train_too(tmp_path: Path) -> None:
+    store = toy.store(tmp_path / "store", train=3, validation=0)
+    params = settings(epochs=1, text_negatives="category")
+    result = train(store, toy.vocabulary(), toy.encode, params, tmp_path / "model", threads=1)
+    assert result.best_epoch == 0 and result.shapes == {"train": 3, "validation": 0}
+    assert np.isfinite(list(result.history[0].values())).all()
+    assert json.loads((tmp_path / "model" / "statistics.json").read_text())["labels"]
+
+
+def test_no_training_shapes_is_one_line(tmp_path: Path) -> None:
+    store = toy.store(tmp_path / "store", train=0, validation=2)
+    with pytest.raises(AlignPartsError, match="no shape of the split 'train'"):
+        train(store, toy.vocabulary(), toy.encode, settings(), tmp_path / "model")

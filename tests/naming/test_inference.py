@@ -1,0 +1,240 @@
+"""The modes of section 3.3 on partlets made by hand, and confidence against its formulas."""
+
+import json
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.naming.confidence import Statistics, fused_confidence, soft_confidence
+from alignparts.naming.inference import (
+    closed_vocabulary,
+    find_category,
+    forward,
+    given_number,
+    open_vocabulary,
+    point_labels,
+    predict,
+    retrieval,
+)
+from alignparts.naming.prediction import Candidate, Partlets
+from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary
+
+WORDS = ["leg", "seat", "back", "chair", "table"]
+
+
+def encode(texts):
+    """One axis a word: equal words have cosine 1, others 0."""
+    return np.stack([np.eye(len(WORDS), dtype=np.float32)[WORDS.index(text)] for text in texts])
+
+
+def partlets(mask, words, partness=None, whole="chair"):
+    mask = np.asarray(mask, np.float32)
+    return Partlets(
+        mask=mask,
+        partness=np.asarray(partness if partness is not None else [0.9] * len(mask), np.float32),
+        embeddings=3 * encode(words),
+        global_embedding=encode([whole])[0],
+        fused=np.zeros((mask.shape[1], 2), np.float32),
+    )
+
+
+LEGS = partlets([[0.9, 0.1, 0.1, 0.2], [0.2, 0.8, 0.1, 0.3], [0.1, 0.1, 0.9, 0.4]], ["leg", "leg", "seat"])
+CANDIDATES = [Candidate("leg"), Candidate("seat"), Candidate("back")]
+
+
+def test_open_vocabulary_joins_partlets_of_one_name():
+    found = open_vocabulary(LEGS, encode, CANDIDATES)
+    assert found.names == ["leg", "seat"]
+    assert found.point_part.tolist() == [0, 0, 1, -1]
+
+
+def test_fill_leaves_no_point_unlabelled():
+    found = open_vocabulary(LEGS, encode, CANDIDATES, fill=True)
+    assert found.point_part.tolist() == [0, 0, 1, 1]
+
+
+def test_closed_vocabulary_gives_every_name_once():
+    found = closed_vocabulary(LEGS, encode, CANDIDATES)
+    assert sorted(found.names) == ["back", "leg", "seat"]
+
+
+def test_closed_vocabulary_drops_partlets_without_a_name():
+    found = closed_vocabulary(LEGS, encode, [Candidate("leg")])
+    assert found.names == ["leg"]
+    assert found.point_part.tolist() in ([0, -1, -1, -1], [-1, 0, -1, -1])
+
+
+def test_closed_assignment_is_optimal():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        embeddings = rng.normal(size=(3, 5)).astype(np.float32)
+        one = Partlets(
+            np.eye(3, dtype=np.float32), np.full(3, 0.9, np.float32), embeddings, embeddings[0], embeddings
+        )
+        found = closed_vocabulary(one, encode, CANDIDATES)
+        unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+        got = sum(unit[part.partlet, WORDS.index(part.name)] for part in found.parts)
+        best = max(
+            unit[0, a] + unit[1, b] + unit[2, c] for a in range(3) for b in range(3) for c in range(3)
+            if len({a, b, c}) == 3
+        )  # fmt: skip
+        assert got == pytest.approx(best, abs=1e-5)
+
+
+def test_none_active_takes_the_one_with_the_highest_partness():
+    one = partlets([[0.9, 0.9], [0.8, 0.8]], ["leg", "seat"], partness=[0.1, 0.3])
+    assert open_vocabulary(one, encode, CANDIDATES).names == ["seat"]
+    assert closed_vocabulary(one, encode, CANDIDATES).names == ["seat"]
+
+
+def test_inactive_partlets_do_not_compete():
+    one = partlets([[0.9, 0.9], [0.6, 0.6]], ["leg", "seat"], partness=[0.4, 0.6])
+    assert open_vocabulary(one, encode, CANDIDATES).names == ["seat"]
+
+
+def test_retrieval_returns_one_mask():
+    found = retrieval(LEGS, encode, Candidate("seat"))
+    assert found.point_part.tolist() == [-1, -1, 0, -1]
+    assert found.parts[0].confidence == pytest.approx(1.0)
+    assert retrieval(LEGS, encode, Candidate("back")).parts[0].needs_review
+    nowhere = partlets([[0.1, 0.2]], ["leg"])
+    assert retrieval(nowhere, encode, Candidate("leg")).parts == []
+
+
+def test_parts_without_points_are_left_out():
+    one = partlets([[0.9, 0.9], [0.6, 0.6]], ["leg", "seat"])
+    assert open_vocabulary(one, encode, CANDIDATES).names == ["leg"]
+    nothing = partlets([[0.1, 0.2]], ["leg"])
+    assert open_vocabulary(nothing, encode, CANDIDATES).parts == []
+
+
+def test_point_labels_follow_eq_22():
+    best, sure = point_labels(np.array([[0.5, 0.49], [0.4, 0.2]]))
+    assert best.tolist() == [0, 0]
+    assert sure.tolist() == [True, False]
+
+
+def test_given_number_partitions_all_points():
+    labels = given_number(LEGS, 2)
+    assert set(labels.tolist()) == {0, 1}
+    assert len(set(given_number(LEGS, 9).tolist())) == 3
+    with pytest.raises(AlignPartsError):
+        given_number(LEGS, 0)
+
+
+def test_a_candidate_is_read_by_its_description():
+    assert Candidate("x", " leg ").text == "leg"
+    assert Candidate("front_leg").text == "front leg"
+    found = open_vocabulary(LEGS, encode, [Candidate("bein", "leg"), Candidate("sitz", "seat")])
+    assert found.names == ["bein", "sitz"]
+    assert found.parts[0].description == "leg"
+
+
+def vocabulary():
+    part = {name: PartEntry(description=name, count=1, aliases=()) for name in ("leg", "seat")}
+    return Vocabulary(
+        entries={
+            name: CategoryEntry(description=name, count=1, aliases=(), parts=part)
+            for name in ("chair", "table")
+        }
+    )
+
+
+def test_category_by_global_embedding():
+    assert find_category(partlets([[1.0]], ["leg"], whole="table"), encode, vocabulary()) == "table"
+
+
+@dataclass
+class Config:
+    d_g: int = 2
+    d_a: int = 3
+
+
+class Fixed(torch.nn.Module):
+    """Points with x > 0 are legs, others the seat."""
+
+    def __init__(self):
+        super().__init__()
+        self.config = Config()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, points, geometry, appearance):
+        logit = 9 * torch.sign(points[..., 0])
+        return SimpleNamespace(
+            mask_logits=torch.stack([logit, -logit], dim=1),
+            partness=torch.full((1, 2), 4.0),
+            partlets=torch.from_numpy(encode(["leg", "seat"]))[None],
+            global_embedding=torch.from_numpy(encode(["chair"])),
+            fused=geometry,
+        )
+
+
+def features(n=6):
+    points = np.linspace(-1, 1, n, dtype=np.float32)[:, None].repeat(3, axis=1)
+    return {
+        "points": points,
+        "geometry": np.ones((n, 2), np.float16),
+        "appearance": np.ones((n, 3), np.float16),
+    }
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+def test_predict_end_to_end(mode):
+    model = Fixed().train()
+    found = predict(model, encode, features(), candidates=CANDIDATES, mode=mode)
+    assert [found.names[i] for i in found.point_part] == ["seat"] * 3 + ["leg"] * 3
+    assert model.training
+
+
+def test_predict_refuses_what_does_not_fit():
+    with pytest.raises(AlignPartsError, match="'appearance' is missing"):
+        forward(Fixed(), {"points": np.ones((2, 3)), "geometry": np.ones((2, 2))})
+    wrong = features() | {"geometry": np.ones((6, 5), np.float16)}
+    with pytest.raises(AlignPartsError, match="d_g is 5"):
+        forward(Fixed(), wrong)
+    with pytest.raises(AlignPartsError, match="no candidate"):
+        predict(Fixed(), encode, features(), candidates=[])
+    with pytest.raises(AlignPartsError, match="one candidate"):
+        predict(Fixed(), encode, features(), candidates=CANDIDATES, mode="query")
+    with pytest.raises(AlignPartsError, match="text embeddings are 2 wide"):
+        open_vocabulary(LEGS, lambda texts: np.ones((len(texts), 2), np.float32), CANDIDATES)
+
+
+def test_soft_confidence_is_a_softmax():
+    found = soft_confidence(np.array([[0.07, 0.0]]), tau=0.07)
+    assert found[0, 0] == pytest.approx(np.e / (1 + np.e))
+    assert found.sum() == pytest.approx(1)
+
+
+def test_mahalanobis_equals_the_formula(tmp_path):
+    rng = np.random.default_rng(0)
+    mean, root = rng.normal(size=(2, 3)).astype(np.float32), rng.normal(size=(9, 3))
+    covariance = np.cov(root, rowvar=False).astype(np.float32)
+    save_file({"mean": mean, "covariance": covariance}, tmp_path / "statistics.safetensors")
+    (tmp_path / "statistics.json").write_text(json.dumps({"labels": [["chair", "leg"], ["chair", "seat"]]}))
+    statistics = Statistics.load(tmp_path)
+    z = (mean[1] + 0.1).astype(np.float32)
+    ridged = covariance + 1e-3 * np.trace(covariance) / 3 * np.eye(3)
+    expected = np.exp(-(z - mean[1]) @ np.linalg.inv(ridged) @ (z - mean[1]))
+    assert statistics.mahalanobis(z, ("chair", "seat")) == pytest.approx(expected, rel=1e-4)
+    assert statistics.mahalanobis(mean[0], ("chair", "leg")) == pytest.approx(1.0)
+    assert statistics.mahalanobis(z, ("chair", "back")) is None
+
+
+def test_statistics_that_do_not_fit_are_errors(tmp_path):
+    with pytest.raises(AlignPartsError, match="no such file"):
+        Statistics.load(tmp_path)
+    (tmp_path / "statistics.safetensors").write_bytes(b"x")
+    (tmp_path / "statistics.json").write_text("[]")
+    with pytest.raises(AlignPartsError, match="cannot be read"):
+        Statistics.load(tmp_path)
+
+
+def test_fused_confidence_is_eq_40():
+    assert fused_confidence(0.8, 0.5) == pytest.approx(0.5 * 0.8 + 0.5 * 0.5)
+    assert fused_confidence(0.8, None) == 0.8

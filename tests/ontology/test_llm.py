@@ -1,0 +1,322 @@
+"""The client in fair weather: what is sent, recorded and replayed. The foul is in test_llm_server."""
+
+import hashlib
+import json
+import warnings
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llm_server import GOOD, PNG, Act, Answer, Server, client, prompts, server
+from pydantic import BaseModel, Field
+
+from alignparts.core.config import parse_params
+from alignparts.core.errors import AlignPartsError
+from alignparts.ontology.llm.client import (
+    PROMPTS,
+    REPLIES,
+    LanguageModel,
+    Record,
+    Request,
+    UnansweredError,
+    Usage,
+    append_record,
+    read_records,
+)
+from alignparts.ontology.llm.schema import strict_schema
+
+__all__ = ["prompts", "server"]
+
+WORDS = {"a": "lid", "b": "cover"}
+
+
+def test_request_and_record(server: Server, tmp_path: Path, prompts: Path) -> None:
+    asked = client(server, tmp_path, prompts, api_key="secret").ask("same", WORDS, Answer)
+    assert asked == Answer(same=True, reason="one thing")
+    (seen,) = server.seen
+    assert seen.path == "/v1/chat/completions"
+    assert seen.headers["authorization"] == "Bearer secret"
+    assert seen.body["model"] == "tiny" and seen.body["temperature"] == 0
+    assert seen.body["messages"] == [{"role": "user", "content": "Is lid the same as cover?"}]
+    (line,) = (tmp_path / "replies" / "same.jsonl").read_text().splitlines()
+    record = json.loads(line)
+    assert set(record) == {"hash", "prompt", "variables", "model", "reply", "usage"}
+    assert record["reply"] == {"same": True, "reason": "one thing"} and record["model"] == "tiny"
+    assert "secret" not in line
+
+
+def test_a_recorded_reply_needs_no_endpoint(server: Server, tmp_path: Path, prompts: Path) -> None:
+    online = client(server, tmp_path, prompts)
+    online.ask("same", WORDS, Answer)
+    online.ask("same", WORDS, Answer)
+    offline = client(None, tmp_path, prompts)
+    assert offline.known("same", WORDS)
+    assert offline.ask("same", dict(reversed(WORDS.items())), Answer).same
+    assert len(server.seen) == 1
+
+
+def test_hash_depends_on_prompt_text_and_variables(tmp_path: Path, prompts: Path) -> None:
+    first = client(None, tmp_path, prompts).request_hash("same", WORDS)
+    assert first == client(None, tmp_path, prompts).request_hash("same", {"b": "cover", "a": "lid"})
+    assert first != client(None, tmp_path, prompts).request_hash("same", {"a": "cover", "b": "lid"})
+    (prompts / "same.txt").write_text("Are $a and $b the same?")
+    assert first != client(None, tmp_path, prompts).request_hash("same", WORDS)
+
+
+def test_no_reply_and_no_endpoint_names_both_ways_out(tmp_path: Path, prompts: Path) -> None:
+    with pytest.raises(AlignPartsError, match=r"\.jsonl.*ontology\.llm") as error:
+        client(None, tmp_path, prompts).ask("same", WORDS, Answer)
+    assert "lid" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"```json\n{GOOD}\n```",
+        f"Sure.\n{GOOD} Anything else?",
+        f'<think>Perhaps {{"same": false, "reason": "no"}}?</think>{GOOD}',
+        [{"type": "text", "text": GOOD[:9]}, {"type": "text", "text": GOOD[9:]}],
+    ],
+)
+def test_wrapped_json(server: Server, tmp_path: Path, prompts: Path, content: Any) -> None:
+    server.acts = [Act(content=content)]
+    assert client(server, tmp_path, prompts).ask("same", WORDS, Answer) == Answer.model_validate_json(GOOD)
+    assert len(server.seen) == 1
+
+
+def test_wrong_configuration(tmp_path: Path, prompts: Path) -> None:
+    for wrong in ("localhost:1234", "http://", "http://host:port/v1", "ftp://host/v1"):
+        with pytest.raises(AlignPartsError, match="neither 'recorded' nor"):
+            LanguageModel(wrong)
+    with pytest.raises(AlignPartsError, match="no such prompt; there are: same, seen"):
+        client(None, tmp_path, prompts).ask("other", {}, Answer)
+
+
+def test_a_placeholder_without_a_value(server: Server, tmp_path: Path, prompts: Path) -> None:
+    with pytest.raises(AlignPartsError, match="'b' has no value"):
+        client(server, tmp_path, prompts).ask("same", {"a": "lid"}, Answer)
+
+
+def record(name: str, **other: Any) -> Record:
+    return Record(hash=name, prompt="same", variables={}, model="m", reply={}, **other)
+
+
+@pytest.mark.parametrize("damage", ['{"hash": "1", "prom\n', '{"hash": "1"}\n', '{"hash": "1"}', "[]"])
+def test_a_damaged_record_is_named(tmp_path: Path, damage: str) -> None:
+    append_record(tmp_path / "same.jsonl", record("0"))
+    with (tmp_path / "same.jsonl").open("a") as file:
+        file.write(damage)
+    with pytest.raises(
+        AlignPartsError, match=r"same\.jsonl:2: not a recorded reply.*mend the line or delete"
+    ):
+        read_records(tmp_path)
+
+
+@given(cut=st.integers(1, 60))
+def test_a_line_that_a_kill_cut_off_is_asked_again(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    path = tmp_path_factory.mktemp("torn") / "same.jsonl"
+    append_record(path, record("0"))
+    whole = path.read_bytes()
+    append_record(path, record("é"))  # two bytes, so that some cuts go through a character
+    path.write_bytes(path.read_bytes()[: len(whole) + cut])
+    with pytest.warns(UserWarning, match=r"same\.jsonl:2: breaks off"):
+        assert set(read_records(path.parent)) == {"0"}
+    append_record(path, record("2"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert set(read_records(path.parent)) == {"0", "2"}
+    assert path.read_bytes().startswith(whole)
+
+
+def test_a_last_line_without_its_end_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "same.jsonl"
+    append_record(path, record("0"))
+    path.write_bytes(path.read_bytes().rstrip())
+    append_record(path, record("1"))
+    assert set(read_records(tmp_path)) == {"0", "1"}
+
+
+def test_a_full_disk_leaves_no_half_line() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with pytest.raises(AlignPartsError, match="/dev/full: cannot record a reply: No space left"):
+        append_record(Path("/dev/full"), record("0"))
+
+
+def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+    reply = {"a": None, "b": [], "c": False, "d": "line\nend \u2028 \U0001f600"}
+    first = Record(hash="0", prompt="p", variables={"x": ""}, model="m", reply=reply)
+    other = record("1", images=("ab",), usage=Usage(replies=2, prompt_tokens=7, cost=None, seconds=0.5))
+    for one in (first, other):
+        append_record(tmp_path / "same.jsonl", one)
+    assert read_records(tmp_path) == {"0": first, "1": other}
+
+
+def test_a_recorded_reply_of_another_form(tmp_path: Path, prompts: Path) -> None:
+    key = client(None, tmp_path, prompts).request_hash("same", WORDS)
+    wrong = Record(hash=key, prompt="same", variables=WORDS, model="m", reply={"same": True})
+    append_record(tmp_path / "replies" / "same.jsonl", wrong)
+    with pytest.raises(AlignPartsError, match="is not a Answer: reason: Field required"):
+        client(None, tmp_path, prompts).ask("same", WORDS, Answer)
+
+
+def test_writers_in_parallel_do_not_mix_lines(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        long = Record(hash=str(number), prompt="same", variables={"a": "x" * 5000}, model="m", reply={})
+        append_record(tmp_path / "same.jsonl", long)
+
+    with ThreadPool(8) as pool:
+        pool.map(write, range(64))
+    assert set(read_records(tmp_path)) == {str(number) for number in range(64)}
+
+
+def test_the_replies_that_ship_belong_to_the_prompts_that_ship() -> None:
+    records, shipped = read_records(REPLIES), LanguageModel()
+    assert records
+    for key, one in records.items():
+        text = (PROMPTS / f"{one.prompt}.txt").read_text()
+        content = {"prompt": text, "variables": one.variables}
+        line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        assert key == hashlib.sha256(line.encode()).hexdigest()
+        assert key == shipped.request_hash(one.prompt, one.variables)
+
+
+def test_replay_lists_every_missing_request_once(server: Server, tmp_path: Path, prompts: Path) -> None:
+    client(server, tmp_path, prompts).ask("same", WORDS, Answer)
+    offline = client(None, tmp_path, prompts)
+    wanted = [Request("same", {"a": a, "b": "cover"}) for a in ("lid", "cap", "hood", "cap")]
+    with pytest.raises(UnansweredError, match=r"2 of 4 requests have no recorded reply.*cap.*hood") as error:
+        offline.ask_all(wanted, Answer)
+    assert [request for request, _ in error.value.failures] == [wanted[1], wanted[2]]
+    assert "\n" not in str(error.value) and str(error.value).count("cap") == 1
+    assert offline.ask_all(wanted[:1] * 3, Answer) == [Answer.model_validate_json(GOOD)] * 3
+    assert len(server.seen) == 1
+
+
+def test_a_long_list_of_missing_requests_is_cut(tmp_path: Path, prompts: Path) -> None:
+    wanted = [Request("same", {"a": str(number), "b": ""}) for number in range(500)]
+    with pytest.raises(UnansweredError, match="500 of 500 .*; and 490 more;") as error:
+        client(None, tmp_path, prompts).ask_all(wanted, Answer)
+    assert len(error.value.failures) == 500
+
+
+def test_images_go_out_as_data_urls_and_stay_out_of_the_record(
+    server: Server, tmp_path: Path, prompts: Path
+) -> None:
+    import base64
+
+    jpeg = b"\xff\xd8\xff\xe0 and so on"
+    client(server, tmp_path, prompts).ask("seen", {}, Answer, [PNG, jpeg])
+    text, first, second = server.seen[0].body["messages"][0]["content"]
+    assert text == {"type": "text", "text": "What is this?"}
+    for part, kind, image in ((first, "png", PNG), (second, "jpeg", jpeg)):
+        head, data = part["image_url"]["url"].split(",")
+        assert part["type"] == "image_url" and head == f"data:image/{kind};base64"
+        assert base64.b64decode(data) == image
+    (line,) = (tmp_path / "replies" / "seen.jsonl").read_text().splitlines()
+    assert json.loads(line)["images"] == [hashlib.sha256(image).hexdigest() for image in (PNG, jpeg)]
+    assert base64.b64encode(PNG).decode()[:20] not in line
+    offline = client(None, tmp_path, prompts)
+    assert offline.ask("seen", {}, Answer, [PNG, jpeg]).same
+    others: list[list[bytes]] = [[jpeg, PNG], [PNG], [], [PNG, jpeg + b"."]]
+    assert not any(offline.known("seen", {}, images) for images in others)
+
+
+def test_what_is_no_image_is_not_sent(server: Server, tmp_path: Path, prompts: Path) -> None:
+    with pytest.raises(AlignPartsError, match="an image of 6 bytes is neither PNG nor JPEG"):
+        client(server, tmp_path, prompts).ask("seen", {}, Answer, [b"GIF89a"])
+    assert not server.seen
+
+
+def test_a_key_with_a_line_end_is_trimmed_and_never_shown(
+    server: Server, tmp_path: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALIGNPARTS_LLM_KEY", "secret\n")
+    client(server, tmp_path, prompts, api_key=None).ask("same", WORDS, Answer)
+    assert server.seen[0].headers["authorization"] == "Bearer secret"
+    with pytest.raises(AlignPartsError, match="ALIGNPARTS_LLM_KEY: holds characters") as error:
+        client(server, tmp_path, prompts, api_key="sec\nret")
+    assert "ret" not in str(error.value).replace("characters", "")
+
+
+class Piece(BaseModel):
+    name: str = Field(min_length=2, max_length=9, pattern="[a-z]+", description="one word")
+    kind: Literal["solid", "sheet"] = "solid"
+    share: float | None = Field(None, ge=0, le=1)
+
+
+class Pieces(BaseModel):
+    """A docstring for programmers."""
+
+    pieces: list[Piece] = Field(min_length=1, max_length=40)
+    first: Piece
+
+
+def objects(node: Any) -> list[dict]:
+    """Every object schema in a schema."""
+    if isinstance(node, list):
+        return [found for one in node for found in objects(one)]
+    if not isinstance(node, dict):
+        return []
+    own = [node] if node.get("type") == "object" else []
+    return own + [found for one in node.values() for found in objects(one)]
+
+
+def keywords(node: dict) -> set[str]:
+    """Keywords of a schema; names of properties and definitions are none."""
+    found = set(node)
+    for key in ("properties", "$defs"):
+        for one in node.get(key, {}).values():
+            found |= keywords(one)
+    for one in [*node.get("anyOf", []), *([node["items"]] if "items" in node else [])]:
+        found |= keywords(one)
+    return found
+
+
+def test_strict_schema_closes_objects_and_keeps_to_the_subset() -> None:
+    schema = strict_schema(Pieces)
+    found = objects(schema)
+    assert len(found) == 2
+    for one in found:
+        assert one["additionalProperties"] is False and one["required"] == list(one["properties"])
+    allowed = {"type", "properties", "required", "additionalProperties", "items", "enum", "anyOf", "$ref",
+               "$defs", "description"}  # fmt: skip
+    assert keywords(schema) <= allowed
+    assert "programmers" not in json.dumps(schema) and "one word" in json.dumps(schema)
+
+
+def test_strict_schema_takes_what_the_model_takes() -> None:
+    import jsonschema
+
+    reply = {"name": "lid", "kind": "sheet", "share": None}
+    whole = {"pieces": [reply], "first": reply}
+    jsonschema.validate(whole, strict_schema(Pieces))
+    Pieces.model_validate(whole)
+    for broken in ({"pieces": [reply]}, {**whole, "more": 1}, {**whole, "first": {**reply, "kind": "gas"}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(broken, strict_schema(Pieces))
+
+
+def test_strict_schema_has_no_free_mappings() -> None:
+    class Free(BaseModel):
+        shares: dict[str, float]
+
+    with pytest.raises(ValueError, match="free keys"):
+        strict_schema(Free)
+
+
+def test_settings_of_the_client(server: Server, tmp_path: Path) -> None:
+    assert LanguageModel.from_params(parse_params({}).ontology).endpoint is None
+    block = {"llm": server.url, "llm_model": "tiny", "llm_requests_per_minute": 30, "llm_parallel": 7,
+             "llm_price_in": 0.1, "llm_price_out": 0.4}  # fmt: skip
+    model = LanguageModel.from_params(parse_params({"ontology": block}).ontology, tmp_path)
+    assert (model.endpoint, model.model, model.parallel, model.folder) == (server.url, "tiny", 7, tmp_path)
+    for wrong, said in (({"llm_price_in": 1}, "both or neither"), ({"llm_parallel": 0}, "greater than"),
+                        ({"llm_requests_per_minute": 0}, "greater than")):  # fmt: skip
+        with pytest.raises(AlignPartsError, match=said):
+            parse_params({"ontology": wrong})

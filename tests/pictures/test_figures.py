@@ -1,0 +1,76 @@
+"""Pictures: something is on them, and always the same."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.surface import make_surface
+from alignparts.pictures.figures import (
+    contact_sheet,
+    draw_points,
+    draw_surface,
+)
+from alignparts.pictures.palette import color_of, colors_of, palette
+
+
+def box(**keys):
+    mesh = trimesh.creation.box((1, 2, 1))
+    return make_surface(mesh.vertices, mesh.faces, **keys)
+
+
+def test_a_name_has_one_colour():
+    assert color_of("leg") == color_of("leg")
+    assert len({color_of(name) for name in ("leg", "seat", "back", "arm", "wheel", "door")}) == 6
+    colors = colors_of(np.array([1, -1, 0]), ["leg", "seat"], palette(["leg", "seat"]))
+    assert np.allclose(colors[0], color_of("seat"))
+    assert np.allclose(colors[2], color_of("leg"))
+
+
+def test_names_of_one_picture_are_told_apart():
+    names = [f"part_{number}" for number in range(16)]
+    chosen = palette(names)
+    assert chosen == palette(names[::-1])
+    colors = np.array([chosen[name] for name in names])
+    distance = np.linalg.norm(colors[:, None] - colors, axis=2)[np.triu_indices(16, 1)]
+    assert distance.min() > 0.2
+    assert palette(["leg"])["leg"] == color_of("leg")
+
+
+def test_surface_is_drawn_in_its_colours_and_repeats():
+    red = box(color=(1, 0, 0, 1))
+    first = draw_surface(red, size=64)
+    draw_surface(red, size=90)
+    second = draw_surface(red, size=64)
+    assert first.shape == (64, 64, 3)
+    assert np.array_equal(first, second)
+    middle = first[32, 32].astype(int)
+    assert middle[0] > 2 * middle[1]
+    assert (first[0, 0] > 240).all()
+
+
+def test_textures_are_drawn():
+    image = np.zeros((8, 8, 4), np.uint8)
+    image[..., 1:] = 255
+    image[..., 2] = 0
+    uv = np.random.default_rng(0).uniform(0, 1, (8, 2)).astype(np.float32)
+    for repeat in (1, 5):
+        picture = draw_surface(box(uv=repeat * uv, textures=[image], color=(1, 1, 1, 1)), size=64)
+        middle = picture[32, 32].astype(int)
+        assert middle[1] > 2 * middle[0]
+
+
+def test_face_colours_and_points():
+    faces = np.tile(np.float32([0, 0, 1]), (12, 1))
+    middle = draw_surface(box(), faces, size=64)[32, 32].astype(int)
+    assert middle[2] > 2 * middle[0]
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (500, 3)).astype(np.float32)
+    assert draw_points(points, np.zeros((500, 3), np.float32), size=64).min() < 100
+
+
+def test_contact_sheet(tmp_path):
+    sheet = contact_sheet([("box", box()), ("crate", box())], size=60, target=tmp_path / "a" / "sheet.png")
+    assert sheet.width >= 120
+    assert (tmp_path / "a" / "sheet.png").is_file()
+    with pytest.raises(AlignPartsError, match="without shapes"):
+        contact_sheet([])
