@@ -3,8 +3,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-# The order of the pipeline: the tour needs a trained model.
-NOTEBOOKS := 01_corpus 02_ontology 03_features 04_train 05_evaluate 06_ablations 07_inference_modes 08_confidence 09_texparts 13_dataset 14_loop 10_generalisation 00_tour 11_report 12_speed
+NOTEBOOKS := 01_corpus 02_ontology 03_features 04_train 05_evaluate 07_ablations 08_inference_modes 09_generalization 10_confidence 11_texparts 12_dataset 13_loop 14_tour 15_report 16_speed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MPLBACKEND := agg
@@ -26,7 +25,7 @@ repro: env
 
 # Speed against a straight transcription and the peer's path: reports/timings/speed.csv, a notebook and a picture.
 bench: env
-	$(BIN)/python -m alignparts.core.run 12_speed
+	$(BIN)/python -m alignparts.core.run 16_speed
 
 # The stage "train" on several GPUs; `make repro` then takes the trained model up. On a cluster: profiles/train.sbatch.
 GPUS ?= 1

@@ -1,4 +1,4 @@
-"""A chat-completions endpoint on loopback that does as it is told, misbehaviour included."""
+"""A chat-completions endpoint on loopback that does as it is told, misbehavior included."""
 
 import json
 import socket

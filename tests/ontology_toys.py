@@ -9,7 +9,7 @@ from alignparts.ontology.llm.client import LanguageModel
 
 
 class Bag:
-    """An encoder with known cosines: a sentence is the normalised sum of its words' axes."""
+    """An encoder with known cosines: a sentence is the normalized sum of its words' axes."""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         vectors = np.zeros((len(texts), 512), dtype=np.float32)

@@ -40,7 +40,7 @@ class Clock:
 
 
 def write_box(root: Path, object_id: str, lid: float = 0.9) -> ObjectFolder:
-    """A box of 12 faces: two of the lid, eight of the body, two unlabelled."""
+    """A box of 12 faces: two of the lid, eight of the body, two unlabeled."""
     labels = np.array([0] * 2 + [1] * 8 + [-1] * 2)
     parts = (
         PartRecord(name="lid", confidence=lid, soft=lid, mask_confidence=0.7),

@@ -8,7 +8,7 @@ import pytest
 
 from alignparts.corpus.index import COLUMNS, Corpus, write_shape
 from alignparts.corpus.mesh.surface import make_surface
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.shape import LabeledShape
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders
 from alignparts.features.partfield import PartField, PartFieldConfig
@@ -21,7 +21,7 @@ SIDES = np.array(
 )  # fmt: skip
 
 
-def table(seed: int) -> LabelledShape:
+def table(seed: int) -> LabeledShape:
     """A top, two legs and a screw that the data set does not name."""
     rng = np.random.default_rng(seed)
     sizes = [(1, 0.1, 1), (0.1, 0.5, 0.1), (0.1, 0.5, 0.1), (0.05, 0.05, 0.05)]
@@ -32,7 +32,7 @@ def table(seed: int) -> LabelledShape:
         face_part=np.repeat([0, 1, 2, -1], 12),
         color=np.repeat(np.append(rng.random((4, 3)), np.ones((4, 1)), axis=1), 12, axis=0),
     )
-    return LabelledShape(
+    return LabeledShape(
         f"partnet_{seed}", "partnet", "Table", "MIT", "made here", ["tabletop", "Leg", "Leg"], surface
     )
 

@@ -43,13 +43,13 @@ def vocabulary() -> Vocabulary:
 def shape(
     category: str, seed: int, n: int = 96, d_g: int = 6, d_a: int = 5
 ) -> tuple[dict[str, np.ndarray], dict]:
-    """One blob of points a part; every part's features are its own colour, with noise."""
+    """One blob of points a part; every part's features are its own color, with noise."""
     rng = np.random.default_rng(seed)
     names = PARTS[category]
     part = np.sort(rng.integers(0, len(names), n)).astype(np.int16)
     part[: len(names)] = np.arange(len(names))
-    colour = np.random.default_rng(7).normal(size=(len(PARTS), 4, d_g + d_a))[list(PARTS).index(category)]
-    feature = colour[part] + 0.2 * rng.normal(size=(n, d_g + d_a))
+    color = np.random.default_rng(7).normal(size=(len(PARTS), 4, d_g + d_a))[list(PARTS).index(category)]
+    feature = color[part] + 0.2 * rng.normal(size=(n, d_g + d_a))
     corners = np.array([[-1, -1, 0], [1, 1, 0], [-1, 1, 0.5], [1, -1, -0.5]]) * 0.8
     points = corners[part] + 0.15 * rng.normal(size=(n, 3))
     part[rng.random(n) < 0.05] = -1

@@ -27,8 +27,8 @@ run = start("corpus", params=params, smoke=smoke)
 # ## Three trees on disk
 #
 # Every shape is written in exactly one dialect. PartNet has untextured components and a tree of raw
-# names, and carries colour only in its point samples; 3DCoMPaT++ has styled glTF; Find3D's benchmark
-# has coloured clouds of 5,000 points and no mesh at all.
+# names, and carries color only in its point samples; 3DCoMPaT++ has styled glTF; Find3D's benchmark
+# has colored clouds of 5,000 points and no mesh at all.
 
 # %%
 embedded.write_embedded(

@@ -181,7 +181,7 @@ figure
 
 # %% [markdown]
 # Over all pairs of parts: a good space keeps the parts of one object apart (orange to the left), and brings
-# together what has the same function in different objects (blue to the right of grey).
+# together what has the same function in different objects (blue to the right of gray).
 
 # %%
 figure = cosine_figure(encoders, vocabulary)
@@ -252,7 +252,7 @@ precision.drop(columns=["test_set", "seeds"]).round(3)
 # does all of this from tables of names (dataset, class, part).
 
 # %%
-from alignparts.core.run import write_text
+from alignparts.core.atomic import write_text
 from alignparts.ontology.skos import turtle
 
 vocabulary.save(run.data / "ontology" / "vocabulary.json")

@@ -97,7 +97,7 @@ assert len(store) == len(corpus)
 assert all(np.isfinite(array).all() for array in arrays.values())
 
 # %% [markdown]
-# The first three principal components of both features as colours: what is one colour is one thing
+# The first three principal components of both features as colors: what is one color is one thing
 # to the encoder.
 
 # %%

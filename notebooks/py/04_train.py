@@ -88,7 +88,7 @@ untrained = AlignParts(AlignPartsConfig(**widths, **settings.model.model_dump())
 with torch.no_grad():
     output = untrained(**batch.inputs())
     targets = batch.targets
-    cost = cost_matrix(output.mask_logits, output.partlets, targets.masks, targets.labelled, targets.text)
+    cost = cost_matrix(output.mask_logits, output.partlets, targets.masks, targets.labeled, targets.text)
     plan = sinkhorn(cost, targets.parts)
     assignment = assign(plan, targets.parts)
 figure, axes = plt.subplots(1, 2, figsize=(9, 3))

@@ -22,13 +22,14 @@ params = None         # every block of params.yaml, given by the pipeline
 # %%
 import pandas as pd
 
-from alignparts.core.run import start, write_text
+from alignparts.core.atomic import write_text
+from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
 from alignparts.evaluation import comparison, part_analysis, scoring, tables
 from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
 from alignparts.evaluation.experiments import table1, table2
-from alignparts.evaluation.ground_truth import labelled_shapes, load_labelled
+from alignparts.evaluation.ground_truth import labeled_shapes, load_labeled
 from alignparts.evaluation.methods import Given
 from alignparts.evaluation.scoring_methods import Entrant, evaluate_methods, partfield_scores, true_count
 from alignparts.features.store import FeatureStore
@@ -95,11 +96,11 @@ print("methods:", *scores.method.unique(), sep="\n  ")
 # points end in a part. *Named parts*: segments come with names. *Open vocabulary*: it answers with names that
 # no training had. *Permutation invariant*: another order of the points changes nothing. *Part-level
 # features*: one vector a part. *Feed-forward*: no clustering of the shape while it answers. By Eq. 22 points
-# of which no mask is sure stay unlabelled; *every point labelled* gives them the best mask's name (`--fill`).
+# of which no mask is sure stay unlabeled; *every point labeled* gives them the best mask's name (`--fill`).
 
 # %%
 methods = table2.entrants(run.params, run.models, vocabulary, text.encode)
-asked = list(labelled_shapes(store, ["validation"], **look))[: 2 if smoke else 8]
+asked = list(labeled_shapes(store, ["validation"], **look))[: 2 if smoke else 8]
 able = table1.table1([*methods, filled], asked, seed)
 kept, seen = able.drop(columns="seen"), able.rename(columns={"metric": "property", "value": "has it"})
 tables.write_table(run.reports / "tables", "table1", kept, tables.marks(kept))
@@ -150,8 +151,8 @@ print("checked:", len(wide), "pairs of method and test set")
 # ## Fig. 4: the methods side by side
 #
 # Three test shapes, chosen by a rule and not by eye: those nearest to the 0.9, 0.5 and 0.1 quantile of our
-# mIoU, of different categories. One name has one colour everywhere; PartField has no names, its segments take
-# the colour of the part that they fit best, and are grey where there are more of them.
+# mIoU, of different categories. One name has one color everywhere; PartField has no names, its segments take
+# the color of the part that they fit best, and are gray where there are more of them.
 
 # %%
 corpus = Corpus(run.data / "corpus")
@@ -167,7 +168,7 @@ def found(shape):
 
 rows = []
 for shape_id in choose_rows(scores, seed=seed):
-    shape = load_labelled(store, shape_id, **look)
+    shape = load_labeled(store, shape_id, **look)
     rows.append(shape_row(words(shape.category), shape, found(shape), corpus.load(shape_id).surface))
 run.gallery("qualitative", "Figure 4: the methods side by side", rows)
 
@@ -179,15 +180,15 @@ run.gallery("qualitative", "Figure 4: the methods side by side", rows)
 
 # %%
 rows = []
-for shape_id in choose_fine(labelled_shapes(store, ["test"], **look)):
-    shape = load_labelled(store, shape_id, **look)
+for shape_id in choose_fine(labeled_shapes(store, ["test"], **look)):
+    shape = load_labeled(store, shape_id, **look)
     rows.append(closeup_row(shape, found(shape), corpus.load(shape_id).surface))
 run.gallery("fine_parts", "Figure 6: fine parts", rows)
 
 # %% [markdown]
 # ## By the size of a part
 #
-# Every ground-truth part, binned by its share of the shape's labelled points: IoU of the segment chosen for
+# Every ground-truth part, binned by its share of the shape's labeled points: IoU of the segment chosen for
 # it, and the same where its name is right, as means over parts. Handles and screws lie on the left.
 
 # %%
@@ -195,7 +196,7 @@ named = (evaluate.CLUSTERING, "Find3D", "PartField+MPNet", scoring.OURS)
 parts = pd.concat(
     [
         part_analysis.part_rows(label, shape, one)
-        for shape in labelled_shapes(store, ["test", "heldout"], **look)
+        for shape in labeled_shapes(store, ["test", "heldout"], **look)
         for label, one in found(shape).items()
     ],
     ignore_index=True,

@@ -3,8 +3,9 @@
 import copy
 
 from alignparts.core import notebooks as twins
+from alignparts.core.atomic import write_text
 from alignparts.core.parallel import map_shapes
-from alignparts.core.run import normalised, start, write_text
+from alignparts.core.run import normalized, start
 
 
 def executed(identity: str, time: str) -> dict:
@@ -28,17 +29,17 @@ def executed(identity: str, time: str) -> dict:
     }
 
 
-def test_normalised_drops_all_that_differs_and_keeps_what_was_printed():
-    one, two = normalised(executed("a", "1.0")), normalised(executed("b", "2.0"))
+def test_normalized_drops_all_that_differs_and_keeps_what_was_printed():
+    one, two = normalized(executed("a", "1.0")), normalized(executed("b", "2.0"))
     assert one == two
     assert one["cells"][0]["outputs"] == [{"output_type": "stream", "name": "stdout", "text": "1\n"}]
     assert one["cells"][0]["metadata"] == {"tags": ["parameters"]}
 
 
-def test_normalised_leaves_its_input_alone():
+def test_normalized_leaves_its_input_alone():
     notebook = executed("a", "1.0")
     before = copy.deepcopy(notebook)
-    normalised(notebook)
+    normalized(notebook)
     assert notebook == before
 
 

@@ -18,7 +18,7 @@ from alignparts.corpus.index import Corpus, read_shape, write_shape
 from alignparts.corpus.ingest import ingest
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import make_surface
-from alignparts.corpus.shape import LabelledShape, instance_areas, tidy
+from alignparts.corpus.shape import LabeledShape, instance_areas, tidy
 from alignparts.corpus.splits import assign_splits, plain_name
 from alignparts.corpus.writers import compat, find3d, partnet
 from alignparts.corpus.writers.common import Drawing, unit_box, unit_sphere
@@ -84,12 +84,12 @@ def drawing(names: list[str | None]) -> Drawing:
     return Drawing("7", "Table", names, surface_of(pieces), 0)
 
 
-def only(folder: Path) -> LabelledShape:
+def only(folder: Path) -> LabeledShape:
     ((kind, locator),) = readers.detect(folder)
     return readers.read(kind, locator)
 
 
-def mean_color(shape: LabelledShape, instance: int) -> np.ndarray:
+def mean_color(shape: LabeledShape, instance: int) -> np.ndarray:
     sample = sample_surface(shape.surface, 3000, 0)
     return sample.colors[sample.instance == instance].mean(axis=0)
 
@@ -140,15 +140,15 @@ def test_find3d_round_trip(tmp_path):
     assert np.linalg.norm(shape.cloud.normals, axis=1) == pytest.approx(np.ones(5000), abs=1e-5)
 
 
-def test_corpus_file_keeps_parts_colours_and_precision(tmp_path):
+def test_corpus_file_keeps_parts_colors_and_precision(tmp_path):
     surface = surface_of(table(np.random.default_rng(0)))
     color = surface.corner_color.copy()
     color[24:36] = np.linspace(0, 1, 12 * 12, dtype=np.float32).reshape(12, 3, 4)
     far = replace(surface, corner_color=color, vertices=surface.vertices + np.array([1e6, 0, 0]))
-    shape = tidy(LabelledShape("a_1", "partnet", "Table", "MIT", "here", ["top", "leg", "leg", ""], far))
+    shape = tidy(LabeledShape("a_1", "partnet", "Table", "MIT", "here", ["top", "leg", "leg", ""], far))
     again = read_shape(write_shape(tmp_path, shape))
     assert again.instances == ["top", "leg", "leg"]
-    assert (again.shape_id, again.category, again.licence, again.source) == ("a_1", "Table", "MIT", "here")
+    assert (again.shape_id, again.category, again.license, again.source) == ("a_1", "Table", "MIT", "here")
     assert instance_areas(again) == pytest.approx(instance_areas(shape), rel=1e-5)
     assert np.bincount(again.surface.face_part + 1).tolist() == [12, 12, 12, 12]
     assert again.surface.vertices[:, 0].mean() == pytest.approx(1e6, rel=1e-6)
@@ -158,7 +158,7 @@ def test_corpus_file_keeps_parts_colours_and_precision(tmp_path):
 
 def test_empty_and_nameless_instances_go(tmp_path):
     surface = surface_of(table(np.random.default_rng(0)))
-    shape = LabelledShape("a", "d", "c", "", "s", ["top", " ", "leg", "", "never"], surface)
+    shape = LabeledShape("a", "d", "c", "", "s", ["top", " ", "leg", "", "never"], surface)
     kept = tidy(shape)
     assert kept.instances == ["top", "leg"]
     assert np.bincount(kept.surface.face_part + 1).tolist() == [24, 12, 12]
@@ -179,7 +179,7 @@ def test_embedded_corpus_from_disk_to_index(tmp_path, generator):
     assert len(corpus) == 6 + 2 + 1 + 2
     held = corpus.index[corpus.index["split"] == "heldout"]
     assert set(held["raw_category"]) == {"Bench", "bench"}
-    assert set(corpus.index["licence"]) == {"MIT"}
+    assert set(corpus.index["license"]) == {"MIT"}
     assert pd.read_csv(tmp_path / "corpus/report.csv").empty
     names = {
         row.dataset: corpus.load(row.shape_id).part_names
@@ -338,6 +338,6 @@ def test_degenerate_and_broken_geometry_survives_a_round_trip(tmp_path):
     surface = make_surface(
         vertices, np.array([[0, 1, 2], [0, 1, 3], [0, 4, 0]]), face_part=np.array([0, 0, -1], np.int32)
     )
-    shape = LabelledShape("a", "d", "c", "", "s", ["leaf"], surface)
+    shape = LabeledShape("a", "d", "c", "", "s", ["leaf"], surface)
     again = read_shape(write_shape(tmp_path, shape))
     assert instance_areas(again) == pytest.approx([0.5])

@@ -15,7 +15,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import readers
 from alignparts.corpus.mesh.glb import strip_counter
 from alignparts.corpus.mesh.sampling import sample_surface
-from alignparts.corpus.mesh.surface import GREY
+from alignparts.corpus.mesh.surface import GRAY
 from alignparts.corpus.readers import find3d
 from alignparts.corpus.shape import instance_areas
 
@@ -30,7 +30,7 @@ def only(folder: Path):
 
 
 def colors_of(shape, part: str):
-    """Mean colour of a part's samples."""
+    """Mean color of a part's samples."""
     sample = sample_surface(shape.surface, 2000, 0)
     named = np.array([*shape.instances, ""])
     return sample.colors[named[sample.instance] == part].mean(axis=0)
@@ -75,7 +75,7 @@ def partnet(root: Path, key: str = "77", model: str = "m") -> Path:
 
 
 def painted(folder: Path) -> None:
-    """Red seat, blue first leg, and stray green points of the seat's plane labelled as leg 12."""
+    """Red seat, blue first leg, and stray green points of the seat's plane labeled as leg 12."""
     (folder / "point_sample").mkdir()
     rng = np.random.default_rng(0)
     lines, labels = [], []
@@ -87,7 +87,7 @@ def painted(folder: Path) -> None:
     (folder / "point_sample/sample-points-all-label-10000.txt").write_text("\n".join(labels) + "\n")
 
 
-def test_partnet_leaves_are_instances_and_other_is_unlabelled(tmp_path):
+def test_partnet_leaves_are_instances_and_other_is_unlabeled(tmp_path):
     partnet(tmp_path)
     kind, shape = only(tmp_path)
     assert kind == "partnet" and shape.shape_id == "partnet_77"
@@ -98,7 +98,7 @@ def test_partnet_leaves_are_instances_and_other_is_unlabelled(tmp_path):
     assert shape.surface.vertices[:, 2].max() == 3  # neither the unreferenced file nor the lost ones
 
 
-def test_partnet_takes_colours_from_points_of_the_same_leaf(tmp_path):
+def test_partnet_takes_colors_from_points_of_the_same_leaf(tmp_path):
     painted(partnet(tmp_path))
     _, shape = only(tmp_path)
     assert colors_of(shape, "seat") == pytest.approx([1, 0, 0], abs=0.02)
@@ -297,17 +297,17 @@ def test_compat_is_read_inside_its_zip(tmp_path):
 def test_compat_loose_file_without_materials_or_with_placeholders(tmp_path):
     (tmp_path / "0c_02c.gltf").write_text(json.dumps(gltf(["leg_01", "leg_02"])))
     (tmp_path / "0c_02d.gltf").write_text(json.dumps(gltf(["leg_01"], ["leg"])))
-    (tmp_path / "manifest.csv").write_text("path,category,licence\n0c_02c.gltf,chair,CC0\n")
+    (tmp_path / "manifest.csv").write_text("path,category,license\n0c_02c.gltf,chair,CC0\n")
     one, two = (readers.read(*pair) for pair in readers.detect(tmp_path))
-    assert (one.category, one.licence, one.instances) == ("chair", "CC0", ["leg", "leg"])
+    assert (one.category, one.license, one.instances) == ("chair", "CC0", ["leg", "leg"])
     assert two.part_names == ["leg"] and all(image is None for image in two.surface.textures)
 
 
-def test_compat_style_with_a_missing_texture_is_grey(tmp_path):
+def test_compat_style_with_a_missing_texture_is_gray(tmp_path):
     root = compat(tmp_path / "c")
     (root / "tex/a.png").unlink()
     shape = readers.read(*next(pair for pair in readers.detect(root) if pair[0] == "compat"))
-    assert colors_of(shape, "leg") == pytest.approx(GREY[:3], abs=0.01)
+    assert colors_of(shape, "leg") == pytest.approx(GRAY[:3], abs=0.01)
     assert colors_of(shape, "seat_ad") == pytest.approx([0, 0, 1], abs=0.01)
 
 

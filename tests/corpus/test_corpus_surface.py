@@ -8,7 +8,7 @@ from PIL import Image
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.sampling import sample_surface, seed_of
 from alignparts.corpus.mesh.surface import (
-    GREY,
+    GRAY,
     SURFEL_SIDE,
     join_surfaces,
     make_surface,
@@ -41,7 +41,7 @@ def at(surface, x, y):
     return surface.color_at(np.array([face]), bary[None])[0]
 
 
-def test_texel_centres_have_the_texels_colours_with_origin_at_the_lower_left():
+def test_texel_centers_have_the_texels_colors_with_origin_at_the_lower_left():
     surface = quad(image=checker())
     assert np.allclose(at(surface, 0.25, 0.75), [1, 0, 0, 1])
     assert np.allclose(at(surface, 0.75, 0.75), [0, 1, 0, 1])
@@ -59,7 +59,7 @@ def test_look_up_is_bilinear_and_wraps():
     assert np.allclose(at(moved, 0.25, 0.75), [1, 0, 0, 1], atol=1e-5)
 
 
-def test_corner_colours_multiply_the_texture():
+def test_corner_colors_multiply_the_texture():
     assert np.allclose(at(quad(color=(0.5, 1, 1, 0.5), image=checker()), 0.25, 0.75), [0.5, 0, 0, 0.5])
     assert np.allclose(at(quad(color=(0.5, 0.25, 1, 1)), 0.1, 0.7), [0.5, 0.25, 1, 1])
 
@@ -78,7 +78,7 @@ def test_scene_applies_transforms_and_turns_mirrored_triangles_over():
         assert ((middle * normal).sum(axis=1) > 0).all()
 
 
-def test_scene_colours_of_pbr_face_vertex_and_nothing():
+def test_scene_colors_of_pbr_face_vertex_and_nothing():
     uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float)
     corners, faces = quad().vertices, quad().faces
 
@@ -93,13 +93,13 @@ def test_scene_colours_of_pbr_face_vertex_and_nothing():
     clear = pbr(baseColorTexture=picture, alphaMode="BLEND", baseColorFactor=[0.5, 1, 1, 1.0])
     assert np.allclose(look(textured(uv, clear)), [0.5, 1, 1, 128 / 255], atol=0.01)
     assert np.allclose(look(textured(None, pbr(baseColorFactor=[255, 0, 0, 255]))), [1, 0, 0, 1])
-    assert np.allclose(look(textured(None, pbr(baseColorTexture=picture))), GREY)
+    assert np.allclose(look(textured(None, pbr(baseColorTexture=picture))), GRAY)
     black_kd = trimesh.visual.material.SimpleMaterial(image=picture, diffuse=[0, 0, 0, 255])
     assert np.allclose(look(textured(uv, black_kd)), [1, 1, 1, 128 / 255])
     green = np.array([[0, 255, 0, 255]] * 4, np.uint8)
     assert np.allclose(look(trimesh.visual.ColorVisuals(vertex_colors=green)), [0, 1, 0, 1])
     assert np.allclose(look(trimesh.visual.ColorVisuals(face_colors=green[:2])), [0, 1, 0, 1])
-    assert np.allclose(look(None), GREY)
+    assert np.allclose(look(None), GRAY)
 
 
 def test_vertices_that_are_not_finite_keep_the_order_of_faces_and_lose_their_area():

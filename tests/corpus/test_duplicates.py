@@ -20,7 +20,7 @@ from alignparts.corpus.duplicates import (
 from alignparts.corpus.index import describe_file, write_shape
 from alignparts.corpus.mesh.surface import make_surface
 from alignparts.corpus.readers.find3d import surface_from_cloud
-from alignparts.corpus.shape import Cloud, LabelledShape
+from alignparts.corpus.shape import Cloud, LabeledShape
 
 
 def chair(seed: int = 0) -> trimesh.Trimesh:
@@ -135,7 +135,7 @@ def test_the_descriptor_of_a_file_is_that_of_its_shape(tmp_path):
     surface = make_surface(
         mesh.vertices + np.array([1e4, 0, 0]), mesh.faces, face_part=np.zeros(len(mesh.faces), np.int32)
     )
-    path = write_shape(tmp_path, LabelledShape("a", "d", "c", "", "s", ["seat"], surface))
+    path = write_shape(tmp_path, LabeledShape("a", "d", "c", "", "s", ["seat"], surface))
     assert describe_file(path) == pytest.approx(described(mesh), abs=1e-4)
     whole = path.read_bytes()
     for missing in (50, len(whole) - 30):
@@ -151,7 +151,7 @@ def test_clouds_are_described_by_their_points(tmp_path):
     instance = np.zeros(500, np.int32)
     cloud = Cloud(points, np.tile([0.0, 1, 0], (500, 1)), np.zeros((500, 3), np.uint8), instance)
     surface = surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance)
-    path = write_shape(tmp_path, LabelledShape("a", "find3d", "c", "", "s", ["seat"], surface, cloud))
+    path = write_shape(tmp_path, LabeledShape("a", "find3d", "c", "", "s", ["seat"], surface, cloud))
     assert describe_file(path) == pytest.approx(describe_points(points), abs=1e-5)
 
 
@@ -235,7 +235,7 @@ def grouped(*splits: str) -> pd.DataFrame:
         (["test", "heldout"], ["test", "heldout"]),
         (["train", "train"], []),
         (["test", "test"], []),
-        (["unlabelled", "test"], []),
+        (["unlabeled", "test"], []),
     ],
 )
 def test_copies_of_tested_shapes_leave_training(before, after):

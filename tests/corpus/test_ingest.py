@@ -24,7 +24,7 @@ from alignparts.corpus.mesh.surface import make_surface
 from alignparts.corpus.readers import BrokenLabels, detect, scan
 from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.detect import DATA_SETS
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.splits import PAPER
 from alignparts.evaluation.speed import ingest as bench_ingest
 
@@ -115,7 +115,7 @@ def texverse(root: Path) -> Path:
     return root
 
 
-def labelled(root: Path) -> Path:
+def labeled(root: Path) -> Path:
     named(root / "pot.glb", size=5.0)
     np.save(root / "pot.face_labels.npy", np.arange(24) // 12)
     (root / "pot.names.json").write_text('["lid", "pot"]')
@@ -126,7 +126,7 @@ OTHERS = {
     "compat_hdf5": (styled_clouds, "compat", 3),
     "partobjaverse": (objaverse_tiny, "partobjaverse", 1),
     "texverse": (texverse, "texverse", 1),
-    "labelled_mesh": (labelled, "labelled_mesh", 1),
+    "labeled_mesh": (labeled, "labeled_mesh", 1),
 }
 
 
@@ -194,7 +194,7 @@ def test_styles_of_one_shape_stay_together_and_one_asset_is_known_in_two_data_se
     texverse(tmp_path / "all/c")
     done = ingest_folders([tmp_path / "all"], tmp_path / "out", PAPER)
     index = done.corpus.index.set_index("shape_id")
-    assert index.loc[f"texverse_{UID}", "split"] == "unlabelled"
+    assert index.loc[f"texverse_{UID}", "split"] == "unlabeled"
     assert index.loc[f"texverse_{UID}", "parts"] == 0
     tested = index[index["split"] == "test"]
     assert len(tested) == 1
@@ -244,14 +244,14 @@ class Own:
                 raise BrokenLabels(f"{root / 'own.txt'}: line 2: no id; expected id;split;names")
             yield Locator(root / key, root, f"own_{key}", split=split, reason="unused" if key == "z" else "")
 
-    def read(self, locator: Locator) -> LabelledShape:
+    def read(self, locator: Locator) -> LabeledShape:
         lines = (locator.root / "own.txt").read_text().splitlines()
         names = next(line.split(";")[2] for line in lines if line.startswith(locator.path.name)).split(",")
         if names == ["broken"]:
             raise BrokenLabels(f"{locator.root / 'names.json'}: line 3: expected a list of names")
         box = trimesh.creation.box((1, 1, 1 + ord(locator.path.name) % 7))
         surface = make_surface(box.vertices, box.faces, face_part=np.zeros(12, np.int32))
-        return LabelledShape(locator.shape_id, "own", "cup", "", str(locator.path), names, surface)
+        return LabeledShape(locator.shape_id, "own", "cup", "", str(locator.path), names, surface)
 
 
 @pytest.fixture
@@ -275,14 +275,14 @@ def test_official_splits_are_kept_beside_the_drawn_ones(own, tmp_path):
 
 
 def test_shapes_without_labels_are_in_no_split_that_is_used(own, tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "UNLABELLED", frozenset({"own"}))
+    monkeypatch.setattr(readers, "UNLABELED", frozenset({"own"}))
     (own / "own.txt").write_text("a;;cup\nb;;\n")
     done = ingest_folders([own], tmp_path / "out", PAPER)
     split = done.corpus.index.set_index("shape_id")["split"].to_dict()
-    assert split["own_b"] == "unlabelled" and split["own_a"] in ("train", "validation")
+    assert split["own_b"] == "unlabeled" and split["own_a"] in ("train", "validation")
     bare = done.corpus.load("own_b")
     assert bare.instances == [] and (bare.surface.face_part == -1).all()
-    monkeypatch.setattr(readers, "UNLABELLED", frozenset())
+    monkeypatch.setattr(readers, "UNLABELED", frozenset())
     ingest_folders([own], tmp_path / "strict", PAPER)
     assert "no part with a name" in report_of(tmp_path / "strict")["own_b"]
 
@@ -441,11 +441,11 @@ def test_a_broken_manifest_stops_with_file_and_line(tmp_path, text, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_manifest_gives_category_and_licence_and_may_be_quoted(tmp_path):
+def test_a_manifest_gives_category_and_license_and_may_be_quoted(tmp_path):
     named(tmp_path / "glb/a/pot.glb")
-    (tmp_path / "glb/manifest.csv").write_text('path,category,licence\n\na/pot.glb,"tea pot","CC-BY, 4.0"\n')
+    (tmp_path / "glb/manifest.csv").write_text('path,category,license\n\na/pot.glb,"tea pot","CC-BY, 4.0"\n')
     ((_, locator),) = detect(tmp_path / "glb")
-    assert (locator.category, locator.licence) == ("tea pot", "CC-BY, 4.0")
+    assert (locator.category, locator.license) == ("tea pot", "CC-BY, 4.0")
 
 
 @pytest.mark.parametrize("text", ["a;;cup\n;;\n", "a;;cup\nb;;broken\n"])

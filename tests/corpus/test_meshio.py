@@ -143,7 +143,7 @@ def test_a_gltf_may_not_reach_outside_its_folder(tmp_path):
         load_mesh(inner / "model.gltf")
 
 
-def test_an_obj_without_its_materials_is_grey(tmp_path):
+def test_an_obj_without_its_materials_is_gray(tmp_path):
     path = tmp_path / "lost.obj"
     path.write_bytes(b"mtllib lost.mtl\nusemtl wood\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     assert len(load_mesh(path).surface.faces) == 1

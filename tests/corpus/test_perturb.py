@@ -7,7 +7,7 @@ from scipy.spatial.distance import pdist
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.perturb import DISTURBANCES, LEAST, STRENGTH, disturbed
-from alignparts.corpus.mesh.soup import GREY, make_surface
+from alignparts.corpus.mesh.soup import GRAY, make_surface
 from alignparts.corpus.mesh.surface import Surface, surface_from_cloud
 
 RED, BLUE = (1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0)
@@ -55,7 +55,7 @@ def test_noise_has_its_size_and_leaves_no_crack():
     assert np.std(step[np.unique(index.ravel(), return_index=True)[1]]) == pytest.approx(0.02, rel=0.1)
 
 
-def test_decimation_keeps_parts_colours_and_form():
+def test_decimation_keeps_parts_colors_and_form():
     surface = ball()
     coarse = disturbed(surface, "decimation", 0.8)
     assert len(coarse.faces) == pytest.approx(0.2 * len(surface.faces), rel=0.15)
@@ -85,14 +85,14 @@ def test_a_cloud_loses_points_and_keeps_its_surfels():
     assert np.allclose(moved.areas(), surface.areas()) and not np.allclose(moved.vertices, surface.vertices)
 
 
-def test_without_colour_everything_is_grey():
+def test_without_color_everything_is_gray():
     texture = np.random.default_rng(0).integers(0, 255, (4, 4, 4)).astype(np.uint8)
     surface = make_surface(
         np.eye(3), np.array([[0, 1, 2]]), uv=np.eye(3)[:, :2], color=RED, textures=[texture]
     )
-    grey = disturbed(surface, "texture", 1.0)
+    gray = disturbed(surface, "texture", 1.0)
     assert np.allclose(
-        grey.color_at(np.zeros(5, np.int64), np.random.default_rng(1).dirichlet([1] * 3, 5)), GREY
+        gray.color_at(np.zeros(5, np.int64), np.random.default_rng(1).dirichlet([1] * 3, 5)), GRAY
     )
 
 

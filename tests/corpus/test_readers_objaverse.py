@@ -58,7 +58,7 @@ def cloud(folder: Path, fields: list[tuple], labels=None, names=None) -> Path:
 
 
 def open3d(count: int = 9) -> list[tuple]:
-    """Fields in the order and types in which Open3D writes them: the colour is a float's bits."""
+    """Fields in the order and types in which Open3D writes them: the color is a float's bits."""
     x, y = np.arange(count) % 3, np.arange(count) // 3
     packed = np.full(count, (200 << 16) | (100 << 8) | 50, np.uint32).view(np.float32)
     up = [
@@ -223,7 +223,7 @@ def texture_set(root: Path, files: list[tuple[str, str, int]], metadata=None) ->
     return root
 
 
-def test_texverse_takes_the_lowest_resolution_and_the_licence_of_each(tmp_path):
+def test_texverse_takes_the_lowest_resolution_and_the_license_of_each(tmp_path):
     files = [("000-001", UID, 2048), ("000-000", UID, 1024), ("000-000", OTHER, 4096)]
     about = {UID: {"license": "CC Attribution-NoDerivs", "glb_paths": []}, OTHER: {"name": "cup"}}
     root = texture_set(tmp_path / "t", files, about)
@@ -231,14 +231,14 @@ def test_texverse_takes_the_lowest_resolution_and_the_licence_of_each(tmp_path):
     found = list(texverse.locate(root))
     assert [locator.path.name for locator in found] == [f"{UID}_1024.glb", f"{OTHER}_4096.glb"]
     shape = texverse.read(found[0])
-    assert (shape.licence, shape.instances, shape.category) == ("CC Attribution-NoDerivs", [], "")
+    assert (shape.license, shape.instances, shape.category) == ("CC Attribution-NoDerivs", [], "")
     assert shape.surface.face_part.tolist() == [-1] * 12
-    assert "not stated" in texverse.read(found[1]).licence
+    assert "not stated" in texverse.read(found[1]).license
     with pytest.raises(AlignPartsError, match="no part with a name"):
         tidy(shape)
 
 
-def test_texverse_needs_no_metadata_and_is_read_unlabelled(tmp_path):
+def test_texverse_needs_no_metadata_and_is_read_unlabeled(tmp_path):
     texture_set(tmp_path, [("000-000", UID, 8192)])
     ((kind, locator),) = readers.detect(tmp_path)
     assert kind == "texverse" and readers.read(kind, locator).instances == []
@@ -247,12 +247,12 @@ def test_texverse_needs_no_metadata_and_is_read_unlabelled(tmp_path):
 def test_texverse_metadata_is_read_once_until_it_changes(tmp_path):
     root = texture_set(tmp_path, [("000-000", UID, 1024)], {UID: {"license": "A"}})
     (one,) = texverse.locate(root)
-    before = texverse._read_licences.cache_info().hits
+    before = texverse._read_licenses.cache_info().hits
     (again,) = texverse.locate(root)
-    assert again == one and texverse._read_licences.cache_info().hits == before + 1
+    assert again == one and texverse._read_licenses.cache_info().hits == before + 1
     (root / "metadata.json").write_text(json.dumps({UID: {"license": "B"}}))
     os.utime(root / "metadata.json", ns=(1, 1))
-    assert next(texverse.locate(root)).licence == "B"
+    assert next(texverse.locate(root)).license == "B"
 
 
 def test_texverse_broken_glb_names_the_file(tmp_path):

@@ -13,7 +13,7 @@ from alignparts.corpus import readers
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.readers import BrokenLabels, Locator, ReadOptions, mobility, partnet
 from alignparts.corpus.readers.partnet_labels import level_labels, read_parts
-from alignparts.corpus.shape import LabelledShape, tidy
+from alignparts.corpus.shape import LabeledShape, tidy
 
 MERGED = ReadOptions(tree="merged")
 POINTS = ReadOptions(geometry="points")
@@ -54,21 +54,21 @@ def write_stats(root: Path, levels: dict[str, str], mapping: str, category: str 
     (mapped / f"{category}.txt").write_text(mapping)
 
 
-def read(folder: Path, options: ReadOptions | None = None, kind: str = "partnet") -> LabelledShape:
+def read(folder: Path, options: ReadOptions | None = None, kind: str = "partnet") -> LabeledShape:
     ((actual, locator),) = [pair for pair in readers.detect(folder) if pair[0] != "unknown"]
     assert actual == kind
     root = folder.parent.parent if folder.parent.name == "data" else folder.parent
     return readers.read(kind, replace(locator, root=root, options=options or ReadOptions()))
 
 
-def by_component(shape: LabelledShape) -> dict[str, str]:
-    """Name of the part of every component; "" where it is unlabelled."""
+def by_component(shape: LabeledShape) -> dict[str, str]:
+    """Name of the part of every component; "" where it is unlabeled."""
     heights = shape.surface.vertices[shape.surface.faces[:, 0], 2]
     names = [*shape.instances, ""]
     return {f"c{int(z)}": names[part] for z, part in zip(heights, shape.surface.face_part, strict=True)}
 
 
-def instance_of(shape: LabelledShape) -> dict[int, int]:
+def instance_of(shape: LabeledShape) -> dict[int, int]:
     heights = shape.surface.vertices[shape.surface.faces[:, 0], 2]
     return {int(z): int(part) for z, part in zip(heights, shape.surface.face_part, strict=True)}
 
@@ -130,7 +130,7 @@ def test_raw_leaves_keep_their_own_names_and_the_paths_tell_them_apart(tmp_path)
     assert feet == ["table/desk/drawer_base/foot", "table/desk/foot"]
 
 
-def test_merged_leaves_do_not_cover_the_shape_and_what_was_dropped_is_unlabelled(tmp_path):
+def test_merged_leaves_do_not_cover_the_shape_and_what_was_dropped_is_unlabeled(tmp_path):
     shape = read(desk(tmp_path), MERGED)
     assert shape.instances == ["drawer", "drawer", "foot", "foot"]
     assert by_component(shape) == {
@@ -281,10 +281,10 @@ def test_component_names_do_not_lead_out_of_the_folder(tmp_path):
     assert read(folder).instances == ["top"]
 
 
-# --- colours and point samples ----------------------------------------------------------------------------
+# --- colors and point samples ----------------------------------------------------------------------------
 
 
-def write_samples(folder: Path, rows: list[tuple[int, float, str]], *, coloured: bool) -> None:
+def write_samples(folder: Path, rows: list[tuple[int, float, str]], *, colored: bool) -> None:
     """Points (leaf id, z, rgb) in the unit triangle; 40 a row."""
     samples = folder / "point_sample"
     samples.mkdir(exist_ok=True)
@@ -292,21 +292,21 @@ def write_samples(folder: Path, rows: list[tuple[int, float, str]], *, coloured:
     lines, labels = [], []
     for number, z, rgb in rows:
         for x, y in rng.random((40, 2)) / 2:
-            lines.append(f"{x:.6f} {y:.6f} {z}" + (f" 0 0 1 {rgb} 1.000000" if coloured else ""))
+            lines.append(f"{x:.6f} {y:.6f} {z}" + (f" 0 0 1 {rgb} 1.000000" if colored else ""))
             labels.append(str(number))
-    name = "sample-points-all-pts-nor-rgba-10000.txt" if coloured else "pts-10000.txt"
+    name = "sample-points-all-pts-nor-rgba-10000.txt" if colored else "pts-10000.txt"
     (samples / name).write_text("\n".join(lines) + "\n")
-    name = "sample-points-all-label-10000.txt" if coloured else "label-10000.txt"
+    name = "sample-points-all-label-10000.txt" if colored else "label-10000.txt"
     (samples / name).write_text("\n".join(labels) + "\n")
 
 
 ROWS = [(4, 1, "255 0 0"), (5, 2, "0 255 0"), (9, 5, "0 0 255"), (12, 8, "9 9 9"), (10, 6, "1 1 1")]
 
 
-def test_a_merged_part_takes_the_colours_of_all_its_leaves(tmp_path):
+def test_a_merged_part_takes_the_colors_of_all_its_leaves(tmp_path):
     folder = desk(tmp_path)
-    # Stray points of the foot within the drawer must not colour it.
-    write_samples(folder, [*ROWS, (9, 1, "0 0 255")], coloured=True)
+    # Stray points of the foot within the drawer must not color it.
+    write_samples(folder, [*ROWS, (9, 1, "0 0 255")], colored=True)
     shape = read(folder, MERGED)
     drawn = sample_surface(shape.surface, 3000, 0)
     height = np.round(drawn.points[:, 2] / drawn.scale + drawn.center[2])
@@ -322,9 +322,9 @@ def test_a_merged_part_takes_the_colours_of_all_its_leaves(tmp_path):
         (replace(POINTS, level=1), ["drawer_base", "drawer_base", "drawer_base", "", "drawer_base"]),
     ],
 )
-def test_point_samples_are_labelled_by_the_leaves_of_the_raw_tree(tmp_path, options, names):
+def test_point_samples_are_labeled_by_the_leaves_of_the_raw_tree(tmp_path, options, names):
     folder = desk(tmp_path)
-    write_samples(folder, ROWS, coloured=True)
+    write_samples(folder, ROWS, colored=True)
     shape = read(folder, options)
     assert shape.cloud is not None and shape.surface.is_cloud
     told = np.array([*shape.instances, ""])[shape.cloud.instance]
@@ -336,17 +336,17 @@ def test_point_samples_are_labelled_by_the_leaves_of_the_raw_tree(tmp_path, opti
 
 def test_the_plain_sample_steps_in_with_normals_fitted_to_the_points(tmp_path):
     folder = desk(tmp_path)
-    write_samples(folder, [(4, 1, ""), (9, 5, "")], coloured=False)
+    write_samples(folder, [(4, 1, ""), (9, 5, "")], colored=False)
     shape = read(folder, POINTS)
     assert shape.instances == ["front", "foot"] and shape.cloud is not None
-    up = np.repeat([-1.0, 1.0], 40)  # away from the centre at z = 3
+    up = np.repeat([-1.0, 1.0], 40)  # away from the center at z = 3
     assert np.allclose(shape.cloud.normals, np.stack([0 * up, 0 * up, up], axis=1), atol=1e-6)
     assert len(np.unique(shape.cloud.colors, axis=0)) == 1
 
 
 def test_points_that_are_not_finite_are_dropped_with_their_labels(tmp_path):
     folder = desk(tmp_path)
-    write_samples(folder, ROWS, coloured=True)
+    write_samples(folder, ROWS, colored=True)
     file = folder / "point_sample/sample-points-all-pts-nor-rgba-10000.txt"
     lines = file.read_text().splitlines()
     lines[0] = "nan 0 1 0 0 1 255 0 0 1.0"
@@ -361,7 +361,7 @@ def test_broken_point_samples_are_clear_errors(tmp_path):
     folder = desk(tmp_path)
     with pytest.raises(AlignPartsError, match=r"point_sample: no point sample; expected .*geometry mesh"):
         read(folder, POINTS)
-    write_samples(folder, [(4, 1, "")], coloured=False)
+    write_samples(folder, [(4, 1, "")], colored=False)
     label = folder / "point_sample/label-10000.txt"
     label.write_text("3\n" * 40)  # a node, but no leaf
     with pytest.raises(AlignPartsError, match=r"label-10000\.txt: label 3 is no leaf of result\.json"):
@@ -522,7 +522,7 @@ def test_mobility_of_partnet_has_its_merged_tree_and_point_samples(tmp_path):
     with pytest.raises(AlignPartsError, match=r"point_sample: no point sample"):
         read(folder, POINTS, kind="partnet_mobility")
     (folder / "result_after_merging.json").write_text(json.dumps([DESK_MERGED]))
-    write_samples(folder, ROWS, coloured=True)
+    write_samples(folder, ROWS, colored=True)
     assert by_component(read(folder, MERGED, kind="partnet_mobility"))["c6"] == ""
     shape = read(folder, replace(POINTS, tree="merged"), kind="partnet_mobility")
     assert shape.dataset == "partnet_mobility" and shape.instances == ["drawer", "foot"]

@@ -10,7 +10,7 @@ import trimesh
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import readers
 from alignparts.corpus.mesh.meshio import load_mesh
-from alignparts.corpus.readers import labelled_mesh, named_glb
+from alignparts.corpus.readers import labeled_mesh, named_glb
 from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.shape import instance_areas, tidy
 from alignparts.naming.export import PredictedPart, export_named
@@ -28,7 +28,7 @@ def box(side: float = 1.0) -> trimesh.Trimesh:
     return trimesh.creation.box((side,) * 3)
 
 
-def labelled(folder: Path, stem: str, mesh, labels, names, suffix: str = "ply", own: bool = False) -> Path:
+def labeled(folder: Path, stem: str, mesh, labels, names, suffix: str = "ply", own: bool = False) -> Path:
     """A mesh with its label files, in either layout."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stem}.{suffix}"
@@ -47,30 +47,30 @@ def only(folder: Path):
 SIDES = np.repeat([0, 1, 2, -1], 3)
 
 
-# --- labelled meshes ---------------------------------------------------------------------------------------
+# --- labeled meshes ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", ["glb", "obj", "ply", "stl", "off"])
 @pytest.mark.parametrize("own", [False, True])
 def test_every_format_in_both_layouts(tmp_path, suffix, own):
-    labelled(tmp_path / "chair_3", "chair_3", box(), SIDES, ["seat", "leg", ""], suffix, own)
+    labeled(tmp_path / "chair_3", "chair_3", box(), SIDES, ["seat", "leg", ""], suffix, own)
     kind, locator = only(tmp_path)
     shape = readers.read(kind, locator)
-    assert (kind, shape.category, shape.instances) == ("labelled_mesh", "chair", ["seat", "leg"])
+    assert (kind, shape.category, shape.instances) == ("labeled_mesh", "chair", ["seat", "leg"])
     assert shape.surface.face_part.tolist() == [0] * 3 + [1] * 3 + [-1] * 6
     assert shape.surface.vertices[shape.surface.faces] == pytest.approx(box().triangles)
 
 
 def test_names_by_label_and_labels_without_name(tmp_path):
-    path = labelled(tmp_path, "a", box(), np.repeat([40, 7, -5, 9], 3), {"7": "leg", "40": "seat", "9": None})
-    shape = labelled_mesh.read(Locator(path, tmp_path, "a"))
+    path = labeled(tmp_path, "a", box(), np.repeat([40, 7, -5, 9], 3), {"7": "leg", "40": "seat", "9": None})
+    shape = labeled_mesh.read(Locator(path, tmp_path, "a"))
     named = np.array([*shape.instances, ""])[shape.surface.face_part]
     assert named.tolist() == ["seat"] * 3 + ["leg"] * 3 + [""] * 6
 
 
 def test_labels_follow_the_nodes_of_a_glb_as_they_are_read(tmp_path):
-    path = labelled(tmp_path, "a", boxes(1, 2), np.repeat([0, 1], 12), ["first", "second"], "glb")
-    shape = labelled_mesh.read(Locator(path, tmp_path, "a"))
+    path = labeled(tmp_path, "a", boxes(1, 2), np.repeat([0, 1], 12), ["first", "second"], "glb")
+    shape = labeled_mesh.read(Locator(path, tmp_path, "a"))
     triangles = trimesh.load_scene(path).to_mesh().triangles
     for part in (0, 1):
         mine = shape.surface.vertices[shape.surface.faces[shape.surface.face_part == part]]
@@ -89,7 +89,7 @@ def test_a_quad_is_two_triangles_and_other_numbers_are_refused_with_both_counts(
 
 
 def test_what_alignparts_wrote_is_read_beside_its_input(tmp_path):
-    mesh = load_mesh(labelled(tmp_path / "in", "mug", box(), SIDES, []))
+    mesh = load_mesh(labeled(tmp_path / "in", "mug", box(), SIDES, []))
     parts = [PredictedPart("handle", "", 0.9, 0.9, 0), PredictedPart("body", "", 0.8, 0.8, 1)]
     out = tmp_path / "out"
     export_named(
@@ -101,19 +101,19 @@ def test_what_alignparts_wrote_is_read_beside_its_input(tmp_path):
     mesh.path.rename(out / "mug.ply")
     kind, locator = only(out)
     shape = readers.read(kind, locator)
-    assert (kind, shape.category, shape.instances) == ("labelled_mesh", "cup", ["handle", "body"])
+    assert (kind, shape.category, shape.instances) == ("labeled_mesh", "cup", ["handle", "body"])
     assert shape.surface.face_part.tolist() == [0] * 3 + [1] * 3 + [-1] * 6
 
 
 def test_meshes_and_labels_that_belong_to_nothing_are_left_out_with_the_reason(tmp_path):
-    labelled(tmp_path, "a", box(), SIDES, ["x"])
+    labeled(tmp_path, "a", box(), SIDES, ["x"])
     box().export(tmp_path / "b.stl")
     (tmp_path / "c.face_labels.npy").write_bytes(b"")
-    labelled(tmp_path / "two", "d", box(), SIDES, ["x"], own=True)
+    labeled(tmp_path / "two", "d", box(), SIDES, ["x"], own=True)
     box().export(tmp_path / "two" / "e.ply")
-    labelled(tmp_path / "below", "f", box(), SIDES, ["x"], own=True)
+    labeled(tmp_path / "below", "f", box(), SIDES, ["x"], own=True)
     found = {
-        str(locator.path.relative_to(tmp_path)): locator.reason for locator in labelled_mesh.locate(tmp_path)
+        str(locator.path.relative_to(tmp_path)): locator.reason for locator in labeled_mesh.locate(tmp_path)
     }
     assert list(found) == ["a.ply", "b.stl", "c.face_labels.npy", "below/f.ply", "two/d.ply", "two/e.ply"]
     assert found["a.ply"] == found["below/f.ply"] == ""
@@ -122,12 +122,12 @@ def test_meshes_and_labels_that_belong_to_nothing_are_left_out_with_the_reason(t
 
 
 def test_labels_json_of_another_mesh_is_not_taken(tmp_path):
-    labelled(tmp_path, "d", box(), SIDES, [], own=True)
+    labeled(tmp_path, "d", box(), SIDES, [], own=True)
     (tmp_path / "names.json").unlink()
     (tmp_path / "labels.json").write_text('{"input": "e.ply", "parts": []}')
-    assert next(labelled_mesh.locate(tmp_path)).reason == "labels.json beside it is of e.ply"
+    assert next(labeled_mesh.locate(tmp_path)).reason == "labels.json beside it is of e.ply"
     (tmp_path / "labels.json").write_text("{")
-    assert "not JSON" in next(labelled_mesh.locate(tmp_path)).reason
+    assert "not JSON" in next(labeled_mesh.locate(tmp_path)).reason
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_labels_json_of_another_mesh_is_not_taken(tmp_path):
     ],
 )
 def test_names_of_another_form_are_a_clear_error(tmp_path, names, message):
-    path = labelled(tmp_path, "a", box(), SIDES, names)
+    path = labeled(tmp_path, "a", box(), SIDES, names)
     with pytest.raises(AlignPartsError, match=message):
-        tidy(labelled_mesh.read(Locator(path, tmp_path, "a")))
+        tidy(labeled_mesh.read(Locator(path, tmp_path, "a")))
 
 
 @pytest.mark.parametrize(
@@ -156,22 +156,22 @@ def test_names_of_another_form_are_a_clear_error(tmp_path, names, message):
     ],
 )
 def test_labels_of_another_form_are_a_clear_error(tmp_path, labels, message):
-    path = labelled(tmp_path, "a", box(), labels, ["x"])
+    path = labeled(tmp_path, "a", box(), labels, ["x"])
     with pytest.raises(AlignPartsError, match=message) as error:
-        labelled_mesh.read(Locator(path, tmp_path, "a"))
+        labeled_mesh.read(Locator(path, tmp_path, "a"))
     assert "a.face_labels.npy" in str(error.value)
 
 
 def test_missing_names_are_a_clear_error(tmp_path):
-    path = labelled(tmp_path, "a", box(), SIDES, ["x"])
+    path = labeled(tmp_path, "a", box(), SIDES, ["x"])
     (tmp_path / "a.names.json").unlink()
     with pytest.raises(AlignPartsError, match=r"a\.names\.json: no such file"):
-        labelled_mesh.read(Locator(path, tmp_path, "a"))
+        labeled_mesh.read(Locator(path, tmp_path, "a"))
 
 
 def test_float_columns_of_whole_numbers_are_labels(tmp_path):
-    path = labelled(tmp_path, "a", box(), SIDES[:, None].astype(np.float32), ["x", "y", "z"])
-    shape = labelled_mesh.read(Locator(path, tmp_path, "a"))
+    path = labeled(tmp_path, "a", box(), SIDES[:, None].astype(np.float32), ["x", "y", "z"])
+    shape = labeled_mesh.read(Locator(path, tmp_path, "a"))
     assert shape.surface.face_part.tolist() == SIDES.tolist()
 
 
@@ -184,7 +184,7 @@ def test_points_alone_are_an_error_that_names_the_file(tmp_path):
         named_glb.read(Locator(tmp_path / "dots.glb", tmp_path, "x"))
 
 
-@pytest.mark.parametrize("name", ["unlabelled", "Unlabeled", "unlabelled_2", "Object_3", "Cube.001", ""])
+@pytest.mark.parametrize("name", ["unlabeled", "Unlabeled", "unlabeled_2", "Object_3", "Cube.001", ""])
 def test_names_that_say_nothing_name_nothing(tmp_path, name):
     scene = trimesh.Scene()
     scene.add_geometry(box(), node_name=name or "x", geom_name=name or "x")

@@ -46,7 +46,7 @@ def test_views_spread_evenly_around() -> None:
     np.testing.assert_allclose(np.diff(turn), 60)
 
 
-def test_every_pixel_has_the_colour_of_its_face() -> None:
+def test_every_pixel_has_the_color_of_its_face() -> None:
     views = render_views(cube(), views=8, resolution=48, lighting=FLAT)
     shown = views.face >= 0
     assert 0.2 < shown.mean() < 0.7
@@ -71,7 +71,7 @@ def test_depth_and_projection_agree_with_the_geometry() -> None:
     views = render_views(cube(), views=5, resolution=40)
     pixel, depth = views.project(CORNERS)
     assert (pixel >= -1e-6).all() and (pixel <= 40 + 1e-6).all()
-    # The point under a pixel's centre, from its depth, lies on the cube and projects back.
+    # The point under a pixel's center, from its depth, lies on the cube and projects back.
     view, row, column = (index[::37] for index in np.nonzero(views.face >= 0))
     ray = np.stack(
         [(column + 0.5 - 20) / views.focal, (row + 0.5 - 20) / views.focal, np.ones(len(row))], axis=1

@@ -55,7 +55,7 @@ def test_memory_sees_a_large_tensor() -> None:
 def test_a_run_has_every_row() -> None:
     model = AlignParts(SIZES).eval()
     ours = bench.forward_rows(model, [16, 32], [1, 2], 16, repetitions=1)
-    assert set(ours.stage) == {"forward", "fusion", "decoder", "neighbours"}
+    assert set(ours.stage) == {"forward", "fusion", "decoder", "neighbors"}
     assert ours[(ours.method == bench.STRAIGHT)].batch.tolist() == [1, 1, 2]
     without = bench.forward_rows(model, [32], [1], 32, repetitions=1, memory_mb=0.0)
     assert set(without.method) == {bench.OURS}

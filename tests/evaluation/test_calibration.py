@@ -10,7 +10,7 @@ from toy import encode, vocabulary
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.calibration import Objective, fit
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.scored_parts import RIDGES, Judge, Judged, concatenated
 from alignparts.naming.confidence import PAPER, Calibration, Statistics, fused_confidence
 from alignparts.naming.inference import (
@@ -131,7 +131,7 @@ def test_judged_parts_have_the_confidence_of_the_closed_vocabulary(monkeypatch, 
     monkeypatch.setattr("alignparts.evaluation.scored_parts.forward", lambda *_: partlets())
     truth = np.where(np.arange(60) % 3 == 0, 0, 1)
     truth[:10] = -1
-    shape = Labelled("one", "toy", "mug", {}, truth, ["body", "handle"], ["body", "handle"])
+    shape = Labeled("one", "toy", "mug", {}, truth, ["body", "handle"], ["body", "handle"])
     found = Judge(torch.nn.Linear(1, 1), known, encode, words).judge(shape)
     calibration = Calibration(tau=0.2, alpha=0.3, beta=4, ridge=ridge, tau_category=tau_category)
     assert find_category(partlets(), encode, words) == "mug"
@@ -150,8 +150,8 @@ def test_judged_parts_have_the_confidence_of_the_closed_vocabulary(monkeypatch, 
         counts = [int((points & (truth == one)).sum()) for one in (0, 1)]
         assert row.truth == ["body", "handle"][int(np.argmax(counts))]
         inside = max(counts)
-        labelled = points & (truth >= 0)
-        union = int((labelled | (truth == int(np.argmax(counts)))).sum())
+        labeled = points & (truth >= 0)
+        union = int((labeled | (truth == int(np.argmax(counts)))).sum())
         assert row.iou == pytest.approx(inside / union)
     assert (found.table.right == (found.table.name == found.table.truth)).all()
 

@@ -67,16 +67,16 @@ def test_the_order_of_points_and_the_numbers_of_clusters_do_not_matter(seed):
     assert called[0] == called[1]
 
 
-def test_dependent_clustering_is_lloyds_from_the_sources_centres():
+def test_dependent_clustering_is_lloyds_from_the_sources_centers():
     rng = np.random.default_rng(4)
     target = rng.normal(size=(60, 6))
     target = (target / np.linalg.norm(target, axis=1, keepdims=True)).astype(np.float32)
-    centres = target[:4].astype(np.float64)
-    source = Source(centres.astype(np.float32), NAMES)
+    centers = target[:4].astype(np.float64)
+    source = Source(centers.astype(np.float32), NAMES)
     for _ in range(300):
-        apart = ((target[:, None] - centres[None]) ** 2).sum(-1)
+        apart = ((target[:, None] - centers[None]) ** 2).sum(-1)
         nearest = apart.argmin(axis=1)
-        centres = np.stack([target[nearest == k].mean(axis=0) for k in range(4)])
+        centers = np.stack([target[nearest == k].mean(axis=0) for k in range(4)])
     found = dependent(source, target)
     assert found.names == NAMES
     assert np.array_equal(found.point_part, nearest)
@@ -90,7 +90,7 @@ def test_parts_that_only_one_of_the_two_has():
     independent_found = independent(source, features, part)
     scores = accuracy(independent_found, part, source.names)
     assert scores == {"transfer": 1.0, "transfer_all": pytest.approx(2 / 3)}
-    # Two centres cannot make three clusters: the handle bleeds into another part.
+    # Two centers cannot make three clusters: the handle bleeds into another part.
     assert accuracy(dependent(source, features), part, source.names)["transfer_all"] < 0.7
     # The other way round: a cluster too many cuts a part.
     full_features, full_part = shape([0, 1, 2], seed=2)
@@ -104,9 +104,9 @@ def test_clusters_are_called_as_most_of_their_points():
     features = np.eye(3, 6, dtype=np.float32)[[0, 0, 0, 1, 1, 1, 2]]
     part = np.array([0, 0, 1, 1, 0, -1, -1])
     source = source_of(features, part, NAMES, np.array([5, 5, 5, 8, 8, 8, 2]))
-    # In order of their numbers: 2 has no labelled point, 5 has two of three, 8 a tie.
+    # In order of their numbers: 2 has no labeled point, 5 has two of three, 8 a tie.
     assert source.names == ["", "top", "top"]
-    assert np.allclose(source.centres, np.eye(3, 6)[[2, 0, 1]])
+    assert np.allclose(source.centers, np.eye(3, 6)[[2, 0, 1]])
 
 
 def test_parts_of_one_name_are_one():
@@ -114,7 +114,7 @@ def test_parts_of_one_name_are_one():
     source = source_of(features, part, ["leg", "leg", "seat", "unused"])
     assert source.names == ["leg", "seat"]
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-    assert np.allclose(source.centres[0], unit[part < 2].mean(axis=0), atol=1e-6)
+    assert np.allclose(source.centers[0], unit[part < 2].mean(axis=0), atol=1e-6)
 
 
 @given(st.integers(0, 10**6))
@@ -232,7 +232,7 @@ def test_what_cannot_be_done_is_said(store):
     source = source_of(features, part, NAMES)
     with pytest.raises(AlignPartsError, match="2 points of the target for 3"):
         dependent(source, features[:2])
-    with pytest.raises(AlignPartsError, match="no labelled point"):
+    with pytest.raises(AlignPartsError, match="no labeled point"):
         source_of(features, np.full_like(part, -1), NAMES)
     with pytest.raises(AlignPartsError, match="without names"):
         accuracy(Segments(part), part)
@@ -240,5 +240,5 @@ def test_what_cannot_be_done_is_said(store):
         accuracy(Segments(part[:3], NAMES), part)
     with pytest.raises(AlignPartsError, match="no shape of validation"):
         evaluate_transfer(store, Told(), encode, vocabulary(), splits=["validation"])
-    with pytest.raises(AlignPartsError, match="no two labelled"):
+    with pytest.raises(AlignPartsError, match="no two labeled"):
         evaluate_transfer(store, Told(), encode, vocabulary(), points=64, pairs=0)

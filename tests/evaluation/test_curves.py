@@ -13,7 +13,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import AVERAGE, COLUMNS, score_table
 from alignparts.evaluation.experiments import table2
 from alignparts.evaluation.experiments.curves import at_points, points_scores, setting_table
-from alignparts.evaluation.ground_truth import labelled_shapes, load_labelled
+from alignparts.evaluation.ground_truth import labeled_shapes, load_labeled
 from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.part_analysis import NONE, confusion_matrix, leaderboard, part_rows, size_table
 from alignparts.evaluation.scoring import CLUSTERING, OURS
@@ -57,7 +57,7 @@ def seen(store) -> pd.DataFrame:
 def rows(store) -> pd.DataFrame:
     parts = [
         part_rows(method, shape, found)
-        for shape in labelled_shapes(store, ["validation"], 96)
+        for shape in labeled_shapes(store, ["validation"], 96)
         for method, found in find(shape).items()
     ]
     return pd.concat(parts, ignore_index=True)
@@ -88,7 +88,7 @@ def drawn(figure: Figure, panel: int, color: str) -> np.ndarray:
     return np.asarray(lines[0].get_ydata())
 
 
-def test_colours_are_fixed_and_apart():
+def test_colors_are_fixed_and_apart():
     assert {table2.FIND3D, table2.MPNET, OURS, CLUSTERING} < set(METHOD_COLORS)
     colors = [*METHOD_COLORS.values(), *OTHER_COLORS]
     assert len({to_rgb(one) for one in colors}) == len(colors)
@@ -102,7 +102,7 @@ def test_colours_are_fixed_and_apart():
 
 def test_all_points_score_as_they_are(seen, store):
     whole = seen[seen.points == 96]
-    for shape in labelled_shapes(store, ["validation"], 96):
+    for shape in labeled_shapes(store, ["validation"], 96):
         for method, found in find(shape).items():
             own = whole[(whole.shape_id == shape.shape_id) & (whole.method == method)]
             names = found.names if found.names is not None else 2
@@ -113,7 +113,7 @@ def test_all_points_score_as_they_are(seen, store):
 
 def test_few_points_are_scored_on_all(seen, store):
     for shape_id in store.ids():
-        shape = load_labelled(store, shape_id, 96)
+        shape = load_labeled(store, shape_id, 96)
         few = at_points(shape, 8)
         assert len(few.truth) == 8 and few.present == shape.present
         assert {tuple(one) for one in few.arrays["points"]} < {tuple(one) for one in shape.arrays["points"]}
@@ -125,7 +125,7 @@ def test_few_points_are_scored_on_all(seen, store):
 
 
 def test_fewer_points_are_among_more(store):
-    shape = load_labelled(store, "s0", 96)
+    shape = load_labeled(store, "s0", 96)
     sets = [{tuple(one) for one in at_points(shape, n).arrays["points"]} for n in (8, 32, 96, 500)]
     assert sets[0] < sets[1] < sets[2] == sets[3]
 

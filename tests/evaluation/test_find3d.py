@@ -88,10 +88,10 @@ def test_attention_is_that_of_a_naive_loop_over_patches():
     torch.testing.assert_close(found, attention.out(expected))
 
 
-def test_neighbours_are_those_of_a_naive_search():
+def test_neighbors_are_those_of_a_naive_search():
     points, _, _, shape = inputs(30, 2)
     level = finest(points, shape, 0.4)
-    cell, near, where = level.neighbours
+    cell, near, where = level.neighbors
     naive = {
         (a, b)
         for a in range(len(level.cells))
@@ -179,7 +179,7 @@ def test_the_loss_is_that_of_a_naive_loop():
 
 @pytest.fixture
 def store(tmp_path: Path) -> FeatureStore:
-    """Shapes whose parts are slabs; a part's colour says what it is."""
+    """Shapes whose parts are slabs; a part's color says what it is."""
     store = FeatureStore(tmp_path / "features", "slabs", shard=4)
     for index in range(9):
         category = list(PARTS)[index % 3]
@@ -221,8 +221,8 @@ def test_it_learns_the_names_of_slabs(store, tmp_path):
     method = Find3D(trained.model, encode)
     arrays, meta = store.load("s6")
     found = method.predict(arrays, Given(category=meta["category"], names=tuple(meta["part_names"])))
-    labelled = arrays["part"] >= 0
-    assert np.mean(found.point_part[labelled] == arrays["part"][labelled]) > 0.8
+    labeled = arrays["part"] >= 0
+    assert np.mean(found.point_part[labeled] == arrays["part"][labeled]) > 0.8
     turned = tuple(reversed(meta["part_names"]))
     again = method.predict(arrays, Given(category=meta["category"], names=turned))
     assert [turned[part] for part in again.point_part] == [found.names[part] for part in found.point_part]
@@ -258,7 +258,7 @@ def test_the_saved_model_is_the_trained_one(store, tmp_path):
 
 
 def test_nothing_to_train_on(store, tmp_path):
-    with pytest.raises(AlignPartsError, match="no labelled shape"):
+    with pytest.raises(AlignPartsError, match="no labeled shape"):
         train(store, vocabulary(), encode, params(), tmp_path / "m", ids={"train": [], "validation": []})
 
 

@@ -23,14 +23,14 @@ def params(**changed: object) -> Params:
     return parse_params({
         "train": {"points": 48, "epochs": 1, "batch_size": 4, "lr_min": 0, "model": SIZES},
         "evaluate": {"points": 64, "bootstrap": 20},
-        "generalisation": {"shots": [1, 2], "steps": 3, **changed},
+        "generalization": {"shots": [1, 2], "steps": 3, **changed},
     })  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> FeatureStore:
     """Chairs and lamps to train on and to remember, mugs that are held out."""
-    store = FeatureStore(tmp_path_factory.mktemp("generalisation") / "features", "toy")
+    store = FeatureStore(tmp_path_factory.mktemp("generalization") / "features", "toy")
     splits = {"train": 2, "test": 2, "heldout": 4}
     for split, count in splits.items():
         for category in ["mug"] if split == "heldout" else ["chair", "lamp"]:
@@ -78,8 +78,8 @@ def test_a_model_is_never_scored_on_what_it_saw(store, models, monkeypatch):
         seen.append(set(ids["train"]))
         return real(*args, ids=ids, **options)
 
-    monkeypatch.setattr(generalisation, "train", watched)
-    for half, own in enumerate(generalisation.halves(store)):
+    monkeypatch.setattr(generalization, "train", watched)
+    for half, own in enumerate(generalization.halves(store)):
         for shots in (1, 2):
             tuned(store, models, shots, half)
             assert not seen[-1] & set(chain(*own)) and len(seen[-1]) == shots

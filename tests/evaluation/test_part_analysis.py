@@ -8,7 +8,7 @@ import pytest
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import COLUMNS
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.part_analysis import (
     ALL,
@@ -30,17 +30,17 @@ from alignparts.model.metrics import shape_metrics
 NAMES = ["seat", "leg", "back", "arm"]
 
 
-def shape(truth, names=NAMES, shape_id="s", category="chair", test_set="partnet") -> Labelled:
+def shape(truth, names=NAMES, shape_id="s", category="chair", test_set="partnet") -> Labeled:
     truth = np.asarray(truth, np.int64)
     present = [names[part] for part in np.unique(truth[truth >= 0])]
-    return Labelled(shape_id, test_set, category, {}, truth, list(names), present)
+    return Labeled(shape_id, test_set, category, {}, truth, list(names), present)
 
 
 def segments(part, names=None) -> Segments:
     return Segments(np.asarray(part, np.int64), names)
 
 
-def chance(seed: int) -> tuple[Labelled, Segments]:
+def chance(seed: int) -> tuple[Labeled, Segments]:
     rng = np.random.default_rng(seed)
     sizes = rng.dirichlet(np.full(4, 0.3))
     truth = rng.choice(4, 400, p=sizes)
@@ -59,7 +59,7 @@ def rows() -> pd.DataFrame:
 
 
 def test_a_shape_by_hand():
-    # 8 labelled points: seat 4, leg 3, back 1; arm has none. The last point counts nowhere.
+    # 8 labeled points: seat 4, leg 3, back 1; arm has none. The last point counts nowhere.
     found = segments([0, 0, 0, 1, 1, 1, -1, -1, 2], ["seat", "back", ""])
     table = part_rows("ours", shape([0, 0, 0, 0, 1, 1, 1, 2, -1]), found, seed=3)
     assert list(table.columns) == PART_COLUMNS

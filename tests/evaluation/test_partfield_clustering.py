@@ -33,7 +33,7 @@ def same(first, second):
 def test_cuts_are_those_of_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     features, points = rng.normal(size=(80, 5)).astype(np.float32), rng.normal(size=(80, 3))
-    graph = peer.neighbour_graph(points, 6)
+    graph = peer.neighbor_graph(points, 6)
     tree = peer.merge_tree(features, graph)
     for count in (1, 2, 3, 7, 19, 80):
         labels = peer.cut(tree, count)
@@ -44,7 +44,7 @@ def test_cuts_are_those_of_scikit_learn(seed):
 
 def test_the_graph_holds_every_points_nearest_and_is_symmetric():
     points = np.random.default_rng(0).normal(size=(50, 3))
-    graph = peer.neighbour_graph(points, 4).toarray()
+    graph = peer.neighbor_graph(points, 4).toarray()
     assert (graph == graph.T).all()
     assert not graph.diagonal().any()
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
@@ -58,7 +58,7 @@ def test_islands_are_joined_where_they_are_nearest():
     rng = np.random.default_rng(1)
     islands = np.repeat([0, 1, 2], 20)
     points = rng.uniform(0, 1, (60, 3)) + islands[:, None] * np.array([5.0, 0, 0])
-    graph = peer.neighbour_graph(points, 3)
+    graph = peer.neighbor_graph(points, 3)
     assert connected_components(graph, directed=False)[0] == 1
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
     edges = {(int(a), int(b)) for a, b in zip(*graph.nonzero(), strict=True)}
@@ -80,7 +80,7 @@ def test_points_in_one_place_and_single_points(count):
     assert same(partition(1), np.zeros(count))
 
 
-def test_agglomerative_joins_neighbours_only():
+def test_agglomerative_joins_neighbors_only():
     """Both ends of a bar look alike: k-means makes them one, agglomerative clustering cannot."""
     features, part, points = blobs(3)
     alike = np.where(part == 2, 0, part)

@@ -43,13 +43,13 @@ TINY = PartFieldMPNetConfig(d_g=3, d_a=4, d_t=5, hidden=6, latent=4, heads=2, ma
 
 
 def tiny(config: PartFieldMPNetConfig = TINY) -> PartFieldMPNetModel:
-    """A model in float64 whose features are standardised by something."""
+    """A model in float64 whose features are standardized by something."""
     torch.manual_seed(0)
     model = PartFieldMPNetModel(config).double().eval()
     generator = torch.Generator().manual_seed(1)
     width = config.d_g + config.d_a
     mean, std = (torch.rand(width, generator=generator).double() + 0.5 for _ in range(2))
-    model.standardise(mean, std)
+    model.standardize(mean, std)
     return model
 
 
@@ -174,9 +174,9 @@ def test_every_weight_learns() -> None:
     assert silent == ["fuser.to_geometry.key.bias", "fuser.to_appearance.key.bias"]
 
 
-def test_a_constant_channel_is_only_centred() -> None:
+def test_a_constant_channel_is_only_centered() -> None:
     model = PartFieldMPNetModel(TINY)
-    model.standardise(torch.full((7,), 2.0), torch.tensor([0.0, *[4.0] * 6]))
+    model.standardize(torch.full((7,), 2.0), torch.tensor([0.0, *[4.0] * 6]))
     assert model.get_buffer("std").tolist() == [1.0, *[4.0] * 6]
 
 
@@ -289,15 +289,15 @@ def blobs(clusters: int, seed: int, apart: float = 20.0) -> tuple[np.ndarray, np
 
 
 def lloyd(values: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    centres = start.copy()
+    centers = start.copy()
     while True:
-        nearest = np.array([np.argmin([np.sum((x - c) ** 2) for c in centres]) for x in values])
+        nearest = np.array([np.argmin([np.sum((x - c) ** 2) for c in centers]) for x in values])
         moved = np.array(
-            [values[nearest == k].mean(axis=0) if (nearest == k).any() else c for k, c in enumerate(centres)]
+            [values[nearest == k].mean(axis=0) if (nearest == k).any() else c for k, c in enumerate(centers)]
         )
-        if np.array_equal(moved, centres):
-            return centres, nearest
-        centres = moved
+        if np.array_equal(moved, centers):
+            return centers, nearest
+        centers = moved
 
 
 @settings(max_examples=15, deadline=None)
@@ -305,24 +305,24 @@ def lloyd(values: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def test_cold_soft_kmeans_is_lloyds(seed: int, clusters: int) -> None:
     values = np.random.default_rng(seed).normal(size=(60, 2))  # no structure: Lloyd's has to work
     start = values[:clusters]
-    centres, nearest = lloyd(values, start)
+    centers, nearest = lloyd(values, start)
     found, share = soft_kmeans(values, start, 1e-9, tolerance=0.0)
-    np.testing.assert_allclose(found, centres, atol=1e-9)
+    np.testing.assert_allclose(found, centers, atol=1e-9)
     np.testing.assert_array_equal(share.argmax(axis=1), nearest)
 
 
 def test_a_step_is_the_weighted_mean() -> None:
     rng = np.random.default_rng(5)
-    values, centres = rng.normal(size=(9, 2)) + 100.0, rng.normal(size=(3, 2)) + 100.0
+    values, centers = rng.normal(size=(9, 2)) + 100.0, rng.normal(size=(3, 2)) + 100.0
     heat = 0.4 * np.mean([np.sum((x - values.mean(axis=0)) ** 2) for x in values])
 
     def shares(of: np.ndarray) -> np.ndarray:
         weight = np.array([[math.exp(-np.sum((x - c) ** 2) / heat) for c in of] for x in values])
         return weight / weight.sum(axis=1, keepdims=True)
 
-    before = shares(centres)
+    before = shares(centers)
     moved = np.array([sum(before[i, k] * values[i] for i in range(9)) / before[:, k].sum() for k in range(3)])
-    found, share = soft_kmeans(values, centres, 0.4, iterations=1)
+    found, share = soft_kmeans(values, centers, 0.4, iterations=1)
     np.testing.assert_allclose(found, moved, rtol=1e-12)
     np.testing.assert_allclose(share, shares(moved), rtol=1e-9)
     np.testing.assert_allclose(share.sum(axis=1), 1.0)
@@ -330,8 +330,8 @@ def test_a_step_is_the_weighted_mean() -> None:
 
 def test_hot_clusters_melt_into_one_mean() -> None:
     values, _ = blobs(3, 0)
-    centres, share = soft_kmeans(values, values[:3], 1e6)
-    np.testing.assert_allclose(centres, np.tile(values.mean(axis=0), (3, 1)), atol=1e-2)
+    centers, share = soft_kmeans(values, values[:3], 1e6)
+    np.testing.assert_allclose(centers, np.tile(values.mean(axis=0), (3, 1)), atol=1e-2)
     np.testing.assert_allclose(share, 1 / 3, atol=1e-3)
 
 
@@ -339,25 +339,25 @@ def test_hot_clusters_melt_into_one_mean() -> None:
 @given(seed=st.integers(0, 10_000), clusters=st.integers(1, 6))
 def test_blobs_that_lie_apart_are_found(seed: int, clusters: int) -> None:
     values, truth = blobs(clusters, seed)
-    centres, found = cluster(values.astype(np.float32), clusters, 0.01, seed=seed)
-    assert len(set(zip(found.tolist(), truth.tolist(), strict=True))) == clusters == len(centres)
+    centers, found = cluster(values.astype(np.float32), clusters, 0.01, seed=seed)
+    assert len(set(zip(found.tolist(), truth.tolist(), strict=True))) == clusters == len(centers)
     for k in range(clusters):
-        np.testing.assert_allclose(centres[k], values[found == k].mean(axis=0), atol=0.2)
+        np.testing.assert_allclose(centers[k], values[found == k].mean(axis=0), atol=0.2)
     again = cluster(values.astype(np.float32), clusters, 0.01, seed=seed)
-    assert np.array_equal(again[0], centres) and np.array_equal(again[1], found)
+    assert np.array_equal(again[0], centers) and np.array_equal(again[1], found)
 
 
 def test_fewer_places_than_clusters() -> None:
-    centres, found = cluster(np.ones((20, 3), np.float32), 4)
-    assert set(found.tolist()) == {0} and len(centres) == 1
-    centres, found = cluster(np.array([[0.0], [9.0]]), 7)
-    assert len(centres) == 2 and len(set(found.tolist())) == 2
+    centers, found = cluster(np.ones((20, 3), np.float32), 4)
+    assert set(found.tolist()) == {0} and len(centers) == 1
+    centers, found = cluster(np.array([[0.0], [9.0]]), 7)
+    assert len(centers) == 2 and len(set(found.tolist())) == 2
 
 
-def test_a_centre_without_points_stays() -> None:
+def test_a_center_without_points_stays() -> None:
     values = np.array([[0.0, 0.0], [1.0, 0.0]])
-    centres, share = soft_kmeans(values, np.array([[0.5, 0.0], [1e6, 0.0]]), 0.1)
-    np.testing.assert_allclose(centres, [[0.5, 0.0], [1e6, 0.0]])
+    centers, share = soft_kmeans(values, np.array([[0.5, 0.0], [1e6, 0.0]]), 0.1)
+    np.testing.assert_allclose(centers, [[0.5, 0.0], [1e6, 0.0]])
     assert np.isfinite(share).all() and (share[:, 0] == 1).all()
 
 
@@ -376,7 +376,7 @@ def test_bad_numbers_are_errors() -> None:
 # What is trained on.
 
 
-def test_part_means_leave_unlabelled_points_out() -> None:
+def test_part_means_leave_unlabeled_points_out() -> None:
     features = np.random.default_rng(0).normal(size=(8, 3))
     part = np.array([1, 0, -1, 1, 1, 2, -1, 0])
     expected = [features[[i for i in range(8) if part[i] == k]].mean(axis=0) for k in range(3)]
@@ -429,7 +429,7 @@ def test_taking_shapes_is_joining_them_one_by_one(chosen: list[int]) -> None:
     assert found.shape.tolist() == [n for n, index in enumerate(chosen) for _ in range(int(parts[index]))]
 
 
-def test_shapes_without_a_labelled_point_are_left_out(tmp_path: Path) -> None:
+def test_shapes_without_a_labeled_point_are_left_out(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, "toy")
     for index in range(3):
         arrays, meta = toy.shape("mug", index)
@@ -442,7 +442,7 @@ def test_shapes_without_a_labelled_point_are_left_out(tmp_path: Path) -> None:
     assert pooled(PartDataset(store, ["s0", "s2"], table, points=48, k=1), Texts(table)) is None
     arrays, meta = toy.shape("mug", 1)
     store.add("s1", arrays | {"part": np.full_like(arrays["part"], -1)}, {**meta, "split": "train"})
-    with pytest.raises(AlignPartsError, match="has a labelled point"):
+    with pytest.raises(AlignPartsError, match="has a labeled point"):
         train(store, toy.vocabulary(), toy.encode, settled(), tmp_path / "model")
 
 

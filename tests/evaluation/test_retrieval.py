@@ -147,7 +147,7 @@ class Peer:
 
 @pytest.fixture
 def store(tmp_path):
-    """Two-part mugs; a tenth of the points is unlabelled, though they look like a top."""
+    """Two-part mugs; a tenth of the points is unlabeled, though they look like a top."""
     store = FeatureStore(tmp_path / "store", "made-by-hand")
     for number, name in enumerate(["compat", "partnet", "partnet", "heldout"]):
         part = np.arange(40) % 2

@@ -24,10 +24,10 @@ class ByHeight:
         return Segments((arrays["points"][:, 1] > 0.3).astype(np.int64), NAMES)
 
 
-class ByColour:
-    """The table top is what has the colour of the topmost point."""
+class ByColor:
+    """The table top is what has the color of the topmost point."""
 
-    label = "by colour"
+    label = "by color"
 
     def predict(self, arrays, given):
         top = arrays["colors"][arrays["points"][:, 1].argmax()]
@@ -42,10 +42,10 @@ def encode(texts):
 def known(tmp_path_factory, encoders, vocabulary) -> Known:
     params = parse_params({
         "features": {"views": 2, "resolution": 24}, "evaluate": {"points": 128},
-        "generalisation": {"rotation": [90], "noise": [], "decimation": [0.5], "texture": [1]},
+        "generalization": {"rotation": [90], "noise": [], "decimation": [0.5], "texture": [1]},
     })  # fmt: skip
     corpus = make_corpus(tmp_path_factory.mktemp("corpus"), range(2))
-    methods = [Entrant(ByHeight()), Entrant(ByColour())]
+    methods = [Entrant(ByHeight()), Entrant(ByColor())]
     return Known(params, corpus, vocabulary, encode, encoders, methods)
 
 
@@ -55,9 +55,9 @@ def test_a_disturbance_hurts_who_depends_on_it_and_no_one_else(known):
         return found[(found.method == method) & (found.metric == "la_miou")].value.item()
 
     assert score("by height", "texture", 1.0) == score("by height", "", 0.0) > 0.8
-    assert score("by colour", "texture", 1.0) < 0.5 < score("by colour", "", 0.0)
+    assert score("by color", "texture", 1.0) < 0.5 < score("by color", "", 0.0)
     assert score("by height", "rotation", 90.0) < 0.8
-    assert score("by colour", "decimation", 0.5) == pytest.approx(score("by colour", "", 0.0), abs=0.15)
+    assert score("by color", "decimation", 0.5) == pytest.approx(score("by color", "", 0.0), abs=0.15)
 
 
 def test_the_undisturbed_shape_stands_under_every_disturbance(known, monkeypatch):

@@ -22,7 +22,7 @@ from alignparts.features.store import FeatureStore
 
 @pytest.fixture
 def store(tmp_path):
-    """Points of a column whose upper half is its top; shape i has a share of wrongly labelled points."""
+    """Points of a column whose upper half is its top; shape i has a share of wrongly labeled points."""
     store = FeatureStore(tmp_path / "store", "made-by-hand")
     sets = ["compat", "find3d", "partnet", "partnet", "heldout", "train"]
     for number, name in enumerate(sets):

@@ -13,7 +13,7 @@ from alignparts.evaluation.baselines.partfield_clustering import (
     best_over_k,
     label_of,
 )
-from alignparts.evaluation.ground_truth import labelled_shapes
+from alignparts.evaluation.ground_truth import labeled_shapes
 from alignparts.evaluation.methods import Given, Segments
 from alignparts.evaluation.scoring import frame
 from alignparts.evaluation.scoring_methods import (
@@ -87,7 +87,7 @@ def test_chosen_shapes_alone(store):
 def test_partfield_protocols_are_those_of_the_method(store, kind):
     scores = frame(partfield_scores(store, [kind], points=64))
     value = scores.set_index(["method", "metric", "shape_id"]).value
-    for shape in labelled_shapes(store, ["test", "heldout"], 64):
+    for shape in labeled_shapes(store, ["test", "heldout"], 64):
         given, estimated = (PartFieldClustering(kind), PartFieldClustering(kind, estimated=True))
         for method, told in ((given, ("parts",)), (estimated, ())):
             one = evaluate_methods(

@@ -9,18 +9,18 @@ import toy
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
 from alignparts.evaluation.experiments.table1 import probe, table1
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.scoring_methods import Entrant
 
 
-def labelled(index: int, category: str = "chair") -> Labelled:
+def labeled(index: int, category: str = "chair") -> Labeled:
     arrays, meta = toy.shape(category, index)
     names = list(meta["part_names"])
-    return Labelled(f"s{index}", "partnet", category, arrays, arrays["part"].astype(np.int64), names, names)
+    return Labeled(f"s{index}", "partnet", category, arrays, arrays["part"].astype(np.int64), names, names)
 
 
-SHAPES = [labelled(0), labelled(1)]
+SHAPES = [labeled(0), labeled(1)]
 
 
 class Able:

@@ -23,7 +23,7 @@ SIDES = np.array(
 
 
 def textured_pair(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of a striped and a chequered box of any colours; the part of every pixel: 0, 1 or -1 none."""
+    """Pictures of a striped and a chequered box of any colors; the part of every pixel: 0, 1 or -1 none."""
     halves = rng.uniform(0.4, 0.6, (2, 3))
     places = np.array([[-halves[0, 0], 0, 0], [halves[1, 0], 0, 0]])
     line = np.arange(32) // 4 % 2
@@ -49,8 +49,8 @@ def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([color for color, _ in drawn]), np.concatenate([part for _, part in drawn])
 
 
-def recognised(encoder: AppearanceEncoder, images: np.ndarray) -> float:
-    """Share of the patches whose likest patch in another crop, through other colours, is the same place."""
+def recognized(encoder: AppearanceEncoder, images: np.ndarray) -> float:
+    """Share of the patches whose likest patch in another crop, through other colors, is the same place."""
     rng = torch.Generator().manual_seed(0)
     one, other = (crops(torch.from_numpy(images), 48, (0.4, 0.8), rng) for _ in range(2))
     there, within = places(one, other, 6)
@@ -86,10 +86,10 @@ def test_training_lowers_the_loss_and_features_do_not_collapse(trained) -> None:
     assert np.exp(-(share * np.log(share + 1e-12)).sum()) > 4  # effective dimensions
 
 
-def test_training_recognises_places_better_than_chance_weights(trained) -> None:
+def test_training_recognizes_places_better_than_chance_weights(trained) -> None:
     images, _ = pictures(16, seed=2)
     random = AppearanceEncoder.small(64, seed=0)
-    assert recognised(trained[0], images) > recognised(random, images) + 0.02
+    assert recognized(trained[0], images) > recognized(random, images) + 0.02
 
 
 def test_equal_seeds_give_equal_weights_and_a_killed_run_ends_the_same(tmp_path) -> None:
@@ -150,7 +150,7 @@ def test_crops_keep_size_and_range_and_depend_on_the_generator_alone() -> None:
 
 
 def test_places_of_one_crop_are_found_in_another() -> None:
-    # A picture whose colours say where a pixel is.
+    # A picture whose colors say where a pixel is.
     line = np.linspace(60, 190, 64)
     ramp = np.stack([np.tile(line, (64, 1)), np.tile(line[:, None], (1, 64)), np.full((64, 64), 128)], axis=2)
     images = torch.from_numpy(np.tile(ramp.astype(np.uint8), (6, 1, 1, 1)))

@@ -12,7 +12,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import write_shape
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import Surface
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.shape import LabeledShape
 from alignparts.features import extract as module
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders, extract, extract_corpus, geometry_of, labels_of
@@ -86,7 +86,7 @@ def test_labels_are_canonical_and_instances_of_a_name_are_one(vocabulary: Vocabu
     np.testing.assert_array_equal(part, np.array([0, 1, 1, -1])[sample.instance])
     assert (sample.instance == -1).any()
 
-    odd = LabelledShape("a", "partnet", "table", "", "", ["sail", "leg", ""], shape.surface)
+    odd = LabeledShape("a", "partnet", "table", "", "", ["sail", "leg", ""], shape.surface)
     part, _, names = labels_of(odd, sample, vocabulary)
     assert names == ["leg"]
     np.testing.assert_array_equal(part, np.array([-1, 0, -1, -1])[sample.instance])
@@ -144,7 +144,7 @@ def test_only_what_changed_is_done_again(
     repainted = table(77)
     write_shape(
         tmp_path / "corpus" / "shapes",
-        LabelledShape("partnet_1", "partnet", "Table", "MIT", "", ["top", "leg", "leg"], repainted.surface),
+        LabeledShape("partnet_1", "partnet", "Table", "MIT", "", ["top", "leg", "leg"], repainted.surface),
     )
     store = extract_corpus(changed, vocabulary, encoders, params(), target)
     assert done == ["partnet_1"] and store.ids() == changed.ids()
@@ -175,10 +175,10 @@ def test_a_task_travels_and_does_not_depend_on_the_number_of_threads(
 
 def test_a_broken_shape_is_named(tmp_path, encoders: Encoders, vocabulary: Vocabulary) -> None:
     corpus = make_corpus(tmp_path / "corpus", range(1))
-    strange = LabelledShape(
+    strange = LabeledShape(
         "odd", "partnet", "Spaceship", "", "", ["leg"], table(0).surface.subset(np.arange(12, 24))
     )
-    write_shape(tmp_path / "corpus" / "shapes", LabelledShape(
+    write_shape(tmp_path / "corpus" / "shapes", LabeledShape(
         "partnet_0", "partnet", "Spaceship", "", "", strange.instances * 3, table(0).surface))  # fmt: skip
     with pytest.raises(AlignPartsError, match=r"shape 'partnet_0': category 'Spaceship'"):
         extract_corpus(corpus, vocabulary, encoders, params(), tmp_path / "features")

@@ -26,7 +26,7 @@ def box(size: tuple[float, float, float], colored: int = -1) -> Surface:
 
 
 def color_maps(views: Views, patch: int) -> np.ndarray:
-    """The mean colour of every patch stands for its features."""
+    """The mean color of every patch stands for its features."""
     count, height, width = views.face.shape
     grid = views.color.reshape(count, height // patch, patch, width // patch, patch, 3)
     return (grid.mean(axis=(2, 4)) / 255).astype(np.float32)
@@ -74,7 +74,7 @@ def test_equals_the_loop() -> None:
 
 
 @pytest.mark.parametrize("colored", range(6))
-def test_points_of_a_coloured_side_get_its_patches(colored: int) -> None:
+def test_points_of_a_colored_side_get_its_patches(colored: int) -> None:
     surface = box((1, 1, 1), colored)
     views = render_views(surface, views=8, resolution=112, lighting=FLAT)
     sample = sample_surface(surface, 2000, seed=1)
@@ -84,7 +84,7 @@ def test_points_of_a_coloured_side_get_its_patches(colored: int) -> None:
     sharp = lift(color_maps(views, 1), views, sample.points, sample.normals)[:, 0]
     assert (sharp[on & inner] > 0.97).all()
     assert (sharp[~on & inner] < 0.03).all()
-    # Larger patches mix with the neighbours and the white background, but only near the edges.
+    # Larger patches mix with the neighbors and the white background, but only near the edges.
     coarse = lift(color_maps(views, 4), views, sample.points, sample.normals)[:, 0]
     assert np.median(coarse[on]) > 0.97
     assert np.median(coarse[~on]) < 0.05

@@ -285,8 +285,8 @@ def test_a_bad_folder_is_named(tiny: PartField, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**config, "part_channels": 6}))
     with pytest.raises(AlignPartsError, match=r"upsampler\.weight: expected shape .* got"):
         PartField.from_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps({**config, "colour": 6}))
-    with pytest.raises(AlignPartsError, match="colour"):
+    (tmp_path / "config.json").write_text(json.dumps({**config, "color": 6}))
+    with pytest.raises(AlignPartsError, match="color"):
         PartField.from_pretrained(tmp_path)
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(AlignPartsError, match="architecture"):

@@ -209,9 +209,9 @@ def test_training_leaves_the_global_random_state_alone() -> None:
 def test_bad_shapes_and_settings_are_refused() -> None:
     whole = toy(0)
     alone = Toy(whole.points, np.zeros_like(whole.instance))
-    with pytest.raises(AlignPartsError, match="two labelled parts"):
+    with pytest.raises(AlignPartsError, match="two labeled parts"):
         train_partfield([alone], TINY, QUICK, 0)
-    with pytest.raises(AlignPartsError, match="two labelled parts"):
+    with pytest.raises(AlignPartsError, match="two labeled parts"):
         train_partfield([], TINY, QUICK, 0)
     with pytest.raises(AlignPartsError, match="training shape 1: expected points"):
         train_partfield([whole, Toy(whole.points, whole.instance[:5])], TINY, QUICK, 0)
@@ -224,7 +224,7 @@ def test_bad_shapes_and_settings_are_refused() -> None:
             replace(QUICK, **{key: value})
 
 
-def test_unlabelled_points_and_few_points_are_fine() -> None:
+def test_unlabeled_points_and_few_points_are_fine() -> None:
     shape = toy(1, n=40)
     half = Toy(shape.points, np.where(shape.points[:, 0] > 0, shape.instance, -1))
     none = Toy(shape.points, np.full_like(shape.instance, -1))

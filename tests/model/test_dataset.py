@@ -113,7 +113,7 @@ def test_collate_pads(tmp_path: Path, table: TextTable) -> None:
         len(data[1].names),
     ]
     assert batch.neighbors[1, 10].tolist() == [10, -1, -1, -1] and (batch.neighbors[1, :3, 3] == -1).all()
-    assert torch.equal(batch.targets.masks.sum(1) > 0, batch.targets.labelled)
+    assert torch.equal(batch.targets.masks.sum(1) > 0, batch.targets.labeled)
     assert collate([data[0], data[0]]).padding_mask is None
 
 

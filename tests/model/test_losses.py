@@ -80,7 +80,7 @@ def test_mask_loss_is_equation_10(logits: Tensor, targets: Targets) -> None:
             dice = 2 * sum(p[i] * g[i] for i in p) / (sum(p.values()) + sum(g.values()))
             terms.append(bce + 1 - dice)
         expected.append(mean(terms))
-    found = mask_loss(logits, targets.masks, targets.labelled, pairs_of(PI, torch.float64))
+    found = mask_loss(logits, targets.masks, targets.labeled, pairs_of(PI, torch.float64))
     assert found.item() == pytest.approx(mean(expected), rel=1e-12)
 
 
@@ -136,7 +136,7 @@ def test_coverage_loss_is_equation_12(logits: Tensor, targets: Targets) -> None:
             excess = [sigmoid(float(logits[b, k, i])) - float(targets.part[b, i] == a) for i in index]
             terms.append(abs(sum(excess) / len(index)))
         expected.append(mean(terms))
-    found = coverage_loss(logits, targets.masks, targets.labelled, pairs_of(PI, torch.float64))
+    found = coverage_loss(logits, targets.masks, targets.labeled, pairs_of(PI, torch.float64))
     assert found.item() == pytest.approx(mean(expected), rel=1e-12)
 
 
@@ -147,7 +147,7 @@ def test_overlap_loss_is_equation_13(logits: Tensor, targets: Targets) -> None:
         )
         for b in range(B)
     ]
-    assert overlap_loss(logits, targets.labelled).item() == pytest.approx(mean(expected), rel=1e-12)
+    assert overlap_loss(logits, targets.labeled).item() == pytest.approx(mean(expected), rel=1e-12)
 
 
 def naive_global(z: Tensor, t: Tensor, category: list[int], tau: float) -> float:

@@ -79,11 +79,11 @@ def test_plan_is_differentiable() -> None:
 def test_cost_is_equation_8_by_hand() -> None:
     logits = torch.tensor([[[50.0, 50, -50, 50], [-50, -50, -50, -50]]])
     masks = torch.tensor([[[1.0, 1, 0, 0]]])
-    labelled = torch.tensor([[True, True, True, False]])
+    labeled = torch.tensor([[True, True, True, False]])
     partlets, text = torch.tensor([[[3.0, 0], [0, 2]]]), torch.tensor([[[1.0, 0]]])
-    cost = cost_matrix(logits, partlets, masks, labelled, text)
+    cost = cost_matrix(logits, partlets, masks, labeled, text)
     torch.testing.assert_close(cost, torch.tensor([[[0.0], [2.0]]]))
-    found = match(logits, partlets, masks, labelled, text, torch.ones(1, 1, dtype=torch.bool))
+    found = match(logits, partlets, masks, labeled, text, torch.ones(1, 1, dtype=torch.bool))
     assert found.tolist() == [[0, -1]]
 
 

@@ -14,7 +14,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines import transcription
 from alignparts.model import fusion
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig, AlignPartsOutput
-from alignparts.model.fusion import BiCoFusion, fourier_features, neighbours
+from alignparts.model.fusion import BiCoFusion, fourier_features, nearest_neighbors
 from alignparts.model.partlets import CrossAttention, PartletDecoder
 
 TINY = AlignPartsConfig(
@@ -125,7 +125,7 @@ def test_decoder_is_equations_2_to_6(tiny: AlignParts, n: int) -> None:
 
 
 def test_the_transcription_is_the_model_in_single_precision(tiny: AlignParts) -> None:
-    tiny.standardise((torch.rand(5), torch.rand(5) + 0.5), (torch.rand(7), torch.rand(7) + 0.5))
+    tiny.standardize((torch.rand(5), torch.rand(5) + 0.5), (torch.rand(7), torch.rand(7) + 0.5))
     fast, straight = tiny(*inputs(2, 30)), transcription.forward(tiny, *inputs(2, 30))
     exact = transcription.forward(tiny.double(), *inputs(2, 30, torch.float64))
     for field in fields(AlignPartsOutput):
@@ -139,7 +139,7 @@ def test_fusion_is_equations_23_to_37(tiny: AlignParts, n: int) -> None:
     points, geometry, appearance = inputs(2, n, torch.float64)
     single = tiny.fusion(points.float(), geometry.float(), appearance.float()).detach()
     model = tiny.fusion.double()
-    near = neighbours(points, 3)
+    near = nearest_neighbors(points, 3)
     fused = model(points, geometry, appearance)
     for row in range(2):
         expected = naive_fusion(model, points[row], geometry[row], appearance[row], near[row])
@@ -149,7 +149,7 @@ def test_fusion_is_equations_23_to_37(tiny: AlignParts, n: int) -> None:
 
 def test_both_ways_to_attend_agree_with_gradients() -> None:
     torch.manual_seed(0)
-    graph = fusion._Graph.of(neighbours(torch.rand(2, 20, 3), 4), 2)
+    graph = fusion._Graph.of(nearest_neighbors(torch.rand(2, 20, 3), 4), 2)
     leaves = [torch.randn(40, 2, d, dtype=torch.float64, requires_grad=True) for d in (3, 3, 3, 4)]
     assert graph.sparse(leaves[0])
     sparse = fusion._SparseAttention.apply(*leaves, graph)
@@ -161,7 +161,7 @@ def test_both_ways_to_attend_agree_with_gradients() -> None:
         torch.testing.assert_close(a, b)
 
 
-@pytest.mark.parametrize("n", [2, 29])  # fewer points than neighbours, and more
+@pytest.mark.parametrize("n", [2, 29])  # fewer points than neighbors, and more
 def test_some_points_at_a_time_is_all_at_once(
     tiny: AlignParts, n: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,9 +227,9 @@ def test_fourier_features_are_sines_and_cosines() -> None:
     torch.testing.assert_close(fourier_features(offset, 6), torch.cat([offset, *waves]), atol=2e-5, rtol=0)
 
 
-def test_neighbours_are_the_nearest() -> None:
+def test_neighbors_are_the_nearest() -> None:
     points = torch.rand(2, 40, 3, generator=torch.Generator().manual_seed(0))
-    found = neighbours(points, 5)
+    found = nearest_neighbors(points, 5)
     expected = torch.cdist(points, points).topk(5, largest=False).indices
     assert torch.equal(found.sort(-1).values, expected.sort(-1).values)
     assert torch.equal(found[:, :, 0], torch.arange(40).expand(2, 40))
@@ -284,17 +284,17 @@ def test_half_precision_runs(tiny: AlignParts) -> None:
     torch.testing.assert_close(out.mask_logits, expected.mask_logits, atol=0.2, rtol=0.1)
 
 
-def test_standardised_features_do_not_depend_on_scale(tiny: AlignParts) -> None:
+def test_standardized_features_do_not_depend_on_scale(tiny: AlignParts) -> None:
     points, geometry, appearance = inputs(1, 12)
     expected = tiny(points, geometry, appearance).mask_logits
-    tiny.standardise((torch.full((5,), 3.0), torch.full((5,), 10.0)), (torch.zeros(7), torch.zeros(7)))
+    tiny.standardize((torch.full((5,), 3.0), torch.full((5,), 10.0)), (torch.zeros(7), torch.zeros(7)))
     torch.testing.assert_close(
         tiny(points, geometry * 10 + 3, appearance).mask_logits, expected, atol=1e-4, rtol=1e-3
     )
 
 
 def test_round_trip(tiny: AlignParts, tmp_path: Path) -> None:
-    tiny.standardise((torch.ones(5), torch.ones(5)), (torch.ones(7), torch.ones(7)))
+    tiny.standardize((torch.ones(5), torch.ones(5)), (torch.ones(7), torch.ones(7)))
     tiny.save_pretrained(tmp_path)
     assert {"config.json", "model.safetensors"} <= {path.name for path in tmp_path.iterdir()}
     again = AlignParts.from_pretrained(tmp_path)

@@ -146,7 +146,7 @@ def test_statistics_are_equations_38_and_39(whole: tuple[Path, FeatureStore]) ->
         from alignparts.model.matching import match
 
         t = batch.targets
-        pi = match(output.mask_logits, output.partlets, t.masks, t.labelled, t.text, t.parts)[0].tolist()
+        pi = match(output.mask_logits, output.partlets, t.masks, t.labeled, t.text, t.parts)[0].tolist()
         for k, a in enumerate(pi):
             if a >= 0:
                 label = (batch.categories[0], batch.names[0][a])

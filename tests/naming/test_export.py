@@ -49,7 +49,7 @@ def written(tmp_path, scene, name="in.glb", **keys):
 
 
 def same_triangles(first, chosen, second, others):
-    """Same centres, areas and sides, in any order."""
+    """Same centers, areas and sides, in any order."""
 
     def rows(surface, keep):
         at = np.flatnonzero(keep)
@@ -73,7 +73,7 @@ def two_boxes():
 def test_one_node_a_part_and_the_frame_is_kept(tmp_path):
     mesh, labels, files = written(tmp_path, two_boxes())
     header, _ = split_container(files.glb.read_bytes(), "out")
-    assert [node["name"] for node in header["nodes"]] == ["top", "leg", "unlabelled"]
+    assert [node["name"] for node in header["nodes"]] == ["top", "leg", "unlabeled"]
     assert header["nodes"][1]["extras"] == {
         "name": "leg", "description": "", "confidence": 0.3, "needs_review": True,
     }  # fmt: skip
@@ -81,7 +81,7 @@ def test_one_node_a_part_and_the_frame_is_kept(tmp_path):
     again = load_mesh(files.glb)
     owner = np.concatenate(
         [
-            np.full(block.count, ["top", "leg", "unlabelled"].index(block.node.split("_")[0]))
+            np.full(block.count, ["top", "leg", "unlabeled"].index(block.node.split("_")[0]))
             for block in again.blocks
         ]
     )
@@ -109,7 +109,7 @@ def test_textures_and_materials_survive(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["vertex", "face", "none"])
-def test_colours_without_texture_survive(tmp_path, kind):
+def test_colors_without_texture_survive(tmp_path, kind):
     mesh = box()
     rng = np.random.default_rng(0)
     if kind == "vertex":
@@ -152,7 +152,7 @@ def test_labels_say_what_the_array_means(tmp_path):
     assert [part["faces"] for part in content["parts"]] == [int((labels == i).sum()) for i in range(2)]
     assert content["faces"] == len(array) == sum(node["faces"] for node in content["nodes"])
     assert content["nodes"][1]["first_face"] == content["nodes"][0]["faces"]
-    assert content["unlabelled_faces"] == int((labels < 0).sum())
+    assert content["unlabeled_faces"] == int((labels < 0).sum())
     assert content["category"] == "table"
 
 
@@ -184,10 +184,10 @@ def test_pipeline_names_every_face(tmp_path):
     named = pipeline().name(source)
     assert named.prediction.category == "mug"
     centers = mesh.triangles_center[:, 1]
-    names = np.array([*named.prediction.names, "unlabelled"])[named.face_part]
+    names = np.array([*named.prediction.names, "unlabeled"])[named.face_part]
     assert (names[centers > 0.3] == "top").all()
     assert (names[centers < -0.3] == "bottom").all()
-    assert (names[np.abs(centers) < 0.02] == "unlabelled").mean() > 0.5
+    assert (names[np.abs(centers) < 0.02] == "unlabeled").mean() > 0.5
     assert "mug: " in named.summary
     assert (pipeline().name(source, fill=True).face_part >= 0).all()
 

@@ -53,7 +53,7 @@ def test_open_vocabulary_joins_partlets_of_one_name():
     assert found.point_part.tolist() == [0, 0, 1, -1]
 
 
-def test_fill_leaves_no_point_unlabelled():
+def test_fill_leaves_no_point_unlabeled():
     found = open_vocabulary(LEGS, encode, CANDIDATES, fill=True)
     assert found.point_part.tolist() == [0, 0, 1, 1]
 

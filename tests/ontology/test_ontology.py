@@ -74,7 +74,7 @@ def test_the_language_model_chooses_among_the_merged_names() -> None:
         unify(seats, Bag(), Judge(same, "cushion"), 0.85, 0.5)
 
 
-def test_unlabelled_instances_have_no_name() -> None:
+def test_unlabeled_instances_have_no_name() -> None:
     one_chair = RawVocabulary.of([("partnet", "Chair", ["seat", "", "seat"])])
     vocabulary = unify(one_chair, Bag(), Judge()).vocabulary
     assert vocabulary.parts("chair") == ["seat"]

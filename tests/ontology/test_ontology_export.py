@@ -199,10 +199,10 @@ def test_tree(names: Names, result: Unification) -> None:
     assert "chair leg <i>also leg</i> (20)" in html
 
 
-def test_map_is_repeatable_and_keeps_neighbours() -> None:
+def test_map_is_repeatable_and_keeps_neighbors() -> None:
     rng = np.random.default_rng(0)
-    centres = np.repeat(np.eye(3, 16), 12, axis=0)
-    vectors = centres + 0.05 * rng.normal(size=centres.shape)
+    centers = np.repeat(np.eye(3, 16), 12, axis=0)
+    vectors = centers + 0.05 * rng.normal(size=centers.shape)
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     at = embedding_map(vectors)
     assert at.shape == (36, 2) and np.array_equal(at, embedding_map(vectors))

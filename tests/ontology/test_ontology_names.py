@@ -11,7 +11,7 @@ from ontology_toys import Bag, Judge
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import COLUMNS, write_shape
 from alignparts.corpus.mesh.surface import surface_from_cloud
-from alignparts.corpus.shape import Cloud, LabelledShape
+from alignparts.corpus.shape import Cloud, LabeledShape
 from alignparts.ontology.merge import unify
 from alignparts.ontology.names import Names, canonical_names, dialect_names, read_names
 from alignparts.ontology.vocabulary import RawVocabulary
@@ -131,7 +131,7 @@ def test_a_corpus_beside_a_table(tables: list[Path], tmp_path: Path) -> None:
     cloud = Cloud(points, points, np.zeros((3, 3), np.uint8), np.array([0, 1, 1], np.int32))
     surface = surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance)
     for shape_id in ("a", "b"):
-        shape = LabelledShape(shape_id, "ours", "Stool", "", "", ["seat", "leg"], surface, cloud)
+        shape = LabeledShape(shape_id, "ours", "Stool", "", "", ["seat", "leg"], surface, cloud)
         write_shape(corpus / "shapes", shape)
     index = pd.DataFrame({name: ["a", "b"] for name in COLUMNS})
     index.to_parquet(corpus / "index.parquet")

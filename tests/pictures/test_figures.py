@@ -19,7 +19,7 @@ def box(**keys):
     return make_surface(mesh.vertices, mesh.faces, **keys)
 
 
-def test_a_name_has_one_colour():
+def test_a_name_has_one_color():
     assert color_of("leg") == color_of("leg")
     assert len({color_of(name) for name in ("leg", "seat", "back", "arm", "wheel", "door")}) == 6
     colors = colors_of(np.array([1, -1, 0]), ["leg", "seat"], palette(["leg", "seat"]))
@@ -37,7 +37,7 @@ def test_names_of_one_picture_are_told_apart():
     assert palette(["leg"])["leg"] == color_of("leg")
 
 
-def test_surface_is_drawn_in_its_colours_and_repeats():
+def test_surface_is_drawn_in_its_colors_and_repeats():
     red = box(color=(1, 0, 0, 1))
     first = draw_surface(red, size=64)
     draw_surface(red, size=90)
@@ -60,7 +60,7 @@ def test_textures_are_drawn():
         assert middle[1] > 2 * middle[0]
 
 
-def test_face_colours_and_points():
+def test_face_colors_and_points():
     faces = np.tile(np.float32([0, 0, 1]), (12, 1))
     middle = draw_surface(box(), faces, size=64)[32, 32].astype(int)
     assert middle[2] > 2 * middle[0]

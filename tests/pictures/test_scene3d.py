@@ -120,12 +120,12 @@ def test_a_page_stays_small(tmp_path):
     assert page.stat().st_size < 1_500_000
 
 
-def test_unlabelled_and_close_ups(tmp_path):
+def test_unlabeled_and_close_ups(tmp_path):
     nothing = cloud(part=np.full(20, -1), names=[])
     close = cloud(zoom=5.0)
     data = data_of(write_scene(tmp_path / "x.html", "x", [Row("one", [nothing, close])]).read_text())
     first, second = data["rows"][0]["panels"]
-    assert [look["label"] for look in first["looks"]] == ["unlabelled"]
+    assert [look["label"] for look in first["looks"]] == ["unlabeled"]
     assert second["reach"] > first["reach"]
 
 
@@ -133,6 +133,6 @@ def test_errors(tmp_path):
     for rows in ([], [Row("one", [])]):
         with pytest.raises(AlignPartsError, match="without rows"):
             write_scene(tmp_path / "x.html", "x", rows)
-    with pytest.raises(AlignPartsError, match="no colour"):
+    with pytest.raises(AlignPartsError, match="no color"):
         write_scene(tmp_path / "x.html", "x", [Row("one", [cloud()])], {})
     assert not (tmp_path / "x.html").exists()

@@ -1,4 +1,4 @@
-"""Figures 4 to 9: one colour a name, borrowed colours, rows and the rules that choose them."""
+"""Figures 4 to 9: one color a name, borrowed colors, rows and the rules that choose them."""
 
 import io
 from dataclasses import replace
@@ -12,11 +12,11 @@ from PIL import Image
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import make_surface, surface_from_cloud
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import Segments
 from alignparts.pictures import gallery
 from alignparts.pictures.gallery import Panel, Row, draw, legend_of, looks, palette_of, panel_grid
-from alignparts.pictures.palette import UNLABELLED_COLOR, color_of
+from alignparts.pictures.palette import UNLABELED_COLOR, color_of
 from alignparts.report import figure_rows
 from alignparts.report.figure_rows import borrowed_names, closeup_row, query_rows, shape_row, transfer_row
 from alignparts.report.mesh_painting import MOST_FACES, Canvas, fine_triangles
@@ -36,7 +36,7 @@ def shape(shape_id="tower", category="lamp", names=("foot", "shade"), n=600, **a
     sample = sample_surface(tower(), n, 0)
     part = sample.instance.astype(np.int64)
     stored = {"points": sample.points, "normals": sample.normals, "instance": sample.instance, **arrays}
-    return Labelled(shape_id, "partnet", category, stored, part, list(names), list(names))
+    return Labeled(shape_id, "partnet", category, stored, part, list(names), list(names))
 
 
 def panel(part, names, **keys):
@@ -44,7 +44,7 @@ def panel(part, names, **keys):
     return Panel("ours", points, np.array(part), names, **keys)
 
 
-def test_a_name_has_one_colour_in_every_panel():
+def test_a_name_has_one_color_in_every_panel():
     rows = [
         Row("a", [panel([0, 1], ["leg", "seat"]), panel([1, 0], ["back", "leg"])]),
         Row("b", [panel([0, 0], ["leg"]), panel([-1, 2], ["x", "y", "leg"])]),
@@ -67,17 +67,17 @@ def test_legend_says_what_is_shown():
     legend = legend_of(row, palette_of([row]))
     shown = [look.label for look in legend.values()]
     assert shown[:4] == ["seat", "arm", "z leg", "lid"]
-    assert sorted(shown[4:]) == [gallery.SURPLUS, gallery.UNLABELLED]
-    assert legend[gallery.UNLABELLED].color == UNLABELLED_COLOR
+    assert sorted(shown[4:]) == [gallery.SURPLUS, gallery.UNLABELED]
+    assert legend[gallery.UNLABELED].color == UNLABELED_COLOR
 
 
 def test_further_segments_are_told_apart():
     one = panel([0, 1, 2, -1], ["", "", "leg"])
     found = looks(one, palette_of([Row("a", [one])]))
-    greys = [found[part].color for part in (0, 1, -1)]
-    assert len(set(greys)) == 3
-    assert all(len(set(grey)) == 1 for grey in greys)
-    assert min(abs(a[0] - b[0]) for a, b in [(greys[0], greys[1]), (greys[1], greys[2])]) > 0.1
+    grays = [found[part].color for part in (0, 1, -1)]
+    assert len(set(grays)) == 3
+    assert all(len(set(gray)) == 1 for gray in grays)
+    assert min(abs(a[0] - b[0]) for a, b in [(grays[0], grays[1]), (grays[1], grays[2])]) > 0.1
 
 
 def test_nameless_segments_are_not_said_to_have_names():
@@ -100,8 +100,8 @@ def test_panels_that_fit_nothing(keys, message):
         Panel(**{**good, **keys})
 
 
-def test_missing_colour_and_empty_figures():
-    with pytest.raises(AlignPartsError, match="no colour for 'leg'"):
+def test_missing_color_and_empty_figures():
+    with pytest.raises(AlignPartsError, match="no color for 'leg'"):
         looks(panel([0], ["leg"]), {})
     with pytest.raises(AlignPartsError, match="without rows"):
         panel_grid([])
@@ -109,7 +109,7 @@ def test_missing_colour_and_empty_figures():
         panel_grid([Row("a", [])])
 
 
-def test_points_and_triangles_are_drawn_in_their_colours():
+def test_points_and_triangles_are_drawn_in_their_colors():
     colors = {"leg": (1.0, 0.0, 0.0)}
     flat = panel([0] * 5000, ["leg"])
     triangles = trimesh.creation.box((1, 1, 1)).triangles.astype(np.float32)
@@ -117,8 +117,8 @@ def test_points_and_triangles_are_drawn_in_their_colours():
     for one in (flat, solid):
         middle = draw(one, colors, 64)[26:38, 26:38].reshape(-1, 3).astype(int).mean(axis=0)
         assert middle[0] > 2 * middle[1]
-    grey = draw(replace(solid, part=np.full(12, -1)), {}, 64)[32, 32].astype(int)
-    assert np.ptp(grey) < 30
+    gray = draw(replace(solid, part=np.full(12, -1)), {}, 64)[32, 32].astype(int)
+    assert np.ptp(gray) < 30
 
 
 def test_close_points_are_drawn_larger():
@@ -175,16 +175,16 @@ def test_nothing_lies_on_anything_else():
             assert min(wide, high) < 1.5
 
 
-def test_borrowed_colours_follow_the_overlap():
+def test_borrowed_colors_follow_the_overlap():
     truth = np.repeat([0, 1, 2, -1], [6, 4, 2, 3])
-    #                 part 0 (6)           part 1 (4)    part 2   unlabelled
+    #                 part 0 (6)           part 1 (4)    part 2   unlabeled
     segment = np.array([3, 3, 3, 3, 3, 0, 1, 1, 1, 0, 1, 1, 2, 2, 2])
     # IoU of 3 with part 0: 5/6; 1 with part 1: 3/6 and part 2: 2/5; 0: 1/7 with part 0, 1/5 with part 1.
     # Part 1 to segment 0 and part 2 to segment 1 total 5/6 + 1/5 + 2/5; more than with part 1 to segment 1.
     assert borrowed_names(segment, truth, ["leg", "seat", "back"]) == ["seat", "back", "", "leg"]
 
 
-def test_borrowed_colours_do_not_depend_on_numbers():
+def test_borrowed_colors_do_not_depend_on_numbers():
     rng = np.random.default_rng(0)
     names = [f"part {number}" for number in range(5)]
     for _ in range(20):
@@ -220,9 +220,9 @@ def test_large_triangles_are_cut():
 
 
 def test_what_lies_around_is_cut_finer():
-    centre, radius = np.array([0.0, 1.0, 0.0]), 0.2
-    corners, _ = fine_triangles(tower(), (centre, radius))
-    distance = np.linalg.norm(corners.mean(axis=1) - centre, axis=1)
+    center, radius = np.array([0.0, 1.0, 0.0]), 0.2
+    corners, _ = fine_triangles(tower(), (center, radius))
+    distance = np.linalg.norm(corners.mean(axis=1) - center, axis=1)
     assert distance.max() < 1.5 * radius
     assert np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1).max() < 0.05
 
@@ -274,7 +274,7 @@ def test_close_up_looks_at_the_smallest_part():
     assert smallest_part(one) == (2, int(knob.sum()), 600)
     found = {"theirs": Segments(base.truth, ["foot", "shade"]), "nameless": Segments(truth)}
     row = closeup_row(one, found)
-    assert row.title.startswith(f"lamp: knob, {knob.sum()} of 600 labelled points")
+    assert row.title.startswith(f"lamp: knob, {knob.sum()} of 600 labeled points")
     whole, theirs, nameless, last = row.panels
     assert "called shade" in theirs.note and nameless.note == "IoU 1.00"
     assert last.zoom == theirs.zoom > 1
@@ -283,10 +283,10 @@ def test_close_up_looks_at_the_smallest_part():
     assert inside.sum() == knob.sum()
     assert np.abs(last.body[inside].mean(axis=0)).max() < 0.5
     # Panels turn alike: the mark is where the part is.
-    centre = np.array(whole.mark[0])
+    center = np.array(whole.mark[0])
     at = whole.body[whole.part == 2]
-    assert np.allclose((at.min(axis=0) + at.max(axis=0)) / 2, centre, atol=1e-6)
-    assert centre[0] + centre[2] > 0
+    assert np.allclose((at.min(axis=0) + at.max(axis=0)) / 2, center, atol=1e-6)
+    assert center[0] + center[2] > 0
     mesh = closeup_row(one, found, tower())
     assert all(panel.body.shape[1:] == (3, 3) for panel in mesh.panels)
 
@@ -374,7 +374,7 @@ def test_finest_parts_are_chosen():
     ]  # fmt: skip
     assert choose_fine(shapes) == ["b", "c"]
     assert choose_fine(shapes[::-1], count=1) == ["b"]
-    with pytest.raises(AlignPartsError, match="no labelled point"):
+    with pytest.raises(AlignPartsError, match="no labeled point"):
         smallest_part(replace(shapes[0], truth=np.full(600, -1)))
 
 

@@ -40,7 +40,7 @@ def test_large_faces_count_more() -> None:
     assert result.kappa == pytest.approx(cohen_kappa_score(*whole))
 
 
-def test_nothing_labelled() -> None:
+def test_nothing_labeled() -> None:
     empty, one = annotation([-1] * 8), annotation([0] * 8)
     both = agreement(empty, empty, ONES)
     assert (both.same, both.kappa, both.miou) == (1, 1, 1)

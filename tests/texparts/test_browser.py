@@ -93,7 +93,7 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def drawn(page: Page) -> bool:
-    """Whether the 3D view shows something coloured in its middle."""
+    """Whether the 3D view shows something colored in its middle."""
     image = np.asarray(Image.open(io.BytesIO(page.locator("#view").screenshot())).convert("RGB")).astype(int)
     height, width = image.shape[0] // 4, image.shape[1] // 3
     return bool((np.ptp(image[height:-height, width:-width], axis=2) > 25).mean() > 0.01)

@@ -36,7 +36,7 @@ def test_parts_are_judged_by_the_true_part_that_they_cover_most(tmp_path: Path) 
     assert (seen["accepted and wrong"], unseen["accepted and wrong"]) == ("0 of 1", "1 of 1")
 
 
-def test_a_part_without_labelled_area_is_not_judged(tmp_path: Path) -> None:
+def test_a_part_without_labeled_area_is_not_judged(tmp_path: Path) -> None:
     write_box(tmp_path, "a")
     nothing = Truth("box", ("lid",), np.array([0] * 2 + [-1] * 10, np.int32))
     assert checks.judged_parts(Shapes(tmp_path), {"a": nothing}).name.tolist() == ["lid"]

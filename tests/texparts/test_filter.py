@@ -334,7 +334,7 @@ def test_components_and_thickness_of_known_shapes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("licence", "out"),
+    ("license", "out"),
     [
         ("CC Attribution", False), ("CC Attribution-NoDerivs", True), ("CC BY-NC-ND 4.0", True),
         ("by-nd", True),
@@ -342,8 +342,8 @@ def test_components_and_thickness_of_known_shapes() -> None:
         ("Creative Commons: No Derivatives", True), ("Andover Font License", False),
     ],
 )  # fmt: skip
-def test_licences(licence: str, out: bool) -> None:
-    assert bool(refused(licence, FilterParams().refused_licences)) is out
+def test_licenses(license: str, out: bool) -> None:
+    assert bool(refused(license, FilterParams().refused_licenses)) is out
 
 
 def test_any_folder_has_ids_fit_for_files(tmp_path: Path) -> None:

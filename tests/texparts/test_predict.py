@@ -52,7 +52,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def meshes(tmp_path: Path) -> Path:
-    """A tall textured box as OBJ with its image beside it, a coloured ball as GLB, and a broken file."""
+    """A tall textured box as OBJ with its image beside it, a colored ball as GLB, and a broken file."""
     folder = tmp_path / "meshes"
     folder.mkdir()
     box = trimesh.creation.box((1, 2, 0.7)).subdivide().subdivide()

@@ -1,4 +1,4 @@
-"""Which models are worth labelling."""
+"""Which models are worth labeling."""
 
 import io
 import json
@@ -70,7 +70,7 @@ def test_the_makers_words_are_bounded(server: Server, tmp_path: Path) -> None:
         ('{"usable": true, "reason": "whole and detailed"}', "category: Field required"),
     ],
 )
-def test_a_senseless_judgement_is_sent_back(server: Server, tmp_path: Path, wrong: str, said: str) -> None:
+def test_a_senseless_judgment_is_sent_back(server: Server, tmp_path: Path, wrong: str, said: str) -> None:
     server.acts = [Act(content=wrong), Act(content=judged(False, ""))]
     quality = check_thumbnail(picture(), model(server, tmp_path))
     assert not quality.usable and quality.category == ""

@@ -58,7 +58,7 @@ def test_second_opinions_are_compared(tmp_path: Path) -> None:
     try:
         one, other = store.submitted()
         assert len(one.annotators) == 2 and len(other.annotators) == 1
-        # Of twelve equal faces both name eight alike and leave two unlabelled; two they name differently.
+        # Of twelve equal faces both name eight alike and leave two unlabeled; two they name differently.
         assert one.agreement is not None and one.agreement.same == pytest.approx(10 / 12)
         assert other.agreement is None
         assert store.progress().pairs == 1

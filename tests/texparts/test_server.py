@@ -172,10 +172,10 @@ def test_an_object_from_the_queue_to_its_end(review: Review) -> None:
         task = f"/api/tasks/{state['task']}"
         assert set(state) == {
             "task", "object_id", "title", "category", "status", "seq", "can_undo", "can_redo", "expires",
-            "seconds", "faces", "unlabelled", "parts",
+            "seconds", "faces", "unlabeled", "parts",
         }  # fmt: skip
         assert [part["name"] for part in state["parts"]] == ["body", "lid"]  # the least certain first
-        assert state["faces"] == 12 and state["unlabelled"] == 2
+        assert state["faces"] == 12 and state["unlabeled"] == 2
         assert np.isclose(sum(part["area"] for part in state["parts"]), 10 / 12)
         assert state["parts"][0]["color"].startswith("#") and len(state["parts"][0]["color"]) == 7
         name = "<img src=x onerror=alert(1)>"

@@ -99,7 +99,7 @@ def test_a_border_along_a_cluster_takes_one_click(tmp_path: Path) -> None:
     assert step.tally == COST.decide().plus(COST.click(), COST.press(), COST.click())
 
 
-def test_what_is_to_be_unlabelled_is_deleted_or_erased(tmp_path: Path) -> None:
+def test_what_is_to_be_unlabeled_is_deleted_or_erased(tmp_path: Path) -> None:
     shape = shape_of(tmp_path, boxes(2), NONE)
     right = truth("box", [0] * 12 + [-1] * 12, ["body"])
     (step,) = work(shape, annotation("box", [0] * 12 + [1] * 12, ["body", "x"], accepted=True), right).steps
@@ -232,15 +232,15 @@ def test_gains_and_seconds_are_what_a_naive_count_says(tmp_path: Path, seed: int
         move.do()
         checked += 1
         after = correct_area(here.desk.annotation, right, shape)
-        unlabelled = scene.area[(start.face_part >= 0) & (right.face_part < 0)].sum()
-        # Faces that are to be unlabelled count where they are in the way of a part.
-        assert move.gain - 1e-6 <= after - before <= move.gain + unlabelled + 1e-6
+        unlabeled = scene.area[(start.face_part >= 0) & (right.face_part < 0)].sum()
+        # Faces that are to be unlabeled count where they are in the way of a part.
+        assert move.gain - 1e-6 <= after - before <= move.gain + unlabeled + 1e-6
         if right.face_part.min() >= 0:
             assert after - before == pytest.approx(move.gain, abs=1e-6)
         more = sum(step.seconds for step in here.desk.steps) - move.seconds
         turned = more / COST.click().seconds
         if here.desk.steps[0].action == "split":
-            assert turned <= 1e-6  # neighbours in the list may be selected together
+            assert turned <= 1e-6  # neighbors in the list may be selected together
         else:
             assert turned == pytest.approx(round(turned), abs=1e-6) and turned > -1e-6
     assert checked >= 3

@@ -22,7 +22,7 @@ from texparts.export.statistics import (
     Dataset,
     annotator_table,
     category_table,
-    licence_table,
+    license_table,
     part_table,
     read_dataset,
     rejected_table,
@@ -57,7 +57,7 @@ def dataset(tmp_path: Path) -> Dataset:
     bad = handed_in(tmp_path, "d", ("Ann",), 5.0)
     objects.append(replace(bad, status="rejected", note="two objects in one"))
     about = tmp_path / "objects" / "b" / "about.json"
-    about.write_text(json.dumps(json.loads(about.read_text()) | {"licence": "CC0"}))
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"license": "CC0"}))
     return read_dataset(export_dataset(objects, tmp_path, tmp_path / "out").folder)
 
 
@@ -98,7 +98,7 @@ def test_tables(dataset: Dataset) -> None:
         ["annotator-2", 2, 1],
     ]
     assert who.share.sum() == pytest.approx(1)
-    assert licence_table(dataset).values.tolist() == [["not stated", 2], ["CC0", 1]]
+    assert license_table(dataset).values.tolist() == [["not stated", 2], ["CC0", 1]]
     assert rejected_table(dataset).values.tolist() == [["two objects in one", 1]]
 
 
@@ -106,8 +106,8 @@ def test_parts_add_up_to_the_index(dataset: Dataset) -> None:
     per_object = dataset.parts.groupby("object_id")
     objects = dataset.objects.set_index("object_id")
     assert per_object.size().to_dict() == objects.parts.to_dict()
-    labelled = objects.faces - objects.unlabelled_faces
-    assert per_object.faces.sum().to_dict() == labelled.to_dict()
+    labeled = objects.faces - objects.unlabeled_faces
+    assert per_object.faces.sum().to_dict() == labeled.to_dict()
 
 
 def test_one_object_and_nothing_to_compare(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_glb_carries_the_edits(tmp_path: Path) -> None:
     assert done.index["object_id"].tolist() == ["a", "b"] and tuple(done.index.columns) == COLUMNS
     assert done.rejected["object_id"].tolist() == ["c"] and not len(done.failed)
     header, _ = split_container((tmp_path / "out/objects/b/b.parts.glb").read_bytes(), "b")
-    assert [node["extras"]["name"] for node in header["nodes"]] == [MARKUP, "body", "handle", "unlabelled"]
+    assert [node["extras"]["name"] for node in header["nodes"]] == [MARKUP, "body", "handle", "unlabeled"]
     scene = trimesh.load_scene(tmp_path / "out/objects/b/b.parts.glb", process=False)
     assert sum(len(mesh.faces) for mesh in scene.geometry.values()) == 12
     labels = json.loads((tmp_path / "out/objects/a/labels.json").read_text())
@@ -93,8 +93,8 @@ def test_what_was_exported_is_ingested_without_loss(tmp_path: Path) -> None:
     export_dataset(review(tmp_path), tmp_path, tmp_path / "out")
     found = dict(map(reversed, ((kind, one.path.name) for kind, one in scan(tmp_path / "out"))))
     assert {"a.glb", "b.glb"} <= set(found)
-    for locator in [one for kind, one in scan(tmp_path / "out") if kind == "labelled_mesh"]:
-        shape = read("labelled_mesh", locator)
+    for locator in [one for kind, one in scan(tmp_path / "out") if kind == "labeled_mesh"]:
+        shape = read("labeled_mesh", locator)
         faces = np.load(locator.path.with_name("face_labels.npy"))
         names = [
             part["name"] for part in json.loads(locator.path.with_name("labels.json").read_text())["parts"]

@@ -62,7 +62,7 @@ def name(
         str | None, typer.Option(help="The object's category, instead of finding it.")
     ] = None,
     model: ModelOption = paths.MODELS / "alignparts",
-    fill: Annotated[bool, typer.Option("--fill", help="Leave no face unlabelled.")] = False,
+    fill: Annotated[bool, typer.Option("--fill", help="Leave no face unlabeled.")] = False,
     points: PointsOption = None,
     picture: Annotated[bool, typer.Option(help="Draw the picture (needs EGL).")] = True,
     device: DeviceOption = "cpu",
@@ -113,15 +113,15 @@ def name(
 
 @app.command()
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="A corpus, or labelled shapes in a data set's own format.")],
+    folder: Annotated[Path, typer.Argument(help="A corpus, or labeled shapes in a data set's own format.")],
     model: ModelOption = paths.MODELS / "alignparts",
     out: Annotated[Path | None, typer.Option(help="Folder for shapes.csv, table.csv and table.md.")] = None,
     points: PointsOption = None,
     bootstrap: Annotated[int, typer.Option(min=10, help="Bootstrap samples.")] = 1000,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Measure mIoU, LA-mIoU and rLA-mIoU on labelled shapes, its own part names as the vocabulary."""
-    from alignparts.core.run import write_text
+    """Measure mIoU, LA-mIoU and rLA-mIoU on labeled shapes, its own part names as the vocabulary."""
+    from alignparts.core.atomic import write_text
     from alignparts.evaluation import tables
     from alignparts.evaluation.folder import evaluate_folder, summary
     from alignparts.naming.pipeline import NamedPartsPipeline
@@ -163,8 +163,8 @@ def profile(
     name: Annotated[str, typer.Argument(help="A file of profiles/, without its ending.")],
 ) -> None:
     """Make params.yaml a copy of a profile, checked; `git checkout params.yaml` goes back."""
+    from alignparts.core.atomic import write_text
     from alignparts.core.config import load_params
-    from alignparts.core.run import write_text
 
     folder = paths.ROOT / "profiles"
     path = folder / f"{name}.yaml"

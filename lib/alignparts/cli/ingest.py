@@ -22,7 +22,7 @@ class Kind(StrEnum):
     PARTOBJAVERSE = "partobjaverse"
     TEXVERSE = "texverse"
     NAMED_GLB = "named_glb"
-    LABELLED_MESH = "labelled_mesh"
+    LABELED_MESH = "labeled_mesh"
     CORPUS = "corpus"
 
 

@@ -54,7 +54,7 @@ def ontology(
 
     With recorded replies alone, what they do not cover is listed and never guessed: such names stay apart.
     """
-    from alignparts.core.run import write_text
+    from alignparts.core.atomic import write_text
     from alignparts.ontology.export import counts_table, write_ontology
     from alignparts.ontology.llm.client import REPLIES, LanguageModel
     from alignparts.ontology.llm.exchange import export_requests

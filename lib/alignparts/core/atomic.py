@@ -26,3 +26,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, with its folders."""
+    write_atomically(path, lambda temporary: temporary.write_text(text))

@@ -124,7 +124,7 @@ class LossParams(Block):
 
 
 class TrainParams(Block):
-    """Optimisation (sections 3.4 and 9)."""
+    """Optimization (sections 3.4 and 9)."""
 
     points: int = Field(1024, ge=1)
     point_balance: float = Field(0.0, ge=0, le=1)
@@ -215,7 +215,7 @@ class AblationParams(Block):
         return params.over(self.train)
 
 
-class GeneralisationParams(Block):
+class GeneralizationParams(Block):
     """Fine-tuning on few shapes of unseen categories, fewer points, and disturbed inputs.
 
     The strengths are those of :data:`alignparts.corpus.mesh.perturb.STRENGTH`.
@@ -277,7 +277,7 @@ class Params(Block):
     ablation: AblationParams = AblationParams()
     ablations: dict[str, VariantParams] = {"full": VariantParams(label="ALIGN-Parts")}
     confidence: ConfidenceParams = ConfidenceParams()
-    generalisation: GeneralisationParams = GeneralisationParams()
+    generalization: GeneralizationParams = GeneralizationParams()
     texparts: TexPartsParams = TexPartsParams()
     retrain: RetrainParams = RetrainParams()
     bench: BenchParams = BenchParams()
@@ -369,7 +369,7 @@ SMOKE: dict[str, Any] = {
         "shapes_50": {"label": "half of the shapes", "setting": "shapes", "value": 0.5, "share": 0.5},
     },
     "confidence": {"training": 8, "errors": [0.05, 0.5], "splits": 5, "bootstrap": 20, "noise": [0.03]},
-    "generalisation": {
+    "generalization": {
         "shots": [1],
         "steps": 2,
         "points": [128, 256],

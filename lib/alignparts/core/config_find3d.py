@@ -17,7 +17,7 @@ class Find3DSizes(Block):
 
 
 class Find3DParams(Block):
-    """Optimisation. Find3D has a hundred times as many shapes: the default is what a CPU does in a minute.
+    """Optimization. Find3D has a hundred times as many shapes: the default is what a CPU does in a minute.
 
     ``kept`` points of every shape stay in memory, of which every epoch draws ``points``.
     """

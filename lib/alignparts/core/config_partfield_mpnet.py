@@ -15,7 +15,7 @@ class PartFieldMPNetSizes(Block):
 
 
 class PartFieldMPNetParams(Block):
-    """Optimisation (section 12.1).
+    """Optimization (section 12.1).
 
     The paper trains 100 epochs at a rate of 3e-4, on twenty times as many shapes as the embedded corpus has:
     the default rate is higher instead. It is silent on points, draws and prompts.

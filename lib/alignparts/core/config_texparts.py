@@ -17,12 +17,12 @@ class FilterParams(Block):
         megabytes: of the file, and of each file it refers to.
         faces: fewest and most, repeated meshes counted as often as they are shown.
         components: most pieces that share no vertex position.
-        texture_pixels: most of one image, and of all base colours together; known before decoding.
-        textured: whether an object needs a texture or more than one colour.
+        texture_pixels: most of one image, and of all base colors together; known before decoding.
+        textured: whether an object needs a texture or more than one color.
         thickness: least share of the shortest side in the longest, along the principal axes.
         longest_side: least and most, in the file's unit.
         far: most distance from the origin, in longest sides: beyond it float32 loses the shape.
-        refused_licences: phrases, matched as whole words.
+        refused_licenses: phrases, matched as whole words.
         duplicates: whether of several copies of one object all but the first are left out.
         seconds: that one file may take.
         memory_megabytes: that one file may take.
@@ -38,7 +38,7 @@ class FilterParams(Block):
     thickness: float = Field(1e-3, ge=0, lt=1)
     longest_side: tuple[float, float] = (1e-4, 1e6)
     far: float = Field(1e4, gt=0)
-    refused_licences: tuple[str, ...] = ("nd", "noderivs", "noderivatives", "no derivatives")
+    refused_licenses: tuple[str, ...] = ("nd", "noderivs", "noderivatives", "no derivatives")
     duplicates: bool = True
     seconds: float = Field(60.0, gt=0)
     memory_megabytes: int = Field(4096, ge=256)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from alignparts.core import paths
-from alignparts.core.run import normalised, read_twin, write_text
+from alignparts.core.atomic import write_text
+from alignparts.core.run import normalized, read_twin
 
 ORDER = (
     "01_corpus",
@@ -19,18 +20,18 @@ ORDER = (
     "03_features",
     "04_train",
     "05_evaluate",
-    "06_ablations",
-    "07_inference_modes",
-    "08_confidence",
-    "09_texparts",
-    "13_dataset",
-    "14_loop",
-    "10_generalisation",
-    "00_tour",
-    "11_report",
-    "12_speed",
+    "07_ablations",
+    "08_inference_modes",
+    "09_generalization",
+    "10_confidence",
+    "11_texparts",
+    "12_dataset",
+    "13_loop",
+    "14_tour",
+    "15_report",
+    "16_speed",
 )
-"""The order of the pipeline: the tour needs a trained model, so it runs late."""
+"""The order of the pipeline."""
 
 
 def sources(notebook: dict[str, Any]) -> list[tuple[str, str]]:
@@ -65,7 +66,7 @@ def render(names: Sequence[str]) -> None:
             resources={"metadata": {"path": str(paths.NOTEBOOKS)}},
         )
         client.execute()
-        clean = normalised(json.loads(nbformat.writes(notebook)))
+        clean = normalized(json.loads(nbformat.writes(notebook)))
         write_text(paths.NOTEBOOKS / f"{name}.ipynb", json.dumps(clean, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignparts.core import ledger, paths
-from alignparts.core.atomic import write_atomically
+from alignparts.core.atomic import write_text
 from alignparts.core.config import SMOKE, Params, parse_params
 
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, with its folders."""
-    write_atomically(path, lambda temporary: temporary.write_text(text))
 
 
 @dataclass(frozen=True)
@@ -148,7 +143,7 @@ def execute(name: str) -> None:
             log_output=True,
         )
     notebook = json.loads(raw.read_text())
-    write_text(target, json.dumps(normalised(notebook), indent=1, sort_keys=True) + "\n")
+    write_text(target, json.dumps(normalized(notebook), indent=1, sort_keys=True) + "\n")
     raw.unlink()
 
 
@@ -162,7 +157,7 @@ def read_twin(twin: Path) -> dict[str, Any]:
     return json.loads(nbformat.writes(notebook))
 
 
-def normalised(notebook: dict[str, Any]) -> dict[str, Any]:
+def normalized(notebook: dict[str, Any]) -> dict[str, Any]:
     """A notebook without what differs between two runs of the same code."""
     cells = []
     for number, cell in enumerate(notebook["cells"]):

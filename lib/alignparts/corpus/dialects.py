@@ -23,7 +23,7 @@ class CategoryName(_Block):
 
 
 class PartNames(_Block):
-    """Names of one part; PartNet's is a path. None: that data set leaves the part unlabelled."""
+    """Names of one part; PartNet's is a path. None: that data set leaves the part unlabeled."""
 
     partnet: str | None = None
     compat: str | None = None
@@ -65,7 +65,7 @@ class Dialects:
         return found.category
 
     def part(self, category: str, dataset: str, part: str) -> str | None:
-        """What a data set calls a part; None where it leaves the part unlabelled.
+        """What a data set calls a part; None where it leaves the part unlabeled.
 
         Raises:
             AlignPartsError: the generator makes a part that the dialects do not list.
@@ -97,7 +97,7 @@ def load_dialects(folder: Path = FOLDER) -> Dialects:
 
     Raises:
         AlignPartsError: not YAML, an unknown key, a category in two files, a part without the name of a data
-            set that has its category (``null`` says "unlabelled"), or a category without named parts.
+            set that has its category (``null`` says "unlabeled"), or a category without named parts.
     """
     merged: dict[str, CategoryDialects] = {}
     origin: dict[str, str] = {}
@@ -134,7 +134,7 @@ def _check(file: str, category: str, entry: CategoryDialects) -> None:
         for part, names in entry.parts.items():
             if dataset not in names.model_fields_set:
                 raise AlignPartsError(
-                    f"{file}: {category}.parts.{part}: no name for '{dataset}'; null leaves it unlabelled"
+                    f"{file}: {category}.parts.{part}: no name for '{dataset}'; null leaves it unlabeled"
                 )
         if not any(getattr(names, dataset) for names in entry.parts.values()):
             raise AlignPartsError(f"{file}: {category}: '{dataset}' names no part at all")

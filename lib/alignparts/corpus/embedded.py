@@ -23,7 +23,7 @@ from alignparts.corpus.writers import compat, find3d, partnet
 from alignparts.corpus.writers.common import Drawing, write_bytes, write_json
 from procparts import CATEGORIES, Piece, generate
 
-LICENCE = "MIT"
+LICENSE = "MIT"
 _STAMP = "embedded.json"
 
 
@@ -230,7 +230,7 @@ def _finish(root: Path, planned: list[Planned], params: CorpusParams, seed: int)
         [(item.key, split) for item, _, split in rows if item.dataset == "compat"],
     )
     for name in {item.dataset for item in planned}:
-        write_bytes(root / name / "licence.txt", f"{LICENCE}\n".encode())
+        write_bytes(root / name / "license.txt", f"{LICENSE}\n".encode())
 
 
 def _clear_if_stale(root: Path, params: CorpusParams, seed: int) -> None:

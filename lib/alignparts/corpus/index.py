@@ -16,10 +16,10 @@ from alignparts.corpus.duplicates import describe_points, describe_triangles
 from alignparts.corpus.mesh.glb import FolderResolver, load_scene, split_container
 from alignparts.corpus.mesh.glb_write import write_glb
 from alignparts.corpus.mesh.surface import surface_from_cloud, surface_from_scene
-from alignparts.corpus.shape import Cloud, LabelledShape, unique_names
+from alignparts.corpus.shape import Cloud, LabeledShape, unique_names
 
-COLUMNS = ("shape_id", "dataset", "category", "split", "licence", "source", "raw_category")
-SPLITS = ("train", "validation", "test", "heldout", "duplicate", "unlabelled")
+COLUMNS = ("shape_id", "dataset", "category", "split", "license", "source", "raw_category")
+SPLITS = ("train", "validation", "test", "heldout", "duplicate", "unlabeled")
 """The last two are used by nothing: copies of a shape that is tested, and shapes without a named part."""
 
 
@@ -31,7 +31,7 @@ class Corpus:
 
     Attributes:
         root: the folder.
-        index: one row a shape: shape_id, dataset, category, split, licence, source, raw_category and what
+        index: one row a shape: shape_id, dataset, category, split, license, source, raw_category and what
             ingestion added: model (what the data set says it shows), parts, instances, faces, and
             official_split (the data set's own: train, validation, test, or "" where it states none).
 
@@ -63,7 +63,7 @@ class Corpus:
             keep &= (self.index["dataset"] == dataset).to_numpy()
         return self.index.loc[keep, "shape_id"].tolist()
 
-    def load(self, shape_id: str) -> LabelledShape:
+    def load(self, shape_id: str) -> LabeledShape:
         """Read one shape.
 
         Raises:
@@ -85,7 +85,7 @@ def shape_file(root: Path, shape_id: str) -> Path:
     raise AlignPartsError(f"{root}: no shape '{shape_id}'; the ids are in index.parquet")
 
 
-def write_shape(folder: Path, shape: LabelledShape, *, texture_size: int = 1024) -> Path:
+def write_shape(folder: Path, shape: LabeledShape, *, texture_size: int = 1024) -> Path:
     """Write a shape into a corpus's ``shapes`` folder, atomically; returns the file."""
     about = _about(shape)
     if shape.cloud is not None:
@@ -112,7 +112,7 @@ def write_shape(folder: Path, shape: LabelledShape, *, texture_size: int = 1024)
     return path
 
 
-def read_shape(path: Path) -> LabelledShape:
+def read_shape(path: Path) -> LabeledShape:
     """Read a shape of a corpus.
 
     Raises:
@@ -122,7 +122,7 @@ def read_shape(path: Path) -> LabelledShape:
         return _read_cloud(path)
     scene, header = load_scene(path.read_bytes(), str(path), FolderResolver(path.parent))
     about = header["scenes"][header.get("scene", 0)].get("extras")
-    return LabelledShape(**_fields(about, path), surface=surface_from_scene(scene))
+    return LabeledShape(**_fields(about, path), surface=surface_from_scene(scene))
 
 
 def read_about(path: Path) -> dict[str, Any]:
@@ -180,12 +180,12 @@ def _accessor(header: dict[str, Any], binary: bytes, number: int) -> np.ndarray:
     return np.frombuffer(binary, kind, count, view["byteOffset"])
 
 
-def _about(shape: LabelledShape) -> dict[str, Any]:
+def _about(shape: LabeledShape) -> dict[str, Any]:
     return {
         "shape_id": shape.shape_id,
         "dataset": shape.dataset,
         "category": shape.category,
-        "licence": shape.licence,
+        "license": shape.license,
         "source": shape.source,
         "instances": shape.instances,
         "faces": 0 if shape.cloud is not None else len(shape.surface.faces),
@@ -193,13 +193,13 @@ def _about(shape: LabelledShape) -> dict[str, Any]:
 
 
 def _fields(about: Any, path: Path) -> dict[str, Any]:
-    names = ("shape_id", "dataset", "category", "licence", "source", "instances")
+    names = ("shape_id", "dataset", "category", "license", "source", "instances")
     if not isinstance(about, dict) or any(name not in about for name in names):
         raise AlignPartsError(f"{path}: not a shape of a corpus: the scene's extras lack {', '.join(names)}")
     return {name: about[name] for name in names}
 
 
-def _read_cloud(path: Path) -> LabelledShape:
+def _read_cloud(path: Path) -> LabeledShape:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             cloud = Cloud(
@@ -212,4 +212,4 @@ def _read_cloud(path: Path) -> LabelledShape:
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise AlignPartsError(f"{path}: not a cloud of a corpus: {error}") from None
     surface = surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance)
-    return LabelledShape(**_fields(about, path), surface=surface, cloud=cloud)
+    return LabeledShape(**_fields(about, path), surface=surface, cloud=cloud)

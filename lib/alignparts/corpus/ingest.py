@@ -236,10 +236,10 @@ def _compare(record: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
 
 def _splits(index: pd.DataFrame, params: CorpusParams, seed: int) -> list[str]:
     """The split of every shape as drawn; a shape without named parts takes no part in it."""
-    labelled = index[index["parts"] > 0]
-    splits = assign_splits(labelled, params, load_dialects().heldout(params.heldout), seed)
-    drawn = dict(zip(labelled["shape_id"], one_a_model(labelled, splits), strict=True))
-    return [drawn.get(shape_id, "unlabelled") for shape_id in index["shape_id"]]
+    labeled = index[index["parts"] > 0]
+    splits = assign_splits(labeled, params, load_dialects().heldout(params.heldout), seed)
+    drawn = dict(zip(labeled["shape_id"], one_a_model(labeled, splits), strict=True))
+    return [drawn.get(shape_id, "unlabeled") for shape_id in index["shape_id"]]
 
 
 def _write(
@@ -318,7 +318,7 @@ def _row(about: dict[str, Any], model: str, official: str) -> dict[str, Any]:
         "shape_id": about["shape_id"],
         "dataset": about["dataset"],
         "category": plain_name(about["category"]),
-        "licence": about["licence"],
+        "license": about["license"],
         "source": about["source"],
         "raw_category": about["category"],
         "model": model,

@@ -1,4 +1,4 @@
-"""A labelled shape, whatever data set it comes from."""
+"""A labeled shape, whatever data set it comes from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ class Cloud:
         points: positions.
         normals: directions.
         colors: RGB.
-        instance: part instance of a point, -1 where unlabelled.
+        instance: part instance of a point, -1 where unlabeled.
     """
 
     points: Float64[np.ndarray, "n 3"]
@@ -28,14 +28,14 @@ class Cloud:
 
 
 @dataclass(frozen=True)
-class LabelledShape:
+class LabeledShape:
     """A shape, its part instances and their names.
 
     Attributes:
         shape_id: unique in a corpus; fit for a file name.
         dataset: "partnet", "compat", "find3d", "partnet_mobility", "named_glb" ...
         category: as the data set calls it.
-        licence: the terms the source came under; "" where unknown.
+        license: the terms the source came under; "" where unknown.
         source: where it was read from.
         instances: part name of every instance, indexed by ``surface.face_part``; "" where the data set
             gives none.
@@ -46,7 +46,7 @@ class LabelledShape:
     shape_id: str
     dataset: str
     category: str
-    licence: str
+    license: str
     source: str
     instances: list[str]
     surface: Surface
@@ -58,10 +58,10 @@ class LabelledShape:
         return list(dict.fromkeys(name for name in self.instances if name))
 
 
-def tidy(shape: LabelledShape) -> LabelledShape:
+def tidy(shape: LabeledShape) -> LabeledShape:
     """Drop instances without surface and those without name; what remains is numbered from 0.
 
-    Faces of nameless instances become unlabelled (-1).
+    Faces of nameless instances become unlabeled (-1).
 
     Raises:
         AlignPartsError: no triangle has an area, or no part with a name is left.
@@ -92,12 +92,12 @@ def tidy(shape: LabelledShape) -> LabelledShape:
     )
 
 
-def instance_areas(shape: LabelledShape) -> Float64[np.ndarray, " instances"]:
+def instance_areas(shape: LabeledShape) -> Float64[np.ndarray, " instances"]:
     """Surface of every instance, in squared units of the shape."""
-    labelled = shape.surface.face_part >= 0
+    labeled = shape.surface.face_part >= 0
     return np.bincount(
-        shape.surface.face_part[labelled],
-        weights=shape.surface.areas()[labelled],
+        shape.surface.face_part[labeled],
+        weights=shape.surface.areas()[labeled],
         minlength=len(shape.instances),
     )
 

@@ -84,13 +84,13 @@ def weighed(prediction: Prediction, calibration: Calibration, category: float) -
     if calibration.evidence is None or not prediction.parts:
         return prediction
     parts = prediction.parts
-    labelled = prediction.point_part[prediction.point_part >= 0]
+    labeled = prediction.point_part[prediction.point_part >= 0]
     known = [np.nan if part.mahalanobis is None else part.mahalanobis for part in parts]
     found = calibration.evidence.probability(
         signs(
             np.array([part.soft for part in parts]), np.array(known), np.full(len(parts), category),
             np.array([part.partness for part in parts]), np.array([part.mask_confidence for part in parts]),
-            np.bincount(labelled, minlength=len(parts)) / max(len(labelled), 1),
+            np.bincount(labeled, minlength=len(parts)) / max(len(labeled), 1),
         )
     )  # fmt: skip
     return replace(

@@ -1,4 +1,4 @@
-"""``alignparts evaluate``: any folder of labelled shapes, each shape's own part names as the vocabulary."""
+"""``alignparts evaluate``: any folder of labeled shapes, each shape's own part names as the vocabulary."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers import detect, read
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.shape import LabeledShape
 from alignparts.evaluation import tables
 from alignparts.evaluation.baselines.clustering import cluster_points
 from alignparts.evaluation.scoring import CLUSTERING, LABELS, OURS, similarity_of
@@ -70,7 +70,7 @@ def evaluate_folder(
     """
     found = detect(folder)
     if not found:
-        raise AlignPartsError(f"{folder}: no labelled shape; expected a corpus or a data set's own folder")
+        raise AlignPartsError(f"{folder}: no labeled shape; expected a corpus or a data set's own folder")
     rows: list[dict[str, str | float | int]] = []
     for kind, locator in tqdm(found, desc="evaluate", mininterval=2.0, leave=False):
         base: dict[str, str | float | int] = {
@@ -101,7 +101,7 @@ def evaluate_folder(
 
 
 def evaluate_shape(
-    shape: LabelledShape, pipeline: NamedPartsPipeline, *, points: int | None = None, seed: int = 0
+    shape: LabeledShape, pipeline: NamedPartsPipeline, *, points: int | None = None, seed: int = 0
 ) -> dict[str, float | int]:
     """One shape, its own part names as open vocabulary, and clustering at its true number of parts.
 

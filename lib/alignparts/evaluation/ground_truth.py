@@ -14,7 +14,7 @@ from alignparts.features.store import FeatureStore
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labeled:
     """A stored shape with its ground truth, at the points to evaluate.
 
     Attributes:
@@ -22,7 +22,7 @@ class Labelled:
         test_set: its data set, or "heldout".
         category: canonical.
         arrays: of the feature store.
-        truth: part of every point, -1 unlabelled.
+        truth: part of every point, -1 unlabeled.
         names: canonical name of every part.
         present: names of the parts that hold a point, in the order of ``names``.
     """
@@ -41,8 +41,8 @@ class Labelled:
         return self.test_set == "heldout"
 
 
-def load_labelled(store: FeatureStore, shape_id: str, points: int, seed: int = 0) -> Labelled | None:
-    """A shape at a seeded subset of its points; None where no point is labelled."""
+def load_labeled(store: FeatureStore, shape_id: str, points: int, seed: int = 0) -> Labeled | None:
+    """A shape at a seeded subset of its points; None where no point is labeled."""
     arrays, meta = store.load(shape_id)
     chosen = subset(arrays, points, shape_id, seed)
     truth, names = chosen["part"].astype(np.int64), [str(name) for name in meta["part_names"]]
@@ -51,7 +51,7 @@ def load_labelled(store: FeatureStore, shape_id: str, points: int, seed: int = 0
         return None
     test_set = "heldout" if meta["split"] == "heldout" else str(meta["dataset"])
     present = list(dict.fromkeys(names[part] for part in parts))
-    return Labelled(shape_id, test_set, str(meta["category"]), chosen, truth, names, present)
+    return Labeled(shape_id, test_set, str(meta["category"]), chosen, truth, names, present)
 
 
 def ids_of_splits(store: FeatureStore, splits: Sequence[str], ids: Sequence[str] | None = None) -> list[str]:
@@ -86,19 +86,19 @@ def taking_turns(store: FeatureStore, split: str, shapes: int, seed: int = 0) ->
     return [shape_id for *_, shape_id in sorted(turns)[:shapes]]
 
 
-def labelled_shapes(
+def labeled_shapes(
     store: FeatureStore,
     splits: Sequence[str],
     points: int,
     seed: int = 0,
     ids: Sequence[str] | None = None,
-) -> Iterator[Labelled]:
-    """The shapes of these splits that have a labelled point.
+) -> Iterator[Labeled]:
+    """The shapes of these splits that have a labeled point.
 
     Raises:
         AlignPartsError: there is no shape of these splits.
     """
     for shape_id in tqdm(ids_of_splits(store, splits, ids), desc="evaluate", mininterval=2.0, leave=False):
-        shape = load_labelled(store, shape_id, points, seed)
+        shape = load_labeled(store, shape_id, points, seed)
         if shape is not None:
             yield shape

@@ -28,7 +28,7 @@ class Segments:
     """What a method makes of one shape.
 
     Attributes:
-        point_part: segment of every point, -1 unlabelled.
+        point_part: segment of every point, -1 unlabeled.
         names: of the segments; None where the method does not name parts.
         category: what the shape was taken for; "" where the method does not ask.
         features: one vector a segment, of which its name was found; None where names come from points.

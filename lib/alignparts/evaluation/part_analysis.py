@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import over_seeds
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.tables import COLUMNS, DIGITS, row
 from alignparts.model.metrics import Interval, confusion, interval, iou_matrix, relative_gain
@@ -37,7 +37,7 @@ Mean = Callable[[np.ndarray], Interval]
 
 def part_rows(
     method: str,
-    shape: Labelled,
+    shape: Labeled,
     found: Segments | Prediction,
     *,
     seed: int = 0,
@@ -56,12 +56,12 @@ def part_rows(
         weight: of every point (such as the area of its face), for ``share`` alone; all equal by default.
 
     Returns:
-        One row a part, of `PART_COLUMNS`: ``share`` of the labelled points, best ``iou``, the name ``given``
+        One row a part, of `PART_COLUMNS`: ``share`` of the labeled points, best ``iou``, the name ``given``
         to that segment (`NONE`: there is none) and whether it is ``right``. Both are missing where the
         method does not name parts.
 
     Raises:
-        AlignPartsError: no point is labelled, or segments or weights are not those of the shape's points.
+        AlignPartsError: no point is labeled, or segments or weights are not those of the shape's points.
     """
     names = found.names
     segments = len(names) if names is not None else int(found.point_part.max(initial=-1)) + 1
@@ -248,15 +248,15 @@ def leaderboard(
     return table.loc[order, columns].reset_index(drop=True)
 
 
-def _shares(shape: Labelled, weight: Float[np.ndarray, " n"] | None) -> Float[np.ndarray, " parts"]:
-    labelled = shape.truth >= 0
+def _shares(shape: Labeled, weight: Float[np.ndarray, " n"] | None) -> Float[np.ndarray, " parts"]:
+    labeled = shape.truth >= 0
     if weight is not None and len(weight) != len(shape.truth):
         raise AlignPartsError(f"{shape.shape_id}: {len(weight)} weights for {len(shape.truth)} points")
-    own = None if weight is None else weight[labelled].astype(np.float64)
-    sums = np.bincount(shape.truth[labelled], weights=own, minlength=len(shape.names)).astype(np.float64)
+    own = None if weight is None else weight[labeled].astype(np.float64)
+    sums = np.bincount(shape.truth[labeled], weights=own, minlength=len(shape.names)).astype(np.float64)
     total = sums.sum()
     if not total > 0:
-        raise AlignPartsError(f"{shape.shape_id}: the weights of the labelled points add up to {total:g}")
+        raise AlignPartsError(f"{shape.shape_id}: the weights of the labeled points add up to {total:g}")
     return sums / total
 
 

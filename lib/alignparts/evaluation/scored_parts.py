@@ -1,8 +1,8 @@
 """Predicted parts beside the truth: whether a name is right, and what every confidence of it needs.
 
-A predicted part is judged by the ground-truth part that most of its labelled points belong to (ties: the
+A predicted part is judged by the ground-truth part that most of its labeled points belong to (ties: the
 first): its name is right if that part has it. That is what a person sees who is shown the part and its name.
-Parts without a labelled point are not judged.
+Parts without a labeled point are not judged.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.ground_truth import Labelled, labelled_shapes
+from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.metrics import confusion, iou_matrix
@@ -114,7 +114,7 @@ def concatenated(parts: Sequence[Judged]) -> Judged:
         AlignPartsError: there is none.
     """
     if not parts:
-        raise AlignPartsError("no judged parts: no shape has a predicted part with labelled points")
+        raise AlignPartsError("no judged parts: no shape has a predicted part with labeled points")
     widest = max(one.cosines.shape[1] for one in parts)
     padded = [
         np.pad(one.cosines, ((0, 0), (0, widest - one.cosines.shape[1])), constant_values=-np.inf)
@@ -135,7 +135,7 @@ class Judge:
         statistics: of its training.
         encode: the text encoder's ``encode``.
         vocabulary: to choose the category and the names from.
-        fill: give points that Eq. 22 leaves unlabelled the best mask's name all the same.
+        fill: give points that Eq. 22 leaves unlabeled the best mask's name all the same.
     """
 
     model: torch.nn.Module
@@ -151,8 +151,8 @@ class Judge:
         model = AlignParts.from_pretrained(str(folder)).eval()
         return cls(model, Statistics.load(folder), encode, vocabulary, fill)
 
-    def judge(self, shape: Labelled) -> Judged | None:
-        """The parts of one shape; None where no predicted part has a labelled point."""
+    def judge(self, shape: Labeled) -> Judged | None:
+        """The parts of one shape; None where no predicted part has a labeled point."""
         partlets = forward(self.model, shape.arrays, next(self.model.parameters()).device)
         categories = category_cosines(partlets, self.encode, self.vocabulary)
         found = self.vocabulary.categories[int(categories.argmax())]
@@ -192,7 +192,7 @@ class Judge:
         Raises:
             AlignPartsError: there is no such shape, or none has a part to judge.
         """
-        shapes = labelled_shapes(store, splits, points, seed, ids)
+        shapes = labeled_shapes(store, splits, points, seed, ids)
         with torch.inference_mode():
             found = [self.judge(shape) for shape in shapes]
         return concatenated([one for one in found if one is not None])

@@ -29,7 +29,7 @@ from alignparts.ontology.vocabulary import Vocabulary, words
 OURS = "ALIGN-Parts"
 GIVEN = "ALIGN-Parts, category given"
 DESCRIBED = "ALIGN-Parts, descriptions given"
-FILLED = "ALIGN-Parts, every point labelled"
+FILLED = "ALIGN-Parts, every point labeled"
 CLUSTERING = PARTFIELD
 SETS = ("compat", "find3d", "partnet")
 """The paper's test sets, in its order."""

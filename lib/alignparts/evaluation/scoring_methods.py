@@ -13,7 +13,7 @@ from alignparts.evaluation.baselines.partfield_clustering import (
     label_of,
     partitions,
 )
-from alignparts.evaluation.ground_truth import Labelled, labelled_shapes
+from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.evaluation.methods import Given, Method, Segments
 from alignparts.evaluation.scoring import Score, similarity_of
 from alignparts.features.store import FeatureStore
@@ -31,7 +31,7 @@ class Entrant:
     method: Method
     told: tuple[Told, ...] = ()
 
-    def given(self, shape: Labelled) -> Given:
+    def given(self, shape: Labeled) -> Given:
         """What the method may know of a shape; in unseen categories always the names."""
         names = tuple(shape.present) if "names" in self.told or shape.heldout else None
         return Given(
@@ -41,13 +41,13 @@ class Entrant:
         )
 
 
-def answers(entrants: Sequence[Entrant], shape: Labelled) -> dict[str, Segments]:
+def answers(entrants: Sequence[Entrant], shape: Labeled) -> dict[str, Segments]:
     """What every method makes of a shape, by label."""
     return {one.method.label: one.method.predict(shape.arrays, one.given(shape)) for one in entrants}
 
 
 def score(
-    found: Segments | Prediction, shape: Labelled, similarity: TextSimilarity | None = None
+    found: Segments | Prediction, shape: Labeled, similarity: TextSimilarity | None = None
 ) -> dict[str, float]:
     """:func:`metrics.shape_metrics` of what a method found; without names, of its segments."""
     names = int(found.point_part.max(initial=-1)) + 1 if found.names is None else found.names
@@ -87,7 +87,7 @@ def evaluate_methods(
         AlignPartsError: no shape of these splits, or what a method raises.
     """
     result, similarity = MethodEvaluation(), similarity_of(encode)
-    for shape in labelled_shapes(store, splits, points, seed, ids):
+    for shape in labeled_shapes(store, splits, points, seed, ids):
         for entrant in entrants:
             label = entrant.method.label
             found = entrant.method.predict(shape.arrays, entrant.given(shape))
@@ -116,13 +116,13 @@ def partfield_scores(
         Methods :func:`partfield_clustering.label_of` (``miou`` at the true number, and
         best over k; ``miou`` at the estimated number).
     """
-    shapes = list(labelled_shapes(store, splits, points, seed))
+    shapes = list(labeled_shapes(store, splits, points, seed))
     cut = partial(_cut, kinds=kinds, counts=counts, seed=seed)
     found = map_shapes(cut, shapes, workers=workers, description="PartField")
     return [score for scores in found for score in scores]
 
 
-def _cut(shape: Labelled, kinds: Sequence[Kind], counts: Sequence[int], seed: int) -> list[Score]:
+def _cut(shape: Labeled, kinds: Sequence[Kind], counts: Sequence[int], seed: int) -> list[Score]:
     scores, features = [], shape.arrays["geometry"]
     for kind in kinds:
         partition = partitions(features, shape.arrays["points"], kind, seed=seed)
@@ -141,6 +141,6 @@ def _cut(shape: Labelled, kinds: Sequence[Kind], counts: Sequence[int], seed: in
     return scores
 
 
-def true_count(shape: Labelled) -> int:
+def true_count(shape: Labeled) -> int:
     """Number of ground-truth parts that hold a point."""
     return len(shape.present)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from alignparts.core.run import write_text
+from alignparts.core.atomic import write_text
 from alignparts.model.metrics import Interval
 
 COLUMNS = ["method", "test_set", "metric", "value", "low", "high", "n", "seeds"]

@@ -43,7 +43,7 @@ def small_config(resolution: int = 112) -> Dinov2Config:
     )
 
 
-def normalised(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
+def normalized(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
     """Pictures as DINOv2 takes them."""
     pixels = images.permute(0, 3, 1, 2).float() / 255
     mean, deviation = pixels.new_tensor(MEAN), pixels.new_tensor(DEVIATION)
@@ -51,7 +51,7 @@ def normalised(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
 
 
 class AppearanceEncoder(nn.Module):
-    """A DINOv2 whose last layer's normalised patch tokens are the features.
+    """A DINOv2 whose last layer's normalized patch tokens are the features.
 
     Args:
         model: a transformers Dinov2Model, or one with registers.
@@ -145,7 +145,7 @@ class AppearanceEncoder(nn.Module):
         device = next(self.model.parameters()).device
         maps = []
         for pictures in torch.from_numpy(np.ascontiguousarray(images)).split(batch_size):
-            tokens = self.model(normalised(pictures.to(device))).last_hidden_state
+            tokens = self.model(normalized(pictures.to(device))).last_hidden_state
             maps.append(tokens[:, 1 + self.registers :].float().cpu())
         grid = (height // self.patch, width // self.patch)
         return torch.cat(maps).unflatten(1, grid).numpy()

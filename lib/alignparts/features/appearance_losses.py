@@ -2,7 +2,7 @@
 
 What DINOv2 does (Oquab et al. 2023, section 4), at a small size: a student matches a slowly moving teacher
 on whole pictures seen through different crops (DINO) and on patches that are hidden from the student (iBOT);
-centring of the teacher (Sinkhorn-Knopp) and a term that spreads pictures apart (KoLeo) keep it from collapse.
+centering of the teacher (Sinkhorn-Knopp) and a term that spreads pictures apart (KoLeo) avoid collapse.
 One term DINOv2 has not is added, because hundreds of steps must do here what hundreds of thousands do there:
 a patch finds its place in another crop among all places of the batch (InfoNCE; DenseCL, Wang et al. 2021).
 """
@@ -27,7 +27,7 @@ class Recipe:
     """How to train.
 
     Attributes:
-        steps: optimiser steps.
+        steps: optimizer steps.
         batch_size: pictures a step; each gives two large and two small crops.
         lr: peak learning rate, after a warm-up over a tenth of the steps, with cosine decay.
         seed: equal seeds and pictures give equal weights.

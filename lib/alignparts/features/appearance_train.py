@@ -78,7 +78,7 @@ def _step(
     step: int,
     patch: int,
 ) -> dict[str, float]:
-    """One optimiser step; its chance depends on seed and step alone, so that a resumed run is the same."""
+    """One optimizer step; its chance depends on seed and step alone, so that a resumed run is the same."""
     rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
     chosen = _pick(len(pictures), recipe, step)
     batch = pictures[chosen]

@@ -1,4 +1,4 @@
-"""Random crops with flips and colour jitter, in plain torch."""
+"""Random crops with flips and color jitter, in plain torch."""
 
 import math
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from alignparts.features.appearance import normalised
+from alignparts.features.appearance import normalized
 
 JITTER = 0.3
 """Brightness, contrast and saturation vary by factors of 1 ± this. Hue stays: material tells parts apart."""
@@ -22,7 +22,7 @@ class Crops(NamedTuple):
     """Crops of a batch of pictures, and where they come from.
 
     Attributes:
-        pixels: normalised as DINOv2 expects.
+        pixels: normalized as DINOv2 expects.
         content: where a crop shows the object.
         center: of the crop in its picture, x right and y down, both in -1..1.
         half: half sides in the same units; negative across where the crop is flipped.
@@ -39,7 +39,7 @@ def crops(
 ) -> Crops:
     """One random crop of every picture, resized, flipped by chance and jittered.
 
-    A crop is centred on a random pixel of the object, as far as it then lies in the picture: most of a
+    A crop is centered on a random pixel of the object, as far as it then lies in the picture: most of a
     render is background, and crops of that teach nothing.
 
     Args:
@@ -70,10 +70,10 @@ def crops(
     crop = crop * brightness
     mean = crop.mean(dim=(1, 2, 3), keepdim=True)
     crop = (crop - mean) * contrast + mean
-    grey = crop.mean(dim=1, keepdim=True)
-    crop = (crop - grey) * saturation + grey
+    gray = crop.mean(dim=1, keepdim=True)
+    crop = (crop - gray) * saturation + gray
     return Crops(
-        normalised(crop.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)),
+        normalized(crop.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)),
         content,
         torch.stack([center_x, center_y], dim=1),
         torch.stack([flip * half_x, half_y], dim=1),
@@ -83,7 +83,7 @@ def crops(
 def places(
     at: Crops, other: Crops, rows: int
 ) -> tuple[Float[Tensor, "b rows rows 2"], Bool[Tensor, "b rows rows"]]:
-    """Where the patch centres of crops lie in other crops of the same pictures.
+    """Where the patch centers of crops lie in other crops of the same pictures.
 
     Returns:
         Coordinates in the other crop (x right, y down, -1..1 across it), and which lie within it.

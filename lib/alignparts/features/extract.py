@@ -18,7 +18,7 @@ from alignparts.corpus.index import Corpus, shape_file
 from alignparts.corpus.mesh.render import ELEVATIONS, FIELD_OF_VIEW, Lighting, render_views
 from alignparts.corpus.mesh.sampling import Sample, sample_surface, seed_of
 from alignparts.corpus.mesh.surface import Surface
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.shape import LabeledShape
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.lift import lift, visibility
 from alignparts.features.partfield import FRAME, PartField
@@ -133,7 +133,7 @@ def geometry_of(surface: Surface, sample: Sample, field: PartField, seed: int = 
 
 
 def labels_of(
-    shape: LabelledShape, sample: Sample, vocabulary: Vocabulary
+    shape: LabeledShape, sample: Sample, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, str, list[str]]:
     """Canonical labels of the sampled points; instances of one name are one part (section 3.4).
 

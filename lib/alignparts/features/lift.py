@@ -13,7 +13,7 @@ TOLERANCE = 0.015
 GRAZING = 0.1
 """Cosine between normal and line of sight below which a view does not count."""
 
-NEIGHBOURS = 3
+NEIGHBORS = 3
 """Seen points that a point no view sees takes the mean of."""
 
 
@@ -23,7 +23,7 @@ def visibility(
     """How well every view sees every point: the cosine |n·v|, and 0 where it does not see it.
 
     A point is seen where it falls into the picture, at no grazing angle, and its pixel shows the very sheet
-    it lies on. That is so when the plane through the point, followed along the ray of the pixel's centre,
+    it lies on. That is so when the plane through the point, followed along the ray of the pixel's center,
     lies within `TOLERANCE` of the depth there (no slope of the surface widens the tolerance), and when the
     pixel shows the same side of the winding as the point does. The latter tells the two faces of a thin
     board apart, whichever way its triangles wind.
@@ -71,8 +71,8 @@ def lift(
 ) -> Float32[np.ndarray, "N d"]:
     """Features of points: the mean over the views that see them, weighted by |n·v|.
 
-    Patch maps are read bilinearly at the projected pixel, patch centres at the centres of their squares. A
-    point that no view sees takes the mean of its `NEIGHBOURS` nearest seen points. If no point is seen at
+    Patch maps are read bilinearly at the projected pixel, patch centers at the centers of their squares. A
+    point that no view sees takes the mean of its `NEIGHBORS` nearest seen points. If no point is seen at
     all, every feature is zero; `visibility(...).any(axis=0)` tells seen points from others.
 
     Args:
@@ -112,7 +112,7 @@ def lift(
 def _from_nearest(
     points: np.ndarray, features: np.ndarray, seen: np.ndarray, unseen: np.ndarray
 ) -> Float32[np.ndarray, "u d"]:
-    near = cKDTree(points[seen]).query(points[unseen], k=range(1, min(NEIGHBOURS, len(seen)) + 1))[1]
+    near = cKDTree(points[seen]).query(points[unseen], k=range(1, min(NEIGHBORS, len(seen)) + 1))[1]
     return features[seen[near]].mean(axis=1)
 
 

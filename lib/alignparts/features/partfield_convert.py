@@ -2,7 +2,7 @@
 
     alignparts convert-partfield model_objaverse.ckpt --out models/partfield
 
-The checkpoint is a pickle of weights, optimiser state and configuration objects. Nothing in it is
+The checkpoint is a pickle of weights, optimizer state and configuration objects. Nothing in it is
 executed: only what rebuilds tensors is admitted, every other class becomes an inert dictionary.
 The published weights are under the NVIDIA License (non-commercial research and education only), and
 so is the converted folder.

@@ -183,7 +183,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """A level of the U-Net's decoder: double, concatenate the skip, normalise, block."""
+    """A level of the U-Net's decoder: double, concatenate the skip, normalize, block."""
 
     def __init__(self, below: int, skip: int, width: int) -> None:
         super().__init__()

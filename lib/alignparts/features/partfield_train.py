@@ -7,7 +7,7 @@ of it, with a softmax cross-entropy over the cosine similarities, taken from bot
 
 Here every pair of one instance among the sampled points is a pair (a, b), in both orders, and all
 sampled points of the shape's other instances stand in the denominator at once, so that hard negatives
-weigh most by themselves. Simplified: masks are the labelled part instances only, not the nested
+weigh most by themselves. Simplified: masks are the labeled part instances only, not the nested
 proposals of an image segmenter; the temperature is fixed instead of learned; and nothing supervises
 a signed distance.
 """
@@ -34,7 +34,7 @@ from alignparts.features.partfield import FRAME, PartField, PartFieldConfig
 
 @runtime_checkable
 class TrainingShape(Protocol):
-    """A shape to learn from: points in the model frame [-1, 1] and their part instances (-1 unlabelled)."""
+    """A shape to learn from: points in the model frame [-1, 1] and their part instances (-1 unlabeled)."""
 
     @property
     def points(self) -> Float[np.ndarray, "n 3"]: ...
@@ -45,7 +45,7 @@ class TrainingShape(Protocol):
 
 @dataclass(frozen=True)
 class PartFieldTraining:
-    """Optimisation of `train_partfield`.
+    """Optimization of `train_partfield`.
 
     Attributes:
         epochs, batch_size, lr, weight_decay: as usual; weight decay spares vectors and the position table.
@@ -87,12 +87,12 @@ def contrastive_loss(
 ) -> Float[Tensor, ""]:
     """Mean over anchors, then over the anchor's pairs, of -log e^s_pos / (e^s_pos + sum e^s_neg).
 
-    Unlabelled points (-1) and anchors without a partner or a negative do not count; 0 if none is left.
+    Unlabeled points (-1) and anchors without a partner or a negative do not count; 0 if none is left.
     """
     unit = F.normalize(features, dim=-1)
     similarity = unit @ unit.transpose(1, 2) / temperature
-    labelled = instance >= 0
-    both = labelled.unsqueeze(1) & labelled.unsqueeze(2)
+    labeled = instance >= 0
+    both = labeled.unsqueeze(1) & labeled.unsqueeze(2)
     same = instance.unsqueeze(1) == instance.unsqueeze(2)
     positive = both & same & ~torch.eye(instance.shape[1], dtype=torch.bool, device=instance.device)
     negative = both & ~same
@@ -119,7 +119,7 @@ def train_partfield(
     Args:
         shapes: training shapes; read at every epoch, so keep them in memory or make reading cheap.
         config: sizes of the network.
-        training: optimisation.
+        training: optimization.
         seed: of the weights, the order and the augmentation.
         checkpoint: file to go on from and to write to at every epoch. It is left in place, and ignored by a
             run of other sizes, settings or shapes.
@@ -128,7 +128,7 @@ def train_partfield(
         The field, and ``loss``, ``lr`` and ``gradient_norm`` of every step.
 
     Raises:
-        AlignPartsError: no shape with two labelled instances; arrays of a wrong shape; a loss that is not
+        AlignPartsError: no shape with two labeled instances; arrays of a wrong shape; a loss that is not
             finite.
     """
     _check(shapes)
@@ -188,13 +188,13 @@ def _check(shapes: Sequence[TrainingShape]) -> None:
             raise AlignPartsError(f"training shape {index}: points: expected finite coordinates")
         usable = usable or len(np.unique(instance[instance >= 0])) > 1
     if not usable:
-        raise AlignPartsError(f"PartField training: no shape of {len(shapes)} has two labelled parts")
+        raise AlignPartsError(f"PartField training: no shape of {len(shapes)} has two labeled parts")
 
 
 def _batch(
     shapes: Sequence[TrainingShape], inputs: int, training: PartFieldTraining, rng: np.random.Generator
 ) -> tuple[Float[Tensor, "batch n 3"], Float[Tensor, "batch m 3"], Int[Tensor, "batch m"]]:
-    """Augmented input points and labelled query positions of a batch, in PartField's frame."""
+    """Augmented input points and labeled query positions of a batch, in PartField's frame."""
     clouds, positions, labels = [], [], []
     for shape in shapes:
         instance = np.asarray(shape.instance)

@@ -22,7 +22,7 @@ PROGRESS = "resume.safetensors"
 
 @dataclass(frozen=True)
 class PartMasks:
-    """What the geometry encoder learns from: points in [-1, 1] and their part instances, -1 unlabelled."""
+    """What the geometry encoder learns from: points in [-1, 1] and their part instances, -1 unlabeled."""
 
     points: Float32[np.ndarray, "n 3"]
     instance: Int32[np.ndarray, " n"]
@@ -55,7 +55,7 @@ class _Pictures:
 
 
 def part_masks(corpus: Corpus, shape_ids: Sequence[str], params: Params) -> list[PartMasks]:
-    """Surface samples with part instances; shapes with fewer than two labelled instances are left out."""
+    """Surface samples with part instances; shapes with fewer than two labeled instances are left out."""
     base = params.base
     sampled = map_shapes(
         _Masks(corpus, params.corpus.points, base.seed),

@@ -29,7 +29,7 @@ class AlignPartsConfig:
         d_f: width of the fused features.
         d_t: width of the partlets, that of the text encoder.
         K: partlets.
-        k: neighbours in the fusion's graph.
+        k: neighbors in the fusion's graph.
         heads: attention heads of the fusion; `d_m` is a multiple.
         decoder_heads: attention heads of the decoder; `d_t` is a multiple.
         layers: layers of the decoder.
@@ -75,8 +75,8 @@ class AlignPartsOutput:
     Attributes:
         mask_logits: m_ki before the sigmoid (Eq. 5).
         partness: before the sigmoid (Eq. 6).
-        partlets: s_k, which are the prototypes z_k before normalisation (Eq. 7).
-        global_embedding: z_global before normalisation (Eq. 14).
+        partlets: s_k, which are the prototypes z_k before normalization (Eq. 7).
+        global_embedding: z_global before normalization (Eq. 14).
         fused: h_i (Eq. 37).
     """
 
@@ -99,7 +99,7 @@ class AlignParts(
 ):
     """Fusion, decoder and global head; saved as safetensors with a config.json.
 
-    Features are standardised per channel with statistics that :meth:`standardise` sets and that are saved
+    Features are standardized per channel with statistics that :meth:`standardize` sets and that are saved
     with the weights (buffers, no parameters), so that encoders of any scale train alike.
     """
 
@@ -117,12 +117,12 @@ class AlignParts(
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_std", torch.ones(width))
 
-    def standardise(
+    def standardize(
         self,
         geometry: tuple[Float[Tensor, " d_g"], Float[Tensor, " d_g"]],
         appearance: tuple[Float[Tensor, " d_a"], Float[Tensor, " d_a"]],
     ) -> None:
-        """Set mean and standard deviation of the features; a channel that never changes is only centred."""
+        """Set mean and standard deviation of the features; a channel that never changes is only centered."""
         for name, (mean, std) in (("geometry", geometry), ("appearance", appearance)):
             self.get_buffer(f"{name}_mean").copy_(mean)
             self.get_buffer(f"{name}_std").copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
@@ -142,7 +142,7 @@ class AlignParts(
             geometry: raw geometry features.
             appearance: raw appearance features.
             padding_mask: true where a point is padding.
-            neighbors: as :func:`alignparts.model.fusion.neighbours` finds them, if that is already done.
+            neighbors: as :func:`fusion.nearest_neighbors` finds them, if that is already done.
 
         Raises:
             AlignPartsError: features of a width that the model was not made for, or coordinates that are

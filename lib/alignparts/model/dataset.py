@@ -143,7 +143,7 @@ class PartDataset(Dataset[Shape]):
         ids: shapes to take.
         table: text embeddings.
         points: size of the random subset of the stored points.
-        k: neighbours of a point in that subset.
+        k: neighbors of a point in that subset.
         name_prompt_rate: share of shapes whose parts are named by prompts instead of descriptions.
         negatives: "shape" gives Eq. 9 as printed; "category" adds the category's other parts as negatives.
         classes: "batch" gives Eq. 14 as printed; "all" holds a shape against every category of `ids`.
@@ -332,7 +332,7 @@ def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
 
 def _balanced(part: Int[np.ndarray, " n"], balance: float) -> Float[np.ndarray, " n"]:
     """Chance of every point to be drawn first."""
-    count = np.bincount(part + 1)  # unlabelled points are a part of their own
+    count = np.bincount(part + 1)  # unlabeled points are a part of their own
     weight = (np.maximum(count, 1) ** -balance)[part + 1]
     return weight / weight.sum()
 

@@ -1,4 +1,4 @@
-"""BiCo fusion: geometry and appearance attend to each other on a nearest-neighbour graph (section 8.1)."""
+"""BiCo fusion: geometry and appearance attend to each other on a nearest-neighbor graph (section 8.1)."""
 
 from typing import Any, cast
 
@@ -34,14 +34,14 @@ def nearest(points: Float[np.ndarray, "n 3"], k: int) -> Int64[np.ndarray, "n k"
     return found
 
 
-def neighbours(
+def nearest_neighbors(
     points: Float[Tensor, "b n 3"], k: int, padding_mask: Bool[Tensor, "b n"] | None = None
 ) -> Int64[Tensor, "b n k"]:
-    """The k nearest neighbours in every shape of a batch; padding is nobody's neighbour but its own.
+    """The k nearest neighbors in every shape of a batch; padding is nobody's neighbor but its own.
 
     Args:
         points: coordinates.
-        k: neighbours of a point, itself among them.
+        k: neighbors of a point, itself among them.
         padding_mask: true where a point is padding.
 
     Returns:
@@ -206,13 +206,13 @@ class _Graph:
     def gathered(
         self, weight: Float[Tensor, "r h k"], value: Float[Tensor, "m h d"]
     ) -> Float[Tensor, "r h d"]:
-        """Weighted sum over the neighbours of every point."""
+        """Weighted sum over the neighbors of every point."""
         return (self.matrix(weight) @ value.flatten(0, 1)).view(self.rows, self.heads, -1)
 
     def scattered(
         self, weight: Float[Tensor, "m h k"], value: Float[Tensor, "m h d"]
     ) -> Float[Tensor, "m h d"]:
-        """Weighted sum over the points that have this one as a neighbour."""
+        """Weighted sum over the points that have this one as a neighbor."""
         return (self.transposed(weight) @ value.flatten(0, 1)).view_as(value)
 
     def _csr(self, start: Tensor, column: Tensor, values: Tensor) -> Tensor:
@@ -248,7 +248,7 @@ def _gather_attention(
     bias: Float[Tensor, "r h k"],
     graph: _Graph,
 ) -> Float[Tensor, "r h d"]:
-    """Eqs. 30-31 with neighbours' keys and values side by side: for accelerators and missing edges."""
+    """Eqs. 30-31 with neighbors' keys and values side by side: for accelerators and missing edges."""
     near_key, near_value = key[graph.near], value[graph.near]
     scores = torch.einsum("rhd,rkhd->rhk", query, near_key) * query.shape[-1] ** -0.5 + bias
     if graph.missing is not None:
@@ -305,7 +305,7 @@ class BiCoFusion(nn.Module):
         d_m: width of the attention, a multiple of `heads`.
         d_f: width of the fused features.
         heads: attention heads.
-        k: neighbours of a point, itself among them.
+        k: neighbors of a point, itself among them.
         fourier: frequencies of the positional bias.
     """
 
@@ -333,7 +333,7 @@ class BiCoFusion(nn.Module):
             geometry: geometry features.
             appearance: appearance features.
             padding_mask: true where a point is padding; its feature is 0.
-            neighbors: as :func:`neighbours` finds them, if that is already done.
+            neighbors: as :func:`nearest_neighbors` finds them, if that is already done.
 
         Raises:
             AlignPartsError: a coordinate is not finite.
@@ -342,7 +342,7 @@ class BiCoFusion(nn.Module):
         if n == 0:
             return geometry.new_zeros(batch, 0, self.d_f)
         if neighbors is None:
-            neighbors = neighbours(points, self.k, padding_mask)
+            neighbors = nearest_neighbors(points, self.k, padding_mask)
         graph = _Graph.of(neighbors, self.heads)
         bias = self._bias(points.reshape(-1, 3).T.contiguous(), graph)
         own, other = geometry.reshape(batch * n, -1), appearance.reshape(batch * n, -1)

@@ -33,7 +33,7 @@ class PointwiseFusion(nn.Module):
         padding_mask: Bool[Tensor, "b n"] | None = None,
         neighbors: Int64[Tensor, "b n k"] | None = None,
     ) -> Float[Tensor, "b n d_f"]:
-        """Fused features h_i; coordinates and neighbours are not looked at."""
+        """Fused features h_i; coordinates and neighbors are not looked at."""
         fused = self.project(self.norm(torch.cat([geometry, appearance], dim=-1)))
         return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 

@@ -1,9 +1,9 @@
 """The training objective, term by term (section 3.2, Eqs. 9-15).
 
 Every term is a mean over the partlets or points of a shape, then over the shapes of the batch. A shape
-without labelled parts adds 0 to the terms over matched partlets. Points without a label (-1), padding among
+without labeled parts adds 0 to the terms over matched partlets. Points without a label (-1), padding among
 them, carry no supervision: they are left out of BCE, Dice, coverage and overlap, and N is the number of
-labelled points.
+labeled points.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ class Targets:
     """What is known about a batch of shapes.
 
     Attributes:
-        part: ground-truth part of every point, an index into `text`; -1 unlabelled or padding.
+        part: ground-truth part of every point, an index into `text`; -1 unlabeled or padding.
         text: embeddings of the parts' descriptions.
         parts: true where a row of `text` is a part, false where it is padding.
         category: number of every shape's category, to tell equal ones.
@@ -48,7 +48,7 @@ class Targets:
     negative_parts: Bool[Tensor, "b v"]
 
     @property
-    def labelled(self) -> Bool[Tensor, "b n"]:
+    def labeled(self) -> Bool[Tensor, "b n"]:
         """True where a point has a label."""
         return self.part >= 0
 
@@ -87,11 +87,11 @@ def pairs_of(assignment: Int64[Tensor, "b k"], dtype: torch.dtype = torch.float3
 def mask_loss(
     mask_logits: Float[Tensor, "b k n"],
     masks: Float[Tensor, "b a n"],
-    labelled: Bool[Tensor, "b n"],
+    labeled: Bool[Tensor, "b n"],
     pairs: Pairs,
 ) -> Float[Tensor, ""]:
     """Eq. 10: BCE, a mean over points, plus 1 - Dice."""
-    logits, truth, counted, number = _matched(mask_logits, masks, labelled, pairs)
+    logits, truth, counted, number = _matched(mask_logits, masks, labeled, pairs)
     bce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     bce = (bce * counted).sum(1) / number
     probability = logits.sigmoid() * counted
@@ -120,19 +120,19 @@ def text_loss(
 def coverage_loss(
     mask_logits: Float[Tensor, "b k n"],
     masks: Float[Tensor, "b a n"],
-    labelled: Bool[Tensor, "b n"],
+    labeled: Bool[Tensor, "b n"],
     pairs: Pairs,
 ) -> Float[Tensor, ""]:
-    """Eq. 12: difference of predicted and true mask size, as a share of the labelled points."""
-    logits, truth, counted, number = _matched(mask_logits, masks, labelled, pairs)
+    """Eq. 12: difference of predicted and true mask size, as a share of the labeled points."""
+    logits, truth, counted, number = _matched(mask_logits, masks, labeled, pairs)
     size = (logits.sigmoid() * counted).sum(1) - truth.sum(1)
     return ((size / number).abs() * pairs.weight).sum()
 
 
-def overlap_loss(mask_logits: Float[Tensor, "b k n"], labelled: Bool[Tensor, "b n"]) -> Float[Tensor, ""]:
-    """Eq. 13: a labelled point belongs to one partlet, over all K of them."""
-    excess = (mask_logits.sigmoid().sum(1) - 1).square() * labelled
-    return (excess.sum(1) / labelled.sum(1).clamp(min=1)).mean()
+def overlap_loss(mask_logits: Float[Tensor, "b k n"], labeled: Bool[Tensor, "b n"]) -> Float[Tensor, ""]:
+    """Eq. 13: a labeled point belongs to one partlet, over all K of them."""
+    excess = (mask_logits.sigmoid().sum(1) - 1).square() * labeled
+    return (excess.sum(1) / labeled.sum(1).clamp(min=1)).mean()
 
 
 def global_loss(
@@ -180,16 +180,16 @@ def alignment_losses(
         gather: rows of the other processes beside one's own; Eq. 14 contrasts all shapes of a batch.
     """
     logits, partlets = output.mask_logits, output.partlets
-    masks, labelled = targets.masks, targets.labelled
+    masks, labeled = targets.masks, targets.labeled
     if assignment is None:
-        assignment = match(logits, partlets, masks, labelled, targets.text, targets.parts)
+        assignment = match(logits, partlets, masks, labeled, targets.text, targets.parts)
     pairs = pairs_of(assignment, logits.dtype)
     terms = {
-        "mask": mask_loss(logits, masks, labelled, pairs),
+        "mask": mask_loss(logits, masks, labeled, pairs),
         "part": partness_loss(output.partness, assignment),
         "text": text_loss(partlets, targets, pairs, tau),
-        "cov": coverage_loss(logits, masks, labelled, pairs),
-        "overlap": overlap_loss(logits, labelled),
+        "cov": coverage_loss(logits, masks, labeled, pairs),
+        "overlap": overlap_loss(logits, labeled),
         "global": global_loss(
             gather(output.global_embedding),
             gather(targets.class_text),
@@ -203,8 +203,8 @@ def alignment_losses(
 
 
 def _matched(
-    mask_logits: Tensor, masks: Tensor, labelled: Tensor, pairs: Pairs
+    mask_logits: Tensor, masks: Tensor, labeled: Tensor, pairs: Pairs
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    counted = labelled[pairs.shape].to(mask_logits.dtype)
+    counted = labeled[pairs.shape].to(mask_logits.dtype)
     number = counted.sum(1).clamp(min=1)
     return mask_logits[pairs.shape, pairs.partlet], masks[pairs.shape, pairs.part], counted, number

@@ -30,11 +30,11 @@ def cost_matrix(
     mask_logits: Float[Tensor, "b k n"],
     partlets: Float[Tensor, "b k d_t"],
     masks: Float[Tensor, "b a n"],
-    labelled: Bool[Tensor, "b n"],
+    labeled: Bool[Tensor, "b n"],
     text: Float[Tensor, "b a d_t"],
 ) -> Float[Tensor, "b k a"]:
     """Eq. 8: (1 - Dice) + (1 - cosine); points without a label don't count."""
-    probability = mask_logits.sigmoid() * labelled.unsqueeze(1)
+    probability = mask_logits.sigmoid() * labeled.unsqueeze(1)
     cosine = F.normalize(partlets, dim=-1) @ F.normalize(text, dim=-1).transpose(1, 2)
     return (1 - dice(probability, masks)) + (1 - cosine)
 
@@ -105,7 +105,7 @@ def match(
     mask_logits: Float[Tensor, "b k n"],
     partlets: Float[Tensor, "b k d_t"],
     masks: Float[Tensor, "b a n"],
-    labelled: Bool[Tensor, "b n"],
+    labeled: Bool[Tensor, "b n"],
     text: Float[Tensor, "b a d_t"],
     parts: Bool[Tensor, "b a"],
 ) -> Int64[Tensor, "b k"]:
@@ -113,5 +113,5 @@ def match(
 
     The losses of Eqs. 9-13 see the plan only through its rounding, so nothing flows back through it.
     """
-    cost = cost_matrix(mask_logits, partlets, masks, labelled, text)
+    cost = cost_matrix(mask_logits, partlets, masks, labeled, text)
     return assign(sinkhorn(cost, parts), parts)

@@ -31,7 +31,7 @@ class Interval:
 def confusion(
     predicted: Int[np.ndarray, " n"], truth: Int[np.ndarray, " m"], segments: int, parts: int
 ) -> Int64[np.ndarray, "parts segments_and_rest"]:
-    """Points by ground-truth part (row) and predicted segment (column); the last column is unlabelled.
+    """Points by ground-truth part (row) and predicted segment (column); the last column is unlabeled.
 
     Points without a ground-truth label are left out, so that they count on neither side.
 
@@ -42,9 +42,9 @@ def confusion(
         raise AlignPartsError(f"metrics: {len(predicted)} predicted labels for {len(truth)} points")
     if len(truth) and (truth.max() >= parts or predicted.max() >= segments):
         raise AlignPartsError("metrics: a label is beyond its list of names")
-    labelled = truth >= 0
-    column = np.where(predicted < 0, segments, predicted)[labelled].astype(np.int64)
-    flat = truth[labelled].astype(np.int64) * (segments + 1) + column
+    labeled = truth >= 0
+    column = np.where(predicted < 0, segments, predicted)[labeled].astype(np.int64)
+    flat = truth[labeled].astype(np.int64) * (segments + 1) + column
     return np.bincount(flat, minlength=parts * (segments + 1)).reshape(parts, segments + 1)
 
 
@@ -65,9 +65,9 @@ def shape_metrics(
     """Metrics of one shape.
 
     Args:
-        pred_part: predicted segment of every point, -1 unlabelled.
+        pred_part: predicted segment of every point, -1 unlabeled.
         pred_names: name of every segment; or their number, where segments have no names.
-        gt_part: ground-truth part of every point, -1 unlabelled.
+        gt_part: ground-truth part of every point, -1 unlabeled.
         gt_names: name of every ground-truth part; those without a point are left out.
         text_similarity: cosines of names, for rLA-mIoU.
 

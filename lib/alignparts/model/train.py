@@ -206,7 +206,7 @@ class _Run:
         if found is not None:
             self.history, self.best_epoch = found["history"], found["best_epoch"]
         elif not self.started:
-            self.model.standardise(**_spread(self.training))
+            self.model.standardize(**_spread(self.training))
         self.processes.wait()
         self.wrapped = self.processes.wrap(self.model)
         if not self.processes.first:
@@ -306,7 +306,7 @@ class _Run:
 
 
 def forget_progress(out: Path) -> None:
-    """Remove what a finished run would be recognised by; call it once the stage's last output is there."""
+    """Remove what a finished run would be recognized by; call it once the stage's last output is there."""
     (out / STATE).unlink(missing_ok=True)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from safetensors.numpy import save as to_bytes
 from scipy.optimize import linear_sum_assignment
 
-from alignparts.core.run import write_text
+from alignparts.core.atomic import write_text
 from alignparts.model.alignparts import AlignParts, AlignPartsOutput
 from alignparts.model.dataset import Batch, PartDataset, TextTable, batches
 from alignparts.model.losses import alignment_losses
@@ -80,7 +80,7 @@ def named_points(
     text: Float[np.ndarray, "a d_t"],
     names: Sequence[str],
 ) -> tuple[Int64[np.ndarray, " n"], list[str]]:
-    """Segment of every point (-1 unlabelled) and the segments' names, by Eqs. 17 and 22."""
+    """Segment of every point (-1 unlabeled) and the segments' names, by Eqs. 17 and 22."""
     active = np.flatnonzero(partness > 0.5)
     if not len(active):
         active = np.array([int(partness.argmax())])
@@ -108,7 +108,7 @@ def class_statistics(
         moved = batch.to(device)
         output, targets = model(**moved.inputs()), moved.targets
         assignment = match(
-            output.mask_logits, output.partlets, targets.masks, targets.labelled, targets.text, targets.parts
+            output.mask_logits, output.partlets, targets.masks, targets.labeled, targets.text, targets.parts
         )
         matched = (assignment >= 0).nonzero().tolist()
         for row, partlet in matched:
@@ -123,8 +123,8 @@ def class_statistics(
     counts = np.array([sums[label][0] for label in labels], dtype=np.int64)
     mean = np.array([sums[label][1] / sums[label][0] for label in labels]).reshape(len(labels), d_t)
     number = max(int(counts.sum()), 1)
-    centre = total / number
-    covariance = squares / number - np.outer(centre, centre)
+    center = total / number
+    covariance = squares / number - np.outer(center, center)
     return labels, {
         "mean": mean.astype(np.float32),
         "count": counts,

@@ -25,7 +25,7 @@ from alignparts.corpus.mesh.surface import rgba_float
 from alignparts.naming.prediction import PredictedPart
 
 SCHEMA = "alignparts/labels/1"
-UNLABELLED = "unlabelled"
+UNLABELED = "unlabeled"
 FACE_ORDER = (
     "row i is the part of face i; faces count through the geometry nodes in the order of 'nodes', "
     "within a node in the order of its mesh, polygons cut into triangles"
@@ -56,7 +56,7 @@ def export_named(
 
     Args:
         mesh: the input.
-        face_part: part of every face of ``mesh.surface``, -1 unlabelled.
+        face_part: part of every face of ``mesh.surface``, -1 unlabeled.
         parts: the parts.
         folder: where to; made if it is not there. Files of these names are replaced.
         category: what the shape was taken for.
@@ -136,7 +136,7 @@ def labels_json(
         "category": category,
         "parts": records,
         "faces": len(face_part),
-        "unlabelled_faces": int((face_part < 0).sum()),
+        "unlabeled_faces": int((face_part < 0).sum()),
         "face_order": FACE_ORDER,
         "nodes": [
             {"name": block.node, "first_face": block.start, "faces": block.count} for block in mesh.blocks
@@ -147,9 +147,9 @@ def labels_json(
 def parts_glb(
     mesh: InputMesh, face_part: Int32[np.ndarray, " faces"], parts: Sequence[PredictedPart]
 ) -> bytes:
-    """A GLB in the input's frame: one node a part that has faces, and one, "unlabelled", for the rest.
+    """A GLB in the input's frame: one node a part that has faces, and one, "unlabeled", for the rest.
 
-    A node's mesh has one primitive for each piece of input geometry; uvs, colours, normals and materials
+    A node's mesh has one primitive for each piece of input geometry; uvs, colors, normals and materials
     are the input's. Its matrix is that of the first input node it takes faces from. Extras: name,
     description, confidence, needs_review. What trimesh does not read (skins, animations, material
     extensions) is not carried over.
@@ -166,7 +166,7 @@ def parts_glb(
             names.append(f"{len(nodes)}.{number}")
             scene.add_geometry(piece, geom_name=names[-1], node_name=names[-1])
         pieces_of.append(names)
-        node: dict[str, Any] = {"name": UNLABELLED, "extras": {"name": UNLABELLED}}
+        node: dict[str, Any] = {"name": UNLABELED, "extras": {"name": UNLABELED}}
         if index >= 0:
             part = parts[index]
             node = {"name": part.name, "extras": {
@@ -219,13 +219,13 @@ def _pieces(
 
 
 def _cut(source: trimesh.Trimesh, chosen: Int[np.ndarray, " n"], matrix: np.ndarray) -> trimesh.Trimesh:
-    """Faces of a mesh as a mesh of their own, moved by a matrix, with uvs, colours, normals and material."""
+    """Faces of a mesh as a mesh of their own, moved by a matrix, with uvs, colors, normals and material."""
     corners = source.faces[chosen]
     used, flat = np.unique(corners, return_inverse=True)
     faces = flat.reshape(-1, 3)
     visual: Any = source.visual
     if visual.kind == "face":
-        # glTF has no face colours: every corner becomes a vertex of its own.
+        # glTF has no face colors: every corner becomes a vertex of its own.
         used, faces = corners.reshape(-1), np.arange(3 * len(chosen)).reshape(-1, 3)
     vertices, normals = np.asarray(source.vertices)[used], _given_normals(source)
     normals = None if normals is None else normals[used]

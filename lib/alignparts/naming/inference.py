@@ -162,7 +162,7 @@ def open_vocabulary(
 def retrieval(partlets: Partlets, encode: Encode, query: Candidate) -> Prediction:
     """Mode 3: the one active partlet nearest to the query, and its mask (Eq. 21).
 
-    Points with a mask probability below 0.5 are unlabelled; other partlets don't compete. The confidence
+    Points with a mask probability below 0.5 are unlabeled; other partlets don't compete. The confidence
     is the cosine, negative ones as 0: a softmax over one candidate would always be 1.
     """
     active = partlets.active()
@@ -226,7 +226,7 @@ def predict(
         category: what the Mahalanobis confidence of mode "closed" belongs to.
         statistics: training statistics; without them the confidence is Eq. 20 alone.
         calibration: of the confidences; the paper's values by default.
-        fill: give points that Eq. 22 leaves unlabelled the best mask's name all the same.
+        fill: give points that Eq. 22 leaves unlabeled the best mask's name all the same.
 
     Raises:
         AlignPartsError: no candidates, an unknown mode, several candidates for a query, or unfit features.
@@ -282,9 +282,9 @@ def _assemble(
 ) -> Prediction:
     active, chosen = named.partlets, named.chosen
     mask = partlets.mask[active]
-    best, labelled = point_labels(mask, fill)
-    points = np.bincount(best[labelled], minlength=len(active))
-    sums = np.bincount(best[labelled], weights=mask.max(axis=0)[labelled], minlength=len(active))
+    best, labeled = point_labels(mask, fill)
+    points = np.bincount(best[labeled], minlength=len(active))
+    sums = np.bincount(best[labeled], weights=mask.max(axis=0)[labeled], minlength=len(active))
     confidence = sure * np.array([
         fused_confidence(float(soft), known, calibration.alpha, calibration.beta)
         for soft, known in zip(named.soft, named.mahalanobis, strict=True)
@@ -317,7 +317,7 @@ def _assemble(
                 review_below=calibration.review_below,
             )
         )
-    return Prediction(np.where(labelled, part_of[best], -1), parts)
+    return Prediction(np.where(labeled, part_of[best], -1), parts)
 
 
 def part_cosines(

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 SIGNS = ("soft", "distance", "category", "partness", "mask", "share")
 """The order of weights: log-odds of Eq. 20, of the category's softmax, of the partness and of the mask's mean
-probability; logarithms of d² (Eq. 18) and of the part's share of the labelled points."""
+probability; logarithms of d² (Eq. 18) and of the part's share of the labeled points."""
 EDGE = 1e-3
 """Probabilities are kept that far from 0 and 1."""
 NEAR, FAR = 1e-2, 700.0
@@ -52,7 +52,7 @@ def signs(
         category: softmax of Eq. 16; 1 where the category is given.
         partness: of the partlet.
         mask: mean mask probability over the part's points.
-        share: of the labelled points.
+        share: of the labeled points.
     """
     with np.errstate(divide="ignore"):
         squared = np.nan_to_num(-np.log(mahalanobis), nan=FAR, posinf=FAR)

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Int32
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import write_text
 from alignparts.corpus.mesh.faces import face_labels
 from alignparts.corpus.mesh.meshio import InputMesh, load_mesh
 from alignparts.corpus.mesh.sampling import Sample, sample_surface, seed_of
@@ -64,7 +64,7 @@ class NamedMesh:
 
     Attributes:
         mesh: the input.
-        face_part: index into ``prediction.parts`` of every face, -1 unlabelled.
+        face_part: index into ``prediction.parts`` of every face, -1 unlabeled.
         prediction: the named points that the faces took theirs from.
         mode: "closed", "open" or "query".
     """
@@ -95,8 +95,8 @@ class NamedMesh:
         )
         category = f"{self.prediction.category}: " if self.prediction.category else ""
         rest = float((self.face_part < 0).mean())
-        unlabelled = f"; {rest:.0%} of the faces unlabelled" if rest > 0.005 else ""
-        return f"{self.mesh.path.name}: {category}{found or 'no part found'}{unlabelled}"
+        unlabeled = f"; {rest:.0%} of the faces unlabeled" if rest > 0.005 else ""
+        return f"{self.mesh.path.name}: {category}{found or 'no part found'}{unlabeled}"
 
 
 class NamedPartsPipeline:
@@ -237,7 +237,7 @@ class NamedPartsPipeline:
             candidates: your names (open vocabulary).
             query: one name to find.
             category: skips Eq. 16.
-            fill: leave no face unlabelled.
+            fill: leave no face unlabeled.
             points: surface samples; the manifest's by default.
 
         Raises:

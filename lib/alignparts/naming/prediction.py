@@ -92,7 +92,7 @@ class Prediction:
     """Named points of one shape.
 
     Attributes:
-        point_part: index into ``parts`` of every point, -1 unlabelled.
+        point_part: index into ``parts`` of every point, -1 unlabeled.
         parts: those that hold at least one point.
         category: what the shape was taken for; "" where nobody asked.
     """

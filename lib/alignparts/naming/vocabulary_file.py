@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import write_text
 from alignparts.naming.prediction import Candidate
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from alignparts.core.run import write_text
+from alignparts.core.atomic import write_text
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.merge import Unification
 from alignparts.ontology.names import Names

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import write_text
 
 
 def spelling(name: str) -> str:
@@ -37,7 +37,7 @@ class RawVocabulary:
 
     Attributes:
         categories: shapes by (dataset, category).
-        parts: shapes by (dataset, category, part); unlabelled instances are not in it.
+        parts: shapes by (dataset, category, part); unlabeled instances are not in it.
     """
 
     categories: dict[tuple[str, str], int]
@@ -45,7 +45,7 @@ class RawVocabulary:
 
     @classmethod
     def of(cls, shapes: Iterable[tuple[str, str, Iterable[str]]]) -> "RawVocabulary":
-        """Count the names of (dataset, category, part names) triples, one a shape; "" is unlabelled."""
+        """Count the names of (dataset, category, part names) triples, one a shape; "" is unlabeled."""
         categories: dict[tuple[str, str], int] = {}
         parts: dict[tuple[str, str, str], int] = {}
         for dataset, category, names in shapes:

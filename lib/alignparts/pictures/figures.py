@@ -16,19 +16,19 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.naming.prediction import PredictedPart
-from alignparts.pictures.palette import UNLABELLED_COLOR, colors_of, palette
+from alignparts.pictures.palette import UNLABELED_COLOR, colors_of, palette
 
 CAMERA = (1.9, 1.3, 2.6)
 """Where every picture is taken from, in the model frame; y is up, the front faces +z."""
 POINT_RADIUS = 0.016
 MOST_TILES = 64
-"""Repeats of a texture within one face beyond which it is drawn in its faces' colours."""
+"""Repeats of a texture within one face beyond which it is drawn in its faces' colors."""
 
 
 def draw_surface(
     surface: Surface, face_color: Float[np.ndarray, "faces 3"] | None = None, size: int = 360
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """A picture of a surface, in its own colours and textures or in one colour a face.
+    """A picture of a surface, in its own colors and textures or in one color a face.
 
     Raises:
         AlignPartsError: nothing to draw, or no way to draw off screen.
@@ -67,7 +67,7 @@ def draw_surface(
 def draw_points(
     points: Float[np.ndarray, "n 3"], color: Float[np.ndarray, "n 3"], size: int = 360
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """A picture of a coloured cloud in the model frame.
+    """A picture of a colored cloud in the model frame.
 
     Raises:
         AlignPartsError: no points, or no way to draw off screen.
@@ -85,7 +85,7 @@ def draw_points(
 def picture_of_parts(
     surface: Surface, face_part: Int[np.ndarray, " faces"], parts: Sequence[PredictedPart], target: Path
 ) -> None:
-    """The input beside its coloured parts, with a legend; written as PNG.
+    """The input beside its colored parts, with a legend; written as PNG.
 
     Raises:
         AlignPartsError: no way to draw off screen.
@@ -105,7 +105,7 @@ def picture_of_parts(
         for part in parts
     ]
     if (face_part < 0).any():
-        handles.append(Patch(color=UNLABELLED_COLOR, label="unlabelled"))
+        handles.append(Patch(color=UNLABELED_COLOR, label="unlabeled"))
     figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
     _save(figure, target)
 
@@ -118,7 +118,7 @@ def contact_sheet(
     size: int = 150,
     columns: int = 12,
 ) -> Image.Image:
-    """Many shapes in their own colours on one sheet, a title below each.
+    """Many shapes in their own colors on one sheet, a title below each.
 
     Args:
         shapes: titles and surfaces; or a corpus, of which the first shapes of every category are taken.

@@ -1,4 +1,4 @@
-"""Grids of shapes, one colour a part name: Figures 4 to 9. In 3D: :mod:`alignparts.pictures.scene3d`."""
+"""Grids of shapes, one color a part name: Figures 4 to 9. In 3D: :mod:`alignparts.pictures.scene3d`."""
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.vocabulary import words
 from alignparts.pictures import figures
-from alignparts.pictures.page import EDGE, GAP, LINE, NORMAL, Page, add_centred, add_legend
-from alignparts.pictures.palette import UNLABELLED_COLOR, Color, palette
+from alignparts.pictures.page import EDGE, GAP, LINE, NORMAL, Page, add_centered, add_legend
+from alignparts.pictures.palette import UNLABELED_COLOR, Color, palette
 
-UNLABELLED = "unlabelled"
+UNLABELED = "unlabeled"
 SURPLUS = "further segment"
-SURPLUS_COLORS: tuple[Color, ...] = tuple((grey, grey, grey) for grey in (0.22, 0.42, 0.6, 0.32, 0.51))
-"""Segments that have neither a name nor a part to be coloured after, in this order, from the start again."""
+SURPLUS_COLORS: tuple[Color, ...] = tuple((gray, gray, gray) for gray in (0.22, 0.42, 0.6, 0.32, 0.51))
+"""Segments that have neither a name nor a part to be colored after, in this order, from the start again."""
 FIELD_OF_VIEW = 45.0
 """Of polyscope's camera, upright, in degrees."""
 Body = Float[np.ndarray, "n *corner 3"]
@@ -36,13 +36,13 @@ class Panel:
     Attributes:
         title: what made the parts.
         body: points (n, 3) or corners of triangles (n, 3, 3), in the model frame.
-        part: of every point or triangle, -1 unlabelled.
-        names: of the parts, which give them their colours; "" for one that is drawn in grey.
+        part: of every point or triangle, -1 unlabeled.
+        names: of the parts, which give them their colors; "" for one that is drawn in gray.
         note: a few words below the picture.
-        named: False where the method gives no names and its segments only borrow colours.
+        named: False where the method gives no names and its segments only borrow colors.
         zoom: by how much the body was enlarged; its points are drawn so much larger.
         rest: what is said of what has no part.
-        mark: centre and radius of a circle to draw around a place; None for none.
+        mark: center and radius of a circle to draw around a place; None for none.
 
     Raises:
         AlignPartsError: nothing to draw, or a part beyond the names.
@@ -55,7 +55,7 @@ class Panel:
     note: str = ""
     named: bool = True
     zoom: float = 1.0
-    rest: str = UNLABELLED
+    rest: str = UNLABELED
     mark: tuple[tuple[float, float, float], float] | None = None
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class Panel:
 
     @property
     def shown(self) -> list[int]:
-        """Parts that hold something, in rising order; -1 last where something is unlabelled."""
+        """Parts that hold something, in rising order; -1 last where something is unlabeled."""
         found = np.unique(self.part).tolist()
         return [part for part in found if part >= 0] + [-1] * (found[0] < 0)
 
@@ -97,7 +97,7 @@ class Look:
 
 
 def palette_of(rows: Iterable[Row]) -> dict[str, Color]:
-    """One colour for every name that is shown in any panel of these rows."""
+    """One color for every name that is shown in any panel of these rows."""
     return palette(
         panel.names[part]
         for row in rows
@@ -108,22 +108,22 @@ def palette_of(rows: Iterable[Row]) -> dict[str, Color]:
 
 
 def looks(panel: Panel, colors: Mapping[str, Color]) -> dict[int, Look]:
-    """The look of every part that a panel shows; -1 is what is unlabelled.
+    """The look of every part that a panel shows; -1 is what is unlabeled.
 
     Raises:
-        AlignPartsError: a name has no colour.
+        AlignPartsError: a name has no color.
     """
     found: dict[int, Look] = {}
-    grey = [index for index, name in enumerate(panel.names) if not name]
+    gray = [index for index, name in enumerate(panel.names) if not name]
     for part in panel.shown:
         name = panel.names[part] if part >= 0 else ""
         if part < 0:
-            found[part] = Look(UNLABELLED, panel.rest, UNLABELLED_COLOR)
+            found[part] = Look(UNLABELED, panel.rest, UNLABELED_COLOR)
         elif not name:
-            color = SURPLUS_COLORS[grey.index(part) % len(SURPLUS_COLORS)]
+            color = SURPLUS_COLORS[gray.index(part) % len(SURPLUS_COLORS)]
             found[part] = Look(SURPLUS, SURPLUS, color)
         elif name not in colors:
-            raise AlignPartsError(f"panel '{panel.title}': no colour for '{name}'; see gallery.palette_of")
+            raise AlignPartsError(f"panel '{panel.title}': no color for '{name}'; see gallery.palette_of")
         else:
             label = words(name) if panel.named else f"no name (most like {words(name)})"
             found[part] = Look(f"name {name}", label, colors[name])
@@ -131,22 +131,22 @@ def looks(panel: Panel, colors: Mapping[str, Color]) -> dict[int, Look]:
 
 
 def legend_of(row: Row, colors: Mapping[str, Color]) -> dict[str, Look]:
-    """Legend of a row by key: ground truth first, then what only others show, greys at the end."""
+    """Legend of a row by key: ground truth first, then what only others show, grays at the end."""
     found: dict[str, Look] = {}
     for panel in (*row.panels[::-1][:1], *row.panels[:-1]):
         for part, look in looks(panel, colors).items():
             label = (words(panel.names[part]) if part >= 0 else "") or look.label
             found.setdefault(look.key, replace(look, label=label))
-    return {key: found[key] for key in sorted(found, key=(UNLABELLED, SURPLUS).__contains__)}
+    return {key: found[key] for key in sorted(found, key=(UNLABELED, SURPLUS).__contains__)}
 
 
 def draw(panel: Panel, colors: Mapping[str, Color], size: int = 480) -> UInt8[np.ndarray, "size size 3"]:
     """The picture of a panel, from the camera of all pictures.
 
     Raises:
-        AlignPartsError: a name has no colour, or no way to draw off screen.
+        AlignPartsError: a name has no color, or no way to draw off screen.
     """
-    table = np.full((len(panel.names) + 1, 3), UNLABELLED_COLOR, np.float32)
+    table = np.full((len(panel.names) + 1, 3), UNLABELED_COLOR, np.float32)
     for part, look in looks(panel, colors).items():
         table[part] = look.color
     color = table[np.maximum(panel.part, -1)]
@@ -171,7 +171,7 @@ def panel_grid(
 ) -> Figure:
     """Rows of panels, each with its own legend.
 
-    A name has one colour in the whole figure; in several figures, if all get the same ``colors``.
+    A name has one color in the whole figure; in several figures, if all get the same ``colors``.
     Pictures are cut to what is on them, those of one shape alike, so that little space is lost.
 
     Args:
@@ -181,7 +181,7 @@ def panel_grid(
         size: side of a picture before it is cut, in pixels.
 
     Raises:
-        AlignPartsError: nothing to show, a name without a colour, or no way to draw off screen.
+        AlignPartsError: nothing to show, a name without a color, or no way to draw off screen.
     """
     if not rows or not all(row.panels for row in rows):
         raise AlignPartsError("a figure without rows, or a row without panels")
@@ -206,7 +206,7 @@ def _add_row(
     left = [EDGE + number * (width + GAP) for number in range(len(row.panels))]
     middle = [x + width / 2 for x in left]
     if titles:
-        page.top += add_centred(page, middle, [panel.title for panel in row.panels], width)
+        page.top += add_centered(page, middle, [panel.title for panel in row.panels], width)
     pictures = [draw(panel, colors, size) for panel in row.panels]
     boxes = _windows(row.panels, pictures)
     close = any(panel.zoom != 1 for panel in row.panels)
@@ -218,7 +218,7 @@ def _add_row(
             circle = (circle[0] - corner[0], circle[1] - corner[1], circle[2])
         page.picture(x, page.top, width, height, pixels, circle)
     page.top += height
-    page.top += add_centred(page, middle, [panel.note for panel in row.panels], width, color="#555555")
+    page.top += add_centered(page, middle, [panel.note for panel in row.panels], width, color="#555555")
     page.top += 0.05
     if row.legend:
         add_legend(page, [(look.label, look.color) for look in legend_of(row, colors).values()])
@@ -267,11 +267,11 @@ def _cut(picture: np.ndarray, box: Box, aspect: float) -> tuple[np.ndarray, tupl
 
 
 def _circle(panel: Panel, size: int) -> tuple[float, float, float] | None:
-    """Centre and radius of a panel's mark, in pixels of its picture."""
+    """Center and radius of a panel's mark, in pixels of its picture."""
     if panel.mark is None:
         return None
-    centre, radius = np.array(panel.mark[0]), panel.mark[1]
-    x, y, pixels = _project(centre[None].astype(np.float32), size)[0].tolist()
+    center, radius = np.array(panel.mark[0]), panel.mark[1]
+    x, y, pixels = _project(center[None].astype(np.float32), size)[0].tolist()
     return x, y, max(radius * pixels, size / 40)
 
 

@@ -35,7 +35,7 @@ class Page:
         self, x: float, top: float, width: float, height: float, pixels: np.ndarray,
         circle: tuple[float, ...] | None,
     ) -> None:  # fmt: skip
-        """An image, and a circle on it: centre and radius in its pixels."""
+        """An image, and a circle on it: center and radius in its pixels."""
         self._pictures.append((x, top, width, height, pixels, circle))
 
     def patch(self, x: float, top: float, side: float, color: Color) -> None:
@@ -72,7 +72,7 @@ def add_legend(page: Page, entries: Sequence[tuple[str, Color]]) -> None:
     page.top += LINE
 
 
-def add_centred(
+def add_centered(
     page: Page, middle: Sequence[float], texts: Sequence[str], width: float, **keys: object
 ) -> float:
     """Text over or under every panel; the height that it takes."""

@@ -1,4 +1,4 @@
-"""Colours of part names in pictures."""
+"""Colors of part names in pictures."""
 
 import colorsys
 import hashlib
@@ -9,22 +9,22 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 Color = tuple[float, float, float]
-UNLABELLED_COLOR: Color = (0.78, 0.78, 0.78)
+UNLABELED_COLOR: Color = (0.78, 0.78, 0.78)
 ATTEMPTS, APART = 32, 0.3
-"""Colours that a name may take in a picture, and the least distance in RGB between two names."""
+"""Colors that a name may take in a picture, and the least distance in RGB between two names."""
 
 
 def color_of(name: str, attempt: int = 0) -> Color:
-    """The colour of a part name: the same in every picture, from the name alone."""
+    """The color of a part name: the same in every picture, from the name alone."""
     digest = hashlib.sha256((name + "\n" * attempt).encode()).digest()
     hue = int.from_bytes(digest[:4], "big") / 2**32
     return colorsys.hsv_to_rgb(hue, (0.55, 0.75, 0.95)[digest[4] % 3], (0.95, 0.72)[digest[5] % 2])
 
 
 def palette(names: Iterable[str]) -> dict[str, Color]:
-    """A colour for every name of one picture.
+    """A color for every name of one picture.
 
-    A name whose own colour is too like another's in the picture takes its next one.
+    A name whose own color is too like another's in the picture takes its next one.
     """
     chosen: dict[str, Color] = {}
     for name in sorted(set(names)):
@@ -38,6 +38,6 @@ def palette(names: Iterable[str]) -> dict[str, Color]:
 def colors_of(
     part: Int[np.ndarray, " n"], names: Sequence[str], colors: Mapping[str, Color]
 ) -> Float32[np.ndarray, "n 3"]:
-    """Colour of every point or face by its part; grey where it has none."""
-    table = np.array([*(colors[name] for name in names), UNLABELLED_COLOR], np.float32)
+    """Color of every point or face by its part; gray where it has none."""
+    table = np.array([*(colors[name] for name in names), UNLABELED_COLOR], np.float32)
     return table[np.where(part < 0, len(names), part)]

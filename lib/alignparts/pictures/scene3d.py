@@ -56,7 +56,7 @@ def write_scene(
         ``path``.
 
     Raises:
-        AlignPartsError: nothing to show, or a name without a colour.
+        AlignPartsError: nothing to show, or a name without a color.
     """
     if not rows or not all(row.panels for row in rows):
         raise AlignPartsError(f"{path}: a page without rows, or a row without panels")

@@ -36,7 +36,7 @@ COLORS = {
     CATEGORY: "#0072B2",
     EVIDENCE: "#CC79A7",
 }
-"""One colour a way to be sure (Okabe and Ito's)."""
+"""One color a way to be sure (Okabe and Ito's)."""
 SHARE = PercentFormatter(1)
 
 

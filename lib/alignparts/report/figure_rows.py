@@ -16,7 +16,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.evaluation.experiments.cosegmentation import transfer_accuracy
 from alignparts.evaluation.experiments.retrieval import Masks, masks_of, query_iou
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import Segments
 from alignparts.model.metrics import confusion, iou_matrix, shape_metrics
 from alignparts.naming.prediction import Prediction
@@ -32,7 +32,7 @@ CLOSE, AROUND = 1.5, 2.8
 LEAST_RADIUS = 0.1
 """Of what a close-up shows, in the model frame."""
 CELL = 4.0
-"""Side of the squares within which the nearest point hides the others, in distances between neighbours."""
+"""Side of the squares within which the nearest point hides the others, in distances between neighbors."""
 
 Found = Segments | Prediction
 
@@ -40,13 +40,13 @@ Found = Segments | Prediction
 def borrowed_names(
     segment: Int[np.ndarray, " n"], truth: Int[np.ndarray, " n"], names: Sequence[str]
 ) -> list[str]:
-    """Whose colour every segment of a method without names takes: one part a segment, at most one a part.
+    """Whose color every segment of a method without names takes: one part a segment, at most one a part.
 
     The assignment has the largest total IoU. It does not depend on how segments are numbered.
 
     Args:
-        segment: of every point, -1 unlabelled.
-        truth: ground-truth part of every point, -1 unlabelled.
+        segment: of every point, -1 unlabeled.
+        truth: ground-truth part of every point, -1 unlabeled.
         names: of the parts.
 
     Returns:
@@ -63,7 +63,7 @@ def borrowed_names(
     return borrowed
 
 
-def shape_row(title: str, shape: Labelled, found: Mapping[str, Found], surface: Surface | None = None) -> Row:
+def shape_row(title: str, shape: Labeled, found: Mapping[str, Found], surface: Surface | None = None) -> Row:
     """What methods make of one shape, the ground truth last (Figures 4, 5 and 7).
 
     Args:
@@ -78,16 +78,16 @@ def shape_row(title: str, shape: Labelled, found: Mapping[str, Found], surface: 
     return Row(title, _panels(shape, found, Canvas(shape, surface)))
 
 
-def closeup_row(shape: Labelled, found: Mapping[str, Found], surface: Surface | None = None) -> Row:
+def closeup_row(shape: Labeled, found: Mapping[str, Found], surface: Surface | None = None) -> Row:
     """The smallest ground-truth part: where it is, and what methods make of its surroundings (Figure 6).
 
     Of several instances the one with the most points is shown. The camera is that of all pictures; the shape
     is turned by quarters about the vertical until the most of the part is in sight.
 
     Raises:
-        AlignPartsError: segments are not those of the shape's points, or no point is labelled.
+        AlignPartsError: segments are not those of the shape's points, or no point is labeled.
     """
-    part, count, labelled = smallest_part(shape)
+    part, count, labeled = smallest_part(shape)
     inside = shape.truth == part
     if "instance" in shape.arrays:
         instance = shape.arrays["instance"].astype(np.int64)
@@ -95,34 +95,34 @@ def closeup_row(shape: Labelled, found: Mapping[str, Found], surface: Surface | 
         inside &= instance == values[counts.argmax()]
     points = shape.arrays["points"].astype(np.float64)
     place = points[inside]
-    centre = (place.min(axis=0) + place.max(axis=0)) / 2
-    radius = max(CLOSE * float(np.linalg.norm(place - centre, axis=1).max()), LEAST_RADIUS)
+    center = (place.min(axis=0) + place.max(axis=0)) / 2
+    radius = max(CLOSE * float(np.linalg.norm(place - center, axis=1).max()), LEAST_RADIUS)
     turn = max(range(4), key=lambda one: (_in_sight(_turned(points, one), inside), -one))
     whole = _panels(shape, {}, Canvas(shape, surface))[0]
     whole = replace(
         whole,
         title=f"whole shape, {TRUTH}",
         body=_turned(whole.body, turn),
-        mark=(tuple(_turned(centre, turn).tolist()), radius),
+        mark=(tuple(_turned(center, turn).tolist()), radius),
     )
-    canvas = Canvas(shape, surface, (centre, AROUND * radius))
-    close = _turned((canvas.body - centre) / radius, turn).astype(np.float32)
+    canvas = Canvas(shape, surface, (center, AROUND * radius))
+    close = _turned((canvas.body - center) / radius, turn).astype(np.float32)
     panels = [replace(one, body=close, zoom=1 / radius) for one in _panels(shape, found, canvas)]
     for number, segments in enumerate(found.values()):
         panels[number] = replace(panels[number], note=_note_of_part(segments, shape, part))
-    share = f"{count:,} of {labelled:,} labelled points ({count / labelled:.1%})"
+    share = f"{count:,} of {labeled:,} labeled points ({count / labeled:.1%})"
     return Row(f"{words(shape.category)}: {words(shape.names[part])}, {share}", [whole, *panels])
 
 
 def transfer_row(
     title: str,
-    source: Labelled,
-    target: Labelled,
+    source: Labeled,
+    target: Labeled,
     found: Mapping[str, Found],
     source_surface: Surface | None = None,
     target_surface: Surface | None = None,
 ) -> Row:
-    """A source, and how its target is labelled in several ways (Figure 8).
+    """A source, and how its target is labeled in several ways (Figure 8).
 
     Args:
         title: of the row.
@@ -148,7 +148,7 @@ def transfer_row(
 
 def query_rows(
     title: str,
-    shape: Labelled,
+    shape: Labeled,
     answers: Mapping[str, Masks],
     surface: Surface | None = None,
     most: int | None = None,
@@ -188,7 +188,7 @@ def query_rows(
     return rows
 
 
-def _panels(shape: Labelled, found: Mapping[str, Found], canvas: Canvas) -> list[Panel]:
+def _panels(shape: Labeled, found: Mapping[str, Found], canvas: Canvas) -> list[Panel]:
     panels = []
     for label, segments in found.items():
         if len(segments.point_part) != len(shape.truth):
@@ -208,7 +208,7 @@ def _panels(shape: Labelled, found: Mapping[str, Found], canvas: Canvas) -> list
     return [*panels, Panel(TRUTH, canvas.body, canvas.truth(), shape.names)]
 
 
-def _note_of_part(segments: Found, shape: Labelled, part: int) -> str:
+def _note_of_part(segments: Found, shape: Labeled, part: int) -> str:
     """IoU of the segment that overlaps a part most, and what it is called where that is wrong."""
     count = int(segments.point_part.max(initial=-1)) + 1
     if not count:

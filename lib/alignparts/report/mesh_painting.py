@@ -7,15 +7,15 @@ from scipy.spatial import cKDTree
 from alignparts.corpus.mesh.faces import face_labels
 from alignparts.corpus.mesh.sampling import Sample
 from alignparts.corpus.mesh.surface import Surface, make_surface
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 
 FINE_EDGE = 0.03
-"""Longest edge of the triangles that are coloured, where the mesh allows: less than the points' distance."""
+"""Longest edge of the triangles that are colored, where the mesh allows: less than the points' distance."""
 MOST_FACES = 12_000
 """Triangles beyond which a mesh is not cut finer."""
 
 Around = tuple[np.ndarray, float]
-"""Centre and radius of what is drawn, in the model frame."""
+"""Center and radius of what is drawn, in the model frame."""
 
 
 class Canvas:
@@ -24,13 +24,13 @@ class Canvas:
     Args:
         shape: points and ground truth.
         surface: its mesh; without one, and for surfels, the points themselves are drawn.
-        around: centre and radius of what is drawn, in the model frame; None: everything.
+        around: center and radius of what is drawn, in the model frame; None: everything.
 
     Attributes:
         body: triangles of the mesh cut finer (F, 3, 3), or the points (n, 3).
     """
 
-    def __init__(self, shape: Labelled, surface: Surface | None = None, around: Around | None = None) -> None:
+    def __init__(self, shape: Labeled, surface: Surface | None = None, around: Around | None = None) -> None:
         self._shape = shape
         points = shape.arrays["points"].astype(np.float32)
         self._fine: Surface | None = None
@@ -85,7 +85,7 @@ def fine_triangles(
 
     Args:
         surface: the mesh.
-        around: centre and radius: only what lies there, and cut so much finer.
+        around: center and radius: only what lies there, and cut so much finer.
     """
     center, scale = surface.frame()
     face = np.flatnonzero(surface.areas() > 0)
@@ -106,7 +106,7 @@ def fine_triangles(
 
 
 def _near(things: np.ndarray, around: Around | None) -> np.ndarray:
-    """Which points, or triangles by their centres, lie in a sphere; all without one."""
+    """Which points, or triangles by their centers, lie in a sphere; all without one."""
     if around is None:
         return np.ones(len(things), bool)
     places = things.reshape(len(things), -1, 3).mean(axis=1)

@@ -56,7 +56,7 @@ def embedding_map(vectors: Float32[np.ndarray, "n d_t"], seed: int = 0) -> Float
 
 
 def map_figure(vocabulary: Vocabulary, encoder: Encoder, seed: int = 0) -> Figure:
-    """The map of all descriptions: one dot a part, a colour a category, larger where several names met."""
+    """The map of all descriptions: one dot a part, a color a category, larger where several names met."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     pairs = [(category, part) for category in vocabulary.categories for part in vocabulary.parts(category)]

@@ -1,4 +1,4 @@
-"""Curves, bins and heat maps of result tables; one colour a method everywhere."""
+"""Curves, bins and heat maps of result tables; one color a method everywhere."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
@@ -24,7 +24,7 @@ METHOD_COLORS = {
     "Find3D": "#009E73",
     "PartField+MPNet": "#CC79A7",
 }
-"""One colour a method in every curve (Okabe and Ito's, told apart by the colour-blind)."""
+"""One color a method in every curve (Okabe and Ito's, told apart by the color-blind)."""
 OTHER_COLORS = ("#E69F00", "#000000", "#999999", "#882255", "#999933", "#332288")
 """Of methods that have none of their own, in the order of their names; repeated where there are more."""
 MARKERS = "osD^vPX<>*h"
@@ -33,7 +33,7 @@ Scale = Literal["linear", "log"]
 
 
 class Style(NamedTuple):
-    """Colour and mark of a method; the mark tells methods apart without colour."""
+    """Color and mark of a method; the mark tells methods apart without color."""
 
     color: str
     marker: str

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import write_text
 
 
 def fill(path: Path, name: str, text: str) -> bool:

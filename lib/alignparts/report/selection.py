@@ -7,7 +7,7 @@ import pandas as pd
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.sampling import seed_of
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.scoring import OURS
 
 
@@ -58,7 +58,7 @@ def choose_rows(
     return chosen
 
 
-def choose_fine(shapes: Iterable[Labelled], count: int = 3, least: int = 10) -> list[str]:
+def choose_fine(shapes: Iterable[Labeled], count: int = 3, least: int = 10) -> list[str]:
     """Shapes with the smallest smallest part, of different categories (Figure 6).
 
     Args:
@@ -67,27 +67,27 @@ def choose_fine(shapes: Iterable[Labelled], count: int = 3, least: int = 10) -> 
         least: points that the part has at least: fewer are not worth a picture.
 
     Returns:
-        Ids, the smallest part first (by share of labelled points; ties by id).
+        Ids, the smallest part first (by share of labeled points; ties by id).
     """
     found = []
     for shape in shapes:
-        _, points, labelled = smallest_part(shape)
+        _, points, labeled = smallest_part(shape)
         if points >= least:
-            found.append((points / labelled, shape.shape_id, shape.category))
+            found.append((points / labeled, shape.shape_id, shape.category))
     first: dict[str, str] = {}
     for _, shape_id, category in sorted(found):
         first.setdefault(category, shape_id)
     return list(first.values())[:count]
 
 
-def smallest_part(shape: Labelled) -> tuple[int, int, int]:
-    """Index and points of the smallest ground-truth part, and all labelled points.
+def smallest_part(shape: Labeled) -> tuple[int, int, int]:
+    """Index and points of the smallest ground-truth part, and all labeled points.
 
     Raises:
-        AlignPartsError: no point is labelled.
+        AlignPartsError: no point is labeled.
     """
     parts, counts = np.unique(shape.truth[shape.truth >= 0], return_counts=True)
     if not len(parts):
-        raise AlignPartsError(f"{shape.shape_id}: no labelled point")
+        raise AlignPartsError(f"{shape.shape_id}: no labeled point")
     smallest = int(counts.argmin())
     return int(parts[smallest]), int(counts[smallest]), int(counts.sum())

@@ -25,7 +25,7 @@ def shell(w: Scalar, h: Scalar, d: Scalar, wall: Scalar) -> Mesh:
 
 
 def enamel(rng: np.random.Generator) -> Material:
-    """What appliances are clad in: white or coloured enamel, steel, black plastic."""
+    """What appliances are clad in: white or colored enamel, steel, black plastic."""
     return made_of(rng, "paint", "metal", "metal", "plastic")
 
 

@@ -170,7 +170,7 @@ def door_leaf(
     pull: Material,
     make: Puller,
 ) -> None:
-    """A cabinet door leaf centred at (x, y), hinged on the side `hinge`, turned open by `ajar` radians."""
+    """A cabinet door leaf centered at (x, y), hinged on the side `hinge`, turned open by `ajar` radians."""
     edge = (x + hinge * w / 2, y, z)
 
     def swing(mesh: Mesh) -> Mesh:

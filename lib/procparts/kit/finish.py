@@ -35,7 +35,7 @@ def finish(pieces: list[Piece], rng: np.random.Generator, free_yaw: Scalar) -> l
 
 
 def _mess(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """One or two of the faults that modelled assets have."""
+    """One or two of the faults that modeled assets have."""
     faults = (_unweld, _flip, _open_bottom, _split_some, _quarter, _repeat_faces)
     for k in rng.choice(len(faults), size=int(rng.integers(1, 3)), replace=False):
         mesh = faults[k](mesh, rng)
@@ -91,7 +91,7 @@ def _split_some(mesh: Mesh, rng: np.random.Generator) -> Mesh:
 
 
 def _quarter(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """All faces cut finer, so that one part is far denser than its neighbours."""
+    """All faces cut finer, so that one part is far denser than its neighbors."""
     for _ in range(2):
         if len(mesh.faces) < 200:
             mesh = _split(mesh, np.ones(len(mesh.faces), dtype=bool))

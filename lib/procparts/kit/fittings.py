@@ -161,7 +161,7 @@ def caster(
 
 
 def handle_maker(rng: np.random.Generator, size: Scalar) -> Puller:
-    """A maker of pulls: (centre on the front face, upright) -> mesh that stands out towards +z."""
+    """A maker of pulls: (center on the front face, upright) -> mesh that stands out towards +z."""
     style = pick(rng, ["knob", "ball", "bar", "bow", "block", "ring", "cup"], [2, 1, 2, 2, 1, 0.6, 0.7])
     r, length, out = size * 0.16, size * rng.uniform(0.6, 1.6), size * 0.28
     if style == "knob":

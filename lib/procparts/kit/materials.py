@@ -1,4 +1,4 @@
-"""What parts are made of: a colour, a texture made on the spot, and how it shines.
+"""What parts are made of: a color, a texture made on the spot, and how it shines.
 
 Every factory draws from the generator given, so equal generators give equal materials. Textures wrap
 around at their borders.
@@ -51,7 +51,7 @@ def _grid(size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mix(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Colours between `a` and `b` as uint8, where `t` (H, W) runs over 0..1."""
+    """Colors between `a` and `b` as uint8, where `t` (H, W) runs over 0..1."""
     mixed = a + (b - a) * np.clip(t, 0, 1)[..., None]
     return (np.clip(mixed, 0, 1) * 255).astype(np.uint8)
 
@@ -91,7 +91,7 @@ def metal(rng: np.random.Generator) -> Material:
 
 
 def plastic(rng: np.random.Generator) -> Material:
-    """Plain plastic: black, white, grey or a colour, at times with a fine grain."""
+    """Plain plastic: black, white, gray or a color, at times with a fine grain."""
     kind = rng.random()
     if kind < 0.3:
         base = _hsv(0.6, 0.05, rng.uniform(0.05, 0.3))
@@ -105,7 +105,7 @@ def plastic(rng: np.random.Generator) -> Material:
 
 
 def fabric(rng: np.random.Generator) -> Material:
-    """Cloth: a weave, stripes, checks, dots or a print in two colours."""
+    """Cloth: a weave, stripes, checks, dots or a print in two colors."""
     a = _hsv(rng.random(), rng.uniform(0.05, 0.8), rng.uniform(0.25, 0.95))
     b = _hsv(rng.random(), rng.uniform(0.0, 0.7), rng.uniform(0.2, 0.95))
     x, y = _grid()
@@ -149,7 +149,7 @@ def glass(rng: np.random.Generator) -> Material:
 
 
 def ceramic(rng: np.random.Generator) -> Material:
-    """Glazed ceramic: white, coloured, speckled or banded."""
+    """Glazed ceramic: white, colored, speckled or banded."""
     white = _hsv(0.1, rng.uniform(0, 0.08), rng.uniform(0.88, 0.98))
     tone = _hsv(rng.random(), rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.85))
     base = white if rng.random() < 0.5 else tone
@@ -188,7 +188,7 @@ def stone(rng: np.random.Generator) -> Material:
 
 
 def paint(rng: np.random.Generator) -> Material:
-    """Coat of paint: one colour, faintly mottled."""
+    """Coat of paint: one color, faintly mottled."""
     base = _hsv(rng.random(), rng.choice([0.03, 0.5, 0.85]) + rng.uniform(0, 0.12), rng.uniform(0.3, 0.97))
     image = _mix(base, base * 0.9, _noise(rng, 3, 3)) if rng.random() < 0.5 else None
     color: Color = WHITE if image is not None else (float(base[0]), float(base[1]), float(base[2]), 1.0)
@@ -208,7 +208,7 @@ def _lines(rng: np.random.Generator, image: np.ndarray, ink: np.ndarray, top: in
 
 
 def paper_or_label(rng: np.random.Generator) -> Material:
-    """A printed sheet: a ground, a block or disc of colour, lines of writing."""
+    """A printed sheet: a ground, a block or disc of color, lines of writing."""
     ground = _hsv(rng.random(), rng.choice([0.04, 0.6]), rng.uniform(0.8, 0.97))
     ink, block = (
         _hsv(rng.random(), 0.5, rng.uniform(0.05, 0.35)),
@@ -258,6 +258,6 @@ def keys(rng: np.random.Generator) -> Material:
 
 
 def tinted(material: Material, factor: Scalar) -> Material:
-    """The same material, its base colour multiplied by `factor` (alpha kept)."""
+    """The same material, its base color multiplied by `factor` (alpha kept)."""
     r, g, b = (min(float(channel * factor), 1.0) for channel in material.base_color[:3])
     return replace(material, base_color=(r, g, b, material.base_color[3]))

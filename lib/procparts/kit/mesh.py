@@ -1,6 +1,6 @@
 """The mesh of one part and the transforms of it.
 
-Up is +y, the front is +z, lengths are metres. Texture coordinates are metres too, so a texture tiles at
+Up is +y, the front is +z, lengths are meters. Texture coordinates are meters too, so a texture tiles at
 the same size over all parts of a shape.
 """
 

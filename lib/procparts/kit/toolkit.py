@@ -1,8 +1,8 @@
 # ruff: noqa: RUF005  (sums of arrays, not of lists)
 """Primitives that category code builds shapes from; the transforms are re-exported from `mesh`.
 
-Up is +y, the front is +z, lengths are metres. Faces of closed primitives look outwards. Texture
-coordinates are metres along the surface.
+Up is +y, the front is +z, lengths are meters. Faces of closed primitives look outwards. Texture
+coordinates are meters along the surface.
 """
 
 import mapbox_earcut

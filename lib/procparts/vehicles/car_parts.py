@@ -21,7 +21,7 @@ from procparts.kit.toolkit import (
 
 @dataclass
 class Plan:
-    """The lines of a car in metres: z runs forwards from the middle, y upwards from the ground."""
+    """The lines of a car in meters: z runs forwards from the middle, y upwards from the ground."""
 
     length: float
     width: float

@@ -12,7 +12,7 @@ from texparts.review.models import Agreement
 
 
 def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " faces"]) -> Agreement:
-    """Compare two annotations of the same faces; unlabelled counts as a name of its own.
+    """Compare two annotations of the same faces; unlabeled counts as a name of its own.
 
     Cohen's kappa weights every face by its area. Where both give one and the same name to everything, chance
     explains it all and kappa is not defined; it is then 1. mIoU and LA-mIoU count faces, as everywhere.

@@ -30,7 +30,7 @@ from texparts.annotation.edits import (
     faces_of,
 )
 
-UNLABELLED = -1
+UNLABELED = -1
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Annotation:
 
     Attributes:
         category: what the object is.
-        face_part: part id of every face, -1 unlabelled.
+        face_part: part id of every face, -1 unlabeled.
         parts: in the order of their ids.
         next_id: the id that the next new part gets.
     """
@@ -111,16 +111,16 @@ def apply(annotation: Annotation, edit: Change) -> Annotation:
             return _split(annotation, edit)
         case Delete():
             annotation.part(edit.part)
-            painted = np.where(face_part == edit.part, np.int32(UNLABELLED), face_part)
+            painted = np.where(face_part == edit.part, np.int32(UNLABELED), face_part)
             kept = tuple(part for part in annotation.parts if part.id != edit.part)
             return replace(annotation, face_part=painted, parts=kept)
         case Paint():
-            if edit.part != UNLABELLED:
+            if edit.part != UNLABELED:
                 annotation.part(edit.part)
             painted = face_part.copy()
             painted[faces_of(edit.faces, count)] = edit.part
             result = replace(annotation, face_part=painted)
-            return result if edit.part == UNLABELLED else _changed(result, [edit.part])
+            return result if edit.part == UNLABELED else _changed(result, [edit.part])
         case Add():
             painted = face_part.copy()
             painted[faces_of(edit.faces, count)] = annotation.next_id

@@ -91,7 +91,7 @@ class Split(_Edit):
 
 
 class Delete(_Edit):
-    """Remove a part; its faces become unlabelled."""
+    """Remove a part; its faces become unlabeled."""
 
     kind: Literal["delete"] = "delete"
     part: int

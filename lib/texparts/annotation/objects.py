@@ -46,7 +46,7 @@ class About(BaseModel):
     Attributes:
         object_id: letters, digits, dot, dash and underscore.
         source: the input file, relative to the folder of the data set.
-        licence: as the data set states it.
+        license: as the data set states it.
         title: the author's own name of the object, "" where there is none.
         category: what the model takes it for.
         faces: of the mesh.
@@ -58,7 +58,7 @@ class About(BaseModel):
 
     object_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     source: str = ""
-    licence: str = ""
+    license: str = ""
     title: str = ""
     category: str = ""
     faces: int = Field(ge=1)

@@ -67,7 +67,7 @@ class Picker:
         return int(faces[0]) if len(faces) else None
 
     def disc(self, face: int, point: Float[np.ndarray, " 3"], radius: float) -> Int[np.ndarray, " n"]:
-        """The face, and those around it: centre within ``radius``, on the same side, connected."""
+        """The face, and those around it: center within ``radius``, on the same side, connected."""
         near = np.asarray(self._tree.query_ball_point(point, radius), np.int64)
         near = near[self._normals[near] @ self._normals[face] > 0]
         near = np.union1d(near, [face])

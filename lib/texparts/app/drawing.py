@@ -13,7 +13,7 @@ LIFT = 0.003
 
 
 class Drawn:
-    """An object in the frame of the view: centre at 0, longest side 2.
+    """An object in the frame of the view: center at 0, longest side 2.
 
     Attributes:
         shape: the object.

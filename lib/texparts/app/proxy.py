@@ -61,7 +61,7 @@ class IsolateBody(_Body):
 
 
 class ModeBody(_Body):
-    """Coloured parts or the object's texture."""
+    """Colored parts or the object's texture."""
 
     mode: Mode
 

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from pydantic import BaseModel, ConfigDict, Field
 
 from alignparts.pictures.palette import Color
-from texparts.annotation.annotation import UNLABELLED
+from texparts.annotation.annotation import UNLABELED
 from texparts.annotation.colors import object_colors
 from texparts.annotation.edits import (
     DESCRIPTION_LENGTH,
@@ -124,13 +124,13 @@ def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"], title: st
         "expires": state.expires.isoformat(),
         "seconds": state.seconds,
         "faces": len(annotation.face_part),
-        "unlabelled": int(counts[UNLABELLED + 1]),
+        "unlabeled": int(counts[UNLABELED + 1]),
         "parts": parts,
     }
 
 
 def hex_color(color: Color) -> str:
-    """A colour as a style sheet writes it."""
+    """A color as a style sheet writes it."""
     return "#" + "".join(f"{round(255 * channel):02x}" for channel in color)
 
 
@@ -171,7 +171,7 @@ def summary(edit: Edit, names: Mapping[int, str]) -> str:
             return f"delete {named(edit.part)}"
         case Paint():
             faces = f"{sum(edit.faces[1::2])} faces"
-            return f"erase {faces}" if edit.part == UNLABELLED else f"paint {named(edit.part)}: {faces}"
+            return f"erase {faces}" if edit.part == UNLABELED else f"paint {named(edit.part)}: {faces}"
         case Add():
             return f"add {edit.name}"
         case Category():

@@ -12,8 +12,8 @@ from jaxtyping import Int
 from viser import GlbHandle, MeshHandle, SceneClickEvent, SceneNodeDragEvent
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.pictures.palette import UNLABELLED_COLOR, Color
-from texparts.annotation.annotation import UNLABELLED, Annotation
+from alignparts.pictures.palette import UNLABELED_COLOR, Color
+from texparts.annotation.annotation import UNLABELED, Annotation
 from texparts.annotation.chunks import Patch, PatchMesh
 from texparts.annotation.colors import object_colors
 from texparts.annotation.geometry import Shape
@@ -42,7 +42,7 @@ class Tool:
     """
 
     name: ToolName = "orbit"
-    part: int = UNLABELLED
+    part: int = UNLABELED
     radius: float = 0.05
     clusters: int = 8
 
@@ -66,7 +66,7 @@ class ObjectView:
         self._server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
         self._server.gui.configure_theme(control_layout="floating", show_logo=False, show_share_button=False)
         self._server.scene.set_up_direction("+y")
-        # viser's own sun stands in the zenith and bleaches the colours of whatever lies flat.
+        # viser's own sun stands in the zenith and bleaches the colors of whatever lies flat.
         self._server.scene.configure_default_lights(enabled=False)
         self._server.scene.add_light_directional("/light", intensity=1.4, position=(0.6, 1.0, 1.2))
         self._server.scene.on_click()(self._clicked)
@@ -144,7 +144,7 @@ class ObjectView:
             self._paint()
 
     def mode(self, mode: Mode) -> None:
-        """Coloured parts, or the object as it came."""
+        """Colored parts, or the object as it came."""
         with self._lock, self._server.atomic():
             self._mode = mode
             if self._scene is not None and mode == "texture" and self._texture is None:
@@ -204,7 +204,7 @@ class ObjectView:
         self._bind(self._patches[patch], self._tool)
 
     def _paint(self) -> None:
-        """Colours and visibility of everything that is drawn; what is as it should be is not sent."""
+        """Colors and visibility of everything that is drawn; what is as it should be is not sent."""
         for (_, part), handle in self._patches.items():
             color, visible = self._color(part), self._visible(part)
             if tuple(handle.color) != color:
@@ -215,7 +215,7 @@ class ObjectView:
             self._texture.visible = self._mode == "texture"
 
     def _recolor(self) -> None:
-        """What colour every part has."""
+        """What color every part has."""
         parts = () if self._annotation is None else self._annotation.parts
         colors = object_colors(frozenset(part.name for part in parts))
         self._colors = {part.id: colors[part.name] for part in parts}
@@ -224,7 +224,7 @@ class ObjectView:
         return self._mode == "parts" and self._isolated in (None, part)
 
     def _color(self, part: int) -> tuple[int, int, int]:
-        red, green, blue = self._colors.get(part, UNLABELLED_COLOR)
+        red, green, blue = self._colors.get(part, UNLABELED_COLOR)
         dim = DIM if self._selected and part not in self._selected else 0.0
         return _byte(red, dim), _byte(green, dim), _byte(blue, dim)
 

@@ -14,13 +14,13 @@ def export(
     database: DatabaseOption = None,
     title: Annotated[str, typer.Option(help="Name of the data set.")] = "Tex-Parts",
     version: Annotated[str, typer.Option(help="Its version.")] = "1.0.0",
-    licence: Annotated[str, typer.Option(help="Terms of the labels; every object keeps its own.")] = "",
+    license: Annotated[str, typer.Option(help="Terms of the labels; every object keeps its own.")] = "",
 ) -> None:
     """Write what was handed in as a data set: named GLBs, labels, index, card, Croissant."""
     from texparts.export.export import export_dataset
 
     with opened(root, database) as store:
-        done = export_dataset(store.submitted(), root, out, title=title, version=version, licence=licence)
+        done = export_dataset(store.submitted(), root, out, title=title, version=version, license=license)
     parts, rejected = done.index["parts"].sum(), len(done.rejected)
     typer.echo(f"{len(done.index)} objects, {parts} parts -> {out}; {rejected} rejected")
     for row in done.failed.itertuples():
@@ -37,7 +37,7 @@ def statistics(
         typer.Option(help="An object without a model, least and most: what the time saved compares with."),
     ] = (15.0, 25.0),
 ) -> None:
-    """What is in an export: categories, parts, work, agreement, annotators, licences, time saved."""
+    """What is in an export: categories, parts, work, agreement, annotators, licenses, time saved."""
     from texparts.export.statistics import read_dataset
     from texparts.export.statistics_report import write_statistics
 

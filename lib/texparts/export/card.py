@@ -10,14 +10,14 @@ from tabulate import tabulate
 MOST_ROWS = 30
 
 
-def card(index: pd.DataFrame, title: str, version: str, licence: str, date: str, by: str = "people") -> str:
+def card(index: pd.DataFrame, title: str, version: str, license: str, date: str, by: str = "people") -> str:
     """README.md of an export, filled from its index.
 
     Args:
         index: of :data:`texparts.export.export.COLUMNS`.
         title: of the data set.
         version: of the data set.
-        licence: of the labels.
+        license: of the labels.
         date: of the last object handed in.
         by: who reviewed.
     """
@@ -40,7 +40,7 @@ def card(index: pd.DataFrame, title: str, version: str, licence: str, date: str,
     people = len(set(", ".join(index["annotators"]).split(", ")))
     terms = "\n".join(
         f"- {as_text(name or 'not stated')}: {_number(count, 'object')}"
-        for name, count in sorted(Counter(index["licence"]).items())
+        for name, count in sorted(Counter(index["license"]).items())
     )
     return f"""---
 {yaml.safe_dump(front, sort_keys=False, allow_unicode=True).strip()}
@@ -70,9 +70,9 @@ review, with the least certain parts first, and accepted, renamed, merged, split
 {index["seconds"].median():.0f} active seconds and {index["edits"].median():.0f} edits an object. {several}
 Annotators appear under pseudonyms.
 
-## Licences
+## Licenses
 
-Labels: {as_text(licence or "not stated")}. Every object keeps its own, in `licence.txt` and the index:
+Labels: {as_text(license or "not stated")}. Every object keeps its own, in `license.txt` and the index:
 
 {terms}
 

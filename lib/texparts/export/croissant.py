@@ -8,7 +8,7 @@ import mlcroissant as mlc
 from alignparts.core.errors import AlignPartsError
 
 _TYPES = {
-    **dict.fromkeys(("parts", "faces", "unlabelled_faces", "edits", "opinions"), mlc.DataType.INTEGER),
+    **dict.fromkeys(("parts", "faces", "unlabeled_faces", "edits", "opinions"), mlc.DataType.INTEGER),
     **dict.fromkeys(("seconds", "agreement"), mlc.DataType.FLOAT),
 }
 _WHAT = {
@@ -17,13 +17,13 @@ _WHAT = {
     "parts": "number of parts",
     "names": "JSON list of the parts' names, by label",
     "faces": "triangles",
-    "unlabelled_faces": "triangles without a part",
+    "unlabeled_faces": "triangles without a part",
     "edits": "edits of the final opinion",
     "seconds": "active seconds of all opinions",
     "opinions": "annotators who handed it in",
     "annotators": "their pseudonyms, the final one first",
     "agreement": "share of the surface to which opinions give the same name; missing where there is one",
-    "licence": "terms of the object",
+    "license": "terms of the object",
     "source": "file that it was made from",
     "model": "model that made the prediction",
     "glb": "path of the GLB with a node a part",
@@ -34,7 +34,7 @@ _WHAT = {
 def croissant(
     title: str,
     version: str,
-    licence: str,
+    license: str,
     date: str,
     index_sha256: str,
     objects: int,
@@ -45,7 +45,7 @@ def croissant(
     Args:
         title: of the data set.
         version: of the data set, as 1.0.0.
-        licence: of the labels.
+        license: of the labels.
         date: of the last object handed in, as 2026-01-31.
         index_sha256: of index.parquet.
         objects: how many there are.
@@ -76,7 +76,7 @@ def croissant(
             name=title,
             description=f"{objects} textured 3D objects in named parts: predicted, then reviewed.",
             version=version,
-            license=[licence or "see the column licence"],
+            license=[license or "see the column license"],
             date_published=datetime.fromisoformat(date),
             cite_as=f"{title} {version}",
             url="README.md",
@@ -91,7 +91,7 @@ def croissant(
             annotations_per_item="See the column opinions.",
             machine_annotation_tools=["ALIGN-Parts"],
             data_biases=["Annotators saw the model's proposal first: labels lean towards it."],
-            data_limitations=["Faces are labelled whole; names follow the vocabulary of the review."],
+            data_limitations=["Faces are labeled whole; names follow the vocabulary of the review."],
             personal_sensitive_information=["Annotators appear under pseudonyms."],
         )
     except (mlc.ValidationError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Reviewed objects as a data set: named GLBs, labels, an index, a card and Croissant metadata.
 
 ``objects/<id>/`` is what ``alignparts name`` writes (``<id>.parts.glb``, ``labels.json``,
-``face_labels.npy``) beside the object itself, ``<id>.glb``, and its ``licence.txt``: ``alignparts ingest``
+``face_labels.npy``) beside the object itself, ``<id>.glb``, and its ``license.txt``: ``alignparts ingest``
 reads it as it lies.
 """
 
@@ -23,7 +23,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import load_mesh
 from alignparts.naming.export import export_named
 from alignparts.naming.prediction import PredictedPart
-from texparts.annotation.annotation import UNLABELLED, Annotation
+from texparts.annotation.annotation import UNLABELED, Annotation
 from texparts.annotation.objects import ObjectFolder
 from texparts.export.card import card
 from texparts.export.croissant import croissant
@@ -31,8 +31,8 @@ from texparts.review.models import Submitted
 
 INDEX = "index.parquet"
 COLUMNS = (
-    "object_id", "category", "parts", "names", "faces", "unlabelled_faces", "edits", "seconds", "opinions",
-    "annotators", "agreement", "licence", "source", "model", "glb", "sha256",
+    "object_id", "category", "parts", "names", "faces", "unlabeled_faces", "edits", "seconds", "opinions",
+    "annotators", "agreement", "license", "source", "model", "glb", "sha256",
 )  # fmt: skip
 MARK = "croissant.json"
 """The file by which a folder is known as an export that may be replaced."""
@@ -62,7 +62,7 @@ def export_dataset(
     *,
     title: str = "Tex-Parts",
     version: str = "1.0.0",
-    licence: str = "",
+    license: str = "",
     by: str = "people",
 ) -> Exported:
     """Write a data set of all objects that were handed in as done.
@@ -76,7 +76,7 @@ def export_dataset(
         out: the data set's folder.
         title: what it is called.
         version: of the data set.
-        licence: of the labels; every object keeps its own.
+        license: of the labels; every object keeps its own.
         by: who reviewed, for the card.
 
     Raises:
@@ -87,7 +87,7 @@ def export_dataset(
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=out.parent, prefix=".writing-"))
     try:
-        result = _write(submitted, root, work, (title, version, licence), by)
+        result = _write(submitted, root, work, (title, version, license), by)
         work.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
@@ -156,21 +156,21 @@ def _write_object(one: Submitted, folder: ObjectFolder, work: Path, who: list[st
     }
     labels = {**json.loads(written.labels.read_text(encoding="utf-8")), "review": review}
     written.labels.write_text(json.dumps(labels, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    if about.licence:
-        (target / "licence.txt").write_text(about.licence + "\n", encoding="utf-8")
+    if about.license:
+        (target / "license.txt").write_text(about.license + "\n", encoding="utf-8")
     return {
         "object_id": one.object_id,
         "category": one.category,
         "parts": len(parts),
         "names": json.dumps([part.name for part in parts], ensure_ascii=False),
         "faces": len(face_part),
-        "unlabelled_faces": int((face_part < 0).sum()),
+        "unlabeled_faces": int((face_part < 0).sum()),
         "edits": one.opinions[0].edits,
         "seconds": one.seconds,
         "opinions": len(one.opinions),
         "annotators": ", ".join(who),
         "agreement": one.agreement.same if one.agreement else None,
-        "licence": about.licence,
+        "license": about.license,
         "source": about.source,
         "model": about.model,
         "glb": f"objects/{one.object_id}/{written.glb.name}",
@@ -181,11 +181,11 @@ def _write_object(one: Submitted, folder: ObjectFolder, work: Path, who: list[st
 def numbered(annotation: Annotation) -> tuple[Int32[np.ndarray, " faces"], list[PredictedPart]]:
     """Faces and parts numbered from 0, without parts that hold no face."""
     kept = [part for part in annotation.parts if (annotation.face_part == part.id).any()]
-    table = np.full(annotation.next_id + 1, UNLABELLED, np.int32)
+    table = np.full(annotation.next_id + 1, UNLABELED, np.int32)
     for index, part in enumerate(kept):
         table[part.id] = index
     parts = [
-        PredictedPart(part.name, part.description, part.confidence, part.mask_confidence, UNLABELLED)
+        PredictedPart(part.name, part.description, part.confidence, part.mask_confidence, UNLABELED)
         for part in kept
     ]
     return table[annotation.face_part], parts

@@ -23,7 +23,7 @@ from alignparts.corpus.index import Corpus
 from alignparts.corpus.ingest import ingest_folders
 from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.comparison import COLUMNS, Claim, paired_table
-from alignparts.evaluation.ground_truth import Labelled, labelled_shapes, taking_turns
+from alignparts.evaluation.ground_truth import Labeled, labeled_shapes, taking_turns
 from alignparts.evaluation.methods import Given
 from alignparts.evaluation.scoring import readable
 from alignparts.evaluation.scoring_methods import score
@@ -153,7 +153,7 @@ def export_features(export: Path, work: Path, loop: Loop) -> FeatureStore | None
     )  # fmt: skip
     base = loop.params.base
     read = ingest_folders(
-        [export / "objects"], work / "corpus", everything, kind="labelled_mesh", seed=base.seed,
+        [export / "objects"], work / "corpus", everything, kind="labeled_mesh", seed=base.seed,
         workers=base.workers, scheduler=base.scheduler, keep_duplicates=True,
     )  # fmt: skip
     encoders = Encoders.from_params(loop.params.features, loop.models)
@@ -176,7 +176,7 @@ def gain_scores(loop: Loop, arms: Sequence[str] = ("before", *ARMS)) -> pd.DataF
         :data:`comparison.COLUMNS`, the metric ``category`` (whether it was found) among them.
     """
     settings, seed = loop.params.evaluate, loop.params.base.seed
-    shapes = list(labelled_shapes(loop.store, ["test", "heldout"], settings.points, seed))
+    shapes = list(labeled_shapes(loop.store, ["test", "heldout"], settings.points, seed))
     vocabulary = loop.vocabulary
     rows = []
     for arm in arms:
@@ -217,7 +217,7 @@ def tested_claims(scores: pd.DataFrame, **bootstrap: Any) -> pd.DataFrame:
     return pd.concat(tested, ignore_index=True)
 
 
-def _judged(model: Ours, shape: Labelled) -> Mapping[str, dict[str, float]]:
+def _judged(model: Ours, shape: Labeled) -> Mapping[str, dict[str, float]]:
     """Scores of a shape by test set."""
     found = model.predict(shape.arrays, Given())
     right = {"category": float(found.category == model.vocabulary.resolve_category(shape.category))}

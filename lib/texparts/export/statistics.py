@@ -143,7 +143,7 @@ def summary_table(
         _count("part names", parts["name"].nunique()),
         _count("annotators", len(annotator_table(dataset))),
         _mean("parts an object", mean(objects["parts"])),
-        _mean("share of faces without a part", mean(objects["unlabelled_faces"] / objects["faces"])),
+        _mean("share of faces without a part", mean(objects["unlabeled_faces"] / objects["faces"])),
         _median("edits an object", objects["edits"]),
         _median("seconds an opinion", seconds),
         _mean("seconds an opinion, mean", mean(seconds)),
@@ -195,10 +195,10 @@ def annotator_table(dataset: Dataset) -> pd.DataFrame:
     return _most_first(table.rename_axis("annotator"), "opinions")
 
 
-def licence_table(dataset: Dataset) -> pd.DataFrame:
-    """A row a licence, the most frequent first; "" is not stated."""
-    named = dataset.objects["licence"].replace("", "not stated")
-    return _most_first(named.value_counts().rename_axis("licence").to_frame("objects"), "objects")
+def license_table(dataset: Dataset) -> pd.DataFrame:
+    """A row a license, the most frequent first; "" is not stated."""
+    named = dataset.objects["license"].replace("", "not stated")
+    return _most_first(named.value_counts().rename_axis("license").to_frame("objects"), "objects")
 
 
 def rejected_table(dataset: Dataset) -> pd.DataFrame:
@@ -211,7 +211,7 @@ TABLES: dict[str, Callable[[Dataset], pd.DataFrame]] = {
     "categories": category_table,
     "parts": part_table,
     "annotators": annotator_table,
-    "licences": licence_table,
+    "licenses": license_table,
     "rejected": rejected_table,
 }
 

@@ -21,7 +21,7 @@ from texparts.export.statistics import (
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 MOST_BARS, MOST_LETTERS = 25, 32
-TEXT = ("category", "name", "licence", "note")
+TEXT = ("category", "name", "license", "note")
 """Columns that hold what people wrote."""
 
 

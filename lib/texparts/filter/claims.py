@@ -35,7 +35,7 @@ def check_claims(path: Path, data: bytes, limits: FilterParams, decode: bool = T
         path: the file; images beside it are looked at too.
         data: its content.
         limits: of faces, pixels and bytes.
-        decode: whether the base colours of glTF files are decoded once, to find broken ones.
+        decode: whether the base colors of glTF files are decoded once, to find broken ones.
 
     Raises:
         Rejected: it claims too much, or its header makes no sense.
@@ -83,7 +83,7 @@ def _check_gltf(path: Path, data: bytes, limits: FilterParams, decode: bool) -> 
     for index, entry in enumerate(header.get("buffers", [])):
         uri = entry.get("uri")
         buffers[index] = (binary or b"") if uri is None else _linked(path, uri, limits)
-    shown = _base_colours(header)
+    shown = _base_colors(header)
     pixels = 0
     for index, entry in enumerate(header.get("images", [])):
         name = f"image {index}"
@@ -102,7 +102,7 @@ def _check_gltf(path: Path, data: bytes, limits: FilterParams, decode: bool) -> 
             if pixels > limits.texture_pixels:
                 raise Rejected(
                     "texture_too_large",
-                    f"{pixels:,} pixels of base colour; expected at most {limits.texture_pixels:,}",
+                    f"{pixels:,} pixels of base color; expected at most {limits.texture_pixels:,}",
                 )
             if decode:
                 _decode(name, content)
@@ -163,8 +163,8 @@ def _count(accessor: int | None, accessors: list[dict[str, Any]]) -> int:
     return 0 if accessor is None else int(accessors[accessor]["count"])
 
 
-def _base_colours(header: dict[str, Any]) -> set[int]:
-    """Images that are some material's base colour."""
+def _base_colors(header: dict[str, Any]) -> set[int]:
+    """Images that are some material's base color."""
     textures = header.get("textures", [])
     found = set()
     for material in header.get("materials", []):

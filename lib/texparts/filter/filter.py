@@ -18,10 +18,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from alignparts.core.atomic import write_atomically
+from alignparts.core.atomic import write_atomically, write_text
 from alignparts.core.config_texparts import FilterParams, TexPartsParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import write_text
 from alignparts.corpus.duplicates import find_groups
 from alignparts.corpus.writers.common import write_bytes
 from alignparts.ontology.llm.client import LanguageModel
@@ -37,7 +36,7 @@ COLUMNS = (
     "reason",
     "detail",
     "faces",
-    "licence",
+    "license",
     "title",
     "category",
     "content",
@@ -45,7 +44,7 @@ COLUMNS = (
 """Of filtered.csv; ``category`` is the language model's, ``content`` the beginning of the file's sha256."""
 RULES = 1
 """Raised when the same file and limits come to another end."""
-_ELSEWHERE = ("refused_licences", "duplicates", "llm", "llm_model")
+_ELSEWHERE = ("refused_licenses", "duplicates", "llm", "llm_model")
 _MOST_DETAIL = 300
 
 
@@ -121,14 +120,14 @@ def read_filtered(root: Path) -> tuple[Path, pd.DataFrame]:
     if not folder.is_dir():
         raise AlignPartsError(f"{settings}: the folder {folder} is gone; run the filter again")
     text = dict.fromkeys(
-        ("object_id", "file", "reason", "detail", "licence", "title", "category", "content"), str
+        ("object_id", "file", "reason", "detail", "license", "title", "category", "content"), str
     )
     return folder, pd.read_csv(table, dtype=text, keep_default_na=False)
 
 
-def refused(licence: str, phrases: Sequence[str]) -> str:
-    """The first of the phrases that a licence holds as whole words; "" where there is none."""
-    said = _words(licence)
+def refused(license: str, phrases: Sequence[str]) -> str:
+    """The first of the phrases that a license holds as whole words; "" where there is none."""
+    said = _words(license)
     return next((phrase for phrase in phrases if f" {_words(phrase).strip()} " in said), "")
 
 
@@ -139,7 +138,7 @@ def _words(text: str) -> str:
 def _look(
     sources: Sequence[Source], folder: Path, root: Path, params: TexPartsParams, workers: int
 ) -> Iterator[_Found]:
-    """Licence and file of every source, in their order; those that were looked at before are not opened."""
+    """License and file of every source, in their order; those that were looked at before are not opened."""
     limits = params.filter
     settings = _settings(limits, params.thumbnail)
     path = root / "inspections.jsonl"
@@ -148,11 +147,11 @@ def _look(
     todo: list[_Found] = []
     for source in tqdm(sources, desc="hashing files", mininterval=2.0, leave=False):
         one = _Found(source, _content(source.path, limits))
-        why = refused(source.licence, limits.refused_licences)
+        why = refused(source.license, limits.refused_licenses)
         known = before.get(f"{source.file}:{one.content}")
         if why:
-            detail = f"'{source.licence}' does not let changed copies be passed on"
-            found[source.object_id] = _Found(source, one.content, "licence", detail)
+            detail = f"'{source.license}' does not let changed copies be passed on"
+            found[source.object_id] = _Found(source, one.content, "license", detail)
         elif known and (known["reason"] or _picture(root, source).is_file()):
             found[source.object_id] = _restored(one, known)
         else:
@@ -166,7 +165,7 @@ def _look(
             log.flush()
             found[one.source.object_id] = done
     ordered = [found[source.object_id] for source in sources]
-    write_text(path, "".join(_line(one, settings) for one in ordered if one.reason != "licence"))
+    write_text(path, "".join(_line(one, settings) for one in ordered if one.reason != "license"))
     yield from ordered
 
 
@@ -244,7 +243,7 @@ def _said(source: Source) -> str:
 def _table(found: Sequence[_Found]) -> pd.DataFrame:
     rows = [
         (one.source.object_id, one.source.file, not one.reason, one.reason, one.detail, one.faces,
-         one.source.licence, one.source.title, one.category, one.content)
+         one.source.license, one.source.title, one.category, one.content)
         for one in found
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))

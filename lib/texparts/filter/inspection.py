@@ -18,8 +18,8 @@ from texparts.filter.claims import check_claims, check_size
 from texparts.filter.rejected import Rejected
 from texparts.filter.thumbnails import thumbnail
 
-_ONE_COLOUR = 1 / 64
-"""Colours that differ by less in every channel are one."""
+_ONE_COLOR = 1 / 64
+"""Colors that differ by less in every channel are one."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ def thickness(surface: Surface) -> float:
     return float(sides.min() / sides.max())
 
 
-def has_colours(surface: Surface) -> bool:
-    """Whether it has a texture or two colours."""
+def has_colors(surface: Surface) -> bool:
+    """Whether it has a texture or two colors."""
     used = np.unique(surface.face_material)
     if any(surface.textures[index] is not None for index in used.tolist()):
         return True
     color = surface.corner_color.reshape(-1, 4)[:, :3]
-    return bool((np.ptp(color, axis=0) > _ONE_COLOUR).any())
+    return bool((np.ptp(color, axis=0) > _ONE_COLOR).any())
 
 
 def _read(path: Path) -> Surface:
@@ -136,8 +136,8 @@ def _check_surface(surface: Surface, limits: FilterParams) -> None:
         raise Rejected(
             "too_many_components", f"{pieces:,} separate pieces; expected at most {limits.components:,}"
         )
-    if limits.textured and not has_colours(surface):
-        raise Rejected("no_texture", "one colour all over; expected a texture or two colours")
+    if limits.textured and not has_colors(surface):
+        raise Rejected("no_texture", "one color all over; expected a texture or two colors")
 
 
 def _plain(error: AlignPartsError, path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Which models are worth labelling, judged by a picture and what their maker says (section 13)."""
+"""Which models are worth labeling, judged by a picture and what their maker says (section 13)."""
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -13,7 +13,7 @@ class Quality(BaseModel):
     """Reply to ``check_thumbnail``.
 
     Attributes:
-        usable: worth labelling: one whole object, of a known class, in enough detail.
+        usable: worth labeling: one whole object, of a known class, in enough detail.
         reason: one sentence.
         category: class of the object as the vocabulary spells it; "" where it is no single object.
     """
@@ -47,11 +47,11 @@ def thumbnail_request(image: bytes, about: str = "") -> Request:
 
 
 def check_thumbnail(image: bytes, llm: LanguageModel, about: str = "") -> Quality:
-    """Whether a model is worth labelling, by its picture.
+    """Whether a model is worth labeling, by its picture.
 
     Args:
         image: a PNG or JPEG file; the record keeps its sha256 alone.
-        llm: from whose record or endpoint the judgement comes; the endpoint's model must see pictures.
+        llm: from whose record or endpoint the judgment comes; the endpoint's model must see pictures.
         about: title and tags of the model, as its maker wrote them.
 
     Raises:

@@ -1,7 +1,7 @@
 """Why an object is left out."""
 
 REASONS = {
-    "licence": "its licence does not allow a changed copy to be passed on",
+    "license": "its license does not allow a changed copy to be passed on",
     "file_too_large": "the file, or one it refers to, is larger than the limit",
     "unreadable": "it cannot be read",
     "no_faces": "it holds no triangle",
@@ -12,8 +12,8 @@ REASONS = {
     "too_many_components": "more separate pieces than the limit",
     "scale": "its size or its distance from the origin makes no sense",
     "flat": "it has no thickness",
-    "no_texture": "it has neither a texture nor two colours",
-    "texture_broken": "a base colour image cannot be decoded",
+    "no_texture": "it has neither a texture nor two colors",
+    "texture_broken": "a base color image cannot be decoded",
     "texture_too_large": "an image claims more pixels than the limit; it was not decoded",
     "duplicate": "it is a copy of another object",
     "too_slow": "reading it took longer than the limit",

@@ -12,10 +12,10 @@ from typing import Any
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import SUFFIXES
 from alignparts.corpus.readers import texverse
-from alignparts.corpus.readers.common import licence_of
+from alignparts.corpus.readers.common import license_of
 
 MOST_TEXT = 200
-"""Characters of a title, a licence or a list of tags that are kept."""
+"""Characters of a title, a license or a list of tags that are kept."""
 _LONGEST_ID = 80
 
 
@@ -27,7 +27,7 @@ class Source:
         object_id: fit for a file name and a URL; equal in every run over the same files.
         path: the file.
         file: the same, relative to the folder.
-        licence: as the data set states it, "" where it does not.
+        license: as the data set states it, "" where it does not.
         title: its maker's, or the file's name.
         tags: its maker's, joined with commas.
     """
@@ -35,7 +35,7 @@ class Source:
     object_id: str
     path: Path
     file: str
-    licence: str
+    license: str
     title: str
     tags: str = ""
 
@@ -77,7 +77,7 @@ def _texverse(folder: Path) -> list[Source]:
                 object_id=uid,
                 path=locator.path,
                 file=locator.path.relative_to(folder).as_posix(),
-                licence=one_line(locator.licence),
+                license=one_line(locator.license),
                 title=one_line(about.get("name")),
                 tags=one_line(words),
             )
@@ -86,7 +86,7 @@ def _texverse(folder: Path) -> list[Source]:
 
 
 def _plain(folder: Path) -> list[Source]:
-    licence = one_line(licence_of(folder))
+    license = one_line(license_of(folder))
     files = [path.relative_to(folder).as_posix() for path in _walk(folder)]
     ids = [_id_of(file) for file in files]
     # Two files may differ in what an id leaves out: their names' hashes tell them apart.
@@ -96,7 +96,7 @@ def _plain(folder: Path) -> list[Source]:
             object_id=one if times[one.lower()] == 1 else f"{one}-{_hash(file)}",
             path=folder / file,
             file=file,
-            licence=licence,
+            license=license,
             title=one_line(Path(file).stem),
         )
         for one, file in zip(ids, files, strict=True)

@@ -13,7 +13,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.vocabulary import words
 from texparts.filter.rejected import REASONS
 
-BLUE, GREY = "#0072B2", "#999999"
+BLUE, GRAY = "#0072B2", "#999999"
 
 
 def draw_reasons(filtered: pd.DataFrame) -> Figure:
@@ -24,7 +24,7 @@ def draw_reasons(filtered: pd.DataFrame) -> Figure:
     values = [int(filtered["kept"].sum()), *(int(counts[reason]) for reason in order)]
     figure = Figure(figsize=(7.5, 0.27 * len(labels) + 0.9), layout="constrained")
     axis = figure.subplots()
-    bars = axis.barh(labels, values, color=[BLUE, *[GREY] * len(order)])
+    bars = axis.barh(labels, values, color=[BLUE, *[GRAY] * len(order)])
     axis.bar_label(bars, padding=3, fontsize=8)
     axis.invert_yaxis()
     axis.set_xlabel("files", fontsize=8)
@@ -35,7 +35,7 @@ def draw_reasons(filtered: pd.DataFrame) -> Figure:
 
 
 def draw_queue(root: Path, queue: pd.DataFrame, shown: int = 6) -> Figure:
-    """The first and the last objects of the queue: as they came, and in the colours of their parts.
+    """The first and the last objects of the queue: as they came, and in the colors of their parts.
 
     Args:
         root: with ``thumbnails/`` and ``objects/``.

@@ -23,11 +23,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int32
 
-from alignparts.core.atomic import write_atomically
+from alignparts.core.atomic import write_atomically, write_text
 from alignparts.core.config_texparts import TexPartsParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
-from alignparts.core.run import write_text
 from alignparts.corpus.mesh.faces import face_labels
 from alignparts.corpus.mesh.glb import split_container
 from alignparts.corpus.mesh.meshio import load_mesh
@@ -48,7 +47,7 @@ MADE = "made.json"
 """Beside an object's files: what they were made from."""
 VERSION = 1
 """Raised when the same file, model and settings give another object."""
-COLUMNS = ("object_id", "done", "reason", "category", "parts", "confidence", "unlabelled")
+COLUMNS = ("object_id", "done", "reason", "category", "parts", "confidence", "unlabeled")
 _ONE_THREAD = 1
 
 
@@ -97,7 +96,7 @@ def predict(
         llm: lists the parts of categories that the model does not know.
 
     Returns:
-        What predicted.csv holds: :data:`COLUMNS`; ``unlabelled`` is a share of the faces.
+        What predicted.csv holds: :data:`COLUMNS`; ``unlabeled`` is a share of the faces.
 
     Raises:
         AlignPartsError: no filtered.csv, no model, no room to write, or no reply from the language model.
@@ -217,7 +216,7 @@ def _job(
         "candidates": [[one.name, one.description] for one in candidates],
     }  # fmt: skip
     about = {
-        "object_id": row["object_id"], "source": row["file"], "licence": row["licence"],
+        "object_id": row["object_id"], "source": row["file"], "license": row["license"],
         "title": row["title"], "model": identity,
     }  # fmt: skip
     return _Job(
@@ -290,5 +289,5 @@ def _row(job: _Job, root: Path, found: Mapping[str, str]) -> tuple[Any, ...]:
     if about is None:
         return object_id, False, found.get(object_id, "its folder is gone"), "", 0, 0.0, 1.0
     labels = np.load(_folder(job) / "face_labels.npy", allow_pickle=False)
-    unlabelled = round(float((labels < 0).mean()), 4)
-    return object_id, True, "", about.category, len(about.parts), round(about.confidence, 6), unlabelled
+    unlabeled = round(float((labels < 0).mean()), 4)
+    return object_id, True, "", about.category, len(about.parts), round(about.confidence, 6), unlabeled

@@ -58,7 +58,7 @@ def sort_queue(queue: pd.DataFrame, order: Order) -> pd.DataFrame:
 
 
 def uncertainty(about: About) -> float:
-    """Bits that a person's judgement of all names is expected to tell: the parts' entropies, summed.
+    """Bits that a person's judgment of all names is expected to tell: the parts' entropies, summed.
 
     The confidence in a name is taken for the probability that it is right. An object without parts has none:
     nothing of it can be judged.

@@ -28,12 +28,12 @@ class Kind:
     Attributes:
         reason: why the filter leaves it out.
         make: its bytes, from the surface of some shape.
-        licence: where that is what is wrong with it.
+        license: where that is what is wrong with it.
     """
 
     reason: str
     make: Callable[[Surface, np.random.Generator], bytes]
-    licence: str = ""
+    license: str = ""
 
 
 def glb_of(surface: Surface) -> bytes:
@@ -45,7 +45,7 @@ def glb_of(surface: Surface) -> bytes:
 
 
 def with_texture(data: bytes, image: bytes, mime: str) -> bytes:
-    """A GLB whose every material has this image as its base colour."""
+    """A GLB whose every material has this image as its base color."""
     header, binary = _split(data)
     buffer = bytearray(binary)
     header["bufferViews"].append({"buffer": 0, "byteOffset": len(buffer), "byteLength": len(image)})
@@ -159,7 +159,7 @@ def _fragments(surface: Surface, rng: np.random.Generator) -> bytes:
     return glb_of(make_surface(corners, faces, color=np.c_[rng.random((FRAGMENTS, 3)), np.ones(FRAGMENTS)]))
 
 
-def _colourless(surface: Surface, rng: np.random.Generator) -> bytes:
+def _colorless(surface: Surface, rng: np.random.Generator) -> bytes:
     return glb_of(make_surface(surface.vertices, surface.faces))
 
 
@@ -188,7 +188,7 @@ KINDS: dict[str, Kind] = {
         "scale", lambda surface, _: glb_of(replace(surface, vertices=surface.vertices * 1e12))
     ),
     "fragments": Kind("too_many_components", _fragments),
-    "colourless": Kind("no_texture", _colourless),
+    "colorless": Kind("no_texture", _colorless),
     "broken_texture": Kind(
         "texture_broken", lambda surface, rng: with_texture(glb_of(surface), rng.bytes(500), "image/png")
     ),
@@ -200,6 +200,6 @@ KINDS: dict[str, Kind] = {
     "duplicate": Kind(
         "duplicate", lambda surface, _: glb_of(replace(surface, vertices=surface.vertices * 2.5))
     ),
-    "no_derivatives": Kind("licence", lambda surface, _: glb_of(surface), "CC Attribution-NoDerivs"),
+    "no_derivatives": Kind("license", lambda surface, _: glb_of(surface), "CC Attribution-NoDerivs"),
 }  # fmt: skip
 """By name."""

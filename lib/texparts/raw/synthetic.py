@@ -24,11 +24,11 @@ from alignparts.corpus.mesh.sampling import seed_of
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.writers.common import write_bytes, write_json
 from procparts import CATEGORIES, Piece, generate
-from texparts.filter.inspection import has_colours
+from texparts.filter.inspection import has_colors
 from texparts.raw import texverse
 from texparts.raw.malformed import KINDS
 
-LICENCES = (
+LICENSES = (
     "CC Attribution",
     "CC Attribution-ShareAlike",
     "CC Attribution-NonCommercial",
@@ -57,7 +57,7 @@ class TexVerseLike:
         return json.loads((self.truth / "malformed.json").read_text())
 
     def labels(self, object_id: str) -> tuple[str, list[str], Int32[np.ndarray, " faces"]]:
-        """Category, part names and the part of every face, -1 unlabelled."""
+        """Category, part names and the part of every face, -1 unlabeled."""
         said = json.loads((self.truth / f"{object_id}.json").read_text())
         faces = np.load(self.truth / f"{object_id}.npy", allow_pickle=False)
         return said["category"], said["parts"], faces
@@ -156,10 +156,10 @@ def _make(job: _Job) -> dict[str, Any]:
     rng = np.random.default_rng(job.seed)
     relative = texverse.path_of(job.number, job.uid)
     path = job.folder.root / relative
-    pieces, surface = _coloured(job, rng)
-    licence = LICENCES[int(rng.integers(len(LICENCES)))]
+    pieces, surface = _colored(job, rng)
+    license = LICENSES[int(rng.integers(len(LICENSES)))]
     if job.kind:
-        licence = KINDS[job.kind].licence or licence
+        license = KINDS[job.kind].license or license
         if not path.is_file():
             write_bytes(path, KINDS[job.kind].make(replace(surface, face_part=_whole(surface)), rng))
     elif not path.is_file() or not (job.folder.truth / f"{job.uid}.npy").is_file():
@@ -170,7 +170,7 @@ def _make(job: _Job) -> dict[str, Any]:
         _save(job.folder.truth / f"{job.uid}.npy", labels)
     return {
         "glb_paths": [relative],
-        "license": licence,
+        "license": license,
         "name": f"{job.category.replace('_', ' ')} {job.number:02d}",
         "tags": [job.category.replace("_", "-"), "prop"],
         "faceCount": len(surface.faces),
@@ -180,12 +180,12 @@ def _make(job: _Job) -> dict[str, Any]:
     }
 
 
-def _coloured(job: _Job, rng: np.random.Generator) -> tuple[list[Piece], Surface]:
-    """A shape that is not of one colour all over, as all of TexVerse."""
+def _colored(job: _Job, rng: np.random.Generator) -> tuple[list[Piece], Surface]:
+    """A shape that is not of one color all over, as all of TexVerse."""
     while True:
         pieces = generate(job.category, rng, job.free_yaw)
         surface = surface_of(pieces)
-        if has_colours(surface):
+        if has_colors(surface):
             return pieces, surface
 
 

@@ -35,8 +35,8 @@ def malformed_table(filtered: pd.DataFrame, malformed: Mapping[str, str]) -> pd.
 def judged_parts(shapes: Shapes, truths: Mapping[str, Truth]) -> pd.DataFrame:
     """Predicted parts of objects, one a row, judged as :mod:`evaluation.scored_parts` does, by area.
 
-    A part's name is right if the true part that most of its labelled area belongs to has it. Parts without
-    labelled area are not judged.
+    A part's name is right if the true part that most of its labeled area belongs to has it. Parts without
+    labeled area are not judged.
 
     Args:
         shapes: meshes and predictions.

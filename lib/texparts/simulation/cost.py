@@ -1,7 +1,7 @@
 """What a person's work in the review costs: clicks, keys, strokes and seconds.
 
 Seconds are those of the keystroke-level model (Card, Moran & Newell, "The Keystroke-Level Model for User
-Performance Time with Interactive Systems", CACM 23(7), 1980): a practised user's errorless execution is a sum
+Performance Time with Interactive Systems", CACM 23(7), 1980): a practiced user's errorless execution is a sum
 of operators K, P, B, H, D and M. Which of them an action takes is read off the review's own pages (``web/``).
 """
 
@@ -51,7 +51,7 @@ class CostModel(Block):
         home: H, a hand from mouse to keyboard, or back; shortcuts need none, the other hand lies there.
         think: M, the preparation of a decision.
         draw_segment: D, of a straight piece of a stroke.
-        draw_cm: D, of a centimetre of a stroke.
+        draw_cm: D, of a centimeter of a stroke.
         screen_cm: length of the object's longest side on the screen.
         letters: typed until a search shows the name that is meant.
         object_turns: turns of the view in a look at a whole object.
@@ -152,7 +152,7 @@ class Hands:
         Args:
             cost: what it costs.
             parts: the first one is open after.
-            listed: the list; neighbours in it that begin with the first part take Shift and two clicks.
+            listed: the list; neighbors in it that begin with the first part take Shift and two clicks.
         """
         if parts == self.selected:
             return Tally(), self

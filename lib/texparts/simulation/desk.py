@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from texparts.annotation.annotation import UNLABELLED, Annotation, apply
+from texparts.annotation.annotation import UNLABELED, Annotation, apply
 from texparts.annotation.edits import Accept, Add, Category, Change, Delete, Merge, Paint, Rename, runs_of
 from texparts.annotation.geometry import Shape
 from texparts.simulation.cost import CostModel, Hands, Tally, Tool
@@ -100,9 +100,9 @@ class Desk:
     def take(self, part: int, tool: Tool, setting: float) -> Tally:
         """Get ready to paint a part, or to erase (-1); returns what that takes, for :meth:`paint`."""
         chosen = Tally()
-        if part != UNLABELLED:
+        if part != UNLABELED:
             chosen, self.hands = self.select([part])
-        taken, self.hands = self.hands.take(self.cost, tool, setting, part == UNLABELLED)
+        taken, self.hands = self.hands.take(self.cost, tool, setting, part == UNLABELED)
         return self.cost.decide().plus(chosen, taken)
 
     def paint(
@@ -156,7 +156,7 @@ class Desk:
 
     def _do(self, action: str, edit: Change, *tallies: Tally) -> None:
         """Apply an edit; a part that was to be checked is looked at when it is first touched."""
-        touched = set(getattr(edit, "parts", ())) | {getattr(edit, "part", UNLABELLED)}
+        touched = set(getattr(edit, "parts", ())) | {getattr(edit, "part", UNLABELED)}
         looks = [self.cost.look(self.cost.part_turns) for _ in touched & self._unseen]
         self._unseen -= touched
         self.annotation = apply(self.annotation, edit)

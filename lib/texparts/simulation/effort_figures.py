@@ -56,7 +56,7 @@ def draw_effort(means: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
     right.axvline(1, color="black", lw=0.8, ls=":")
     left.set_yticks(range(len(starts)), [STARTS[name].label for name in starts])
     left.invert_yaxis()
-    left.set_xlabel("seconds an object, of a practised and faultless annotator")
+    left.set_xlabel("seconds an object, of a practiced and faultless annotator")
     right.set_xlabel("times the work from our predictions (sum over sum)")
     right.set_xlim(0, None)
     for axis in (left, right):

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from texparts.annotation.annotation import UNLABELLED
+from texparts.annotation.annotation import UNLABELED
 from texparts.simulation.cost import Tally, Tool
 from texparts.simulation.situation import Situation
 
@@ -211,7 +211,7 @@ def _ready(here: Situation, one: int, tool: Tool, setting: float) -> Tally:
 def _part(here: Situation, one: int) -> int:
     """The part to paint for a true part, made if need be."""
     if one == here.rest:
-        return UNLABELLED
+        return UNLABELED
     return here.owner[one] if one in here.owner else here.desk.add(here.names[one])
 
 

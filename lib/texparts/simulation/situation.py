@@ -52,8 +52,8 @@ class Scene:
 class Situation:
     """An object at one moment.
 
-    Tables have a row a part, in the order of ``ids``, and one for unlabelled faces; a column a true part, and
-    one for faces that are to be unlabelled.
+    Tables have a row a part, in the order of ``ids``, and one for unlabeled faces; a column a true part, and
+    one for faces that are to be unlabeled.
 
     Attributes:
         true: column of every face.

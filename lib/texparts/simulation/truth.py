@@ -7,7 +7,7 @@ from jaxtyping import Float, Float64, Int32
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.vocabulary import Vocabulary, spelling
-from texparts.annotation.annotation import UNLABELLED, Annotation, Part
+from texparts.annotation.annotation import UNLABELED, Annotation, Part
 from texparts.annotation.geometry import Shape
 from texparts.raw.synthetic import TexVerseLike
 
@@ -19,7 +19,7 @@ class Truth:
     Attributes:
         category: canonical.
         names: canonical, each once; faces of equal names are one part.
-        face_part: index into ``names`` of every face, -1 unlabelled.
+        face_part: index into ``names`` of every face, -1 unlabeled.
     """
 
     category: str
@@ -28,7 +28,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """How far an annotation is from the truth.
 
     Attributes:
@@ -69,14 +69,14 @@ def truth_of(folder: TexVerseLike, object_id: str, vocabulary: Vocabulary) -> Tr
     return Truth(canonical, tuple(kept), table[labels])
 
 
-def judge(annotation: Annotation, truth: Truth, areas: Float[np.ndarray, " faces"]) -> Judgement:
+def judge(annotation: Annotation, truth: Truth, areas: Float[np.ndarray, " faces"]) -> Judgment:
     """Compare an annotation with the truth, by the names of its parts."""
     number = {name: index for index, name in enumerate(truth.names)}
     count = len(number)
     table = np.full(annotation.next_id + 1, count, np.int64)
     for part in annotation.parts:
         table[part.id] = number.get(part.name, count)
-    said = table[annotation.face_part]  # -1, unlabelled, is the table's last
+    said = table[annotation.face_part]  # -1, unlabeled, is the table's last
     true = np.where(truth.face_part < 0, count, truth.face_part)
     cells = np.bincount((count + 1) * true + said, areas.astype(np.float64), (count + 1) ** 2)
     both = cells.reshape(count + 1, count + 1)
@@ -85,12 +85,12 @@ def judge(annotation: Annotation, truth: Truth, areas: Float[np.ndarray, " faces
     iou = np.where(own > 0, inside / np.maximum(union, 1e-300), 1.0)
     names = [part.name for part in annotation.parts]
     surplus = len(names) - len(set(names) & set(number))
-    return Judgement(iou, surplus, annotation.category == truth.category)
+    return Judgment(iou, surplus, annotation.category == truth.category)
 
 
 def scratch(shape: Shape) -> Annotation:
-    """Nothing is named or labelled."""
-    return Annotation("", np.full(len(shape.faces), UNLABELLED, np.int32), (), 0)
+    """Nothing is named or labeled."""
+    return Annotation("", np.full(len(shape.faces), UNLABELED, np.int32), (), 0)
 
 
 def from_clusters(shape: Shape, granularity: int) -> Annotation:

@@ -181,9 +181,9 @@ def write_objects(root: Path, load: Load) -> None:
     subdivisions = max(1, round(np.log(load.faces / 20) / np.log(4)))
     mesh = trimesh.creation.icosphere(subdivisions=subdivisions)
     glb = trimesh.Scene(mesh).export(file_type="glb")
-    centres = mesh.triangles_center
-    octant = (centres > 0) @ np.array([1, 2, 4])
-    clusters = {8: octant, 16: octant * 2 + (np.abs(centres[:, 2]) > 0.5)}
+    centers = mesh.triangles_center
+    octant = (centers > 0) @ np.array([1, 2, 4])
+    clusters = {8: octant, 16: octant * 2 + (np.abs(centers[:, 2]) > 0.5)}
     parts = tuple(
         PartRecord(name=f"part_{i}", confidence=0.3 + i / 20, soft=0.5, mask_confidence=0.8) for i in range(8)
     )

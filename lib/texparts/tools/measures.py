@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from alignparts.core.run import write_text
+from alignparts.core.atomic import write_text
 
 
 class Measure(NamedTuple):

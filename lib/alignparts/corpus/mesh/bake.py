@@ -1,4 +1,4 @@
-"""Colours of a mesh that has none, from coloured points of the same surface."""
+"""Colors of a mesh that has none, from colored points of the same surface."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def bake_points(
     label: Int[np.ndarray, " n"],
     part_label: Int[np.ndarray, " parts"],
 ) -> Surface:
-    """Give every triangle a patch of texture whose texels take the colour of the nearest point of its part.
+    """Give every triangle a patch of texture whose texels take the color of the nearest point of its part.
 
     Args:
         surface: without textures.
@@ -28,7 +28,7 @@ def bake_points(
         part_label: label of every part instance of the surface; a part no point belongs to takes the nearest
             point of any.
 
-    The patch of a triangle spans its two shorter edges, at texel centres, so that bilinear look-up stays
+    The patch of a triangle spans its two shorter edges, at texel centers, so that bilinear look-up stays
     within it; its sides are powers of two, by the edges' lengths over the points' spacing.
     """
     count = len(surface.faces)
@@ -47,8 +47,8 @@ def bake_points(
     image = np.zeros((height, width, 4), np.uint8)
     image[..., 3] = 255
     want = np.full(count, -1, np.int64)
-    labelled = surface.face_part >= 0
-    want[labelled] = np.asarray(part_label, np.int64)[surface.face_part[labelled]]
+    labeled = surface.face_part >= 0
+    want[labeled] = np.asarray(part_label, np.int64)[surface.face_part[labeled]]
     picked, at = _texels(corners, side, origin)
     # Far apart along a fourth axis: the nearest point is one of the same label.
     apart = 8 * float(np.ptp(surface.vertices, axis=0).max() + np.ptp(points, axis=0).max())

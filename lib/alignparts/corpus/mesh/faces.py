@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from alignparts.corpus.mesh.sampling import Sample
 from alignparts.corpus.mesh.surface import Surface
 
-NEIGHBOURS = 8
+NEIGHBORS = 8
 CHUNK = 65_536
 """Faces that are looked up at once: bounds memory on meshes of any size."""
 
@@ -23,18 +23,18 @@ def face_labels(
     """The part of every face.
 
     A face on which samples lie takes the label of most of them. Any other takes the vote of the samples
-    nearest to its centre, weighted by nearness and by how well the normals agree (either side, since real
-    meshes mix their winding). "Unlabelled" votes like a part. Ties: the lowest part.
+    nearest to its center, weighted by nearness and by how well the normals agree (either side, since real
+    meshes mix their winding). "Unlabeled" votes like a part. Ties: the lowest part.
 
     Args:
         surface: the mesh.
         sample: its samples, in the model frame.
-        point_part: part of every sample, -1 unlabelled.
+        point_part: part of every sample, -1 unlabeled.
         parts: number of parts.
-        fill: faces that come out unlabelled take the best part all the same, where there is any part.
+        fill: faces that come out unlabeled take the best part all the same, where there is any part.
 
     Returns:
-        Part of every face, -1 unlabelled.
+        Part of every face, -1 unlabeled.
     """
     columns = np.where(point_part < 0, parts, point_part)
     part_of = np.full(len(surface.faces), -1, np.int32)
@@ -86,7 +86,7 @@ def _vote(
     face_normals: Float[np.ndarray, "m 3"],
     columns: int,
 ) -> Int[np.ndarray, " m"]:
-    count = min(NEIGHBOURS, len(points))
+    count = min(NEIGHBORS, len(points))
     distance, near = tree.query(centers, k=count)
     distance, near = distance.reshape(-1, count), near.reshape(-1, count)
     agreement = np.abs(np.einsum("mkd,md->mk", normals[near], face_normals))

@@ -12,7 +12,7 @@ import numpy as np
 import trimesh
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.surface import GREY, node_extras
+from alignparts.corpus.mesh.surface import GRAY, node_extras
 
 NODE_KEY = "_gltf_node"
 _MAGIC, _JSON, _BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
@@ -126,7 +126,7 @@ def load_scene(
     except Exception as error:
         raise AlignPartsError(f"{source}: cannot be read: {type(error).__name__}: {error}") from error
     _transform_uvs(scene, header)
-    _grey_missing(scene, header)
+    _gray_missing(scene, header)
     return scene, header
 
 
@@ -198,13 +198,13 @@ def _choose_uv_sets(header: dict[str, Any]) -> None:
                 attributes["TEXCOORD_0"] = attributes[f"TEXCOORD_{chosen}"]
 
 
-def _grey_missing(scene: trimesh.Scene, header: dict[str, Any]) -> None:
-    """Grey for materials whose image could not be read; trimesh leaves them white."""
+def _gray_missing(scene: trimesh.Scene, header: dict[str, Any]) -> None:
+    """Gray for materials whose image could not be read; trimesh leaves them white."""
     textured = {str(n) for n, material in enumerate(header.get("materials", [])) if _base_texture(material)}
     for mesh in scene.geometry.values():
         material: Any = getattr(getattr(mesh, "visual", None), "material", None)
         if getattr(material, "name", None) in textured and getattr(material, "baseColorTexture", 1) is None:
-            material.baseColorFactor = GREY
+            material.baseColorFactor = GRAY
 
 
 def _transform_uvs(scene: trimesh.Scene, header: dict[str, Any]) -> None:

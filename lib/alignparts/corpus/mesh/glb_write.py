@@ -11,7 +11,7 @@ from alignparts.core.atomic import write_atomically
 from alignparts.corpus.mesh.glb import join_container
 from alignparts.corpus.mesh.surface import Surface
 
-_UNLABELLED: dict[str, Any] = {"name": "unlabelled", "extras": {"part": "", "instance": -1}}
+_UNLABELED: dict[str, Any] = {"name": "unlabeled", "extras": {"part": "", "instance": -1}}
 
 
 def write_glb(
@@ -30,7 +30,7 @@ def write_glb(
         path: the .glb to write, atomically.
         surface: what to write.
         nodes: for every part index a dict with "name" and "extras"; faces with ``face_part`` -1 go to a node
-            called "unlabelled" with extras ``{"part": "", "instance": -1}``.
+            called "unlabeled" with extras ``{"part": "", "instance": -1}``.
         extras: of the scene.
         texture_size: longest side of an embedded image in pixels.
     """
@@ -47,7 +47,7 @@ def write_glb(
     parts, starts = np.unique(surface.face_part[order], return_index=True)
     ends = [*starts[1:].tolist(), len(order)]
     for part, start, end in zip(parts.tolist(), starts.tolist(), ends, strict=True):
-        node = nodes[part] if part >= 0 else _UNLABELLED
+        node = nodes[part] if part >= 0 else _UNLABELED
         mesh = writer.mesh(node["name"], order[start:end], shift)
         tree_nodes.append({"name": node["name"], "mesh": mesh, "extras": node["extras"]})
     roots = list(range(len(tree_nodes)))
@@ -84,7 +84,7 @@ class _Writer:
         if flat.any():
             colors = self.surface.corner_color[faces][flat, 0]
             distinct, inverse = np.unique(colors, axis=0, return_inverse=True)
-            # A few plain colours become materials; many become vertex colours.
+            # A few plain colors become materials; many become vertex colors.
             shade[flat] = inverse.reshape(-1) if len(distinct) <= 4 else -1
         keys = np.stack([material, shade], axis=1)
         groups, member = np.unique(keys, axis=0, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Disturbed surfaces: turned, noisy, with fewer triangles, without colour. Parts keep their instances."""
+"""Disturbed surfaces: turned, noisy, with fewer triangles, without color. Parts keep their instances."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.soup import GREY, join_surfaces, make_surface
+from alignparts.corpus.mesh.soup import GRAY, join_surfaces, make_surface
 from alignparts.corpus.mesh.surface import Surface
 
 LEAST = 4
@@ -27,7 +27,7 @@ def rotated(surface: Surface, degrees: float, seed: int = 0) -> Surface:
 def noisy(surface: Surface, share: float, seed: int = 0) -> Surface:
     """Every vertex moved by normal noise whose standard deviation is a share of the longest half side.
 
-    Vertices at one place move together, so that no triangle leaves its neighbours; so do the corners of a
+    Vertices at one place move together, so that no triangle leaves its neighbors; so do the corners of a
     surfel.
     """
     _, scale = surface.frame()
@@ -39,7 +39,7 @@ def noisy(surface: Surface, share: float, seed: int = 0) -> Surface:
 def decimated(surface: Surface, removed: float, seed: int = 0) -> Surface:
     """Fewer triangles, by quadric edge collapse within each part; a cloud loses points at random.
 
-    A new triangle has the mean colour of the old one of its part whose centre is nearest. Textures are gone.
+    A new triangle has the mean color of the old one of its part whose center is nearest. Textures are gone.
 
     Args:
         surface: to simplify.
@@ -62,22 +62,22 @@ def decimated(surface: Surface, removed: float, seed: int = 0) -> Surface:
     )
 
 
-def colourless(surface: Surface, strength: float = 1.0, seed: int = 0) -> Surface:
-    """Grey all over: no texture and no colour, whatever the strength."""
-    grey = np.broadcast_to(np.array(GREY, np.float32), surface.corner_color.shape)
-    return replace(surface, corner_color=grey.copy(), textures=(None,) * len(surface.textures))
+def colorless(surface: Surface, strength: float = 1.0, seed: int = 0) -> Surface:
+    """Gray all over: no texture and no color, whatever the strength."""
+    gray = np.broadcast_to(np.array(GRAY, np.float32), surface.corner_color.shape)
+    return replace(surface, corner_color=gray.copy(), textures=(None,) * len(surface.textures))
 
 
 Disturb = Callable[[Surface, float, int], Surface]
 """A surface, a strength and a seed."""
 DISTURBANCES: Mapping[str, Disturb] = {
-    "rotation": rotated, "noise": noisy, "decimation": decimated, "texture": colourless,
+    "rotation": rotated, "noise": noisy, "decimation": decimated, "texture": colorless,
 }  # fmt: skip
 STRENGTH = {
     "rotation": "degrees about a random axis",
     "noise": "noise of vertices, share of the longest half side",
     "decimation": "share of triangles removed",
-    "texture": "without colour and texture",
+    "texture": "without color and texture",
 }
 """What the strength of a disturbance is."""
 
@@ -110,7 +110,7 @@ def _simplified(surface: Surface, faces: Int[np.ndarray, " f"], removed: float) 
     if not len(simple.faces) or not simple.area > 0:
         simple = mesh
     nearest = faces[
-        cKDTree(_centres(surface.vertices, surface.faces[faces])).query(simple.triangles_center)[1]
+        cKDTree(_centers(surface.vertices, surface.faces[faces])).query(simple.triangles_center)[1]
     ]
     color = surface.color_at(nearest, np.full((len(nearest), 3), 1 / 3))
     part = np.full(len(simple.faces), surface.face_part[faces[0]], np.int32)
@@ -119,7 +119,7 @@ def _simplified(surface: Surface, faces: Int[np.ndarray, " f"], removed: float) 
     )
 
 
-def _centres(
+def _centers(
     vertices: Float64[np.ndarray, "V 3"], faces: Int[np.ndarray, "f 3"]
 ) -> Float64[np.ndarray, "f 3"]:
     return np.asarray(vertices[faces].mean(axis=1))

@@ -58,15 +58,15 @@ FILL_DIRECTION = np.array([-0.6, -0.3, -0.7]) / np.linalg.norm([-0.6, -0.3, -0.7
 
 @dataclass(frozen=True)
 class Views:
-    """Pictures of one shape, all in the model frame (box centre at 0, longest half side 1).
+    """Pictures of one shape, all in the model frame (box center at 0, longest half side 1).
 
     Attributes:
         color: RGB, white where nothing is.
-        face: the face that a pixel's centre shows, -1 for the background.
+        face: the face that a pixel's center shows, -1 for the background.
         depth: its distance along the viewing axis, in units of the model frame; infinite for the background.
         front: whether it shows the side from which its corners run counter-clockwise.
         cameras: model frame to camera frame (x right, y down, z forward), rotation and translation.
-        focal: focal length in pixels; the principal point is the centre of the picture.
+        focal: focal length in pixels; the principal point is the center of the picture.
     """
 
     color: UInt8[np.ndarray, "V H W 3"]
@@ -125,8 +125,8 @@ def render_views(
 ) -> Views:
     """Draw a shape from a ring of cameras.
 
-    Perspective, one ray through the centre of every pixel. The cameras stand so far off that the sphere
-    around the box's centre that holds the shape just fits the picture. Faces are lit alike from both sides.
+    Perspective, one ray through the center of every pixel. The cameras stand so far off that the sphere
+    around the box's center that holds the shape just fits the picture. Faces are lit alike from both sides.
     Transparent surfaces blend with up to three more behind them, then with white.
 
     Args:
@@ -184,7 +184,7 @@ class _Drawing:
     def cast(
         self, cameras: Float64[np.ndarray, "v 3 4"], pixels: Float64[np.ndarray, "p 3"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Colour, face, depth and side of every pixel (v * p of them); pixels are rays of depth 1."""
+        """Color, face, depth and side of every pixel (v * p of them); pixels are rays of depth 1."""
         direction = (pixels @ cameras[:, :, :3]).reshape(-1, 3)
         eyes = -np.einsum("vij,vi->vj", cameras[:, :, :3], cameras[:, :, 3])
         origin = np.repeat(eyes, len(pixels), axis=0)
@@ -197,9 +197,9 @@ class _Drawing:
         color = np.zeros((count, 3), np.float32)
         left = np.ones(count, np.float32)
         alive = np.arange(count)
-        travelled = np.zeros(count)
+        traveled = np.zeros(count)
         for layer in range(LAYERS):
-            start = origin[alive] + direction[alive] * travelled[alive, None]
+            start = origin[alive] + direction[alive] * traveled[alive, None]
             hit = self.scene.run(start.astype(np.float32), direction[alive].astype(np.float32), output=1)
             found = hit["primID"] >= 0
             alive = alive[found]
@@ -207,7 +207,7 @@ class _Drawing:
                 break
             at = hit["primID"][found]
             u, v = hit["u"][found], hit["v"][found]
-            distance = travelled[alive] + hit["tfar"][found]
+            distance = traveled[alive] + hit["tfar"][found]
             rgba = self.surface.color_at(at, np.stack([1 - u - v, u, v], axis=1))
             lit, outside = self._light(at, direction[alive])
             alpha = rgba[:, 3] if layer < LAYERS - 1 else np.where(rgba[:, 3] >= SOLID, rgba[:, 3], 0)
@@ -220,7 +220,7 @@ class _Drawing:
             face[ray] = at[first]
             depth[ray] = distance[first] / length[ray]
             front[ray] = outside[first]
-            travelled[alive] = distance + STEP
+            traveled[alive] = distance + STEP
             alive = alive[left[alive] > 0.01]
         color += left[:, None]
         return (np.clip(color, 0, 1) * 255 + 0.5).astype(np.uint8), face, depth, front

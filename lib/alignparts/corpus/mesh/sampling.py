@@ -15,13 +15,13 @@ class Sample:
     """Surface samples in the model frame.
 
     Attributes:
-        points: in [-1, 1]: bounding-box centre at 0, longest half side 1; PartField's frame is
+        points: in [-1, 1]: bounding-box center at 0, longest half side 1; PartField's frame is
             ``0.9 * points``.
         face: the triangle a point lies on.
         bary: barycentric coordinates in it.
         normals: unit, by winding.
         colors: RGB in 0..1.
-        instance: part instance, -1 where unlabelled.
+        instance: part instance, -1 where unlabeled.
         center: model = (x - center) * scale.
         scale: see ``center``.
     """

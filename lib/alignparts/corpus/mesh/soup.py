@@ -1,4 +1,4 @@
-"""A shape as a triangle soup with the colour of every point of it: what is rendered and what is sampled."""
+"""A shape as a triangle soup with the color of every point of it: what is rendered and what is sampled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,17 +9,17 @@ from jaxtyping import Float, Float32, Float64, Int, Int32, Int64
 
 from alignparts.core.errors import AlignPartsError
 
-GREY = (0.6, 0.6, 0.6, 1.0)
+GRAY = (0.6, 0.6, 0.6, 1.0)
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Triangles, the part instance of each, and their colours.
+    """Triangles, the part instance of each, and their colors.
 
     Attributes:
         vertices: positions, in the unit and frame of the source.
         faces: corners of every triangle.
-        face_part: part instance of every triangle, -1 where unlabelled.
+        face_part: part instance of every triangle, -1 where unlabeled.
         uv: texture coordinates of every corner, origin at the lower left; zeros where unused.
         corner_color: RGBA in 0..1; multiplies the texture, or stands alone.
         face_material: index into ``textures``.
@@ -52,7 +52,7 @@ class Surface:
         return np.where(length > 0, self._cross / np.where(length > 0, length, 1), flat)
 
     def frame(self) -> tuple[Float64[np.ndarray, " 3"], float]:
-        """Centre and scale of the model frame: ``(x - center) * scale`` has its longest half side at 1.
+        """Center and scale of the model frame: ``(x - center) * scale`` has its longest half side at 1.
 
         Vertices of triangles without area do not count.
 
@@ -69,7 +69,7 @@ class Surface:
     def color_at(
         self, face: Int[np.ndarray, " n"], bary: Float[np.ndarray, "n 3"]
     ) -> Float32[np.ndarray, "n 4"]:
-        """Colour of points given by triangle and barycentric coordinates.
+        """Color of points given by triangle and barycentric coordinates.
 
         Bilinear look-up with wrap-around; RGBA in 0..1.
         """
@@ -120,7 +120,7 @@ def make_surface(
     *,
     face_part: np.ndarray | None = None,
     uv: np.ndarray | None = None,
-    color: np.ndarray | Sequence[float | int] = GREY,
+    color: np.ndarray | Sequence[float | int] = GRAY,
     face_material: np.ndarray | None = None,
     textures: Sequence[np.ndarray | None] = (None,),
 ) -> Surface:
@@ -129,7 +129,7 @@ def make_surface(
     Args:
         vertices: (V, 3).
         faces: (F, 3).
-        face_part: (F,); missing: unlabelled.
+        face_part: (F,); missing: unlabeled.
         uv: (F, 3, 2) a corner or (V, 2) a vertex.
         color: RGBA in 0..1: (4,) for all, (F, 4) a face or (F, 3, 4) a corner.
         face_material: (F,) index into ``textures``.
@@ -204,7 +204,7 @@ def join_surfaces(surfaces: Sequence[Surface], *, part_of: Sequence[int] | None 
 
 
 def rgba_float(colors: np.ndarray) -> Float32[np.ndarray, "n 4"]:
-    """Colours (n, 3|4), integers in 0..255 (0..65535 for uint16) or floats in 0..1, as float RGBA."""
+    """Colors (n, 3|4), integers in 0..255 (0..65535 for uint16) or floats in 0..1, as float RGBA."""
     values = np.asarray(colors)
     top = float(np.iinfo(values.dtype).max) if np.issubdtype(values.dtype, np.unsignedinteger) else 1.0
     if np.issubdtype(values.dtype, np.signedinteger):

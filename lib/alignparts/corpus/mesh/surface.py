@@ -9,10 +9,10 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.soup import GREY, Surface, join_surfaces, make_surface, rgba_float
+from alignparts.corpus.mesh.soup import GRAY, Surface, join_surfaces, make_surface, rgba_float
 
 __all__ = [
-    "GREY",
+    "GRAY",
     "Surface",
     "join_surfaces",
     "make_surface",
@@ -52,7 +52,7 @@ def surface_from_scene(scene: trimesh.Scene) -> Surface:
 
 
 def surface_from_mesh(mesh: trimesh.Trimesh) -> Surface:
-    """The surface of one trimesh mesh, faces in its order, unlabelled."""
+    """The surface of one trimesh mesh, faces in its order, unlabeled."""
     return _surface_of_mesh(mesh, np.eye(4), -1, {})
 
 
@@ -76,9 +76,9 @@ def surface_from_cloud(
         points: positions.
         normals: directions of any length; where one has none, the surfel lies level.
         colors: (n, 3) or (n, 4), uint8 or floats in 0..1.
-        instance: part instance of every point; missing: unlabelled.
+        instance: part instance of every point; missing: unlabeled.
 
-    The side is :data:`SURFEL_SIDE` times the mean distance to the nearest neighbour. Faces 2i and 2i + 1
+    The side is :data:`SURFEL_SIDE` times the mean distance to the nearest neighbor. Faces 2i and 2i + 1
     belong to point i.
 
     Raises:
@@ -124,10 +124,10 @@ def _surface_of_mesh(
 def _look(
     mesh: trimesh.Trimesh, images: dict[int, np.ndarray | None]
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Corner colours, vertex uvs and image of a mesh."""
+    """Corner colors, vertex uvs and image of a mesh."""
     visual: Any = mesh.visual
     count = len(mesh.faces)
-    factor: np.ndarray = np.array(GREY, np.float32)
+    factor: np.ndarray = np.array(GRAY, np.float32)
     uv = image = None
     if visual.kind == "texture":
         material = visual.material
@@ -143,7 +143,7 @@ def _look(
                 image = image.copy()
                 image[..., 3] = 255
         if picture is not None and image is None:
-            factor = np.array(GREY, np.float32)
+            factor = np.array(GRAY, np.float32)
         extra = visual.vertex_attributes.get("color") if hasattr(visual, "vertex_attributes") else None
         if extra is not None and len(extra) == len(mesh.vertices):
             tint = rgba_float(extra)
@@ -158,7 +158,7 @@ def _look(
 
 
 def _factor(material: Any) -> tuple[np.ndarray, bool]:
-    """Colour that multiplies the texture, and whether alpha is to be ignored."""
+    """Color that multiplies the texture, and whether alpha is to be ignored."""
     if isinstance(material, trimesh.visual.material.PBRMaterial):
         given = material.baseColorFactor
         factor = np.ones(4, np.float32) if given is None else rgba_float(np.asarray(given)[None])[0].copy()
@@ -170,7 +170,7 @@ def _factor(material: Any) -> tuple[np.ndarray, bool]:
         # OBJ exporters write any Kd beside map_Kd, black included.
         return np.ones(4, np.float32), False
     diffuse = getattr(material, "diffuse", None)
-    return np.array(GREY, np.float32) if diffuse is None else rgba_float(np.asarray(diffuse)[None])[0], False
+    return np.array(GRAY, np.float32) if diffuse is None else rgba_float(np.asarray(diffuse)[None])[0], False
 
 
 def _pixels(picture: Any) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""Data sets as they lie on disk → labelled shapes. Nothing else reads a data set's own format."""
+"""Data sets as they lie on disk → labeled shapes. Nothing else reads a data set's own format."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from alignparts.corpus.readers import (
     compat,
     compat_hdf5,
     find3d,
-    labelled_mesh,
+    labeled_mesh,
     mobility,
     named_glb,
     partnet,
@@ -20,7 +20,7 @@ from alignparts.corpus.readers import (
 )
 from alignparts.corpus.readers.common import BrokenLabels, Locator, ReadOptions, read_json
 from alignparts.corpus.readers.detect import detect, scan
-from alignparts.corpus.shape import LabelledShape, tidy
+from alignparts.corpus.shape import LabeledShape, tidy
 
 __all__ = [
     "KINDS",
@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 
-def _read_corpus(locator: Locator) -> LabelledShape:
+def _read_corpus(locator: Locator) -> LabeledShape:
     return read_shape(locator.path)
 
 
-KINDS: dict[str, Callable[[Locator], LabelledShape]] = {
+KINDS: dict[str, Callable[[Locator], LabeledShape]] = {
     "partnet": partnet.read,
     "partnet_mobility": mobility.read,
     "compat": compat.read,
@@ -48,14 +48,14 @@ KINDS: dict[str, Callable[[Locator], LabelledShape]] = {
     "partobjaverse": partobjaverse.read,
     "texverse": texverse.read,
     "named_glb": named_glb.read,
-    "labelled_mesh": labelled_mesh.read,
+    "labeled_mesh": labeled_mesh.read,
     "corpus": _read_corpus,
 }
-UNLABELLED = frozenset({"texverse"})
+UNLABELED = frozenset({"texverse"})
 """Kinds whose shapes need no named part."""
 
 
-def read(kind: str, locator: Locator) -> LabelledShape:
+def read(kind: str, locator: Locator) -> LabeledShape:
     """Read one detected shape; instances without name or surface are dropped.
 
     Raises:
@@ -64,7 +64,7 @@ def read(kind: str, locator: Locator) -> LabelledShape:
     if kind not in KINDS:
         raise AlignPartsError(f"{locator.path}: {locator.reason or f'kind {kind!r} has no reader'}")
     shape = KINDS[kind](locator)
-    if kind in UNLABELLED and not shape.part_names:
+    if kind in UNLABELED and not shape.part_names:
         shape.surface.frame()
         plain = np.full(len(shape.surface.faces), -1, np.int32)
         return replace(shape, instances=[], surface=replace(shape.surface, face_part=plain))

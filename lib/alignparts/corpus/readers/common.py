@@ -48,7 +48,7 @@ class Locator:
         root: the top of its data set, where lists and styles are.
         shape_id: unique within what was detected.
         category: where the data set's files give none themselves, from a manifest.
-        licence: its terms, from a manifest or ``licence.txt``.
+        license: its terms, from a manifest or ``license.txt``.
         reason: why it cannot be read, for kind "unknown".
         split: the data set's own split, where it states one: "train", "validation" or "test".
         options: which labels and shapes are wanted.
@@ -59,7 +59,7 @@ class Locator:
     root: Path
     shape_id: str
     category: str = ""
-    licence: str = ""
+    license: str = ""
     reason: str = ""
     split: str = ""
     options: ReadOptions = ReadOptions()
@@ -117,7 +117,7 @@ def read_numbers(path: Path, columns: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=64)
-def licence_of(root: Path, default: str = "") -> str:
-    """The licence a tree states in ``licence.txt``, else ``default``."""
-    path = root / "licence.txt"
+def license_of(root: Path, default: str = "") -> str:
+    """The license a tree states in ``license.txt``, else ``default``."""
+    path = root / "license.txt"
     return path.read_text().strip() if path.is_file() else default

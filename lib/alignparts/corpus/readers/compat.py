@@ -16,22 +16,22 @@ import trimesh
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.glb import FolderResolver, load_scene, parts_by_node
-from alignparts.corpus.mesh.surface import GREY, surface_from_scene
-from alignparts.corpus.readers.common import BrokenLabels, Locator, licence_of, read_json
-from alignparts.corpus.shape import LabelledShape, safe_id
+from alignparts.corpus.mesh.surface import GRAY, surface_from_scene
+from alignparts.corpus.readers.common import BrokenLabels, Locator, license_of, read_json
+from alignparts.corpus.shape import LabeledShape, safe_id
 
-LICENCE = "3DCoMPaT++ terms of use"
+LICENSE = "3DCoMPaT++ terms of use"
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 UNUSED = "of the official test split, which is not used"
 Tree = Path | zipfile.Path
 
 
-def read(locator: Locator) -> LabelledShape:
+def read(locator: Locator) -> LabeledShape:
     """Read one shape under its first fine composition, or undressed where it has none.
 
     The part is the glTF node's name less its running number; ``locator.options.granularity`` "coarse" takes
     the part that ``metadata/hier_coarse.json`` puts it under. A name that ``metadata/parts_fine.json`` lacks
-    stays unlabelled. A texture that is not there leaves its part grey.
+    stays unlabeled. A texture that is not there leaves its part gray.
 
     Raises:
         AlignPartsError: the file is broken, points are asked for, or a part has no coarse name.
@@ -52,11 +52,11 @@ def read(locator: Locator) -> LabelledShape:
     names = [_part(str(header["nodes"][node].get("name", "")), known) for node in nodes]
     if locator.options.granularity == "coarse":
         names = [coarse_name(locator.root, key, name) if name else "" for name in names]
-    return LabelledShape(
+    return LabeledShape(
         shape_id=locator.shape_id,
         dataset="compat",
         category=locator.category or category_of(locator.root, key),
-        licence=locator.licence or licence_of(locator.root, LICENCE),
+        license=locator.license or license_of(locator.root, LICENSE),
         source=str(locator.path),
         instances=names,
         surface=surface,
@@ -265,7 +265,7 @@ class _Textures(trimesh.resolvers.Resolver):
                 source = header["textures"][texture["index"]].get("source")
                 if source is not None and not {"uri", "bufferView"} & header["images"][source].keys():
                     pbr.pop("baseColorTexture")
-                    pbr.setdefault("baseColorFactor", list(GREY))
+                    pbr.setdefault("baseColorFactor", list(GRAY))
 
     def get(self, name: str) -> bytes:
         """Bytes of a file of the data set."""

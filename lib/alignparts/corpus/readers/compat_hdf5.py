@@ -17,9 +17,9 @@ from jaxtyping import Float, Float64
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.surface import surface_from_cloud
 from alignparts.corpus.readers import compat
-from alignparts.corpus.readers.common import Locator, licence_of
+from alignparts.corpus.readers.common import Locator, license_of
 from alignparts.corpus.readers.partnet_shape import fit_normals
-from alignparts.corpus.shape import Cloud, LabelledShape, safe_id
+from alignparts.corpus.shape import Cloud, LabeledShape, safe_id
 
 _NAME = re.compile(r"(train|valid|test)_(fine|coarse)(_no_gt)?\.hdf5")
 _LABELS = "points_part_labels"
@@ -55,11 +55,11 @@ def locate(root: Path) -> Iterator[Locator]:
             yield from _rows(path, root, compat.SPLITS[name[1]])
 
 
-def read(locator: Locator) -> LabelledShape:
+def read(locator: Locator) -> LabeledShape:
     """Read one row: its points, turned to y up, and their parts.
 
     The official code takes (x, y, z) to (x, -z, y) before it writes; this is undone. There are no normals:
-    they are fitted to the neighbours and face away from the shape's centre.
+    they are fitted to the neighbors and face away from the shape's center.
 
     Raises:
         AlignPartsError: the file is broken, is coarse where fine parts are wanted, or a part has no name.
@@ -90,11 +90,11 @@ def read(locator: Locator) -> LabelledShape:
     points = to_y_up(table[:, :3])
     colors = np.clip(np.rint(table[:, 3:]), 0, 255).astype(np.uint8)
     cloud = Cloud(points, fit_normals(points), colors, instance.reshape(-1).astype(np.int32))
-    return LabelledShape(
+    return LabeledShape(
         shape_id=locator.shape_id,
         dataset="compat",
         category=locator.category or compat.category_of(locator.root, key),
-        licence=locator.licence or licence_of(locator.root, compat.LICENCE),
+        license=locator.license or license_of(locator.root, compat.LICENSE),
         source=str(locator.path),
         instances=names,
         surface=surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance),

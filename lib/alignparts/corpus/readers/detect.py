@@ -13,7 +13,7 @@ from typing import Protocol
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import Corpus, shape_file
-from alignparts.corpus.readers import compat, compat_hdf5, labelled_mesh, partnet, partobjaverse, texverse
+from alignparts.corpus.readers import compat, compat_hdf5, labeled_mesh, partnet, partobjaverse, texverse
 from alignparts.corpus.readers.common import BrokenLabels, Locator, ReadOptions
 from alignparts.corpus.shape import safe_id
 
@@ -38,7 +38,7 @@ DATA_SETS: dict[str, DataSet] = {
     "compat_hdf5": compat_hdf5,
     "partobjaverse": partobjaverse,
     "texverse": texverse,
-    "labelled_mesh": labelled_mesh,
+    "labeled_mesh": labeled_mesh,
 }
 
 # Files that accompany shapes and are none themselves.
@@ -54,7 +54,7 @@ def scan(
     """The shapes under a folder one by one, whatever data sets it mixes, sorted by path.
 
     Nothing is read but names and the data sets' own lists, and no more than the names of one folder and the
-    ids so far are held. A ``manifest.csv`` with the columns path and category (and licence) tells of the
+    ids so far are held. A ``manifest.csv`` with the columns path and category (and license) tells of the
     files beside and below it.
 
     Args:
@@ -185,7 +185,7 @@ def _with_manifest(locator: Locator, top: Path) -> Locator:
         rows = _manifest(folder, _stamp(folder))
         row = rows.get(str(locator.path.relative_to(folder)))
         if row is not None:
-            return replace(locator, category=row[0], licence=row[1])
+            return replace(locator, category=row[0], license=row[1])
         if folder == top or folder == folder.parent:
             return locator
         folder = folder.parent
@@ -200,7 +200,7 @@ def _stamp(folder: Path) -> int:
 
 @functools.lru_cache(maxsize=64)
 def _manifest(folder: Path, stamp: int) -> dict[str, tuple[str, str]]:
-    """Category and licence by path, of a manifest with this time stamp (0: there is none)."""
+    """Category and license by path, of a manifest with this time stamp (0: there is none)."""
     if not stamp:
         return {}
     source = folder / "manifest.csv"
@@ -215,7 +215,7 @@ def _manifest_rows(rows: Iterator[list[str]], source: Path) -> dict[str, tuple[s
     head = next(rows, [])
     if not {"path", "category"} <= set(head):
         raise BrokenLabels(
-            f"{source}: line 1: expected the columns path and category (and licence), got {head}"
+            f"{source}: line 1: expected the columns path and category (and license), got {head}"
         )
     table: dict[str, tuple[str, str]] = {}
     for row in rows:
@@ -227,5 +227,5 @@ def _manifest_rows(rows: Iterator[list[str]], source: Path) -> dict[str, tuple[s
                 f"{source}: line {line}: {len(row)} cells; expected {len(head)} ({', '.join(head)})"
             )
         cells = dict(zip(head, row, strict=True))
-        table[cells["path"].rstrip("/")] = (cells["category"], cells.get("licence", ""))
+        table[cells["path"].rstrip("/")] = (cells["category"], cells.get("license", ""))
     return table

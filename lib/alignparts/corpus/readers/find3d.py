@@ -1,4 +1,4 @@
-"""Find3D's benchmark: coloured, labelled clouds of 5,000 points."""
+"""Find3D's benchmark: colored, labeled clouds of 5,000 points."""
 
 import math
 import struct
@@ -8,17 +8,17 @@ import numpy as np
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.surface import surface_from_cloud
-from alignparts.corpus.readers.common import Locator, licence_of, read_json
+from alignparts.corpus.readers.common import Locator, license_of, read_json
 from alignparts.corpus.readers.face_labels import read_labels
 from alignparts.corpus.readers.partnet_shape import fit_normals
-from alignparts.corpus.shape import Cloud, LabelledShape
+from alignparts.corpus.shape import Cloud, LabeledShape
 
-LICENCE = "Objaverse: per-object Creative Commons licences"
+LICENSE = "Objaverse: per-object Creative Commons licenses"
 _TYPES = {"F": "f", "U": "u", "I": "i"}
 
 
-def read(locator: Locator) -> LabelledShape:
-    """Read one object folder. Label 0 is unlabelled; parts of one name are one instance, as no more is told.
+def read(locator: Locator) -> LabeledShape:
+    """Read one object folder. Label 0 is unlabeled; parts of one name are one instance, as no more is told.
 
     Raises:
         AlignPartsError: a file is missing, broken or of another length, or a label has no name.
@@ -43,11 +43,11 @@ def read(locator: Locator) -> LabelledShape:
     fine = np.isfinite(points).all(axis=1)
     points, colors, normals = points[fine], _colors(fields, len(points))[fine], _normals(fields)
     cloud = Cloud(points, fit_normals(points) if normals is None else normals[fine], colors, instance[fine])
-    return LabelledShape(
+    return LabeledShape(
         shape_id=locator.shape_id,
         dataset="find3d",
         category=locator.category or category_of(folder.name),
-        licence=locator.licence or licence_of(locator.root, LICENCE),
+        license=locator.license or license_of(locator.root, LICENSE),
         source=str(folder),
         instances=[names[key] for key in order],
         surface=surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance),
@@ -111,7 +111,7 @@ def _pcd_body(body: bytes, coding: str, layout: np.dtype, count: int) -> dict[st
         for name in layout.names:
             kind, shape = layout[name].base, layout[name].shape
             columns = table[:count, at : at + math.prod(shape)]
-            # Packed colours are written as the float they alias, or as an unsigned integer.
+            # Packed colors are written as the float they alias, or as an unsigned integer.
             fields[name] = columns.astype(np.float64).astype(kind).reshape(count, *shape)
             at += math.prod(shape)
         return fields

@@ -13,13 +13,13 @@ from alignparts.corpus.mesh.surface import Surface, join_surfaces, surface_from_
 from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.partnet_labels import Part
 from alignparts.corpus.readers.partnet_shape import mesh_files, read_annotation
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.shape import LabeledShape
 
-LICENCE = "PartNet-Mobility and ShapeNet terms: non-commercial research"
+LICENSE = "PartNet-Mobility and ShapeNet terms: non-commercial research"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def read(locator: Locator) -> LabelledShape:
+def read(locator: Locator) -> LabeledShape:
     """Read one object folder. The folder's name is its key; ``meta.json``'s anno_id is not.
 
     Only OBJ files that a leaf refers to count: others are collision pieces. The URDF is not needed, as all
@@ -30,7 +30,7 @@ def read(locator: Locator) -> LabelledShape:
         AlignPartsError: a tree is missing or broken, no leaf has a mesh, or there are no point samples.
         BrokenLabels: a label file of the data set is broken.
     """
-    return read_annotation(locator, "partnet_mobility", LICENCE, _read_meshes)
+    return read_annotation(locator, "partnet_mobility", LICENSE, _read_meshes)
 
 
 def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:

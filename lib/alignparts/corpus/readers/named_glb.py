@@ -7,8 +7,8 @@ from typing import Any
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.glb import FolderResolver, load_scene, parts_by_node, strip_counter
 from alignparts.corpus.mesh.surface import surface_from_scene
-from alignparts.corpus.readers.common import Locator, licence_of
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.readers.common import Locator, license_of
+from alignparts.corpus.shape import LabeledShape
 
 # Names that programs give, not people.
 _MEANINGLESS = re.compile(
@@ -18,11 +18,11 @@ _MEANINGLESS = re.compile(
 )
 
 
-def read(locator: Locator) -> LabelledShape:
+def read(locator: Locator) -> LabeledShape:
     """Read one file; every node with a mesh is a part instance.
 
     The name is ``extras.part`` where there is one, else the node's name, else the mesh's, without the running
-    numbers of modelling tools. Names such as "Object_2" say nothing: those nodes stay unlabelled.
+    numbers of modelling tools. Names such as "Object_2" say nothing: those nodes stay unlabeled.
 
     Raises:
         AlignPartsError: not glTF, compressed, broken, or without triangles.
@@ -38,11 +38,11 @@ def read(locator: Locator) -> LabelledShape:
     except AlignPartsError as error:
         raise AlignPartsError(f"{path}: {error}") from None
     nodes, surface.face_part[:] = parts_by_node(scene)
-    return LabelledShape(
+    return LabeledShape(
         shape_id=locator.shape_id,
         dataset="named_glb",
         category=locator.category or category_from(path),
-        licence=locator.licence or licence_of(path.parent),
+        license=locator.license or license_of(path.parent),
         source=str(path),
         instances=[_name(header, header["nodes"][node]) for node in nodes],
         surface=surface,

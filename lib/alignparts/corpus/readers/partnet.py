@@ -1,4 +1,4 @@
-"""PartNet v0: trees of names over untextured OBJ files, colours from the coloured point samples."""
+"""PartNet v0: trees of names over untextured OBJ files, colors from the colored point samples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +17,14 @@ from alignparts.corpus.readers.partnet_shape import (
     read_annotation,
     read_labels,
 )
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.shape import LabeledShape
 
-__all__ = ["LICENCE", "official_split", "read", "read_plain_obj", "valid_annotations"]
+__all__ = ["LICENSE", "official_split", "read", "read_plain_obj", "valid_annotations"]
 
-LICENCE = "ShapeNet and PartNet terms: non-commercial research"
+LICENSE = "ShapeNet and PartNet terms: non-commercial research"
 
 
-def read(locator: Locator) -> LabelledShape:
+def read(locator: Locator) -> LabeledShape:
     """Read one annotation folder; by default the leaves of ``result.json`` are the part instances.
 
     ``locator.options`` chooses the merged tree or a level, see
@@ -35,7 +35,7 @@ def read(locator: Locator) -> LabelledShape:
         AlignPartsError: a tree is missing or broken, no leaf has a mesh, or there are no point samples.
         BrokenLabels: a label file of the data set is broken.
     """
-    return read_annotation(locator, "partnet", LICENCE, _read_meshes)
+    return read_annotation(locator, "partnet", LICENSE, _read_meshes)
 
 
 def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
@@ -78,7 +78,7 @@ def read_plain_obj(path: Path) -> Surface:
 
 
 def _paint(surface: Surface, samples: Path, parts: Sequence[Part]) -> Surface:
-    """Colours of the coloured sample: of points of the same part, where the sample is labelled."""
+    """Colors of the colored sample: of points of the same part, where the sample is labeled."""
     painted = samples / PAINTED
     if not painted.is_file():
         return surface

@@ -21,10 +21,10 @@ class Part:
     """One part instance of an annotation.
 
     Attributes:
-        name: what it is called; "" where it is unlabelled.
+        name: what it is called; "" where it is unlabeled.
         path: names from the root down to it, joined by "/"; tells parts of one name apart.
         objs: names of its OBJ files.
-        leaves: ids of the leaves of ``result.json`` that make it up, by which point samples are labelled.
+        leaves: ids of the leaves of ``result.json`` that make it up, by which point samples are labeled.
     """
 
     name: str
@@ -38,10 +38,10 @@ def read_parts(folder: Path, root: Path, category: str, options: ReadOptions) ->
 
     - ``tree="raw"``: the leaves of ``result.json``.
     - ``tree="merged"``: the leaves of ``result_after_merging.json``. They do not cover the shape: what the
-      clean-up dropped follows as unlabelled parts.
+      clean-up dropped follows as unlabeled parts.
     - ``level``, whatever the tree: the nodes that ``merging_hierarchy_mapping/<Cat>.txt`` maps to a label of
       ``after_merging_label_ids/<Cat>-level-<N>.txt``, each with all that lies below it; the rest follows as
-      unlabelled parts. Paths are those of the label file. The merged tree itself will not do: it hangs a
+      unlabeled parts. Paths are those of the label file. The merged tree itself will not do: it hangs a
       desk's drawers elsewhere than the label file says.
 
     A part's name is its node's own, so that instances of one name are one part wherever they hang, as in the

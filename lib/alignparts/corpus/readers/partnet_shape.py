@@ -10,21 +10,21 @@ from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.surface import Surface, surface_from_cloud
-from alignparts.corpus.readers.common import Locator, licence_of, read_json, read_numbers
+from alignparts.corpus.readers.common import Locator, license_of, read_json, read_numbers
 from alignparts.corpus.readers.partnet_labels import Part, read_parts
-from alignparts.corpus.shape import Cloud, LabelledShape
+from alignparts.corpus.shape import Cloud, LabeledShape
 
 PAINTED = "sample-points-all-pts-nor-rgba-10000.txt"
 PAINTED_LABEL = "sample-points-all-label-10000.txt"
 _PLAIN, _PLAIN_LABEL = "pts-10000.txt", "label-10000.txt"
-_NEIGHBOURS = 12
-_GREY = 153
+_NEIGHBORS = 12
+_GRAY = 153
 
 Meshes = Callable[[Path, list[Part]], Surface | None]
-"""Reads the parts' meshes, faces labelled by index; None where no part has a file."""
+"""Reads the parts' meshes, faces labeled by index; None where no part has a file."""
 
 
-def read_annotation(locator: Locator, dataset: str, licence: str, meshes: Meshes) -> LabelledShape:
+def read_annotation(locator: Locator, dataset: str, license: str, meshes: Meshes) -> LabeledShape:
     """One annotation folder, under the labels and as the geometry that ``locator.options`` asks for.
 
     Raises:
@@ -49,11 +49,11 @@ def read_annotation(locator: Locator, dataset: str, licence: str, meshes: Meshes
                 f"{folder}: no leaf of result.json has a mesh; missing: {', '.join(absent[:3])}"
             )
         surface = found
-    return LabelledShape(
+    return LabeledShape(
         shape_id=locator.shape_id,
         dataset=dataset,
         category=locator.category or category,
-        licence=locator.licence or licence_of(locator.root, licence),
+        license=locator.license or license_of(locator.root, license),
         source=str(folder),
         instances=[part.name for part in parts],
         surface=surface,
@@ -69,17 +69,17 @@ def mesh_files(folder: Path, part: Part) -> list[Path]:
 
 
 def read_cloud(samples: Path, parts: Sequence[Part]) -> Cloud:
-    """The coloured point sample of ``point_sample/``, else the plain one; points that are not finite go.
+    """The colored point sample of ``point_sample/``, else the plain one; points that are not finite go.
 
-    Points are in the frame of the meshes. The plain sample has neither colours nor normals: it is grey, and
-    normals are fitted to the neighbours and face away from the shape's centre.
+    Points are in the frame of the meshes. The plain sample has neither colors nor normals: it is gray, and
+    normals are fitted to the neighbors and face away from the shape's center.
 
     Args:
         samples: the folder.
-        parts: whose leaves the labels are; an unlabelled part's points are of its index, too.
+        parts: whose leaves the labels are; an unlabeled part's points are of its index, too.
 
     Raises:
-        AlignPartsError: there is no labelled sample, or a label is no leaf.
+        AlignPartsError: there is no labeled sample, or a label is no leaf.
     """
     if (samples / PAINTED).is_file() and (samples / PAINTED_LABEL).is_file():
         table, source = read_numbers(samples / PAINTED, 10), samples / PAINTED_LABEL
@@ -96,7 +96,7 @@ def read_cloud(samples: Path, parts: Sequence[Part]) -> Cloud:
     if table.shape[1] == 10:
         colors = np.clip(np.rint(np.nan_to_num(table[:, 6:9])), 0, 255).astype(np.uint8)
         return Cloud(table[:, :3], np.nan_to_num(table[:, 3:6]), colors, instance)
-    return Cloud(table, fit_normals(table), np.full((len(table), 3), _GREY, np.uint8), instance)
+    return Cloud(table, fit_normals(table), np.full((len(table), 3), _GRAY, np.uint8), instance)
 
 
 def read_labels(path: Path, points: int) -> Int64[np.ndarray, " n"]:
@@ -125,10 +125,10 @@ def _instances(labels: np.ndarray, parts: Sequence[Part], source: Path) -> Int32
 
 
 def fit_normals(points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
-    """Normals of a cloud that has none: of the plane through a point's neighbours, away from the middle."""
+    """Normals of a cloud that has none: of the plane through a point's neighbors, away from the middle."""
     if len(points) < 3:
         return np.tile([0.0, 1.0, 0.0], (len(points), 1))
-    near = cKDTree(points).query(points, k=min(_NEIGHBOURS, len(points)))[1]
+    near = cKDTree(points).query(points, k=min(_NEIGHBORS, len(points)))[1]
     _, normals = trimesh.points.plane_fit(points[near])
     inwards = np.einsum("ij,ij->i", normals, points - points.mean(axis=0)) < 0
     return np.where(inwards[:, None], -normals, normals)

@@ -16,11 +16,11 @@ import numpy as np
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.glb import FolderResolver, load_scene
 from alignparts.corpus.mesh.surface import surface_from_scene
-from alignparts.corpus.readers.common import BrokenLabels, Locator, licence_of, read_json
+from alignparts.corpus.readers.common import BrokenLabels, Locator, license_of, read_json
 from alignparts.corpus.readers.face_labels import read_face_labels
-from alignparts.corpus.shape import LabelledShape, safe_id
+from alignparts.corpus.shape import LabeledShape, safe_id
 
-LICENCE = "PartObjaverse-Tiny: CC BY-NC 4.0; Objaverse: per-object Creative Commons licences"
+LICENSE = "PartObjaverse-Tiny: CC BY-NC 4.0; Objaverse: per-object Creative Commons licenses"
 _MESH, _SEMANTIC, _INSTANCE = (
     f"PartObjaverse-Tiny_{part}" for part in ("mesh", "semantic_gt", "instance_gt")
 )
@@ -48,11 +48,11 @@ def locate(root: Path) -> Iterator[Locator]:
         yield Locator(root / _MESH / f"{uid}.glb", root, safe_id("partobjaverse", uid), reason=reason)
 
 
-def read(locator: Locator) -> LabelledShape:
+def read(locator: Locator) -> LabeledShape:
     """Read one object. Its category is its group, one of eight ("Animals").
 
     A part instance is what one instance label and one semantic label have in common, or all faces of a
-    semantic label where there are no instance labels. Faces with the semantic label -1 stay unlabelled.
+    semantic label where there are no instance labels. Faces with the semantic label -1 stay unlabeled.
     Labels are in the order of the faces as trimesh reads the file.
 
     Raises:
@@ -74,17 +74,17 @@ def read(locator: Locator) -> LabelledShape:
     instance = np.full(count, -1, np.int64)
     if f"{uid}" in _entries(root, _INSTANCE, ".npy"):
         instance = read_face_labels(_entry(root, _INSTANCE, f"{uid}.npy"), count, locator.path)
-    labelled = semantic >= 0
+    labeled = semantic >= 0
     pairs, index = np.unique(
-        np.stack([semantic[labelled], instance[labelled]], axis=1), axis=0, return_inverse=True
+        np.stack([semantic[labeled], instance[labeled]], axis=1), axis=0, return_inverse=True
     )
     face_part = np.full(count, -1, np.int32)
-    face_part[labelled] = index.reshape(-1)
-    return LabelledShape(
+    face_part[labeled] = index.reshape(-1)
+    return LabeledShape(
         shape_id=locator.shape_id,
         dataset="partobjaverse",
         category=locator.category or group,
-        licence=locator.licence or licence_of(root, LICENCE),
+        license=locator.license or license_of(root, LICENSE),
         source=str(locator.path),
         instances=[names[label] for label in pairs[:, 0].tolist()],
         surface=replace(surface, face_part=face_part),

@@ -19,12 +19,12 @@ import numpy as np
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.glb import FolderResolver, load_scene
 from alignparts.corpus.mesh.surface import surface_from_scene
-from alignparts.corpus.readers.common import BrokenLabels, Locator, licence_of
-from alignparts.corpus.shape import LabelledShape, safe_id
+from alignparts.corpus.readers.common import BrokenLabels, Locator, license_of
+from alignparts.corpus.shape import LabeledShape, safe_id
 
-LICENCE = "TexVerse: per-object Creative Commons licence, not stated in metadata.json"
-LABELLED = False
-"""Its shapes have no parts: what is read is unlabelled as a whole."""
+LICENSE = "TexVerse: per-object Creative Commons license, not stated in metadata.json"
+LABELED = False
+"""Its shapes have no parts: what is read is unlabeled as a whole."""
 _FOLDERS = ("glbs_1k", "glbs_2k", "glbs_4k", "glbs_8k")
 _FILE = re.compile(r"([0-9a-f]{32})_(1024|2048|4096|8192)\.glb")
 _CHUNK = 1 << 22
@@ -42,13 +42,13 @@ def locate(root: Path) -> Iterator[Locator]:
     """Every object once, in the lowest resolution that is there, sorted by resolution and path.
 
     Several resolutions differ in the textures alone, which a corpus stores smaller than the smallest of them.
-    Held are the licences of all ids (0.13 GB for 858,669; a metadata.json of 1.2 GB is parsed once, in 13 s)
+    Held are the licenses of all ids (0.13 GB for 858,669; a metadata.json of 1.2 GB is parsed once, in 13 s)
     and, where there are several resolutions, the ids met so far (as much again).
 
     Raises:
         BrokenLabels: ``metadata.json`` is broken.
     """
-    licences = _licences(root)
+    licenses = _licenses(root)
     there = [root / "glbs" / name for name in _FOLDERS if (root / "glbs" / name).is_dir()]
     seen: set[str] = set()
     for folder in there:
@@ -58,7 +58,7 @@ def locate(root: Path) -> Iterator[Locator]:
                 continue
             if len(there) > 1:
                 seen.add(match[1])
-            yield Locator(path, root, safe_id("texverse", match[1]), licence=licences.get(match[1], ""))
+            yield Locator(path, root, safe_id("texverse", match[1]), license=licenses.get(match[1], ""))
 
 
 def metadata(root: Path, ids: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -78,8 +78,8 @@ def uid_of(path: Path) -> str:
     return path.name.partition("_")[0]
 
 
-def read(locator: Locator) -> LabelledShape:
-    """Read one object: no instances, every face unlabelled, and no category, as names are free text.
+def read(locator: Locator) -> LabeledShape:
+    """Read one object: no instances, every face unlabeled, and no category, as names are free text.
 
     Raises:
         AlignPartsError: not glTF, compressed, broken, or without triangles.
@@ -92,11 +92,11 @@ def read(locator: Locator) -> LabelledShape:
         raise AlignPartsError(f"{path}: {error.strerror}") from None
     except AlignPartsError as error:
         raise error if str(path) in str(error) else AlignPartsError(f"{path}: {error}") from None
-    return LabelledShape(
+    return LabeledShape(
         shape_id=locator.shape_id,
         dataset="texverse",
         category=locator.category,
-        licence=locator.licence or licence_of(locator.root, LICENCE),
+        license=locator.license or license_of(locator.root, LICENSE),
         source=str(path),
         instances=[],
         surface=replace(surface, face_part=np.full(len(surface.faces), -1, np.int32)),
@@ -113,21 +113,21 @@ def _files(folder: Path) -> Iterator[Path]:
             yield Path(entry.path)
 
 
-def _licences(root: Path) -> dict[str, str]:
+def _licenses(root: Path) -> dict[str, str]:
     path = root / "metadata.json"
-    return _read_licences(path, path.stat().st_mtime_ns) if path.is_file() else {}
+    return _read_licenses(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
 
 @functools.lru_cache(maxsize=1)
-def _read_licences(path: Path, stamp: int) -> dict[str, str]:
-    """Licence of every id, of a file with this time stamp; parsed once, and never held as a whole."""
-    licences: dict[str, str] = {}
+def _read_licenses(path: Path, stamp: int) -> dict[str, str]:
+    """License of every id, of a file with this time stamp; parsed once, and never held as a whole."""
+    licenses: dict[str, str] = {}
     one: dict[str, str] = {}
     for key, about in _members(path):
         given = about.get("license") if isinstance(about, dict) else None
         if isinstance(given, str) and given:
-            licences[key] = one.setdefault(given, given)
-    return licences
+            licenses[key] = one.setdefault(given, given)
+    return licenses
 
 
 def _members(path: Path) -> Iterator[tuple[str, Any]]:

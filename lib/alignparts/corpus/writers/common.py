@@ -25,7 +25,7 @@ class Drawing:
     Attributes:
         key: the data set's own id.
         category: the data set's class name.
-        names: of every part instance of ``surface``; None where the data set leaves it unlabelled.
+        names: of every part instance of ``surface``; None where the data set leaves it unlabeled.
         surface: the shape.
         seed: for whatever the format samples.
     """

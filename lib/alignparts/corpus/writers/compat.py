@@ -11,7 +11,7 @@ from alignparts.corpus.mesh.glb_write import encode_image
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.writers.common import Drawing, unit_box, write_bytes, write_json
 
-# A node of this name is in no vocabulary: the part stays unlabelled.
+# A node of this name is in no vocabulary: the part stays unlabeled.
 _NAMELESS = "object"
 _MAPS = ("diffuse", "normal", "metallic-roughness")
 
@@ -64,7 +64,7 @@ def finish(root: Path, classes: list[str], vocabulary: list[str], shapes: list[t
 
 
 def _texture(surface: Surface, part: int) -> np.ndarray:
-    """The image of a part's material with its colour multiplied in; one texel where it has none."""
+    """The image of a part's material with its color multiplied in; one texel where it has none."""
     faces = np.flatnonzero(surface.face_part == part)
     color = surface.corner_color[faces[0], 0]
     image = surface.textures[surface.face_material[faces[0]]]

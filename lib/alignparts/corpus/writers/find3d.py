@@ -1,4 +1,4 @@
-"""Writing Find3D's benchmark layout: coloured, labelled clouds."""
+"""Writing Find3D's benchmark layout: colored, labeled clouds."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ FOLDERS = ("seenclass", "unseen", "shapenetpart")
 
 
 def write(root: Path, drawing: Drawing, folder: str) -> None:
-    """Write ``<folder>/<key>/``, once; instances of one name share a label, 0 is unlabelled."""
+    """Write ``<folder>/<key>/``, once; instances of one name share a label, 0 is unlabeled."""
     target = root / folder / drawing.key
     if target.is_dir():
         return
@@ -28,7 +28,7 @@ def write(root: Path, drawing: Drawing, folder: str) -> None:
 
 
 def write_pcd(path: Path, points: np.ndarray, normals: np.ndarray, colors: np.ndarray) -> None:
-    """A binary PCD file as Open3D writes it: colours packed into the bits of a float."""
+    """A binary PCD file as Open3D writes it: colors packed into the bits of a float."""
     rgb = np.round(colors * 255).astype(np.uint32)
     packed = (rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2]).view(np.float32)
     names = "x y z rgb normal_x normal_y normal_z"

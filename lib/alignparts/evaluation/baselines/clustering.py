@@ -19,7 +19,7 @@ def cluster_points(
     Args:
         features: geometry feature of every point; scaled to length 1 first.
         clusters: the true number of parts; at most as many clusters as distinct points come out.
-        seed: of the starting centres.
+        seed: of the starting centers.
         restarts: k-means runs, of which the tightest is kept; PartField's own code does one.
         threads: more than one is faster, and sums in another order.
 

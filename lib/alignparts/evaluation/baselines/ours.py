@@ -25,7 +25,7 @@ class Ours:
         model: an ``AlignParts``.
         encode: texts to embeddings of length 1, of the encoder that it was trained with.
         vocabulary: where categories and their parts come from.
-        fill: give points that Eq. 22 leaves unlabelled the best mask's name all the same.
+        fill: give points that Eq. 22 leaves unlabeled the best mask's name all the same.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """PartField as a peer: clusters of its frozen field, their number known, chosen best, or estimated.
 
-Both of its own ways to cluster: k-means, and agglomerative clustering that only joins neighbours. PartField
+Both of its own ways to cluster: k-means, and agglomerative clustering that only joins neighbors. PartField
 joins faces that share an edge; here points are joined to their nearest points, as there are no faces.
 """
 
@@ -26,7 +26,7 @@ Partition = Callable[[int], Int64[np.ndarray, " n"]]
 PARTFIELD = "PartField"
 COUNTS = range(2, 20)
 """Numbers of clusters that PartField's own protocol tries."""
-NEIGHBOURS = 10
+NEIGHBORS = 10
 """Nearest points that a point may be joined to."""
 SAMPLE = 256
 """Points that the silhouette looks at."""
@@ -106,7 +106,7 @@ def partitions(
     kind: Kind = "k-means",
     *,
     seed: int = 0,
-    neighbours: int = NEIGHBOURS,
+    neighbors: int = NEIGHBORS,
 ) -> Partition:
     """A way to cut a shape into any number of clusters, by the directions of its features.
 
@@ -117,7 +117,7 @@ def partitions(
         points: coordinates; agglomerative clustering joins points near each other alone.
         kind: how to cluster.
         seed: of k-means; the other has no chance in it.
-        neighbours: nearest points that a point may be joined to.
+        neighbors: nearest points that a point may be joined to.
 
     Raises:
         AlignPartsError: an unknown kind, no points, features that are not finite, or agglomerative clustering
@@ -131,7 +131,7 @@ def partitions(
         return lambda clusters: cluster_points(features, clusters, seed=seed)
     if points is None or len(points) != len(features):
         raise AlignPartsError("agglomerative: expected coordinates, one row a point")
-    children = merge_tree(features, neighbour_graph(points, neighbours))
+    children = merge_tree(features, neighbor_graph(points, neighbors))
     return lambda clusters: cut(children, clusters)
 
 
@@ -148,14 +148,14 @@ def best_over_k(
 
     Args:
         features: of every point.
-        truth: ground-truth part of every point, -1 unlabelled.
+        truth: ground-truth part of every point, -1 unlabeled.
         points: coordinates, for agglomerative clustering.
         kind: how to cluster.
         counts: numbers to choose from.
         seed: of k-means.
 
     Raises:
-        AlignPartsError: as :func:`partitions`; no number to choose from, or no labelled point.
+        AlignPartsError: as :func:`partitions`; no number to choose from, or no labeled point.
     """
     if not len(counts):
         raise AlignPartsError("best over k: no number of clusters to choose from")
@@ -205,14 +205,14 @@ def directions(features: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
 
 
-def neighbour_graph(points: Float[np.ndarray, "n 3"], neighbours: int = NEIGHBOURS) -> csr_array:
+def neighbor_graph(points: Float[np.ndarray, "n 3"], neighbors: int = NEIGHBORS) -> csr_array:
     """Which points may be joined: each with its nearest ones, and what is still apart by shortest bridges.
 
     Returns:
         A symmetric (n, n) matrix of ones, in one connected component.
     """
     count = len(points)
-    _, near = cKDTree(points).query(points, k=np.arange(1, min(neighbours + 1, count) + 1))
+    _, near = cKDTree(points).query(points, k=np.arange(1, min(neighbors + 1, count) + 1))
     rows, columns = np.repeat(np.arange(count), near.shape[1]), near.ravel()
     while True:
         off = rows != columns

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from alignparts.model.alignparts import AlignParts, AlignPartsOutput
-from alignparts.model.fusion import BiCoFusion, neighbours
+from alignparts.model.fusion import BiCoFusion, nearest_neighbors
 from alignparts.model.partlets import CrossAttention, PartletDecoder, SelfAttention
 
 
@@ -28,7 +28,7 @@ def forward(
     geometry = (geometry - model.get_buffer("geometry_mean")) / model.get_buffer("geometry_std")
     appearance = (appearance - model.get_buffer("appearance_mean")) / model.get_buffer("appearance_std")
     if neighbors is None:
-        neighbors = neighbours(points, model.fusion.k)
+        neighbors = nearest_neighbors(points, model.fusion.k)
     fused = fuse(model.fusion, points, geometry, appearance, neighbors)
     mask_logits, partness, partlets = decode(model.decoder, fused)
     pooled = torch.cat([geometry.mean(1), appearance.mean(1)], dim=-1)

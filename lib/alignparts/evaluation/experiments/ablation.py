@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from alignparts.core import ledger, paths
+from alignparts.core.atomic import write_text
 from alignparts.core.config import Params, TrainParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import settle, write_text
+from alignparts.core.run import settle
 from alignparts.evaluation.baselines import fit
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import Given, Segments
 from alignparts.evaluation.scoring import OURS, evaluate_corpus, frame
 from alignparts.evaluation.scoring_methods import Entrant, evaluate_methods
@@ -122,7 +123,7 @@ def collect(
 def segments_of(
     variant: str,
     seed: int,
-    shape: Labelled,
+    shape: Labeled,
     params: Params,
     vocabulary: Vocabulary,
     encode: Encode,

@@ -19,7 +19,7 @@ from alignparts.evaluation.baselines.clustering import cluster_points
 from alignparts.evaluation.baselines.partfield_clustering import directions
 from alignparts.evaluation.baselines.partfield_mpnet.method import assign
 from alignparts.evaluation.comparison import Claim
-from alignparts.evaluation.ground_truth import Labelled, ids_of_splits, load_labelled
+from alignparts.evaluation.ground_truth import Labeled, ids_of_splits, load_labeled
 from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.scoring import GIVEN, OURS, Evaluation, Score
 from alignparts.features.store import FeatureStore
@@ -29,7 +29,7 @@ from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
 
 SPACES = {"geometry": "PartField", "fused": "BiCo"}
-LABELS = {"transfer": "transfer accuracy", "transfer_all": "transfer accuracy, all labelled"}
+LABELS = {"transfer": "transfer accuracy", "transfer_all": "transfer accuracy, all labeled"}
 ALL = "all pairs"
 SAME = "same part names"
 OTHER = "other part names"
@@ -45,11 +45,11 @@ class Source:
     """What a source shape hands on.
 
     Attributes:
-        centres: mean direction of the features of every part or cluster.
-        names: of the centres; "" where a cluster holds no labelled point.
+        centers: mean direction of the features of every part or cluster.
+        names: of the centers; "" where a cluster holds no labeled point.
     """
 
-    centres: Float[np.ndarray, "k d"]
+    centers: Float[np.ndarray, "k d"]
     names: list[str]
 
 
@@ -64,7 +64,7 @@ class Prepared:
         ours: the feed-forward model's segments, by method.
     """
 
-    shape: Labelled
+    shape: Labeled
     spaces: Mapping[str, Float[np.ndarray, "n d"]]
     clusters: Mapping[str, Int64[np.ndarray, " n"]]
     ours: Mapping[str, Segments]
@@ -76,21 +76,21 @@ def source_of(
     names: Sequence[str],
     clusters: Int[np.ndarray, " n"] | None = None,
 ) -> Source:
-    """Centres of a source shape and what they are called.
+    """Centers of a source shape and what they are called.
 
     Args:
         features: of every point.
-        part: ground-truth part of every point, -1 unlabelled.
+        part: ground-truth part of every point, -1 unlabeled.
         names: of the parts; parts of one name are one.
-        clusters: of every point: each is called as most of its labelled points are (ties: the first name).
-            None: the centres are those of the ground-truth parts.
+        clusters: of every point: each is called as most of its labeled points are (ties: the first name).
+            None: the centers are those of the ground-truth parts.
 
     Raises:
-        AlignPartsError: no point is labelled.
+        AlignPartsError: no point is labeled.
     """
     name = _number_names(part, names)
     if not len(name) or name.max() < 0:
-        raise AlignPartsError("co-segmentation: the source has no labelled point")
+        raise AlignPartsError("co-segmentation: the source has no labeled point")
     different, values = list(dict.fromkeys(names)), directions(features)
     if clusters is None:
         present = np.unique(name[name >= 0]).tolist()
@@ -102,23 +102,23 @@ def source_of(
 
 
 def dependent(source: Source, features: Float[np.ndarray, "n d"]) -> Segments:
-    """Dependent clustering: k-means on the target that starts from the source's centres.
+    """Dependent clustering: k-means on the target that starts from the source's centers.
 
-    The target gets as many clusters as the source has; each keeps the name of the centre it started from.
+    The target gets as many clusters as the source has; each keeps the name of the center it started from.
 
     Raises:
-        AlignPartsError: the target has fewer points than the source has centres.
+        AlignPartsError: the target has fewer points than the source has centers.
     """
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    if len(features) < len(source.centres):
+    if len(features) < len(source.centers):
         raise AlignPartsError(
-            f"co-segmentation: {len(features)} points of the target for {len(source.centres)} source centres"
+            f"co-segmentation: {len(features)} points of the target for {len(source.centers)} source centers"
         )
     # More threads would sum in another order.
     with threadpool_limits(limits=1):
-        clusters = KMeans(len(source.centres), init=source.centres, n_init=1)
+        clusters = KMeans(len(source.centers), init=source.centers, n_init=1)
         found = clusters.fit_predict(directions(features))
     return Segments(found.astype(np.int64), list(source.names))
 
@@ -126,10 +126,10 @@ def dependent(source: Source, features: Float[np.ndarray, "n d"]) -> Segments:
 def independent(
     source: Source, features: Float[np.ndarray, "n d"], clusters: Int[np.ndarray, " n"]
 ) -> Segments:
-    """Independent clustering: the target's own clusters, matched to the source's centres afterwards.
+    """Independent clustering: the target's own clusters, matched to the source's centers afterwards.
 
-    Each cluster takes one centre by exact assignment on the cosines of centres; where there are more clusters
-    than centres, those left take the nearest.
+    Each cluster takes one center by exact assignment on the cosines of centers; where there are more clusters
+    than centers, those left take the nearest.
 
     Args:
         source: what the source hands on.
@@ -137,8 +137,8 @@ def independent(
         clusters: of every point of the target, found without the source.
     """
     found, number = np.unique(clusters, return_inverse=True)
-    centres = _means(directions(features), clusters, found.tolist())
-    chosen = assign(directions(centres) @ directions(source.centres).T)
+    centers = _means(directions(features), clusters, found.tolist())
+    chosen = assign(directions(centers) @ directions(source.centers).T)
     return Segments(number.astype(np.int64), [source.names[index] for index in chosen])
 
 
@@ -152,29 +152,29 @@ def transfer_accuracy(
 
     Args:
         found: segments of the target and their names.
-        part: ground-truth part of every point of the target, -1 unlabelled.
+        part: ground-truth part of every point of the target, -1 unlabeled.
         names: of these parts.
         source_names: names that a label can be carried from.
 
     Returns:
-        ``transfer_all``: over all labelled points. ``transfer``: over those whose name the source has; left
+        ``transfer_all``: over all labeled points. ``transfer``: over those whose name the source has; left
         out where there is none.
 
     Raises:
         AlignPartsError: the segments have no names, they are not those of these points, or no point is
-            labelled.
+            labeled.
     """
     if found.names is None:
         raise AlignPartsError("co-segmentation: segments without names carry no label")
     if len(found.point_part) != len(part) or not (part >= 0).any():
         raise AlignPartsError(
             f"co-segmentation: {len(found.point_part)} points with a segment, {len(part)} of the target, "
-            f"{int((part >= 0).sum())} of them labelled"
+            f"{int((part >= 0).sum())} of them labeled"
         )
     right = _named(found.point_part, found.names) == _named(part, names)
-    labelled = part >= 0
-    shared = labelled & np.isin(_named(part, names), list(set(source_names)))
-    scores = {"transfer_all": float(right[labelled].mean())}
+    labeled = part >= 0
+    shared = labeled & np.isin(_named(part, names), list(set(source_names)))
+    scores = {"transfer_all": float(right[labeled].mean())}
     return scores | ({"transfer": float(right[shared].mean())} if shared.any() else {})
 
 
@@ -242,7 +242,7 @@ def evaluate_transfer(
             category, prepared = categories[pair[0]], {}  # of no further use: pairs stay in their category
         for shape_id in pair:
             if shape_id not in prepared:
-                shape = load_labelled(store, shape_id, points, seed)
+                shape = load_labeled(store, shape_id, points, seed)
                 prepared[shape_id] = (
                     None if shape is None else prepare(shape, model, encode, vocabulary, seed)
                 )
@@ -250,7 +250,7 @@ def evaluate_transfer(
         if source is not None and target is not None:
             result.scores += _scores(source, target)
     if not result.scores:
-        raise AlignPartsError(f"no two labelled shapes of one category among those of {' or '.join(splits)}")
+        raise AlignPartsError(f"no two labeled shapes of one category among those of {' or '.join(splits)}")
     return result
 
 
@@ -273,7 +273,7 @@ def transfer_table(
 
 
 def prepare(
-    shape: Labelled, model: torch.nn.Module, encode: Encode, vocabulary: Vocabulary, seed: int = 0
+    shape: Labeled, model: torch.nn.Module, encode: Encode, vocabulary: Vocabulary, seed: int = 0
 ) -> Prepared:
     """What a shape brings into its pairs: features, its own clusters, the feed-forward model's segments."""
     partlets = forward(model, shape.arrays, next(model.parameters()).device)
@@ -290,15 +290,15 @@ def prepare(
 
 
 def carried(source: Prepared, target: Prepared) -> dict[str, Segments]:
-    """The target's points, labelled in every way."""
+    """The target's points, labeled in every way."""
     found: dict[str, Segments] = {}
     for space, label in SPACES.items():
         features = target.spaces[space]
         for own, ending in ((None, ""), (source.clusters[space], ", source clustered")):
-            centres = source_of(source.spaces[space], source.shape.truth, source.shape.names, own)
-            found[f"{label}, dependent clustering{ending}"] = dependent(centres, features)
+            centers = source_of(source.spaces[space], source.shape.truth, source.shape.names, own)
+            found[f"{label}, dependent clustering{ending}"] = dependent(centers, features)
             found[f"{label}, independent clustering{ending}"] = independent(
-                centres, features, target.clusters[space]
+                centers, features, target.clusters[space]
             )
     return {**found, **target.ours}
 
@@ -321,12 +321,12 @@ def _means(
 
 
 def _number_names(part: Int[np.ndarray, " n"], names: Sequence[str]) -> Int64[np.ndarray, " n"]:
-    """Number of every point's name among the different names, -1 unlabelled."""
+    """Number of every point's name among the different names, -1 unlabeled."""
     number = {name: index for index, name in enumerate(dict.fromkeys(names))}
     table = np.array([*(number[name] for name in names), -1], np.int64)
     return table[np.where(part < 0, -1, part)]
 
 
 def _named(part: Int[np.ndarray, " n"], names: Sequence[str]) -> np.ndarray:
-    """Name of every point, "" unlabelled."""
+    """Name of every point, "" unlabeled."""
     return np.array([*names, ""])[np.where(part < 0, -1, part)]

@@ -9,14 +9,14 @@ from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import COLUMNS, SETS, score_table
-from alignparts.evaluation.ground_truth import Labelled, labelled_shapes
+from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.scoring import OURS, similarity_of, subset
 from alignparts.evaluation.scoring_methods import score
 from alignparts.features.store import FeatureStore
 from alignparts.naming.prediction import Encode, Prediction
 
-Finder = Callable[[Labelled], Mapping[str, Segments | Prediction]]
+Finder = Callable[[Labeled], Mapping[str, Segments | Prediction]]
 """What methods make of a shape, by what tables call them."""
 
 
@@ -56,7 +56,7 @@ def points_scores(
     if not points or min(points) < 1 or max(points) > scored:
         raise AlignPartsError(f"points: expected numbers from 1 to {scored}, got {list(points)}")
     body, similarity = [], similarity_of(encode)
-    for shape in labelled_shapes(store, splits, scored, seed, ids):
+    for shape in labeled_shapes(store, splits, scored, seed, ids):
         for count in points:
             seen = at_points(shape, count, seed)
             nearest = cKDTree(seen.arrays["points"]).query(shape.arrays["points"])[1]
@@ -69,7 +69,7 @@ def points_scores(
     return pd.DataFrame(body, columns=[*COLUMNS, "points"])
 
 
-def at_points(shape: Labelled, points: int, seed: int = 0) -> Labelled:
+def at_points(shape: Labeled, points: int, seed: int = 0) -> Labeled:
     """The same shape at fewer of its points, its part names unchanged."""
     arrays = subset({**shape.arrays, "part": shape.truth}, points, shape.shape_id, seed)
     return replace(shape, arrays=arrays, truth=arrays["part"])

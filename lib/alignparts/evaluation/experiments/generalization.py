@@ -44,7 +44,7 @@ def halves(store: FeatureStore, seed: int = 0) -> tuple[list[list[str]], list[li
     found = [[ids[half::HALVES] for ids in ordered if ids[half::HALVES]] for half in range(HALVES)]
     if not all(found):
         raise AlignPartsError(
-            "generalisation: every held-out category has a single shape, expected two; "
+            "generalization: every held-out category has a single shape, expected two; "
             "raise corpus.heldout_shapes"
         )
     return found[0], found[1]
@@ -57,7 +57,7 @@ def label_of(shots: int) -> str:
 
 def folder_of(models: Path, shots: int, half: int) -> Path:
     """Where the model lies that is scored on a half."""
-    return models / "generalisation" / f"shots-{shots}-half-{half}"
+    return models / "generalization" / f"shots-{shots}-half-{half}"
 
 
 def fine_tune(
@@ -106,15 +106,15 @@ def fine_tune_missing(
     params: Params, store: FeatureStore, vocabulary: Vocabulary, encode: Encode, models: Path
 ) -> None:
     """:func:`fine_tune` for every item of the matrix that is not there."""
-    for shots in params.generalisation.shots:
+    for shots in params.generalization.shots:
         for half in range(HALVES):
             if not (folder_of(models, shots, half) / "config.json").is_file():
                 fine_tune(shots, half, params, store, vocabulary, encode, models)
 
 
 def settings_of(params: Params, shapes: int) -> TrainParams:
-    """The block ``train``, its sizes kept, for ``generalisation.steps`` steps on so many shapes."""
-    chosen = params.generalisation
+    """The block ``train``, its sizes kept, for ``generalization.steps`` steps on so many shapes."""
+    chosen = params.generalization
     steps = ceil(shapes / params.train.batch_size)
     return params.train.over({"epochs": ceil(chosen.steps / steps), "lr": chosen.lr})
 
@@ -141,7 +141,7 @@ def shot_scores(
     """
     look: dict[str, Any] = {"points": params.evaluate.points, "seed": params.base.seed}
     tables = []
-    for shots in (0, *params.generalisation.shots):
+    for shots in (0, *params.generalization.shots):
         seen = []
         for half, own in enumerate(halves(store, params.base.seed)):
             model = load(shots, half, models)
@@ -159,7 +159,7 @@ def shot_scores(
 
 def claims(params: Params) -> list[Claim]:
     """That a few shapes of unseen categories help."""
-    most = max(params.generalisation.shots)
+    most = max(params.generalization.shots)
     return [Claim(label_of(most), label_of(0), metric) for metric in ("miou", "la_miou")]
 
 

@@ -11,7 +11,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation import tables
 from alignparts.evaluation.comparison import Claim
 from alignparts.evaluation.experiments.table4 import most_salient
-from alignparts.evaluation.ground_truth import Labelled, labelled_shapes
+from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.evaluation.methods import Given, Method, Segments
 from alignparts.evaluation.scoring import SETS, Evaluation, Score
 from alignparts.features.store import FeatureStore
@@ -129,11 +129,11 @@ def evaluate_retrieval(
         One score a shape and method, with one value a query.
 
     Raises:
-        AlignPartsError: no shape of these splits, or none with a labelled point.
+        AlignPartsError: no shape of these splits, or none with a labeled point.
     """
     result = Evaluation()
     device = next(model.parameters()).device
-    for shape in labelled_shapes(store, splits, points, seed):
+    for shape in labeled_shapes(store, splits, points, seed):
         partlets = forward(model, shape.arrays, device)
         truth = masks_of(Segments(shape.truth, shape.names), shape.present)
         counted = None if background else shape.truth >= 0
@@ -148,7 +148,7 @@ def evaluate_retrieval(
             for label, found in values.items()
         ]
     if not result.scores:
-        raise AlignPartsError(f"no shape of {' or '.join(splits)} has a labelled point")
+        raise AlignPartsError(f"no shape of {' or '.join(splits)} has a labeled point")
     return result
 
 
@@ -179,7 +179,7 @@ def retrieval_table(
 
 
 def answerers(
-    shape: Labelled, partlets: Partlets, encode: Encode, methods: Sequence[Method]
+    shape: Labeled, partlets: Partlets, encode: Encode, methods: Sequence[Method]
 ) -> dict[str, Callable[[Sequence[str]], Masks]]:
     """Every method as a function of all query texts of a shape, to the points that answer each of them."""
 

@@ -16,10 +16,10 @@ from alignparts.core.parallel import map_shapes
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.perturb import DISTURBANCES, disturbed
 from alignparts.corpus.mesh.sampling import sample_surface, seed_of
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.shape import LabeledShape
 from alignparts.evaluation.comparison import COLUMNS
 from alignparts.evaluation.experiments.table2 import entrants
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.part_analysis import SEEN
 from alignparts.evaluation.scoring import similarity_of
 from alignparts.evaluation.scoring_methods import Entrant, answers, score
@@ -34,7 +34,7 @@ Cell = tuple[str, float]
 
 def cells(params: Params) -> list[Cell]:
     """Every disturbance at every strength of params.yaml, and once no disturbance at all."""
-    wanted = [(kind, value) for kind in DISTURBANCES for value in getattr(params.generalisation, kind)]
+    wanted = [(kind, value) for kind in DISTURBANCES for value in getattr(params.generalization, kind)]
     return [("", 0.0), *wanted]
 
 
@@ -61,7 +61,7 @@ def robustness_scores(
     tasks = [_Task(shape_id, settings, str(data), str(models)) for shape_id in ids]
     found = list(map_shapes(_judge, tasks, workers=workers, description="disturbed shapes"))
     table = pd.concat(found, ignore_index=True)
-    kinds = [kind for kind in DISTURBANCES if getattr(params.generalisation, kind)]
+    kinds = [kind for kind in DISTURBANCES if getattr(params.generalization, kind)]
     plain = table[table.strength == 0]
     return pd.concat([*(plain.assign(disturbance=kind) for kind in kinds), table[table.strength != 0]])
 
@@ -88,12 +88,12 @@ class Known:
 
 
 def disturbed_shape(
-    shape: LabelledShape, cell: Cell, params: Params, vocabulary: Vocabulary, encoders: Encoders
-) -> Labelled:
+    shape: LabeledShape, cell: Cell, params: Params, vocabulary: Vocabulary, encoders: Encoders
+) -> Labeled:
     """A shape under one disturbance, as the feature store would hold it; its test set is "seen".
 
     Raises:
-        AlignPartsError: no point of the disturbed shape is labelled.
+        AlignPartsError: no point of the disturbed shape is labeled.
     """
     kind, strength = cell
     features = params.features
@@ -106,22 +106,22 @@ def disturbed_shape(
     present = list(dict.fromkeys(names[index] for index in np.unique(truth[truth >= 0]).tolist()))
     if not present:
         raise AlignPartsError(f"{shape.shape_id}, {kind} {strength:g}: no point has a ground-truth label")
-    return Labelled(shape.shape_id, SEEN, category, arrays, truth, names, present)
+    return Labeled(shape.shape_id, SEEN, category, arrays, truth, names, present)
 
 
-def judged(shape: LabelledShape, cell: Cell, known: Known) -> pd.DataFrame:
+def judged(shape: LabeledShape, cell: Cell, known: Known) -> pd.DataFrame:
     """Scores of all methods on one shape under one disturbance.
 
     Raises:
-        AlignPartsError: no point of the disturbed shape is labelled.
+        AlignPartsError: no point of the disturbed shape is labeled.
     """
     (kind, strength), params = cell, known.params
-    labelled = disturbed_shape(shape, cell, params, known.vocabulary, known.encoders)
+    labeled = disturbed_shape(shape, cell, params, known.vocabulary, known.encoders)
     rows = []
-    for label, found in answers(known.methods, labelled).items():
-        values = score(found, labelled, similarity_of(known.encode))
+    for label, found in answers(known.methods, labeled).items():
+        values = score(found, labeled, similarity_of(known.encode))
         rows += [
-            (label, params.base.seed, shape.shape_id, SEEN, labelled.category, metric, value, kind, strength)
+            (label, params.base.seed, shape.shape_id, SEEN, labeled.category, metric, value, kind, strength)
             for metric, value in values.items()
         ]
     return pd.DataFrame(rows, columns=[*COLUMNS, "disturbance", "strength"])

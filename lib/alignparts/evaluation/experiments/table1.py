@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.ground_truth import Labelled
+from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import Given, Method, Segments
 from alignparts.evaluation.scoring_methods import Entrant
 from alignparts.model.metrics import confusion, iou_matrix
 
 YES, NO = "yes", "no"
 CLUSTERING = ("sklearn.cluster", "alignparts.evaluation.baselines.partfield_mpnet.soft_kmeans")
-"""Modules that solve an optimisation problem for every shape."""
+"""Modules that solve an optimization problem for every shape."""
 UNHEARD = ("zig", "zag")
 """Names that no training has seen."""
 COVERS = 0.95
@@ -35,7 +35,7 @@ class Probe(NamedTuple):
     seen: str
 
 
-def probe(entrant: Entrant, shapes: Sequence[Labelled], seed: int = 0) -> list[Probe]:
+def probe(entrant: Entrant, shapes: Sequence[Labeled], seed: int = 0) -> list[Probe]:
     """Ask a method for every property of the paper's Table 1.
 
     Args:
@@ -64,7 +64,7 @@ def probe(entrant: Entrant, shapes: Sequence[Labelled], seed: int = 0) -> list[P
     return [*found, Probe("feed-forward", _mark(not called), f"clusters by {modules}" if called else "none")]
 
 
-def table1(entrants: Sequence[Entrant], shapes: Sequence[Labelled], seed: int = 0) -> pd.DataFrame:
+def table1(entrants: Sequence[Entrant], shapes: Sequence[Labeled], seed: int = 0) -> pd.DataFrame:
     """One row a method and property: ``method``, ``metric``, ``value`` (yes or no) and what was ``seen``."""
     rows = [(one.method.label, *found) for one in entrants for found in probe(one, shapes, seed)]
     return pd.DataFrame(rows, columns=["method", *Probe._fields])
@@ -88,7 +88,7 @@ def clustering_calls() -> Iterator[set[str]]:
         sys.setprofile(before)
 
 
-def _decomposition(entrant: Entrant, shapes: Sequence[Labelled]) -> Probe:
+def _decomposition(entrant: Entrant, shapes: Sequence[Labeled]) -> Probe:
     """Whether it takes a shape apart without being told which parts there are."""
     name, shares = "complete decomposition", []
     for shape in shapes:
@@ -100,7 +100,7 @@ def _decomposition(entrant: Entrant, shapes: Sequence[Labelled]) -> Probe:
     return Probe(name, _mark(min(shares) >= COVERS), f"{np.mean(shares):.1%} of the points in a part")
 
 
-def _vocabulary(method: Method, shape: Labelled) -> Probe:
+def _vocabulary(method: Method, shape: Labeled) -> Probe:
     """Whether it takes names that nobody trained it with."""
     number = len(shape.present)
     names = method.predict(shape.arrays, Given(names=UNHEARD, parts=number)).names
@@ -108,7 +108,7 @@ def _vocabulary(method: Method, shape: Labelled) -> Probe:
     return Probe("open vocabulary", _mark(taken), ", ".join(dict.fromkeys(names or ())) or "no names")
 
 
-def _order(entrant: Entrant, shapes: Sequence[Labelled], told: Sequence[Segments], seed: int) -> Probe:
+def _order(entrant: Entrant, shapes: Sequence[Labeled], told: Sequence[Segments], seed: int) -> Probe:
     """Whether another order of the points gives the same segments and names."""
     same = []
     for shape, before in zip(shapes, told, strict=True):

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.clustering import cluster_points
 from alignparts.evaluation.comparison import Claim
-from alignparts.evaluation.ground_truth import labelled_shapes
+from alignparts.evaluation.ground_truth import labeled_shapes
 from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.scoring import Evaluation, Score, similarity_of, table2
 from alignparts.features.store import FeatureStore
@@ -111,11 +111,11 @@ def evaluate_part_number(
         splits: which shapes.
 
     Raises:
-        AlignPartsError: no shape of these splits, or none with a labelled point.
+        AlignPartsError: no shape of these splits, or none with a labeled point.
     """
     result, similarity = Evaluation(), similarity_of(encode)
     device = next(model.parameters()).device
-    for shape in labelled_shapes(store, splits, points, seed):
+    for shape in labeled_shapes(store, splits, points, seed):
         parts = len(np.unique(shape.truth[shape.truth >= 0]))
         partlets = forward(model, shape.arrays, device)
         category, candidates = "", [Candidate(name) for name in shape.present]
@@ -137,7 +137,7 @@ def evaluate_part_number(
             values = shape_metrics(point_part, names, shape.truth, shape.names, similarity)
             result.scores.append(Score(shape.shape_id, shape.test_set, shape.category, method, values))
     if not result.scores:
-        raise AlignPartsError(f"no shape of {' or '.join(splits)} has a labelled point")
+        raise AlignPartsError(f"no shape of {' or '.join(splits)} has a labeled point")
     return result
 
 

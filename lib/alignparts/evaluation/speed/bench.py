@@ -28,14 +28,14 @@ from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders
 from alignparts.features.partfield import PartField, PartFieldConfig
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
-from alignparts.model.fusion import neighbours
+from alignparts.model.fusion import nearest_neighbors
 from alignparts.naming.pipeline import Manifest, NamedPartsPipeline
 from alignparts.ontology.text import TextEncoder
 
 OURS, STRAIGHT, PEER = "ALIGN-Parts", "transcription", "PartField"
 COLUMNS = ["method", "stage", "points", "parts", "batch", "seconds", "memory_mb", "device"]
 EDGE_COPIES = 6
-"""Tensors of points x neighbours x d_m floats that the transcription holds at its peak."""
+"""Tensors of points x neighbors x d_m floats that the transcription holds at its peak."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def inputs(config: AlignPartsConfig, points: int, batch: int, device: torch.devi
     generator = torch.Generator().manual_seed(seed)
     on_sphere = torch.nn.functional.normalize(torch.randn(batch, points, 3, generator=generator), dim=-1)
     features = [torch.randn(batch, points, width, generator=generator) for width in (config.d_g, config.d_a)]
-    found = neighbours(on_sphere, config.k)
+    found = nearest_neighbors(on_sphere, config.k)
     return Inputs(on_sphere.to(device), features[0].to(device), features[1].to(device), found.to(device))
 
 
@@ -122,7 +122,7 @@ def forward_rows(
 ) -> pd.DataFrame:
     """Fusion, decoder and heads against points (one shape) and against batch (at ``batch_points`` points).
 
-    The neighbour graph is found beforehand for both implementations and timed as a stage of its own. The
+    The neighbor graph is found beforehand for both implementations and timed as a stage of its own. The
     transcription is left out where it would need more than ``memory_mb``.
     """
     device = next(model.parameters()).device
@@ -144,7 +144,7 @@ def _runs(model: AlignParts, given: Inputs, memory_mb: float) -> Iterator[tuple[
         fused = model.fusion(*arguments, None, near)
     yield OURS, "fusion", lambda: model.fusion(*arguments, None, near)
     yield OURS, "decoder", lambda: model.decoder(fused)
-    yield OURS, "neighbours", lambda: neighbours(given.points, config.k)
+    yield OURS, "neighbors", lambda: nearest_neighbors(given.points, config.k)
     if near.numel() * config.d_m * 4 * EDGE_COPIES / 2**20 <= memory_mb:
         yield STRAIGHT, "forward", lambda: transcription.forward(model, *arguments, neighbors=near)
 

@@ -11,7 +11,7 @@ import torch
 from alignparts.corpus.mesh.faces import face_labels
 from alignparts.corpus.mesh.render import render_views
 from alignparts.corpus.mesh.sampling import sample_surface
-from alignparts.corpus.shape import LabelledShape
+from alignparts.corpus.shape import LabeledShape
 from alignparts.evaluation.baselines.clustering import cluster_points
 from alignparts.evaluation.methods import Given, Method
 from alignparts.evaluation.scoring import CLUSTERING, OURS
@@ -31,7 +31,7 @@ NEEDS = {CLUSTERING: ("sampling", "PartField"), "Find3D": ("sampling",), "PartFi
 
 def time_stages(
     pipeline: NamedPartsPipeline,
-    shapes: Sequence[LabelledShape],
+    shapes: Sequence[LabeledShape],
     *,
     points: int = 2048,
     repetitions: int = 5,
@@ -92,7 +92,7 @@ def by_method(stages: pd.DataFrame) -> pd.DataFrame:
 
 def _run(
     pipeline: NamedPartsPipeline,
-    shape: LabelledShape,
+    shape: LabeledShape,
     points: int,
     record: dict[tuple[str, str], float],
     device: torch.device,

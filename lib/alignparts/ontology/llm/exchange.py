@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import write_text
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.llm.records import Request, Usage, first_problem, image_hashes
 from alignparts.ontology.llm.schema import FORMATS, WrongReplyError, checked, json_object, response_format

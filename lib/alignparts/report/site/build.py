@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from alignparts.core import ledger, paths
+from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import write_text
 from alignparts.evaluation.comparison import Verdict
 from alignparts.report.site import content, grids
 from alignparts.report.site.pages import Page, read_figures, read_pages

@@ -128,7 +128,7 @@ function show(next) {
   $("category").textContent = state.category || "no category";
   list.show(state.parts);
   const open = state.parts.filter((part) => !part.accepted).length;
-  $("rest").textContent = `${open ? `${open} to check · ` : ""}${state.unlabelled ? `${state.unlabelled} of ${state.faces} faces without a part` : "every face has a part"}`;
+  $("rest").textContent = `${open ? `${open} to check · ` : ""}${state.unlabeled ? `${state.unlabeled} of ${state.faces} faces without a part` : "every face has a part"}`;
   [...$("phases").children].forEach((step, index) => step.toggleAttribute("aria-current", index === (open ? 0 : 1)));
   enable();
 }

@@ -25,7 +25,7 @@ class Points:
         points: in the model frame.
         normals: unit vectors.
         colors: 0..1.
-        row: of every point's part among the texts of all parts, -1 unlabelled.
+        row: of every point's part among the texts of all parts, -1 unlabeled.
         shape: number of every point's shape.
     """
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from alignparts.evaluation.baselines.find3d.serialization import DEPTH, ORDERS, interleaved, patches, place
 
 OFFSETS = torch.tensor(list(product((-1, 0, 1), repeat=3)))
-"""A cell and its 26 neighbours."""
+"""A cell and its 26 neighbors."""
 
 
 @dataclass
@@ -30,8 +30,8 @@ class Level:
     _patches: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def neighbours(self) -> tuple[Int64[Tensor, " e"], Int64[Tensor, " e"], Int64[Tensor, " e"]]:
-        """Every pair of neighbouring cells, a cell and itself among them: whose it is, who it is, and where.
+    def neighbors(self) -> tuple[Int64[Tensor, " e"], Int64[Tensor, " e"], Int64[Tensor, " e"]]:
+        """Every pair of neighboring cells, a cell and itself among them: whose it is, who it is, and where.
 
         Most of the 27 places around a cell of a surface are empty: pairs are fewer than places.
         """

@@ -20,20 +20,20 @@ def part_contrast(
 
     Args:
         features: unit vectors of points.
-        row: of every point's part in `texts`, -1 unlabelled.
+        row: of every point's part in `texts`, -1 unlabeled.
         shape: number of every point's shape.
         texts: unit vectors of all parts' texts.
         scale: inverse temperature.
 
     Returns:
-        0 where no point is labelled.
+        0 where no point is labeled.
     """
-    labelled = row >= 0
-    keys = shape[labelled] * len(texts) + row[labelled]
+    labeled = row >= 0
+    keys = shape[labeled] * len(texts) + row[labeled]
     parts, inside = torch.unique(keys, return_inverse=True)
     if not len(parts):
         return features.sum() * 0
-    total = features.new_zeros(len(parts), features.shape[1]).index_add(0, inside, features[labelled])
+    total = features.new_zeros(len(parts), features.shape[1]).index_add(0, inside, features[labeled])
     pooled = F.normalize(total, dim=-1)
     here, target = torch.unique(parts % len(texts), return_inverse=True)
     said = texts[here]

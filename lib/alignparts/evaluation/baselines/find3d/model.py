@@ -24,7 +24,7 @@ from alignparts.evaluation.baselines.find3d.serialization import ORDERS
 HEAD = 16
 """Width of an attention head."""
 INPUTS = 9
-"""Coordinates, normal, colour."""
+"""Coordinates, normal, color."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Position(nn.Module):
 
     def forward(self, x: Float[Tensor, "v c"], level: Level) -> Float[Tensor, "v c"]:
         """The convolution, mixed and normed."""
-        cell, near, where = level.neighbours
+        cell, near, where = level.neighbors
         # Rows by index_select: its gradient is summed faster than that of an index.
         said = x.index_select(0, near) * self.weight.index_select(0, where)
         around = torch.zeros_like(x).index_add(0, cell, said)

@@ -19,7 +19,7 @@ def interleaved(cells: Int64[Tensor, "n 3"], depth: int = DEPTH) -> Int64[Tensor
 
 
 def hilbert(cells: Int64[Tensor, "n 3"], depth: int = DEPTH) -> Int64[Tensor, " n"]:
-    """The place on Hilbert's curve (Skilling, 2004): places that follow each other are neighbouring cells."""
+    """The place on Hilbert's curve (Skilling, 2004): places that follow each other are neighboring cells."""
     x = cells.clone()
     bit = 1 << (depth - 1)
     while bit > 1:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from alignparts.core.atomic import write_text
 from alignparts.core.checkpoint import load_state, save_model, save_state
 from alignparts.core.config_find3d import Find3DParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import write_text
 from alignparts.evaluation.baselines.find3d.data import Clouds, Points
 from alignparts.evaluation.baselines.find3d.losses import part_contrast
 from alignparts.evaluation.baselines.find3d.model import Find3DConfig, Find3DModel
@@ -66,10 +66,10 @@ def train(
     until its ``resume.safetensors`` is gone (:func:`alignparts.model.train.forget_progress`).
 
     Args:
-        store: points, normals, colours, parts and splits.
+        store: points, normals, colors, parts and splits.
         vocabulary: names and descriptions.
         encode: texts to embeddings of length 1.
-        params: optimisation and sizes.
+        params: optimization and sizes.
         out: model folder: weights and ``history.json``.
         seed: of weights, order, subsets, prompts and curves.
         threads: CPU threads; part of the result's identity.
@@ -118,7 +118,7 @@ class _Run:
             for name, some in ids.items()
         }
         if not len(self.data["train"]):
-            raise AlignPartsError("training: no labelled shape of the split 'train' in the feature store")
+            raise AlignPartsError("training: no labeled shape of the split 'train' in the feature store")
         config = Find3DConfig(d_t=table.d_t, points=params.points, **params.model.model_dump())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -191,12 +191,12 @@ class _Run:
 
     @torch.no_grad()
     def _validate(self) -> Row:
-        """Share of labelled points whose nearest name, among those of their shape's parts, is right."""
+        """Share of labeled points whose nearest name, among those of their shape's parts, is right."""
         data = self.data["validation"]
         if not len(data):
             return {}
         self.model.eval()
-        right = labelled = 0
+        right = labeled = 0
         for indices in in_order(len(data), self.params.batch_size):
             batch = data.batch(indices, self.params.points, np.random.default_rng([self.seed, *indices]))
             features = self._features(batch).cpu()
@@ -206,5 +206,5 @@ class _Run:
                 if len(rows):
                     nearest = rows[(features[mine] @ self.texts.parts[2][rows].T).argmax(1)]
                     right += int((nearest == batch.row[mine]).sum())
-                    labelled += int(mine.sum())
-        return {"validation/name_right": right / max(labelled, 1)}
+                    labeled += int(mine.sum())
+        return {"validation/name_right": right / max(labeled, 1)}

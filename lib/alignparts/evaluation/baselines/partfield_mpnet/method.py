@@ -51,7 +51,7 @@ class PartFieldMPNet:
         Without given names they are those of the category, as the vocabulary describes them; without a given
         category it is the one whose projected text is nearest to the projected global feature. Soft k-means
         finds as many clusters as are given, or as the count head says. Each takes one name by exact
-        assignment on the cosines of projected centres and texts; where there are more clusters than names,
+        assignment on the cosines of projected centers and texts; where there are more clusters than names,
         those left take the nearest.
 
         Args:
@@ -72,10 +72,10 @@ class PartFieldMPNet:
             raise AlignPartsError("PartField+MPNet: no candidate names to choose from")
         parts = int(count.argmax()) + 1 if given.parts is None else given.parts
         fused = self.model.fuse(geometry, appearance).float().cpu().numpy()
-        centres, point_part = cluster(fused, parts, self.temperature, seed=self.seed)
+        centers, point_part = cluster(fused, parts, self.temperature, seed=self.seed)
         texts = self._projected([candidate.text for candidate in candidates])
         local = F.normalize(
-            self.model.local(torch.from_numpy(centres.astype(np.float32)).to(self._device)), dim=-1
+            self.model.local(torch.from_numpy(centers.astype(np.float32)).to(self._device)), dim=-1
         )
         chosen = assign((local @ texts.T).float().cpu().numpy())
         names = [candidates[index].name for index in chosen]

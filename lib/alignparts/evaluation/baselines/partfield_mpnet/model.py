@@ -75,7 +75,7 @@ class PartFieldMPNetConfig:
 
 @dataclass(frozen=True)
 class PartFieldMPNetOutput:
-    """What training looks at: m parts of b shapes; nothing is normalised.
+    """What training looks at: m parts of b shapes; nothing is normalized.
 
     Attributes:
         parts: projected fused features of every part.
@@ -184,7 +184,7 @@ class PartFieldMPNetModel(
 ):
     """The network; saved as safetensors with a config.json.
 
-    Features are standardised per channel with statistics that :meth:`standardise` sets and that are saved
+    Features are standardized per channel with statistics that :meth:`standardize` sets and that are saved
     with the weights (buffers, no parameters).
     """
 
@@ -200,10 +200,10 @@ class PartFieldMPNetModel(
         self.register_buffer("mean", torch.zeros(both))
         self.register_buffer("std", torch.ones(both))
 
-    def standardise(self, mean: Float[Tensor, " d_g_and_d_a"], std: Float[Tensor, " d_g_and_d_a"]) -> None:
+    def standardize(self, mean: Float[Tensor, " d_g_and_d_a"], std: Float[Tensor, " d_g_and_d_a"]) -> None:
         """Set mean and standard deviation of geometry and appearance, one after the other.
 
-        A channel that never changes is only centred.
+        A channel that never changes is only centered.
         """
         self.get_buffer("mean").copy_(mean)
         self.get_buffer("std").copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
@@ -233,17 +233,17 @@ class PartFieldMPNetModel(
         shape: Int64[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "n latent"]:
         """Fused features, from raw ones: of parts of several shapes, or (without `shape`) of one's points."""
-        both = self._standardised(torch.cat([geometry, appearance], dim=-1))
+        both = self._standardized(torch.cat([geometry, appearance], dim=-1))
         return self.fuser(*both.split([self.config.d_g, self.config.d_a], dim=-1), shape)
 
     def describe(
         self, whole: Float[Tensor, "b d_g_and_d_a"]
     ) -> tuple[Float[Tensor, "b latent"], Float[Tensor, "b max_parts"]]:
         """The projected global features of shapes, and the logits of their numbers of parts."""
-        whole = self._standardised(whole)
+        whole = self._standardized(whole)
         return self.shape(whole), self.count(whole)
 
-    def _standardised(self, both: Tensor) -> Tensor:
+    def _standardized(self, both: Tensor) -> Tensor:
         return (both - self.get_buffer("mean")) / self.get_buffer("std")
 
     @classmethod

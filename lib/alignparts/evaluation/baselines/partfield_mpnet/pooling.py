@@ -92,7 +92,7 @@ class Texts:
 
 
 def pooled(dataset: PartDataset, texts: Texts, draw: int = 0) -> Pooled | None:
-    """Every shape of a data set that has a labelled point; None where none has one.
+    """Every shape of a data set that has a labeled point; None where none has one.
 
     Args:
         dataset: the shapes.
@@ -123,6 +123,6 @@ def pooled(dataset: PartDataset, texts: Texts, draw: int = 0) -> Pooled | None:
 def part_means(
     features: Float[np.ndarray, "n d"], part: Int[np.ndarray, " n"], parts: int
 ) -> Float[np.ndarray, "p d"]:
-    """Mean feature of every part, each of which has a point; unlabelled points (-1) do not count."""
+    """Mean feature of every part, each of which has a point; unlabeled points (-1) do not count."""
     inside = (part == np.arange(parts)[:, None]).astype(features.dtype)
     return inside @ features / inside.sum(axis=1, keepdims=True)

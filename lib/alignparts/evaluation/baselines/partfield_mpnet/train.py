@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from alignparts.core.atomic import write_text
 from alignparts.core.checkpoint import load_state, save_model, save_state
 from alignparts.core.config_partfield_mpnet import PartFieldMPNetParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import write_text
 from alignparts.evaluation.baselines.partfield_mpnet.losses import PartTargets, part_losses
 from alignparts.evaluation.baselines.partfield_mpnet.model import (
     PartFieldMPNetConfig,
@@ -73,7 +73,7 @@ def train(
         store: features, parts and splits.
         vocabulary: names and descriptions.
         encode: texts to embeddings of length 1.
-        params: optimisation and sizes.
+        params: optimization and sizes.
         out: model folder: the best epoch's weights and ``history.json``.
         seed: of weights, order, subsets, prompts and dropout.
         threads: CPU threads; part of the result's identity.
@@ -160,7 +160,7 @@ class _Run:
         self.out.mkdir(parents=True, exist_ok=True)
         found = load_state(self.out / STATE, self.identity, self.model, self.optimizer)
         if found is None:
-            self.model.standardise(*spread(self.data["train"]))
+            self.model.standardize(*spread(self.data["train"]))
         else:
             self.history = found["history"]
         self.draws: list[Pooled] = []
@@ -172,7 +172,7 @@ class _Run:
             self.draws = [draw for draw in drawn if draw is not None]
             self.validation = pooled(self.data["validation"], self.texts)
             if not self.draws:
-                raise AlignPartsError("training: no shape of the split 'train' has a labelled point")
+                raise AlignPartsError("training: no shape of the split 'train' has a labeled point")
 
     def epoch(self, epoch: int) -> Row:
         """Train an epoch, validate, checkpoint."""

@@ -165,7 +165,7 @@ with tempfile.TemporaryDirectory() as temporary:
     first = {one.object_id: one.opinions[0] for one in store.submitted()}
     edits = Counter(event.edit.kind for key in first for event in store.history(key))
     done = export_dataset(
-        store.submitted(), work, home / "dataset", title="Tex-Parts, embedded", licence="MIT",
+        store.submitted(), work, home / "dataset", title="Tex-Parts, embedded", license="MIT",
         by="simulated annotators",
     )  # fmt: skip
     store.close()
@@ -188,7 +188,7 @@ with tempfile.TemporaryDirectory() as temporary:
     store = rehearse(work, entries(queue, 1, 0), lambda *_: [], f"sqlite:///{temporary}/none.db")
     raw = export_dataset(
         store.submitted(), work, home / "unreviewed", title="Tex-Parts, embedded, not reviewed",
-        licence="MIT", by="nobody",
+        license="MIT", by="nobody",
     )  # fmt: skip
     store.close()
 print(*sorted(path.name for path in done.folder.iterdir()), sep="\n")

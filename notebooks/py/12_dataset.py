@@ -38,8 +38,8 @@ summary.round(3) if not smoke else print("measures:", len(summary))
 
 # %%
 # Checked against the labels themselves: every face has a part of the tables, or none.
-labelled = int((found.objects.faces - found.objects.unlabelled_faces).sum())
-assert int(found.parts.faces.sum()) == labelled and len(found.parts) == int(found.objects.parts.sum())
+labeled = int((found.objects.faces - found.objects.unlabeled_faces).sum())
+assert int(found.parts.faces.sum()) == labeled and len(found.parts) == int(found.objects.parts.sum())
 
 # %% [markdown]
 # ## Categories and parts
@@ -73,8 +73,8 @@ annotators if not smoke else print("annotators:", len(annotators))
 # ## Terms and what was left out
 
 # %%
-licences = statistics.licence_table(found)
-licences if not smoke else print("columns:", ", ".join(licences))
+licenses = statistics.license_table(found)
+licenses if not smoke else print("columns:", ", ".join(licenses))
 
 # %%
 rejected = statistics.rejected_table(found)

@@ -28,7 +28,7 @@ from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
 from alignparts.evaluation import comparison, scoring, tables
 from alignparts.evaluation.experiments import ablation, curves, table3
-from alignparts.evaluation.ground_truth import load_labelled
+from alignparts.evaluation.ground_truth import load_labeled
 from alignparts.features.store import FeatureStore
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words
@@ -79,7 +79,7 @@ vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
 encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
 rows = []
 for shape_id in choose_rows(scores, seed=run.params.base.seed):
-    shape = load_labelled(store, shape_id, settings.points, run.params.base.seed)
+    shape = load_labeled(store, shape_id, settings.points, run.params.base.seed)
     columns = {
         run.params.ablations[name].label: ablation.segments_of(
             name, chosen.seeds[0], shape, run.params, vocabulary, encode, run.models
@@ -90,13 +90,13 @@ for shape_id in choose_rows(scores, seed=run.params.base.seed):
 run.gallery("ablations", "Figure 5: the rows of Table 3", rows)
 
 # %% [markdown]
-# ## Partlets, neighbours, training shapes
+# ## Partlets, neighbors, training shapes
 #
 # One setting at a time, the rest as in the last row of the table.
 
 # %%
 points = pd.concat([scores, ablation.collect(chosen.curves, run.params, **found)], ignore_index=True)
-said = {"K": "partlets K", "k": "neighbours k", "shapes": "share of the training shapes"}
+said = {"K": "partlets K", "k": "neighbors k", "shapes": "share of the training shapes"}
 lines = []
 for setting, values in table3.curves(run.params).items():
     line = scoring.readable(curves.setting_table(points, setting, values, **bootstrap))

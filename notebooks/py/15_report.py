@@ -43,7 +43,7 @@ beside[beside.metric.isin(["mIoU", "LA-mIoU"])] if not smoke else print("columns
 
 # %%
 verdicts = []
-for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "generalisation",
+for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "generalization",
              "retrain"):
     path = run.reports / "tables" / f"{name}_claims.csv"
     if path.is_file():

@@ -65,7 +65,7 @@ pipeline = NamedPartsPipeline.from_pretrained(run.models / "alignparts")
 named = pipeline.name(folder / "chair.glb")
 files = named.save(folder / "named")
 if smoke:
-    print("faces labelled:", named.face_part.shape)
+    print("faces labeled:", named.face_part.shape)
 else:
     print(named.summary)
 

@@ -17,7 +17,7 @@ from alignparts.evaluation import comparison, scoring, tables
 from alignparts.evaluation.baselines import fit
 from alignparts.evaluation.experiments import cosegmentation, table4
 from alignparts.evaluation.experiments import retrieval as retrieval_eval
-from alignparts.evaluation.ground_truth import load_labelled
+from alignparts.evaluation.ground_truth import load_labeled
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.naming.inference import forward
@@ -90,7 +90,7 @@ chosen = choose_rows(
     quantiles=(0.9, 0.5), seed=seed,
 )  # fmt: skip
 for shape_id in chosen:
-    shape = load_labelled(store, shape_id, **look)
+    shape = load_labeled(store, shape_id, **look)
     ask = retrieval_eval.answerers(shape, forward(model, shape.arrays), encode, others)
     queries = [words(name) for name in shape.present]
     answers = {label: answer(queries) for label, answer in reversed(ask.items())}
@@ -100,10 +100,10 @@ run.gallery("retrieval", "Figure 9: parts found by a query", rows)
 # %% [markdown]
 # ## Co-segmentation: labels carried to another shape
 #
-# Clustering needs a source: *dependent* clusters start from the source's centres, *independent* ones are
+# Clustering needs a source: *dependent* clusters start from the source's centers, *independent* ones are
 # found on the target and matched with them afterwards, in PartField's field or in the fused features (BiCo).
 # The feed-forward model looks at no source. **Transfer accuracy**: the share of the target's points that get
-# the right name, among those whose name the source has; *all labelled* counts the others as wrong. One row is
+# the right name, among those whose name the source has; *all labeled* counts the others as wrong. One row is
 # a way to carry labels, *n* counts pairs.
 
 # %%
@@ -133,11 +133,11 @@ ways = {
 }
 rows = []
 for pair in choose_rows(evaluate.frame(pairs.scores), method=scoring.GIVEN, metric="transfer", seed=seed):
-    source, target = (load_labelled(store, one, **look) for one in pair.split(" > "))
+    source, target = (load_labeled(store, one, **look) for one in pair.split(" > "))
     both = [cosegmentation.prepare(one, model, encode, vocabulary, seed) for one in (source, target)]
-    labelled = cosegmentation.carried(*both)
+    labeled = cosegmentation.carried(*both)
     surfaces = [corpus.load(one.shape_id).surface for one in (source, target)]
-    columns = {short: labelled[long] for short, long in ways.items()}
+    columns = {short: labeled[long] for short, long in ways.items()}
     rows.append(transfer_row(words(source.category), source, target, columns, *surfaces))
 run.gallery("cosegmentation", "Figure 8: labels carried from a source to a target", rows)
 

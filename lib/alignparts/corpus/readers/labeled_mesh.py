@@ -10,7 +10,7 @@ Two layouts; the mesh is ``.glb``, ``.gltf``, ``.obj``, ``.ply``, ``.stl`` or ``
 geometry node, polygons cut into triangles. Where a file has one material and triangles alone, that is the
 order of the file; where an OBJ has several materials, or polygons, it is the order in which trimesh reads it,
 so take the labels from there. ``names.json`` is a list of names by label, or an object {"label": "name"}.
-Faces whose label is negative or has no name are unlabelled.
+Faces whose label is negative or has no name are unlabeled.
 """
 
 import os
@@ -23,10 +23,10 @@ import numpy as np
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import SUFFIXES, load_mesh
-from alignparts.corpus.readers.common import Locator, licence_of, read_json
+from alignparts.corpus.readers.common import Locator, license_of, read_json
 from alignparts.corpus.readers.face_labels import read_face_labels
 from alignparts.corpus.readers.named_glb import category_from
-from alignparts.corpus.shape import LabelledShape, safe_id
+from alignparts.corpus.shape import LabeledShape, safe_id
 
 _LABELS, _NAMES, _WRITTEN = "face_labels.npy", "names.json", "labels.json"
 
@@ -38,7 +38,7 @@ def is_root(folder: Path) -> bool:
 
 
 def locate(root: Path) -> Iterator[Locator]:
-    """The labelled meshes of a folder and of the folders below it, by path; other meshes with the reason."""
+    """The labeled meshes of a folder and of the folders below it, by path; other meshes with the reason."""
     with os.scandir(root) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     names = [entry.name for entry in entries if entry.is_file()]
@@ -46,23 +46,23 @@ def locate(root: Path) -> Iterator[Locator]:
         path = root / name
         reason = ""
         if f"{path.stem}.{_LABELS}" in names:
-            shape_id = safe_id("labelled_mesh", root.name, path.stem)
+            shape_id = safe_id("labeled_mesh", root.name, path.stem)
         else:
-            shape_id = safe_id("labelled_mesh", root.name)
+            shape_id = safe_id("labeled_mesh", root.name)
             reason = _lonely(path, names)
         yield Locator(path, root, shape_id, reason=reason)
     stems = {Path(name).stem for name in _meshes(names)}
     for name in names:
         stem = name.removesuffix(f".{_LABELS}")
         if stem != name and stem not in stems:
-            shape_id = safe_id("labelled_mesh", root.name, stem)
+            shape_id = safe_id("labeled_mesh", root.name, stem)
             yield Locator(root / name, root, shape_id, reason=f"no mesh {stem}.* beside it")
     for entry in entries:
         if entry.is_dir() and not entry.name.startswith("."):
             yield from locate(Path(entry.path))
 
 
-def read(locator: Locator) -> LabelledShape:
+def read(locator: Locator) -> LabeledShape:
     """Read one mesh; a label is one part instance, as no more is told.
 
     Raises:
@@ -79,11 +79,11 @@ def read(locator: Locator) -> LabelledShape:
     for index, label in enumerate(order):
         face_part[given == label] = index
     category = str(about.get("category") or "") if names.name == _WRITTEN else ""
-    return LabelledShape(
+    return LabeledShape(
         shape_id=locator.shape_id,
-        dataset="labelled_mesh",
+        dataset="labeled_mesh",
         category=locator.category or category or category_from(path.parent if of_folder else path),
-        licence=locator.licence or licence_of(path.parent),
+        license=locator.license or license_of(path.parent),
         source=str(path),
         instances=[table[label] for label in order],
         surface=replace(surface, face_part=face_part),

@@ -20,7 +20,7 @@ from alignparts.corpus.mesh import perturb
 from alignparts.evaluation import comparison, scoring, tables
 from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.experiments import curves, generalization, robustness, table2
-from alignparts.evaluation.ground_truth import load_labelled
+from alignparts.evaluation.ground_truth import load_labeled
 from alignparts.evaluation.scoring_methods import Entrant, answers, evaluate_methods
 from alignparts.features.store import FeatureStore
 from alignparts.ontology.text import TextEncoder
@@ -29,8 +29,8 @@ from alignparts.report import plots
 from alignparts.report.figure_rows import shape_row
 from alignparts.report.selection import choose_rows
 
-run = start("generalisation", params=params, smoke=smoke)
-chosen, settings, seed = run.params.generalisation, run.params.evaluate, run.params.base.seed
+run = start("generalization", params=params, smoke=smoke)
+chosen, settings, seed = run.params.generalization, run.params.evaluate, run.params.base.seed
 look = {"points": settings.points, "seed": seed}
 bootstrap = {"resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
 store = FeatureStore(run.data / "features")
@@ -64,7 +64,7 @@ table = pd.concat(
     ],
     ignore_index=True,
 )
-tables.write_table(run.reports / "tables", "generalisation", table)
+tables.write_table(run.reports / "tables", "generalization", table)
 figure = plots.draw_setting(
     table, "shots", "shapes of each unseen category", test_set="heldout", scale="linear"
 )
@@ -75,7 +75,7 @@ figure
 tested = scoring.readable(
     comparison.paired_table(tuned, generalization.claims(run.params), sets=("heldout",), **bootstrap)
 )
-tables.write_table(run.reports / "tables", "generalisation_claims", tested)
+tables.write_table(run.reports / "tables", "generalization_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %% [markdown]
@@ -84,14 +84,14 @@ tested if not smoke else print("claims:", len(tested))
 # %%
 most = max(chosen.shots)
 tuned_on = [
-    Ours(generalisation.load(most, half, run.models), encode, vocabulary)
-    for half in range(generalisation.HALVES)
+    Ours(generalization.load(most, half, run.models), encode, vocabulary)
+    for half in range(generalization.HALVES)
 ]
-half_of = {one: half for half, lists in enumerate(generalisation.halves(store, seed))
+half_of = {one: half for half, lists in enumerate(generalization.halves(store, seed))
            for category in lists for one in category}
 rows = []
 for shape_id in choose_rows(tuned, test_sets=["heldout"], seed=seed):
-    shape = load_labelled(store, shape_id, **look)
+    shape = load_labeled(store, shape_id, **look)
     few = answers([Entrant(tuned_on[half_of[shape_id]])], shape)[scoring.OURS]
     columns = answers(methods, shape) | {f"{most} shots": few}
     rows.append(shape_row(words(shape.category), shape, columns, corpus.load(shape_id).surface))
@@ -102,7 +102,7 @@ run.gallery("unseen", "Figure 7: categories that were never trained on", rows)
 #
 # The surface is disturbed before it is sampled, rendered and encoded: turned about a random axis (training
 # turns shapes about the vertical one alone), its vertices moved by noise, its triangles thinned by quadric
-# edge collapse, its colour and texture taken away. One seen test shape of every category.
+# edge collapse, its color and texture taken away. One seen test shape of every category.
 
 # %%
 disturbed = robustness.robustness_scores(
