@@ -3,13 +3,15 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-NOTEBOOKS := 01_corpus 02_ontology 03_features 04_train 05_evaluate 07_ablations 08_inference_modes 09_generalization 10_confidence 11_texparts 12_dataset 13_loop 14_tour 15_report 16_speed
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
-export MPLBACKEND := agg
 export PYTHONHASHSEED := 0
+# glibc keeps freed memory: a training step asks for the same again, and new pages take up to a fifth of it.
+export MALLOC_MMAP_THRESHOLD_ := 33554432
+export MALLOC_TRIM_THRESHOLD_ := 1073741824
 
-.PHONY: repro test lint notebooks twins lock clean site env bench train profile
+.PHONY: repro test lint notebooks lock clean site env bench train profile
 
 env: $(VENV)/.ready
 
@@ -25,7 +27,7 @@ repro: env
 
 # Speed against a straight transcription and the peer's path: reports/timings/speed.csv, a notebook and a picture.
 bench: env
-	$(BIN)/python -m alignparts.core.run 16_speed
+	$(BIN)/python -m alignparts.core.notebooks 16_speed
 
 # The stage "train" on several GPUs; `make repro` then takes the trained model up. On a cluster: profiles/train.sbatch.
 GPUS ?= 1
@@ -42,7 +44,7 @@ site: env
 test: env lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	rm -rf build/smoke
-	$(BIN)/python -m pytest -o addopts= -q --nbval --nbval-cell-timeout 900 $(NOTEBOOKS:%=notebooks/%.ipynb)
+	$(BIN)/python -m pytest -o addopts= -q --nbval --nbval-cell-timeout 900 $(NOTEBOOKS)
 
 lint: env
 	$(BIN)/ruff check lib tests notebooks/py
@@ -50,8 +52,8 @@ lint: env
 	$(BIN)/mypy
 
 # After editing a text twin: write the notebooks from the twins and run them at smoke size.
-twins: env
-	$(BIN)/python -m alignparts.core.notebooks
+notebooks: env
+	$(BIN)/python -m alignparts.core.notebooks --smoke
 
 lock: env
 	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==.*/torch==2.13.0/' > requirements.lock

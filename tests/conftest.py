@@ -1,7 +1,10 @@
 """What all tests share."""
 
+import matplotlib
 import pytest
 import torch
+
+matplotlib.use("agg")
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,7 @@
 # Three categories (`corpus.heldout`) are never trained on: they are the open-vocabulary test.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import matplotlib.pyplot as plt
@@ -21,7 +20,8 @@ from alignparts.core.run import start
 from alignparts.corpus import embedded, ingest
 from alignparts.pictures import figures
 
-run = start("corpus", params=params, smoke=smoke)
+run = start("corpus", profile)
+smoke = profile == "smoke"
 
 # %% [markdown]
 # ## Three trees on disk
@@ -93,14 +93,14 @@ plt.show()
 # Several shapes of every category, as the renderer sees them.
 
 # %%
-target = run.reports / "figures" / "contact_sheet.png"
+target = run.folder / "contact_sheet.png"
 sheet = figures.contact_sheet(corpus, per_category=2 if smoke else 6, target=target)
 sheet
 
 # %%
 table = corpus.index.groupby(["dataset", "category", "split"]).size().rename("shapes").reset_index()
-(run.reports / "tables").mkdir(parents=True, exist_ok=True)
-table.to_csv(run.reports / "tables" / "corpus.csv", index=False)
+(run.folder).mkdir(parents=True, exist_ok=True)
+table.to_csv(run.folder / "corpus.csv", index=False)
 run.metrics(
     {
         "shapes": len(corpus),

@@ -30,13 +30,13 @@
 # so this chapter needs no account; `ontology.llm` may name any OpenAI-compatible endpoint instead.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 from alignparts.core.run import start
 
-run = start("ontology", params=params, smoke=smoke)
+run = start("ontology", profile)
+smoke = profile == "smoke"
 settings = run.params.ontology
 
 # %% [markdown]
@@ -199,7 +199,7 @@ from alignparts.core import paths
 from alignparts.evaluation import tables
 
 compared = study(encoders, vocabulary, seed=run.params.base.seed)
-tables.write_table(run.reports / "tables", "text_encoders", compared, tables.by_set(compared))
+tables.write_table(run.folder, "text_encoders", compared, tables.by_set(compared))
 tables.by_set(compared)
 
 # %% [markdown]
@@ -259,10 +259,10 @@ vocabulary.save(run.data / "ontology" / "vocabulary.json")
 vocabulary.save_aliases(run.data / "ontology" / "aliases.csv")
 columns = ["level", "category", "a", "b", "name_cosine", "description_cosine", "stage", "verdict", "reason"]
 table = pairs[columns].to_csv(index=False, lineterminator="\n")
-write_text(run.reports / "tables" / "ontology_pairs.csv", table)
-tables.write_table(run.reports / "tables", "ontology_counts", counts)
-tables.write_table(run.reports / "tables", "ontology_strata", strata)
-tables.write_table(run.reports / "tables", "ontology_precision", precision)
+write_text(run.folder / "ontology_pairs.csv", table)
+tables.write_table(run.folder, "ontology_counts", counts)
+tables.write_table(run.folder, "ontology_strata", strata)
+tables.write_table(run.folder, "ontology_precision", precision)
 write_text(run.reports / "ontology.ttl", turtle(names, vocabulary))
 at = {stage: pairs[pairs.stage == stage] for stage in ("embedding", "review")}
 metrics = {

@@ -8,8 +8,7 @@
 # self-distillation on renders.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import matplotlib.pyplot as plt
@@ -23,7 +22,8 @@ from alignparts.features import pretrain
 from alignparts.features.extract import Encoders, extract_corpus
 from alignparts.ontology.vocabulary import Vocabulary
 
-run = start("features", params=params, smoke=smoke)
+run = start("features", profile)
+smoke = profile == "smoke"
 corpus = Corpus(run.data / "corpus")
 vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
 print("training shapes:", len(corpus.ids(split="train")))

@@ -11,8 +11,7 @@
 # and text, all partlets learn whether they are matched, and the whole shape learns its category.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import matplotlib.pyplot as plt
@@ -31,7 +30,8 @@ from alignparts.naming.pipeline import Manifest, write_manifest
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
-run = start("train", params=params, smoke=smoke)
+run = start("train", profile)
+smoke = profile == "smoke"
 settings = run.params.train
 store = FeatureStore(run.data / "features")
 vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")

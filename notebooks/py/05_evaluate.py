@@ -16,8 +16,7 @@
 # carry a name.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import pandas as pd
@@ -41,7 +40,8 @@ from alignparts.report import plots
 from alignparts.report.figure_rows import closeup_row, shape_row
 from alignparts.report.selection import choose_fine, choose_rows
 
-run = start("evaluate", params=params, smoke=smoke)
+run = start("evaluate", profile)
+smoke = profile == "smoke"
 settings, seed = run.params.evaluate, run.params.base.seed
 bootstrap = {"resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
 look = {"points": settings.points, "seed": seed}
@@ -103,8 +103,8 @@ methods = table2.entrants(run.params, run.models, vocabulary, text.encode)
 asked = list(labeled_shapes(store, ["validation"], **look))[: 2 if smoke else 8]
 able = table1.table1([*methods, filled], asked, seed)
 kept, seen = able.drop(columns="seen"), able.rename(columns={"metric": "property", "value": "has it"})
-tables.write_table(run.reports / "tables", "table1", kept, tables.marks(kept))
-tables.write_table(run.reports / "tables", "table1_probes", seen)
+tables.write_table(run.folder, "table1", kept, tables.marks(kept))
+tables.write_table(run.folder, "table1_probes", seen)
 tables.marks(kept) if not smoke else print("asked:", ", ".join(kept.method.unique()))
 
 # %% [markdown]
@@ -115,7 +115,7 @@ tables.marks(kept) if not smoke else print("asked:", ", ".join(kept.method.uniqu
 
 # %%
 table = scoring.readable(comparison.score_table(scores, **bootstrap))
-tables.write_table(run.reports / "tables", "table2", table, tables.by_set(table))
+tables.write_table(run.folder, "table2", table, tables.by_set(table))
 tables.by_set(table) if not smoke else print("test sets:", ", ".join(table.test_set.unique()))
 
 # %% [markdown]
@@ -127,7 +127,7 @@ tables.by_set(table) if not smoke else print("test sets:", ", ".join(table.test_
 
 # %%
 tested = scoring.readable(comparison.paired_table(scores, table2.claims(scores), **bootstrap))
-tables.write_table(run.reports / "tables", "table2_claims", tested)
+tables.write_table(run.folder, "table2_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %%
@@ -202,7 +202,7 @@ parts = pd.concat(
     ignore_index=True,
 )
 sizes = scoring.readable(part_analysis.size_table(parts, **bootstrap))
-tables.write_table(run.reports / "tables", "part_sizes", sizes)
+tables.write_table(run.folder, "part_sizes", sizes)
 figure = plots.draw_sizes(sizes)
 run.figure(figure, "part_sizes")
 figure
@@ -214,7 +214,7 @@ figure
 
 # %%
 wrong = part_analysis.confusions(parts)
-tables.write_table(run.reports / "tables", "confusions", wrong)
+tables.write_table(run.folder, "confusions", wrong)
 mine = parts[(parts.method == scoring.OURS) & (parts.test_set != "heldout")]
 worst = str(mine[~mine.right.astype(bool)].category.value_counts().sort_index().idxmax())
 figure = plots.draw_confusion(part_analysis.confusion_matrix(mine, worst), words(worst))
@@ -228,9 +228,9 @@ figure
 
 # %%
 categories = scoring.category_table(result, **bootstrap)
-tables.write_table(run.reports / "tables", "table2_categories", categories, tables.by_set(categories))
+tables.write_table(run.folder, "table2_categories", categories, tables.by_set(categories))
 board = part_analysis.leaderboard(scores[scores.method.isin(named)], **bootstrap)
-tables.write_table(run.reports / "tables", "leaderboard", board)
+tables.write_table(run.folder, "leaderboard", board)
 figure = plots.draw_leaderboard(board)
 run.figure(figure, "leaderboard")
 figure

@@ -17,8 +17,7 @@
 # | ALIGN-Parts | BiCo | all |
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import pandas as pd
@@ -36,7 +35,8 @@ from alignparts.report import plots
 from alignparts.report.figure_rows import shape_row
 from alignparts.report.selection import choose_rows
 
-run = start("ablations", params=params, smoke=smoke)
+run = start("ablation_table", profile)
+smoke = profile == "smoke"
 chosen, settings = run.params.ablation, run.params.evaluate
 bootstrap = {
     "resamples": settings.bootstrap, "confidence": settings.confidence, "seed": run.params.base.seed,
@@ -53,7 +53,7 @@ print(scores.nunique()[["method", "seed", "shape_id"]].to_dict())
 
 # %%
 table = scoring.readable(comparison.score_table(scores, **bootstrap))
-tables.write_table(run.reports / "tables", "table3", table, tables.by_set(table))
+tables.write_table(run.folder, "table3", table, tables.by_set(table))
 tables.by_set(table) if not smoke else print("methods:", ", ".join(table.method.unique()))
 
 # %% [markdown]
@@ -64,7 +64,7 @@ tables.by_set(table) if not smoke else print("methods:", ", ".join(table.method.
 
 # %%
 tested = scoring.readable(comparison.paired_table(scores, table3.claims(run.params), **bootstrap))
-tables.write_table(run.reports / "tables", "table3_claims", tested)
+tables.write_table(run.folder, "table3_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %% [markdown]
@@ -105,7 +105,7 @@ for setting, values in table3.curves(run.params).items():
     display(figure)
     lines.append(line.rename(columns={setting: "at"}).assign(setting=said[setting]))
 settled = pd.concat(lines, ignore_index=True)
-tables.write_table(run.reports / "tables", "curve_settings", settled)
+tables.write_table(run.folder, "curve_settings", settled)
 
 # %%
 run.metrics({

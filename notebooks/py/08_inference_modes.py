@@ -7,8 +7,7 @@
 # **embedded corpus**: no number here is one of the paper's.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 from alignparts.core.run import start
@@ -26,7 +25,8 @@ from alignparts.ontology.vocabulary import Vocabulary, words
 from alignparts.report.figure_rows import query_rows, transfer_row
 from alignparts.report.selection import choose_rows
 
-run = start("modes", params=params, smoke=smoke)
+run = start("modes", profile)
+smoke = profile == "smoke"
 seed = run.params.base.seed
 look = {"points": run.params.evaluate.points, "seed": seed}
 bootstrap = {
@@ -48,12 +48,12 @@ corpus = Corpus(run.data / "corpus")
 # %%
 modes = table4.evaluate_part_number(store, model, encode, vocabulary, **look)
 numbers = table4.table4(modes, **bootstrap)
-tables.write_table(run.reports / "tables", "table4", numbers, tables.by_set(numbers))
+tables.write_table(run.folder, "table4", numbers, tables.by_set(numbers))
 tables.by_set(numbers) if not smoke else print("methods:", ", ".join(numbers.method.unique()))
 
 # %%
 tested = scoring.readable(comparison.paired_table(evaluate.frame(modes.scores), table4.CLAIMS, **bootstrap))
-tables.write_table(run.reports / "tables", "table4_claims", tested)
+tables.write_table(run.folder, "table4_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %% [markdown]
@@ -70,13 +70,13 @@ others = [
 ]
 asked = retrieval_eval.evaluate_retrieval(store, model, encode, vocabulary, others, **look)
 retrieved = retrieval_eval.retrieval_table(asked, **bootstrap)
-tables.write_table(run.reports / "tables", "retrieval", retrieved, tables.by_set(retrieved))
+tables.write_table(run.folder, "retrieval", retrieved, tables.by_set(retrieved))
 tables.by_set(retrieved) if not smoke else print("methods:", ", ".join(retrieved.method.unique()))
 
 # %%
 tested = comparison.paired_table(evaluate.frame(asked.scores), retrieval_eval.CLAIMS, **bootstrap)
 tested["metric"] = "IoU, " + tested.metric
-tables.write_table(run.reports / "tables", "retrieval_claims", tested)
+tables.write_table(run.folder, "retrieval_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %% [markdown]
@@ -109,7 +109,7 @@ run.gallery("retrieval", "Figure 9: parts found by a query", rows)
 # %%
 pairs = cosegmentation.evaluate_transfer(store, model, encode, vocabulary, **look)
 carried = cosegmentation.transfer_table(pairs, **bootstrap)
-tables.write_table(run.reports / "tables", "cosegmentation", carried, tables.by_set(carried))
+tables.write_table(run.folder, "cosegmentation", carried, tables.by_set(carried))
 tables.by_set(carried) if not smoke else print("methods:", ", ".join(carried.method.unique()))
 
 # %%
@@ -117,7 +117,7 @@ everything = scoring.frame(pairs.scores).assign(test_set=cosegmentation.ALL)
 tested = comparison.paired_table(
     everything, cosegmentation.CLAIMS, sets=(cosegmentation.ALL,), **bootstrap
 ).replace({"metric": cosegmentation.LABELS})
-tables.write_table(run.reports / "tables", "cosegmentation_claims", tested)
+tables.write_table(run.folder, "cosegmentation_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %% [markdown]

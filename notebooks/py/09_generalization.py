@@ -7,8 +7,7 @@
 # one of the paper's.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import pandas as pd
@@ -29,7 +28,8 @@ from alignparts.report import plots
 from alignparts.report.figure_rows import shape_row
 from alignparts.report.selection import choose_rows
 
-run = start("generalization", params=params, smoke=smoke)
+run = start("generalization", profile)
+smoke = profile == "smoke"
 chosen, settings, seed = run.params.generalization, run.params.evaluate, run.params.base.seed
 look = {"points": settings.points, "seed": seed}
 bootstrap = {"resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
@@ -64,7 +64,7 @@ table = pd.concat(
     ],
     ignore_index=True,
 )
-tables.write_table(run.reports / "tables", "generalization", table)
+tables.write_table(run.folder, "generalization", table)
 figure = plots.draw_setting(
     table, "shots", "shapes of each unseen category", test_set="heldout", scale="linear"
 )
@@ -75,7 +75,7 @@ figure
 tested = scoring.readable(
     comparison.paired_table(tuned, generalization.claims(run.params), sets=("heldout",), **bootstrap)
 )
-tables.write_table(run.reports / "tables", "generalization_claims", tested)
+tables.write_table(run.folder, "generalization_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %% [markdown]
@@ -119,7 +119,7 @@ for kind, group in disturbed.groupby("disturbance", sort=False):
     run.figure(figure, f"robustness_{kind}")
     display(figure)
 robust = pd.concat(lines, ignore_index=True)
-tables.write_table(run.reports / "tables", "robustness", robust)
+tables.write_table(run.folder, "robustness", robust)
 
 # %% [markdown]
 # ## Points
@@ -133,7 +133,7 @@ points = curves.points_scores(
     scored=min(run.params.corpus.points, 4096), splits=["test"],
 ).assign(test_set="seen")
 line = scoring.readable(curves.setting_table(points, "points", sets=(), **bootstrap))
-tables.write_table(run.reports / "tables", "curve_points", line)
+tables.write_table(run.folder, "curve_points", line)
 figure = plots.draw_setting(line, "points", "points of a shape", test_set="seen")
 run.figure(figure, "curve_points")
 figure

@@ -8,8 +8,7 @@
 # corpus**: no number here is one of the paper's.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 from alignparts.core.run import start
@@ -25,7 +24,8 @@ from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 from alignparts.report import confidence_plots
 
-run = start("confidence", params=params, smoke=smoke)
+run = start("confidence", profile)
+smoke = profile == "smoke"
 chosen, settings, seed = run.params.confidence, run.params.evaluate, run.params.base.seed
 store = FeatureStore(run.data / "features")
 vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
@@ -137,7 +137,7 @@ checked = conformal.check(
     splits=chosen.splits, seed=seed,
 )
 kept = confidence_tables.promise_table(checked, promised)
-tables.write_table(run.reports / "tables", "promise", kept)
+tables.write_table(run.folder, "promise", kept)
 figure = confidence_plots.draw_promise(checked)
 run.figure(figure, "promise")
 figure
@@ -161,7 +161,7 @@ disturbed = confidence_shift.disturbed_parts(
 )
 sets = {confidence_tables.SEEN: test, confidence_tables.UNSEEN: unseen, **disturbed}
 table = confidence_tables.reliability_table(sets, *fitted, **bootstrap)
-tables.write_table(run.reports / "tables", "confidence", table, tables.by_set(table))
+tables.write_table(run.folder, "confidence", table, tables.by_set(table))
 # A model of a few steps may have no right name to tell from wrong ones.
 figure = confidence_plots.draw_shift(table, LABELS["brier" if smoke else "auroc"], list(sets))
 run.figure(figure, "confidence_shift")
@@ -169,7 +169,7 @@ figure
 
 # %%
 shift = confidence_tables.shift_table(sets, promised, table)
-tables.write_table(run.reports / "tables", "confidence_shift", shift)
+tables.write_table(run.folder, "confidence_shift", shift)
 shift if not smoke else print("sets:", ", ".join(sets))
 
 # %%

@@ -12,8 +12,7 @@
 # one of the paper's, and none was taken of people.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import tempfile
@@ -36,7 +35,8 @@ from texparts.simulation import checks, effort, effort_figures, effort_orders
 from texparts.simulation.rehearsal import entries, rehearse, simulated_work
 from texparts.simulation.truth import truth_of
 
-run = start("texparts", params=params, smoke=smoke)
+run = start("texparts", profile)
+smoke = profile == "smoke"
 block, base = run.params.texparts, run.params.base
 home = run.data / "texparts"
 work = home / "work"
@@ -89,7 +89,7 @@ truths = {object_id: truth_of(folder, object_id, vocabulary) for object_id in pr
 shapes = Shapes(work)
 parts = checks.judged_parts(shapes, truths)
 accepted = checks.acceptance_table(parts, unseen)
-tables.write_table(run.reports / "tables", "texparts_accepted", accepted)
+tables.write_table(run.folder, "texparts_accepted", accepted)
 accepted if not smoke else print("judged parts:", parts.shape[1], "columns")
 
 # %% [markdown]
@@ -117,8 +117,8 @@ measured = effort.measure_effort(work, queue.object_id, folder, vocabulary, bloc
 bootstrap = {"resamples": run.params.evaluate.bootstrap, "seed": base.seed}
 means = effort.mean_table(measured.objects, **bootstrap)
 ratios = effort.ratio_table(measured.objects, **bootstrap)
-tables.write_table(run.reports / "tables", "effort", means.round(3))
-tables.write_table(run.reports / "tables", "effort_ratios", ratios.round(3))
+tables.write_table(run.folder, "effort", means.round(3))
+tables.write_table(run.folder, "effort_ratios", ratios.round(3))
 print("objects reached their truth:", f"{measured.objects.right.mean():.0%}")
 ratios[(ratios.unit == "seconds") & (ratios.statistic == "sums")].round(2) if not smoke else None
 
@@ -137,7 +137,7 @@ figure
 # %%
 curves = effort_orders.order_curves(measured.objects, seed=base.seed)
 orders = effort_orders.order_table(measured.objects, **bootstrap)
-tables.write_table(run.reports / "tables", "effort_orders", orders.round(3))
+tables.write_table(run.folder, "effort_orders", orders.round(3))
 figure = effort_figures.draw_orders(curves)
 run.figure(figure, "effort_orders")
 related = effort_orders.confidence_and_effort(measured.objects, **bootstrap)

@@ -6,8 +6,7 @@
 # `alignparts texparts statistics DATASET --out FOLDER` writes the same tables and figures without a notebook.
 
 # %% tags=["parameters"]
-smoke = True  # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None  # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 dataset = None  # an export's folder; None: the one that notebook 09 makes
 
 # %%
@@ -17,7 +16,8 @@ from alignparts.core.run import start
 from alignparts.evaluation import tables
 from texparts.export import statistics, statistics_report
 
-run = start("dataset", params=params, smoke=smoke)
+run = start("dataset", profile)
+smoke = profile == "smoke"
 folder = Path(dataset) if dataset else run.data / "texparts" / "dataset"
 found = statistics.read_dataset(folder)
 bootstrap = {"resamples": run.params.evaluate.bootstrap, "seed": run.params.base.seed}
@@ -33,7 +33,7 @@ print("objects:", len(found.objects), "| rejected:", len(found.rejected))
 
 # %%
 summary = statistics.summary_table(found, **bootstrap)
-tables.write_table(run.reports / "tables", "dataset", summary)
+tables.write_table(run.folder, "dataset", summary)
 summary.round(3) if not smoke else print("measures:", len(summary))
 
 # %%

@@ -9,8 +9,7 @@
 # **embedded corpus**, with labels by simulated annotators: no number here is one of the paper's.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 from alignparts.core.run import start
@@ -18,7 +17,8 @@ from alignparts.evaluation import comparison, scoring, tables
 from alignparts.ontology.text import TextEncoder
 from texparts.export import retrain
 
-run = start("loop", params=params, smoke=smoke)
+run = start("loop", profile)
+smoke = profile == "smoke"
 settings, seed = run.params.evaluate, run.params.base.seed
 bootstrap = {"resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
 encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
@@ -37,7 +37,7 @@ print("models:", ", ".join(retrain.LABELS.values()))
 # %%
 scores = retrain.gain_scores(loop)
 table = scoring.readable(comparison.score_table(scores, sets=(), **bootstrap))
-tables.write_table(run.reports / "tables", "retrain", table, tables.by_set(table))
+tables.write_table(run.folder, "retrain", table, tables.by_set(table))
 tables.by_set(table) if not smoke else print("test sets:", ", ".join(sorted(set(table.test_set))))
 
 # %% [markdown]
@@ -47,7 +47,7 @@ tables.by_set(table) if not smoke else print("test sets:", ", ".join(sorted(set(
 
 # %%
 tested = retrain.tested_claims(scores, **bootstrap)
-tables.write_table(run.reports / "tables", "retrain_claims", tested)
+tables.write_table(run.folder, "retrain_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %%

@@ -19,8 +19,7 @@
 # does, with the model that the chapters before this one trained.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import json
@@ -36,7 +35,8 @@ from alignparts.corpus.mesh.glb import split_container
 from alignparts.corpus.mesh.glb_write import write_glb
 from alignparts.naming.pipeline import NamedPartsPipeline
 
-run = start("tour", params=params, smoke=smoke)
+run = start("tour", profile)
+smoke = profile == "smoke"
 folder = run.data / "tour"
 
 # %% [markdown]
@@ -70,7 +70,7 @@ else:
     print(named.summary)
 
 # %%
-picture = run.reports / "figures" / "tour.png"
+picture = run.folder / "tour.png"
 picture.parent.mkdir(parents=True, exist_ok=True)
 shutil.copyfile(files.picture, picture)
 Image(picture)

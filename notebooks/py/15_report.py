@@ -8,8 +8,7 @@
 # methods and the gap between segmenting (mIoU) and naming (LA-mIoU).
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import json
@@ -21,7 +20,8 @@ from alignparts.core.run import start
 from alignparts.report import readme as report
 from alignparts.report.site import build, content, grids
 
-run = start("report", params=params, smoke=smoke)
+run = start("report", profile)
+smoke = profile == "smoke"
 
 # %% [markdown]
 # ## Table 2
@@ -30,7 +30,7 @@ run = start("report", params=params, smoke=smoke)
 # may serve several parts: max-IoU is generous to coarse predictions, in both columns.
 
 # %%
-ours = pd.read_csv(run.reports / "tables" / "table2.csv")
+ours = pd.read_csv(run.folder / "table2.csv")
 assert ours.value.between(0, 1).all()
 beside = grids.beside(ours, content.resource("paper_table2"), "table2")
 beside[beside.metric.isin(["mIoU", "LA-mIoU"])] if not smoke else print("columns:", *beside.columns)
@@ -45,7 +45,7 @@ beside[beside.metric.isin(["mIoU", "LA-mIoU"])] if not smoke else print("columns
 verdicts = []
 for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "generalization",
              "retrain"):
-    path = run.reports / "tables" / f"{name}_claims.csv"
+    path = run.folder / f"{name}_claims.csv"
     if path.is_file():
         paper = content.resource(f"paper_{name}") if name.startswith("table") else None
         for one in grids.sentences(pd.read_csv(path), paper):
@@ -83,7 +83,7 @@ if not smoke:
     report.fill(readme, "table2", report.main_table(ours))
     report.fill(readme, "findings", report.findings(metrics))
     names = ("effort_ratios", "promise", "retrain")
-    ratios, promise, gain = (pd.read_csv(run.reports / "tables" / f"{name}.csv") for name in names)
+    ratios, promise, gain = (pd.read_csv(run.folder / f"{name}.csv") for name in names)
     report.fill(readme, "texparts", report.texparts_table(ratios, promise, gain))
 run.metrics(
     {

@@ -26,8 +26,7 @@
 # * **the peer's path**: PartField's planes, the field at the same points, k-means at a given part number.
 
 # %% tags=["parameters"]
-smoke = True          # the notebook's own default: seconds on a laptop; the pipeline passes False
-params = None         # every block of params.yaml, given by the pipeline
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
 import matplotlib.pyplot as plt
@@ -43,7 +42,8 @@ from alignparts.features.partfield import PartFieldConfig
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
 from alignparts.naming.pipeline import Manifest
 
-run = start("speed", params=params, smoke=smoke)
+run = start("speed", profile)
+smoke = profile == "smoke"
 settings = run.params.bench
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 small = {"d_g": 64, "d_a": 96, "d_m": 64, "d_f": 32, "d_t": 48, "K": 8, "k": 8, "layers": 2}

@@ -2,10 +2,14 @@
 
 import copy
 
-from alignparts.core import notebooks as twins
+import pytest
+
+from alignparts.core import paths
 from alignparts.core.atomic import write_text
+from alignparts.core.errors import AlignPartsError
+from alignparts.core.notebooks import names, normalized, stale
 from alignparts.core.parallel import map_shapes
-from alignparts.core.run import normalized, start
+from alignparts.core.run import start
 
 
 def executed(identity: str, time: str) -> dict:
@@ -44,9 +48,10 @@ def test_normalized_leaves_its_input_alone():
 
 
 def test_smoke_runs_write_apart_from_the_pipeline():
-    smoke, full = start("corpus"), start("corpus", params={}, smoke=False)
-    assert smoke.data != full.data
-    assert smoke.data.parts[-3:] == ("build", "smoke", "data")
+    smoke, full = start("corpus", "smoke"), start("corpus")
+    assert smoke.data.parts[-3:] == ("build", "smoke", "data") and full.data == paths.DATA
+    with pytest.raises(AlignPartsError, match="no such file"):
+        start("corpus", "nowhere")
 
 
 def test_write_text_replaces_whole_files_and_leaves_no_other(tmp_path):
@@ -69,4 +74,5 @@ def test_map_shapes_keeps_order_in_and_out_of_process():
 
 
 def test_every_notebook_agrees_with_its_twin():
-    assert twins.stale() == []
+    assert stale() == []
+    assert [name[:2] for name in names()] == [f"{number:02}" for number in range(1, len(names()) + 1)]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import smoke
 import trimesh
 
-from alignparts.core.config import CorpusParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import embedded, readers
 from alignparts.corpus.dialects import load_dialects
@@ -73,8 +73,8 @@ def generator(monkeypatch, tmp_path):
     return words
 
 
-PARAMS = CorpusParams(
-    shapes_per_category=6, test_per_category=2, find3d_test=1, heldout_shapes=2, heldout=("bench",),
+PARAMS = smoke.block(
+    "corpus", shapes_per_category=6, test_per_category=2, find3d_test=1, heldout_shapes=2, heldout=("bench",),
     validation_fraction=0.2, dialects={"partnet": 0.5, "compat": 0.3, "find3d": 0.2},
 )  # fmt: skip
 
@@ -262,8 +262,8 @@ def test_splits_follow_the_papers_rule():
             shapes("partnet", "DishWasher", 4),
         ]
     )  # fmt: skip
-    params = CorpusParams(
-        test_per_category=6, find3d_test=1, heldout=("dish_washer",), validation_fraction=0.1
+    params = smoke.block(
+        "corpus", test_per_category=6, find3d_test=1, heldout=("dish_washer",), validation_fraction=0.1
     )
     table["split"] = assign_splits(table, params, {("compat", "garden_bench")}, 0)
     count = table.groupby(["dataset", "raw_category", "split"]).size()
@@ -283,7 +283,7 @@ def test_two_annotations_of_one_model_stay_together():
     table = shapes("partnet", "Chair", 60, models)
     for seed in range(3):
         split = pd.Series(
-            assign_splits(table, CorpusParams(heldout=(), validation_fraction=0.3), set(), seed)
+            assign_splits(table, smoke.block("corpus", heldout=(), validation_fraction=0.3), set(), seed)
         )
         assert (split.groupby(models).nunique() == 1).all()
         assert set(split) == {"train", "validation", "test"}

@@ -25,9 +25,10 @@ from alignparts.corpus.readers import BrokenLabels, detect, scan
 from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.detect import DATA_SETS
 from alignparts.corpus.shape import LabeledShape
-from alignparts.corpus.splits import PAPER
+from alignparts.corpus.splits import paper_sizes
 from alignparts.evaluation.speed import ingest as bench_ingest
 
+PAPER = paper_sizes()
 UID = "0123456789abcdef" * 2
 
 

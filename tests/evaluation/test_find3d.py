@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import smoke
 import torch
 import torch.nn.functional as F
 from toy import PARTS, WIDTH, encode, vocabulary
 
-from alignparts.core.config_find3d import Find3DParams, Find3DSizes
+from alignparts.core.config.baselines import Find3DParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.find3d.levels import finest
 from alignparts.evaluation.baselines.find3d.losses import part_contrast
@@ -206,11 +207,12 @@ def store(tmp_path: Path) -> FeatureStore:
 
 
 def params(**changes: object) -> Find3DParams:
-    sizes = Find3DSizes(
-        channels=(16, 32), depths=(1, 1), up_channels=(16,), up_depths=(1,), patch=16, grid=0.2
-    )
-    settings = {"points": 60, "kept": 100, "epochs": 2, "batch_size": 3, "lr": 1e-2, "model": sizes}
-    return Find3DParams(**{**settings, **changes})
+    sizes = {
+        "channels": (16, 32), "depths": (1, 1), "up_channels": (16,), "up_depths": (1,),
+        "patch": 16, "grid": 0.2,
+    }  # fmt: skip
+    small = {"points": 60, "kept": 100, "epochs": 2, "batch_size": 3, "lr": 1e-2, "model": sizes}
+    return smoke.block("baselines", find3d={**small, **changes}).find3d
 
 
 def test_it_learns_the_names_of_slabs(store, tmp_path):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import smoke
 import torch
 import toy
 
-from alignparts.core.config import Params, parse_params
+from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.experiments import generalization
 from alignparts.evaluation.scoring import OURS
@@ -20,7 +21,7 @@ SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "
 
 
 def params(**changed: object) -> Params:
-    return parse_params({
+    return smoke.params(**{
         "train": {"points": 48, "epochs": 1, "batch_size": 4, "lr_min": 0, "model": SIZES},
         "evaluate": {"points": 64, "bootstrap": 20},
         "generalization": {"shots": [1, 2], "steps": 3, **changed},

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from alignparts.core.config_partfield_mpnet import PartFieldMPNetParams
+from alignparts.core.config.baselines import PartFieldMPNetParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.partfield_mpnet.losses import (
     PartTargets,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import smoke
 from tables import encoders, make_corpus, table, vocabulary  # noqa: F401
 
-from alignparts.core.config import parse_params
 from alignparts.evaluation.experiments import robustness
 from alignparts.evaluation.experiments.robustness import Known, cells, judged, robustness_scores
 from alignparts.evaluation.methods import Segments
@@ -40,10 +40,10 @@ def encode(texts):
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory, encoders, vocabulary) -> Known:
-    params = parse_params({
-        "features": {"views": 2, "resolution": 24}, "evaluate": {"points": 128},
-        "generalization": {"rotation": [90], "noise": [], "decimation": [0.5], "texture": [1]},
-    })  # fmt: skip
+    params = smoke.params(
+        features={"views": 2, "resolution": 24}, evaluate={"points": 128},
+        generalization={"rotation": [90], "noise": [], "decimation": [0.5], "texture": [1]},
+    )  # fmt: skip
     corpus = make_corpus(tmp_path_factory.mktemp("corpus"), range(2))
     methods = [Entrant(ByHeight()), Entrant(ByColor())]
     return Known(params, corpus, vocabulary, encode, encoders, methods)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import smoke
 import toy
 
-from alignparts.core.config import Params, parse_params
+from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines import fit
 from alignparts.evaluation.comparison import COLUMNS
@@ -19,8 +20,8 @@ SMALL = {"points": 48, "draws": 1, "epochs": 1, "model": {"hidden": 16, "latent"
 
 
 def params(**comparison: object) -> Params:
-    return parse_params(
-        {
+    return smoke.params(
+        **{
             "train": {"points": 48, "epochs": 1, "batch_size": 4, "model": SIZES},
             "evaluate": {"points": 64},
             "comparison": comparison,

@@ -4,10 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
+import smoke
 import torch
 from tables import CORNERS, SIDES, encoders, make_corpus, table, vocabulary  # noqa: F401
 
-from alignparts.core.config import Params, parse_params
+from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import write_shape
 from alignparts.corpus.mesh.sampling import sample_surface
@@ -27,7 +28,7 @@ PARAMS = {
 
 
 def params(**features: int) -> Params:
-    return parse_params({**PARAMS, "features": {**PARAMS["features"], **features}})
+    return smoke.params(**{**PARAMS, "features": {**PARAMS["features"], **features}})
 
 
 def surface() -> Surface:
@@ -190,7 +191,7 @@ def test_checkpoints_are_found_by_params(tmp_path, encoders: Encoders) -> None:
     assert found.digest() == encoders.digest()
     named = {"geometry": {"checkpoint": str(tmp_path / "models" / "geometry")}, "resolution": 24}
     named["appearance"] = {"checkpoint": str(tmp_path / "models" / "appearance")}
-    again = Encoders.from_params(parse_params({"features": named}).features, tmp_path / "nowhere")
+    again = Encoders.from_params(smoke.block("features", **named), tmp_path / "nowhere")
     assert again.digest() == encoders.digest()
     with pytest.raises(AlignPartsError, match="multiple"):
         Encoders.from_params(params(resolution=25).features, tmp_path / "models")

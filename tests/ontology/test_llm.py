@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import smoke
 from hypothesis import given
 from hypothesis import strategies as st
 from llm_server import GOOD, PNG, Act, Answer, Server, client, prompts, server
 from pydantic import BaseModel, Field
 
-from alignparts.core.config import parse_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import (
     PROMPTS,
@@ -311,12 +311,12 @@ def test_strict_schema_has_no_free_mappings() -> None:
 
 
 def test_settings_of_the_client(server: Server, tmp_path: Path) -> None:
-    assert LanguageModel.from_params(parse_params({}).ontology).endpoint is None
+    assert LanguageModel.from_params(smoke.block("ontology")).endpoint is None
     block = {"llm": server.url, "llm_model": "tiny", "llm_requests_per_minute": 30, "llm_parallel": 7,
              "llm_price_in": 0.1, "llm_price_out": 0.4}  # fmt: skip
-    model = LanguageModel.from_params(parse_params({"ontology": block}).ontology, tmp_path)
+    model = LanguageModel.from_params(smoke.block("ontology", **block), tmp_path)
     assert (model.endpoint, model.model, model.parallel, model.folder) == (server.url, "tiny", 7, tmp_path)
     for wrong, said in (({"llm_price_in": 1}, "both or neither"), ({"llm_parallel": 0}, "greater than"),
                         ({"llm_requests_per_minute": 0}, "greater than")):  # fmt: skip
         with pytest.raises(AlignPartsError, match=said):
-            parse_params({"ontology": wrong})
+            smoke.block("ontology", **wrong)

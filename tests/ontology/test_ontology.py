@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from ontology_toys import Bag, Judge, Part
 
-from alignparts.core.config import OntologyParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import REPLIES, LanguageModel, Record
 from alignparts.ontology.merge import (
@@ -387,7 +386,7 @@ def test_declared_names_count_nothing() -> None:
 def embedded() -> Unification:
     from alignparts.ontology.text import TextEncoder
 
-    settings = OntologyParams()
+    settings = load_params().ontology
     return unify(
         RawVocabulary.of_dialects(),
         TextEncoder.from_name(settings.text_encoder),

@@ -28,7 +28,7 @@ from texparts.simulation.effort_figures import ACTION_COLORS, draw_actions, draw
 from texparts.simulation.effort_orders import RANDOM, confidence_and_effort, order_curves, order_table
 from texparts.simulation.truth import truth_of
 
-COST = CostModel()
+COST = CostModel(**load_params().texparts.effort.model_dump())
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import smoke
 import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 from llm_server import Act, Server, server  # noqa: F401
 from PIL import Image, ImageFile
 
-from alignparts.core.config import Params, parse_params
-from alignparts.core.config_texparts import FilterParams, TexPartsParams
+from alignparts.core.config import Params
+from alignparts.core.config.texparts import FilterParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import readers
 from alignparts.corpus.dialects import load_dialects
@@ -37,11 +38,12 @@ from texparts.filter.sources import find_sources, one_line
 from texparts.raw.malformed import KINDS, glb_of, png_bomb, with_texture
 from texparts.raw.synthetic import TexVerseLike, write_texverse_like
 
+TEXPARTS = smoke.block("texparts", thumbnail=32)
 SMALL = {"base": {"workers": 1}, "texparts": {"shapes": 4, "unseen": 1, "thumbnail": 32}}
 
 
 def params() -> Params:
-    return parse_params(SMALL)
+    return smoke.params(**SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_writing_again_changes_nothing_and_another_seed_changes_all(embedded: Te
         return {path.name: path.stat().st_mtime_ns for path in embedded.root.rglob("*.glb")}
 
     before = stamps()
-    more = parse_params({**SMALL, "texparts": {"shapes": 5, "unseen": 1}})
+    more = smoke.params(**{**SMALL, "texparts": {"shapes": 5, "unseen": 1}})
     write_texverse_like(embedded.root.parent, more, 0)
     assert len(stamps()) == len(before) + 1 and before.items() <= stamps().items()
     write_texverse_like(embedded.root.parent, params(), 0)
@@ -163,8 +165,8 @@ def test_a_second_run_opens_nothing_and_says_the_same(
 def test_a_killed_run_goes_on(embedded: TexVerseLike, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from texparts.filter.filter import filter_folder; "
-        "from alignparts.core.config_texparts import TexPartsParams\n"
-        f"filter_folder(Path({str(embedded.root)!r}), Path({str(tmp_path)!r}), TexPartsParams(thumbnail=32))"
+        "from alignparts.core.config import load_params\n"
+        f"filter_folder(Path({str(embedded.root)!r}), Path({str(tmp_path)!r}), load_params().texparts)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True
@@ -190,13 +192,13 @@ def test_a_bomb_is_never_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path.write_bytes(with_texture(glb_of(make_surface(cube().vertices, cube().faces)), bomb, "image/png"))
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
     for pixels in (8192**2, 10**12):
-        found = inspect(Asked(path, FilterParams(texture_pixels=pixels), 16))
+        found = inspect(Asked(path, smoke.block("texparts", filter={"texture_pixels": pixels}).filter, 16))
         assert found.reason == "texture_too_large" and "900,000,000" in found.detail
     # Below what Pillow itself refuses, the project's own limit holds.
     path.write_bytes(
         with_texture(glb_of(make_surface(cube().vertices, cube().faces)), png_bomb(9000), "image/png")
     )
-    found = inspect(Asked(path, FilterParams(), 16))
+    found = inspect(Asked(path, TEXPARTS.filter, 16))
     assert found.reason == "texture_too_large" and "9,000 x 9,000" in found.detail
 
 
@@ -218,7 +220,7 @@ def test_a_bomb_beside_a_mesh_is_never_decoded(
             text.replace(b"comment", b"comment TextureFile skin.png\ncomment", 1)
         )
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
-    assert inspect(Asked(tmp_path / f"a.{suffix}", FilterParams(), 16)).reason == "texture_too_large"
+    assert inspect(Asked(tmp_path / f"a.{suffix}", TEXPARTS.filter, 16)).reason == "texture_too_large"
 
 
 @given(st.binary(max_size=200))
@@ -252,9 +254,9 @@ def test_any_header_is_at_worst_unreadable(tmp_path: Path) -> None:
             [{"nodes": [0, 0]}],
         ):
             path.write_text(json.dumps({**header, key: value}))
-            assert inspect(Asked(path, FilterParams(), 16)).reason in REASONS
+            assert inspect(Asked(path, TEXPARTS.filter, 16)).reason in REASONS
     path.write_text("[" * 100_000)
-    assert inspect(Asked(path, FilterParams(), 16)).reason == "unreadable"
+    assert inspect(Asked(path, TEXPARTS.filter, 16)).reason == "unreadable"
 
 
 def crash(how: str) -> str:
@@ -284,11 +286,11 @@ def test_a_file_that_kills_its_reader_is_a_row(tmp_path: Path, monkeypatch: pyte
     cube().export(tmp_path / "good.glb")
     (tmp_path / "slow.glb").write_bytes(b"x")
     monkeypatch.setattr(Isolated, "_call", lambda self, item: Died("too_slow", "no result after 1 s"))
-    table = filter_folder(tmp_path, tmp_path / "out", TexPartsParams(thumbnail=32))
+    table = filter_folder(tmp_path, tmp_path / "out", TEXPARTS)
     assert set(table["reason"]) == {"too_slow"}
     monkeypatch.undo()
     # Not for ever: the next run tries again.
-    table = filter_folder(tmp_path, tmp_path / "out", TexPartsParams(thumbnail=32)).set_index("object_id")
+    table = filter_folder(tmp_path, tmp_path / "out", TEXPARTS).set_index("object_id")
     assert table.loc["good", "kept"] and table.loc["slow", "reason"] == "unreadable"
 
 
@@ -343,7 +345,7 @@ def test_components_and_thickness_of_known_shapes() -> None:
     ],
 )  # fmt: skip
 def test_licenses(license: str, out: bool) -> None:
-    assert bool(refused(license, FilterParams().refused_licenses)) is out
+    assert bool(refused(license, TEXPARTS.filter.refused_licenses)) is out
 
 
 def test_any_folder_has_ids_fit_for_files(tmp_path: Path) -> None:
@@ -395,13 +397,13 @@ def test_a_language_model_may_judge(tmp_path: Path, server: Server) -> None:
     server.decide = decide
     online = LanguageModel(server.url, "eyes", tmp_path / "replies", api_key="", wait=0.001)
     root = tmp_path / "out"
-    table = filter_folder(tmp_path, root, TexPartsParams(thumbnail=32), llm=online).set_index("object_id")
+    table = filter_folder(tmp_path, root, TEXPARTS, llm=online).set_index("object_id")
     assert table.loc["chair", "kept"] and table.loc["chair", "category"] == "office_chair"
     assert table.loc["room", "reason"] == "language_model" and "title" in table.loc["room", "detail"]
     assert "image_url" in json.dumps(server.seen[0].body)
     # The record answers the second time.
     offline = LanguageModel("recorded", "eyes", tmp_path / "replies")
-    again = filter_folder(tmp_path, root, TexPartsParams(thumbnail=32), llm=offline)
+    again = filter_folder(tmp_path, root, TEXPARTS, llm=offline)
     pd.testing.assert_frame_equal(again.set_index("object_id"), table)
     assert len(server.seen) == 2
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import smoke
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from named_parts import pipeline
 from PIL import Image
 
 from alignparts.cli import app
-from alignparts.core.config_texparts import TexPartsParams
+from alignparts.core.config.texparts import TexPartsParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.glb import split_container
 from alignparts.corpus.mesh.meshio import load_mesh
@@ -33,7 +34,7 @@ from texparts.queue import predict as stage
 from texparts.queue.predict import COLUMNS, digest_of, field_clusters, predict, self_contained_glb
 from texparts.queue.rank import rank, sort_queue, uncertainty
 
-PARAMS = TexPartsParams(thumbnail=32, clusters=(2, 4, 8))
+PARAMS = smoke.block("texparts", points=None, thumbnail=32, clusters=(2, 4, 8))
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +170,7 @@ sys.path.insert(0, {tests!r})
 from named_parts import pipeline
 from alignparts.naming.pipeline import NamedPartsPipeline
 from texparts.queue import predict as stage
-from alignparts.core.config_texparts import TexPartsParams
+import smoke
 NamedPartsPipeline.from_pretrained = classmethod(lambda *_, **__: pipeline())
 write = stage.write_object
 def slow(*arguments):
@@ -177,7 +178,8 @@ def slow(*arguments):
     time.sleep(30 if folder.object_id == "box" else 0)
     return folder
 stage.write_object = slow
-stage.predict(Path({root!r}), Path({model!r}), TexPartsParams(thumbnail=32, clusters=(2, 4, 8)))
+params = smoke.block("texparts", points=None, thumbnail=32, clusters=(2, 4, 8))
+stage.predict(Path({root!r}), Path({model!r}), params)
 """
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import smoke
 import torch
 import toy
 
-from alignparts.core.config import Params, parse_params
+from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import taking_turns
 from alignparts.features.joined_store import JoinedStore
@@ -22,7 +23,7 @@ SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "
 
 
 def params(shapes: int = 6) -> Params:
-    return parse_params({
+    return smoke.params(**{
         "train": {"points": 48, "epochs": 1, "batch_size": 4, "lr_min": 0, "model": SIZES},
         "evaluate": {"points": 64, "bootstrap": 20},
         "retrain": {"shapes": shapes, "copies": 2, "steps": 3, "lr": 1e-3},

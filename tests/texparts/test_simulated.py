@@ -23,7 +23,7 @@ from texparts.simulation.simulated import SimulatedAnnotator
 from texparts.simulation.situation import Scene, Situation
 from texparts.simulation.truth import Truth, from_clusters, judge, scratch, without_names
 
-COST = CostModel()
+COST = CostModel(**load_params().texparts.effort.model_dump())
 NONE = {2: [0, 1] * 12}
 
 

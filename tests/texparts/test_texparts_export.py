@@ -10,12 +10,12 @@ import mlcroissant as mlc
 import numpy as np
 import pandas as pd
 import pytest
+import smoke
 import trimesh
 from review_store import write_box
 from typer.testing import CliRunner
 
 from alignparts.cli.app import app
-from alignparts.core.config import CorpusParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.ingest import ingest_folders
 from alignparts.corpus.mesh.glb import split_container
@@ -102,7 +102,7 @@ def test_what_was_exported_is_ingested_without_loss(tmp_path: Path) -> None:
         given = [names[label] if label >= 0 else "" for label in faces.tolist()]
         assert [shape.instances[i] if i >= 0 else "" for i in shape.surface.face_part.tolist()] == given
         assert shape.category == "box"
-    ingest_folders([tmp_path / "out"], tmp_path / "corpus", CorpusParams(), keep_duplicates=True)
+    ingest_folders([tmp_path / "out"], tmp_path / "corpus", smoke.block("corpus"), keep_duplicates=True)
     index = pd.read_parquet(tmp_path / "corpus" / "index.parquet")
     assert len(index) == 2
 

@@ -72,12 +72,12 @@ def ingest(
     """Read a data set into a corpus: one GLB a shape, an index, the paper's split, and what was left out."""
     from alignparts.corpus.ingest import ingest_folders
     from alignparts.corpus.readers import ReadOptions
-    from alignparts.corpus.splits import PAPER
+    from alignparts.corpus.splits import paper_sizes
 
     done = ingest_folders(
         folders,
         out,
-        PAPER.model_copy(update={"heldout": tuple(heldout or ())}),
+        paper_sizes().model_copy(update={"heldout": tuple(heldout or ())}),
         kind=kind.value,
         options=ReadOptions(tree.value, level, geometry.value, granularity.value),
         seed=seed,

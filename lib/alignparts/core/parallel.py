@@ -1,7 +1,7 @@
-"""One way to map a function over shapes: Dask, a local cluster by default."""
+"""Ordered map of a function over shapes: in this process, on local ones, or on a Dask cluster."""
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
@@ -20,61 +20,31 @@ def map_shapes(
 ) -> Iterator[R]:
     """Yield ``function(item)`` in the order of ``items``, with a progress bar.
 
+    No more than four items per worker are queued or held at once, however long ``items`` is.
+
     Args:
-        function: picklable; called once an item.
-        items: what to map over.
+        function: picklable function of one item.
+        items: items to map over.
         workers: local processes; 1 runs in this process.
-        scheduler: address of a running Dask scheduler; None starts a local cluster.
-        description: what the progress bar says.
+        scheduler: address of a running Dask scheduler; None stays on this machine.
+        description: text of the progress bar.
     """
     progress: tqdm[Any] = tqdm(total=len(items), desc=description, mininterval=2.0, leave=False)
-    with progress:
-        results: Iterable[R]
+    with progress, ExitStack() as stack:
         if workers <= 1 and scheduler is None:
-            results = map(function, items)
-            for result in results:
-                progress.update()
-                yield result
-            return
-        yield from _on_dask(function, items, workers, scheduler, progress)
+            results: Iterator[R] = map(function, items)
+        else:
+            import joblib
 
+            if scheduler is not None:
+                from distributed import Client
 
-def _on_dask(
-    function: Callable[[T], R],
-    items: Sequence[T],
-    workers: int,
-    scheduler: str | None,
-    progress: "tqdm[Any]",
-) -> Iterator[R]:
-    from distributed import Client, LocalCluster
-
-    cluster = None
-    if scheduler is None:
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            silence_logs=logging.ERROR,
-        )
-    try:
-        with Client(cluster if cluster is not None else scheduler) as client:
-            # A bounded window: a 40 k-shape corpus is never queued, or held, at once.
-            window = 4 * max(workers, 1)
-            pending: list = []
-            queue = iter(items)
-            while True:
-                while len(pending) < window:
-                    try:
-                        item = next(queue)
-                    except StopIteration:
-                        break
-                    pending.append(client.submit(function, item, pure=False))
-                if not pending:
-                    return
-                result = pending.pop(0).result()
-                progress.update()
-                yield result
-    finally:
-        if cluster is not None:
-            cluster.close()
+                stack.enter_context(Client(scheduler))
+                stack.enter_context(joblib.parallel_config("dask"))
+            parallel = joblib.Parallel(
+                n_jobs=max(workers, 1), return_as="generator", pre_dispatch="4*n_jobs", batch_size=1
+            )
+            results = parallel(joblib.delayed(function)(item) for item in items)
+        for result in results:
+            progress.update()
+            yield result

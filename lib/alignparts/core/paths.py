@@ -1,22 +1,23 @@
-"""Where things lie. One absolute constant a folder, so that notebooks run from anywhere."""
+"""Places of the project: one absolute constant per folder, so that notebooks run from anywhere."""
 
 import os
 from pathlib import Path
 
-# The checkout: an editable install keeps lib/ two levels under it.
+# The checkout: an editable install keeps lib/ three levels above this file.
 ROOT = Path(os.environ.get("ALIGNPARTS_ROOT", Path(__file__).resolve().parents[3]))
 
-# What the pipeline makes or is given.
+# The settings of the pipeline, and other settings of the same keys.
+PARAMS = ROOT / "params.yaml"
+PROFILES = ROOT / "profiles"
+
+# Made by the pipeline, or given to it.
 DATA = ROOT / "data"
 
-# Checkpoints: a folder each, safetensors + config.json.
+# Checkpoints: one folder each, safetensors and config.json.
 MODELS = ROOT / "models"
 
-# Tables, figures and metrics are in git; notebooks and site are DVC's.
+# Tables, figures, metrics and executed notebooks are in git, the site is not.
 REPORTS = ROOT / "reports"
-TABLES = REPORTS / "tables"
-FIGURES = REPORTS / "figures"
-METRICS = REPORTS / "metrics"
 TIMINGS = REPORTS / "timings"
 NOTEBOOKS = ROOT / "notebooks"
 

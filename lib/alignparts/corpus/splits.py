@@ -8,13 +8,18 @@ import numpy as np
 import pandas as pd
 
 from alignparts.core.atomic import write_atomically
-from alignparts.core.config import CorpusParams
+from alignparts.core.config import CorpusParams, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import SPLITS
 
 TESTED = ("partnet", "compat")
-PAPER = CorpusParams(test_per_category=6, find3d_test=8, heldout=())
-"""The paper's sizes: 3 shapes of each of 42 and 24 categories and 8 of Find3D; no category is held out."""
+
+
+def paper_sizes() -> CorpusParams:
+    """Return the paper's sizes: 3 shapes of each of 42 and 24 categories and 8 of Find3D, none held out."""
+    return load_params().corpus.model_copy(
+        update={"test_per_category": 6, "find3d_test": 8, "heldout": (), "validation_fraction": 0.08}
+    )
 
 
 def assign_splits(

@@ -113,7 +113,7 @@ def train_stage() -> Trained | None:
     from alignparts.core.run import settle
     from alignparts.ontology.text import TextEncoder
 
-    params = load_params(paths.ROOT / "params.yaml")
+    params = load_params()
     settle(params)
     trained = train(
         FeatureStore(paths.DATA / "features"),

@@ -9,21 +9,27 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, Int32
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alignparts.core.config_texparts import FilterParams
+from alignparts.core.config import load_params
+from alignparts.core.config.texparts import FilterParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import InputMesh, load_mesh
 from texparts.annotation.annotation import Annotation, Part
 from texparts.filter.claims import check_claims
 from texparts.filter.rejected import Rejected
 
-MOST = FilterParams(megabytes=2048, faces=(1, 10_000_000), texture_pixels=2 * 8192**2)
-"""Beyond it, no filter can have let an object through by intention; reading it would cost too much memory."""
+
+@cache
+def hard_limits() -> FilterParams:
+    """Return limits for reading an object, looser than those of any sensible filter."""
+    limits = {"megabytes": 2048, "faces": (1, 10_000_000), "texture_pixels": 2 * 8192**2}
+    return load_params().texparts.filter.model_copy(update=limits)
 
 
 class PartRecord(BaseModel):
@@ -108,11 +114,11 @@ class ObjectFolder:
         """The mesh; its faces are in the order of every label here.
 
         Raises:
-            AlignPartsError: it cannot be read, or claims more than :data:`MOST`.
+            AlignPartsError: it cannot be read, or claims more than :func:`hard_limits`.
         """
         path = self.path / "mesh.glb"
         try:
-            check_claims(path, path.read_bytes(), MOST, decode=False)
+            check_claims(path, path.read_bytes(), hard_limits(), decode=False)
         except Rejected as rejected:
             if rejected.reason != "texture_broken":  # without it, the shape is still there
                 raise AlignPartsError(f"{path}: {rejected.detail}") from None

@@ -7,7 +7,7 @@ import typer
 
 from alignparts.cli.options import DeviceOption, LlmModelOption, ModelOption, RepliesOption
 from alignparts.core import paths
-from alignparts.core.config_texparts import Order, TexPartsParams
+from alignparts.core.config.texparts import Order, TexPartsParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.protocol import is_base_url
 from texparts.cli.export import export, statistics
@@ -135,10 +135,7 @@ def rank(
 def _block(path: Path | None) -> TexPartsParams:
     from alignparts.core.config import load_params
 
-    own = paths.ROOT / "params.yaml"
-    if path is None and not own.is_file():
-        return TexPartsParams()
-    return load_params(path or own).texparts
+    return load_params(path).texparts
 
 
 def _language_model(endpoint: str, model: str, replies: Path | None) -> "LanguageModel":

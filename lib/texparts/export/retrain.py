@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from alignparts.core import ledger, paths
-from alignparts.core.config import CorpusParams, Params, TrainParams
+from alignparts.core.config import Params, TrainParams, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.run import settle
 from alignparts.corpus.index import Corpus
@@ -147,10 +147,9 @@ def export_features(export: Path, work: Path, loop: Loop) -> FeatureStore | None
         raise AlignPartsError(f"{export}: no exported data set; run: dvc repro texparts")
     if not pd.read_parquet(export / INDEX)["parts"].sum():
         return None
-    everything = CorpusParams(
-        test_per_category=0, find3d_test=0, heldout=(), validation_fraction=0,
-        points=loop.params.corpus.points,
-    )  # fmt: skip
+    everything = load_params().corpus.model_copy(update={
+        "test_per_category": 0, "find3d_test": 0, "heldout": (), "validation_fraction": 0.0,
+    })  # fmt: skip
     base = loop.params.base
     read = ingest_folders(
         [export / "objects"], work / "corpus", everything, kind="labeled_mesh", seed=base.seed,
@@ -232,7 +231,7 @@ def main() -> None:
     from alignparts.core.config import load_params
 
     (arm,) = sys.argv[1:]
-    params = load_params(paths.ROOT / "params.yaml")
+    params = load_params()
     settle(params)
     encode = TextEncoder.from_name(params.ontology.text_encoder).encode
     with ledger.record("retrain", arm):

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from PIL import Image, UnidentifiedImageError
 
-from alignparts.core.config_texparts import FilterParams
+from alignparts.core.config.texparts import FilterParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.glb import FolderResolver, split_container
 from texparts.filter.rejected import Rejected

@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from alignparts.core.atomic import write_atomically, write_text
-from alignparts.core.config_texparts import FilterParams, TexPartsParams
+from alignparts.core.config.texparts import FilterParams, TexPartsParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.duplicates import find_groups
 from alignparts.corpus.writers.common import write_bytes

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from alignparts.core.config_texparts import FilterParams
+from alignparts.core.config.texparts import FilterParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.duplicates import describe_triangles
 from alignparts.corpus.mesh.meshio import MeshError, load_mesh

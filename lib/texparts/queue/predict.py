@@ -24,7 +24,7 @@ import pandas as pd
 from jaxtyping import Int32
 
 from alignparts.core.atomic import write_atomically, write_text
-from alignparts.core.config_texparts import TexPartsParams
+from alignparts.core.config.texparts import TexPartsParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
 from alignparts.corpus.mesh.faces import face_labels

@@ -8,7 +8,7 @@ from scipy.special import entr
 from tqdm.auto import tqdm
 
 from alignparts.core.atomic import write_atomically
-from alignparts.core.config_texparts import Order
+from alignparts.core.config.texparts import Order
 from texparts.annotation.objects import About, object_folders
 from texparts.filter.filter import read_filtered
 

@@ -12,9 +12,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
 
-from alignparts.core.block import Block
+from alignparts.core.config.texparts import EffortParams
 
 Tool = Literal["orbit", "brush", "component", "cluster"]
 
@@ -41,42 +40,8 @@ class Tally(NamedTuple):
         return Tally(*(sum(values) for values in zip(self, *others, strict=True)))
 
 
-class CostModel(Block):
-    """Block ``texparts.effort``: what the simulated annotator's actions cost, in seconds, and what is enough.
-
-    Attributes:
-        key: K, one key; an average typist who is no secretary.
-        point: P, the pointer to a target.
-        button: B, the mouse button down, or up.
-        home: H, a hand from mouse to keyboard, or back; shortcuts need none, the other hand lies there.
-        think: M, the preparation of a decision.
-        draw_segment: D, of a straight piece of a stroke.
-        draw_cm: D, of a centimeter of a stroke.
-        screen_cm: length of the object's longest side on the screen.
-        letters: typed until a search shows the name that is meant.
-        object_turns: turns of the view in a look at a whole object.
-        part_turns: turns of the view in a look at one part.
-        quality: least IoU, over area, of a part that is right.
-        radii: of the brush, shares of the object's longest side.
-        centers: places on the surface where the brush is tried.
-        stroke_discs: most brush positions of a stroke.
-    """
-
-    key: float = Field(0.28, gt=0)
-    point: float = Field(1.1, gt=0)
-    button: float = Field(0.1, gt=0)
-    home: float = Field(0.4, ge=0)
-    think: float = Field(1.35, ge=0)
-    draw_segment: float = Field(0.9, ge=0)
-    draw_cm: float = Field(0.16, ge=0)
-    screen_cm: float = Field(20.0, gt=0)
-    letters: int = Field(3, ge=1)
-    object_turns: int = Field(4, ge=0)
-    part_turns: int = Field(1, ge=0)
-    quality: float = Field(0.95, gt=0.5, le=1)
-    radii: tuple[float, ...] = Field((0.01, 0.03, 0.08, 0.2), min_length=1)
-    centers: int = Field(192, ge=1)
-    stroke_discs: int = Field(12, ge=1)
+class CostModel(EffortParams):
+    """Operators of the block ``texparts.effort``, combined into the actions of the review."""
 
     def press(self, keys: int = 1) -> Tally:
         """Keys: n K."""

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float64
 from scipy import stats
 
-from alignparts.core.config_texparts import Order
+from alignparts.core.config.texparts import Order
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.metrics import Interval
 from texparts.queue.rank import sort_queue

@@ -100,7 +100,7 @@ def main() -> None:
     from alignparts.core.run import settle
 
     method, seed = sys.argv[1], int(sys.argv[2])
-    params = load_params(paths.ROOT / "params.yaml")
+    params = load_params()
     settle(params)
     with ledger.record("baselines", f"{method}-{seed}"):
         fit(

@@ -160,7 +160,7 @@ def main() -> None:
     from alignparts.core.config import load_params
 
     variant, seed = sys.argv[1:]
-    params = load_params(paths.ROOT / "params.yaml")
+    params = load_params()
     settle(params)
     with ledger.record("ablations", f"{variant}-{seed}"):
         scores = ablate(variant, int(seed), params)

@@ -181,7 +181,7 @@ def main() -> None:
     from alignparts.core.config import load_params
 
     shots, half = (int(value) for value in sys.argv[1:])
-    params = load_params(paths.ROOT / "params.yaml")
+    params = load_params()
     settle(params)
     with ledger.record("few_shots", f"{shots}-{half}"):
         fine_tune(

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from alignparts.core.atomic import write_text
 from alignparts.core.checkpoint import load_state, save_model, save_state
-from alignparts.core.config_find3d import Find3DParams
+from alignparts.core.config.baselines import Find3DParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.find3d.data import Clouds, Points
 from alignparts.evaluation.baselines.find3d.losses import part_contrast

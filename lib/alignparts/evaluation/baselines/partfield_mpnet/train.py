@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from alignparts.core.atomic import write_text
 from alignparts.core.checkpoint import load_state, save_model, save_state
-from alignparts.core.config_partfield_mpnet import PartFieldMPNetParams
+from alignparts.core.config.baselines import PartFieldMPNetParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.partfield_mpnet.losses import PartTargets, part_losses
 from alignparts.evaluation.baselines.partfield_mpnet.model import (

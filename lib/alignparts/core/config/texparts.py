@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from alignparts.core.block import Block
-from texparts.simulation.cost import CostModel
+from alignparts.core.config.block import Block
 
 Order = Literal["confident", "uncertain", "diverse"]
 
@@ -30,20 +29,20 @@ class FilterParams(Block):
         llm_model: name of the model at the endpoint.
     """
 
-    megabytes: float = Field(200.0, gt=0)
-    faces: tuple[int, int] = (12, 1_000_000)
-    components: int = Field(2000, ge=1)
-    texture_pixels: int = Field(8192**2, ge=1)
-    textured: bool = True
-    thickness: float = Field(1e-3, ge=0, lt=1)
-    longest_side: tuple[float, float] = (1e-4, 1e6)
-    far: float = Field(1e4, gt=0)
-    refused_licenses: tuple[str, ...] = ("nd", "noderivs", "noderivatives", "no derivatives")
-    duplicates: bool = True
-    seconds: float = Field(60.0, gt=0)
-    memory_megabytes: int = Field(4096, ge=256)
-    llm: str | None = None
-    llm_model: str = "recorded"
+    megabytes: float = Field(gt=0)
+    faces: tuple[int, int]
+    components: int = Field(ge=1)
+    texture_pixels: int = Field(ge=1)
+    textured: bool
+    thickness: float = Field(ge=0, lt=1)
+    longest_side: tuple[float, float]
+    far: float = Field(gt=0)
+    refused_licenses: tuple[str, ...]
+    duplicates: bool
+    seconds: float = Field(gt=0)
+    memory_megabytes: int = Field(ge=256)
+    llm: str | None
+    llm_model: str
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> "FilterParams":
@@ -54,6 +53,44 @@ class FilterParams(Block):
         return self
 
 
+class EffortParams(Block):
+    """Block ``texparts.effort``: what the simulated annotator's actions cost, in seconds, and what is enough.
+
+    Attributes:
+        key: K, one key; an average typist who is no secretary.
+        point: P, the pointer to a target.
+        button: B, the mouse button down, or up.
+        home: H, a hand from mouse to keyboard, or back; shortcuts need none, the other hand lies there.
+        think: M, the preparation of a decision.
+        draw_segment: D, of a straight piece of a stroke.
+        draw_cm: D, of a centimeter of a stroke.
+        screen_cm: length of the object's longest side on the screen.
+        letters: typed until a search shows the name that is meant.
+        object_turns: turns of the view in a look at a whole object.
+        part_turns: turns of the view in a look at one part.
+        quality: least IoU, over area, of a part that is right.
+        radii: of the brush, shares of the object's longest side.
+        centers: places on the surface where the brush is tried.
+        stroke_discs: most brush positions of a stroke.
+    """
+
+    key: float = Field(gt=0)
+    point: float = Field(gt=0)
+    button: float = Field(gt=0)
+    home: float = Field(ge=0)
+    think: float = Field(ge=0)
+    draw_segment: float = Field(ge=0)
+    draw_cm: float = Field(ge=0)
+    screen_cm: float = Field(gt=0)
+    letters: int = Field(ge=1)
+    object_turns: int = Field(ge=0)
+    part_turns: int = Field(ge=0)
+    quality: float = Field(gt=0.5, le=1)
+    radii: tuple[float, ...] = Field(min_length=1)
+    centers: int = Field(ge=1)
+    stroke_discs: int = Field(ge=1)
+
+
 class RehearsalParams(Block):
     """The review of the embedded objects by simulated annotators.
 
@@ -62,8 +99,8 @@ class RehearsalParams(Block):
         second_opinions: share of the objects that all of them hand in.
     """
 
-    qualities: tuple[float, ...] = Field((0.95, 0.9), min_length=1)
-    second_opinions: float = Field(0.2, ge=0, le=1)
+    qualities: tuple[float, ...] = Field(min_length=1)
+    second_opinions: float = Field(ge=0, le=1)
 
 
 class TexPartsParams(Block):
@@ -79,15 +116,15 @@ class TexPartsParams(Block):
             with the categories taking turns.
     """
 
-    shapes: int = Field(60, ge=1)
-    unseen: int = Field(9, ge=0)
-    points: int | None = Field(None, ge=16)
-    clusters: tuple[int, ...] = Field((4, 8, 16, 32), min_length=1)
-    thumbnail: int = Field(256, ge=16, le=2048)
-    order: Order = "confident"
-    filter: FilterParams = FilterParams()
-    effort: CostModel = CostModel()
-    rehearsal: RehearsalParams = RehearsalParams()
+    shapes: int = Field(ge=1)
+    unseen: int = Field(ge=0)
+    points: int | None = Field(ge=16)
+    clusters: tuple[int, ...] = Field(min_length=1)
+    thumbnail: int = Field(ge=16, le=2048)
+    order: Order
+    filter: FilterParams
+    effort: EffortParams
+    rehearsal: RehearsalParams
 
     @model_validator(mode="after")
     def _sizes_make_sense(self) -> "TexPartsParams":
