@@ -50,6 +50,7 @@ lint: env
 	$(BIN)/ruff check lib tests notebooks/py
 	$(BIN)/ruff format --check lib tests
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # After editing a text twin: write the notebooks from the twins and run them at smoke size.
 notebooks: env
