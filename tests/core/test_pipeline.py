@@ -1,4 +1,4 @@
-"""dvc.yaml against the code: a stage lists every module that its entry point reaches, or its results go stale."""
+"""dvc.yaml against the code: every module that a stage reaches lies under one of its deps."""
 
 import ast
 import re

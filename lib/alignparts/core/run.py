@@ -44,6 +44,14 @@ class Run:
         """Return the stage's own folder of tables and figures."""
         return self.reports / self.stage
 
+    def check(self, holds: bool, finding: str) -> None:
+        """Assert a finding of the full size; at smoke size, where little is learned, nothing is asserted.
+
+        Raises:
+            AssertionError: the finding does not hold with params.yaml's own settings.
+        """
+        assert holds or self.reports != paths.REPORTS, finding
+
     def metrics(self, values: Mapping[str, Any]) -> None:
         """Write ``reports/metrics/<stage>.json``."""
         write_text(self.reports / "metrics" / f"{self.stage}.json", json.dumps(values, indent=2) + "\n")

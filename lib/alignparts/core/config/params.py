@@ -241,6 +241,7 @@ class GeneralizationParams(Block):
 class ConfidenceParams(Block):
     """Calibration of the confidences, the promise for what is accepted, and shifts of the inputs."""
 
+    fill: bool
     fit_share: float = Field(gt=0, lt=1)
     training: int = Field(ge=2)
     error: float = Field(gt=0, lt=1)
