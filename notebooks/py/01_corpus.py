@@ -93,8 +93,8 @@ plt.show()
 # Several shapes of every category, as the renderer sees them.
 
 # %%
-target = run.folder / "contact_sheet.png"
-sheet = figures.contact_sheet(corpus, per_category=2 if smoke else 6, target=target)
+sheet = figures.contact_sheet(figures.first_of_each(corpus, 2 if smoke else 6))
+run.figure(sheet, "contact_sheet")
 sheet
 
 # %%

@@ -36,6 +36,7 @@ from alignparts.model.alignparts import AlignParts
 from alignparts.naming.confidence import Statistics
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.pictures.scene3d import save_gallery
 from alignparts.report import plots
 from alignparts.report.figure_rows import closeup_row, shape_row
 from alignparts.report.selection import choose_fine, choose_rows
@@ -170,7 +171,7 @@ rows = []
 for shape_id in choose_rows(scores, seed=seed):
     shape = load_labeled(store, shape_id, **look)
     rows.append(shape_row(words(shape.category), shape, found(shape), corpus.load(shape_id).surface))
-run.gallery("qualitative", "Figure 4: the methods side by side", rows)
+save_gallery(run, "qualitative", "Figure 4: the methods side by side", rows)
 
 # %% [markdown]
 # ## Fig. 6: fine parts
@@ -183,7 +184,7 @@ rows = []
 for shape_id in choose_fine(labeled_shapes(store, ["test"], **look)):
     shape = load_labeled(store, shape_id, **look)
     rows.append(closeup_row(shape, found(shape), corpus.load(shape_id).surface))
-run.gallery("fine_parts", "Figure 6: fine parts", rows)
+save_gallery(run, "fine_parts", "Figure 6: fine parts", rows)
 
 # %% [markdown]
 # ## By the size of a part

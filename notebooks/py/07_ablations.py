@@ -31,6 +31,7 @@ from alignparts.evaluation.ground_truth import load_labeled
 from alignparts.features.store import FeatureStore
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.pictures.scene3d import save_gallery
 from alignparts.report import plots
 from alignparts.report.figure_rows import shape_row
 from alignparts.report.selection import choose_rows
@@ -87,7 +88,7 @@ for shape_id in choose_rows(scores, seed=run.params.base.seed):
         for name in chosen.rows
     }
     rows.append(shape_row(words(shape.category), shape, columns, corpus.load(shape_id).surface))
-run.gallery("ablations", "Figure 5: the rows of Table 3", rows)
+save_gallery(run, "ablations", "Figure 5: the rows of Table 3", rows)
 
 # %% [markdown]
 # ## Partlets, neighbors, training shapes

@@ -22,6 +22,7 @@ from alignparts.model.alignparts import AlignParts
 from alignparts.naming.inference import forward
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.pictures.scene3d import save_gallery
 from alignparts.report.figure_rows import query_rows, transfer_row
 from alignparts.report.selection import choose_rows
 
@@ -95,7 +96,7 @@ for shape_id in chosen:
     queries = [words(name) for name in shape.present]
     answers = {label: answer(queries) for label, answer in reversed(ask.items())}
     rows += query_rows(words(shape.category), shape, answers, corpus.load(shape_id).surface, most=3)
-run.gallery("retrieval", "Figure 9: parts found by a query", rows)
+save_gallery(run, "retrieval", "Figure 9: parts found by a query", rows)
 
 # %% [markdown]
 # ## Co-segmentation: labels carried to another shape
@@ -139,7 +140,7 @@ for pair in choose_rows(evaluate.frame(pairs.scores), method=scoring.GIVEN, metr
     surfaces = [corpus.load(one.shape_id).surface for one in (source, target)]
     columns = {short: labeled[long] for short, long in ways.items()}
     rows.append(transfer_row(words(source.category), source, target, columns, *surfaces))
-run.gallery("cosegmentation", "Figure 8: labels carried from a source to a target", rows)
+save_gallery(run, "cosegmentation", "Figure 8: labels carried from a source to a target", rows)
 
 # %%
 def value(table, method, metric):

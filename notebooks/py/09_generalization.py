@@ -24,6 +24,7 @@ from alignparts.evaluation.scoring_methods import Entrant, answers, evaluate_met
 from alignparts.features.store import FeatureStore
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.pictures.scene3d import save_gallery
 from alignparts.report import plots
 from alignparts.report.figure_rows import shape_row
 from alignparts.report.selection import choose_rows
@@ -95,7 +96,7 @@ for shape_id in choose_rows(tuned, test_sets=["heldout"], seed=seed):
     few = answers([Entrant(tuned_on[half_of[shape_id]])], shape)[scoring.OURS]
     columns = answers(methods, shape) | {f"{most} shots": few}
     rows.append(shape_row(words(shape.category), shape, columns, corpus.load(shape_id).surface))
-run.gallery("unseen", "Figure 7: categories that were never trained on", rows)
+save_gallery(run, "unseen", "Figure 7: categories that were never trained on", rows)
 
 # %% [markdown]
 # ## Disturbed inputs

@@ -4,15 +4,17 @@ import base64
 import html
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import trimesh
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.run import start
 from alignparts.pictures import scene3d
 from alignparts.pictures.gallery import Panel, Row, legend_of, palette_of
-from alignparts.pictures.scene3d import LIBRARY, MOST_POINTS, write_scene
+from alignparts.pictures.scene3d import LIBRARY, MOST_POINTS, save_gallery, write_scene
 
 EVIL = "</script><img src=x onerror=alert(1)>&\"'{{ 7 * 7 }}"
 
@@ -38,14 +40,13 @@ def numbers(text, kind):
 
 def test_page_repeats_and_needs_no_network(tmp_path):
     rows = [Row("one", [cloud(), box()])]
-    first = write_scene(tmp_path / "a" / "x.html", "A page", rows, note="chosen by a rule")
-    second = write_scene(tmp_path / "b" / "y.html", "A page", rows, note="chosen by a rule")
+    first = write_scene(tmp_path / "a" / "x.html", "A page", rows)
+    second = write_scene(tmp_path / "b" / "y.html", "A page", rows)
     assert first.read_bytes() == second.read_bytes()
     text = first.read_text()
     assert f'<script src="{LIBRARY}"></script>' in text
     assert "http" not in text
     assert '<meta name="viewport"' in text and "<title>A page</title>" in text
-    assert "chosen by a rule" in text
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [LIBRARY, "x.html"]
 
 
@@ -62,7 +63,7 @@ def test_library_is_written_once(tmp_path):
 
 def test_data_cannot_become_markup(tmp_path):
     one = cloud(names=[EVIL, "seat"], note=EVIL)
-    text = write_scene(tmp_path / "x.html", EVIL, [Row(EVIL, [one])], note=EVIL).read_text()
+    text = write_scene(tmp_path / "x.html", EVIL, [Row(EVIL, [one])]).read_text()
     assert "<img" not in text
     assert "49" not in re.sub(r'<script id="data".*?</script>', "", text, flags=re.S).split("<script>")[0]
     assert text.count("</script>") == 3
@@ -129,10 +130,16 @@ def test_unlabeled_and_close_ups(tmp_path):
     assert second["reach"] > first["reach"]
 
 
+def test_a_gallery_is_a_picture_and_a_page(tmp_path):
+    run = replace(start("tour"), reports=tmp_path)
+    figure = save_gallery(run, "shapes", "Some shapes", [Row("one", [cloud(), box()])])
+    assert figure.get_figwidth() > 0
+    assert (tmp_path / "tour" / "shapes.png").stat().st_size > 1000
+    assert "<title>Some shapes</title>" in (tmp_path / "3d" / "tour" / "shapes.html").read_text()
+
+
 def test_errors(tmp_path):
     for rows in ([], [Row("one", [])]):
         with pytest.raises(AlignPartsError, match="without rows"):
             write_scene(tmp_path / "x.html", "x", rows)
-    with pytest.raises(AlignPartsError, match="no color"):
-        write_scene(tmp_path / "x.html", "x", [Row("one", [cloud()])], {})
     assert not (tmp_path / "x.html").exists()

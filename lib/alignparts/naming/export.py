@@ -87,7 +87,8 @@ def export_named(
             from alignparts.pictures.figures import picture_of_parts
 
             names.append(f"{mesh.name}.parts.png")
-            picture_of_parts(mesh.surface, face_part, parts, work / names[3])
+            said = [f"{p.name} {p.confidence:.2f}{' ?' if p.needs_review else ''}" for p in parts]
+            picture_of_parts(mesh.surface, face_part, [p.name for p in parts], said, work / names[3])
         for name in names:
             os.replace(work / name, folder / name)
     except OSError as error:

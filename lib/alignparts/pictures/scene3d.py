@@ -3,151 +3,129 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
-from jaxtyping import Int, Int16
+from jaxtyping import Int
 from markupsafe import Markup
+from matplotlib.figure import Figure
+from plotly.offline import get_plotlyjs
 
-from alignparts.core.atomic import write_atomically
+from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.run import Run
 from alignparts.pictures import figures
-from alignparts.pictures.gallery import Panel, Row, legend_of, looks, palette_of
+from alignparts.pictures.gallery import Look, Panel, Row, legend_of, looks, palette_of, panel_grid
 from alignparts.pictures.palette import Color
 
 LIBRARY = "plotly.min.js"
-"""What plotly's script is called, beside the pages."""
+"""Name of plotly's script beside the pages."""
 MOST_FACES, MOST_POINTS = 20_000, 2048
-"""A panel shows at most so many triangles (whose corners are numbered in 16 bits), or points."""
+"""Largest number of triangles of a panel (their corners are numbered in 16 bits), and of points."""
 UNIT = 1000
-"""Places are whole numbers of this part of the model frame's unit."""
+"""Coordinates are stored as whole thousandths of the model frame's unit."""
 REACH, CLOSE_REACH = 1.02, 1.6
-"""Half side of what a view shows, in the model frame; that of a close-up."""
+"""Half side of the cube that a view shows, in the model frame; that of a close-up."""
 DISTANCE = 1.6
-"""Of the camera, in sides of what a view shows."""
+"""Distance of the camera from the center, in sides of that cube."""
 
 
-def write_scene(
-    path: Path,
-    title: str,
-    rows: Sequence[Row],
-    colors: Mapping[str, Color] | None = None,
-    *,
-    note: str = "",
-) -> Path:
-    """A page with the rows of a figure in 3D: one view a panel, all turned together, one row at a time.
+def save_gallery(run: Run, name: str, title: str, rows: Sequence[Row]) -> Figure:
+    """Draw rows of shapes as ``reports/<stage>/<name>.png``, and in 3D as ``reports/3d/<stage>/<name>.html``.
 
-    Hovering shows the part's name, a click on the legend hides the part in all views. The same rows give the
+    Args:
+        run: The run whose reports take the picture and the page.
+        name: Stem of both files.
+        title: Title of the page.
+        rows: See :func:`alignparts.pictures.gallery.panel_grid`.
+
+    Raises:
+        AlignPartsError: There are no rows, or a row has no panels.
+    """
+    figure = panel_grid(rows)
+    run.figure(figure, name)
+    write_scene(run.reports / "3d" / run.stage / f"{name}.html", title, rows)
+    return figure
+
+
+def write_scene(path: Path, title: str, rows: Sequence[Row]) -> Path:
+    """Write a page with rows in 3D: one view per panel, all turned together, one row at a time.
+
+    Hovering shows the part's name; a click on the legend hides the part in all views. The same rows give the
     same bytes. Plotly's script is written beside the page unless it is there already. Meshes of more than
     :data:`MOST_FACES` triangles are shown as points.
 
-    Args:
-        path: of the page, ``.html``; its folder is made.
-        title: of the page.
-        rows: as for :func:`alignparts.pictures.gallery.panel_grid`.
-        colors: of names; by default :func:`alignparts.pictures.gallery.palette_of` the rows.
-        note: a sentence under the title.
-
-    Returns:
-        ``path``.
-
     Raises:
-        AlignPartsError: nothing to show, or a name without a color.
+        AlignPartsError: There are no rows, or a row has no panels.
     """
     if not rows or not all(row.panels for row in rows):
         raise AlignPartsError(f"{path}: a page without rows, or a row without panels")
-    text = page(title, rows, palette_of(rows) if colors is None else colors, note)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    colors = palette_of(rows)
+    bodies: dict[str, int] = {}
+    shown = [
+        {
+            "title": row.title,
+            "legend": [_look(look) for look in legend_of(row, colors).values()],
+            "panels": [_panel(panel, colors, bodies) for panel in row.panels],
+        }
+        for row in rows
+    ]
+    camera = (np.array(figures.EYE) / np.linalg.norm(figures.EYE) * DISTANCE).round(3).tolist()
+    data = {"camera": camera, "bodies": [json.loads(body) for body in bodies], "rows": shown}
+    folder = resources.files("alignparts") / "resources"
+    template = jinja2.Environment(autoescape=True).from_string((folder / "scene3d.html").read_text())
+    script = Markup((folder / "scene3d.js").read_text())
+    write_text(path, template.render(title=title, library=LIBRARY, data=Markup(_json(data)), script=script))
     write_library(path.parent)
-    write_atomically(path, lambda temporary: temporary.write_bytes(text.encode()))
     return path
 
 
 def write_library(folder: Path) -> None:
-    """Write plotly's script into a folder of pages, unless it is there."""
-    library, script = folder / LIBRARY, _plotly()
-    if not library.is_file() or library.stat().st_size != len(script):
-        write_atomically(library, lambda temporary: temporary.write_bytes(script))
-
-
-def page(title: str, rows: Sequence[Row], colors: Mapping[str, Color], note: str = "") -> str:
-    """The page's HTML. Whatever comes from data is escaped: text for HTML, the rest as JSON in a script."""
-    bodies: dict[str, int] = {}
-    shown = [_row(row, colors, bodies) for row in rows]
-    camera = np.array(figures.CAMERA) / np.linalg.norm(figures.CAMERA) * DISTANCE
-    data = {
-        "camera": camera.round(3).tolist(),
-        "bodies": [json.loads(body) for body in bodies],
-        "rows": shown,
-    }
-    folder = resources.files("alignparts") / "resources"
-    template = jinja2.Environment(autoescape=True).from_string((folder / "scene3d.html").read_text())
-    return template.render(
-        title=title,
-        note=note,
-        library=LIBRARY,
-        data=Markup(_safe_json(data)),
-        script=Markup((folder / "scene3d.js").read_text()),
-    )
-
-
-def _row(row: Row, colors: Mapping[str, Color], bodies: dict[str, int]) -> dict[str, Any]:
-    legend = [
-        {"key": look.key, "label": look.label, "color": _css(look.color)}
-        for look in legend_of(row, colors).values()
-    ]
-    return {
-        "title": row.title,
-        "legend": legend,
-        "panels": [_panel(panel, colors, bodies) for panel in row.panels],
-    }
+    """Write plotly's script into a folder of pages, unless it is there whole."""
+    library, script = folder / LIBRARY, get_plotlyjs()
+    if not library.is_file() or library.stat().st_size != len(script.encode()):
+        write_text(library, script)
 
 
 def _panel(panel: Panel, colors: Mapping[str, Color], bodies: dict[str, int]) -> dict[str, Any]:
     body, part = panel.body, panel.part
     if body.ndim == 2 or len(body) > MOST_FACES:
-        kept = _some(body)
-        body, part = body[kept].reshape(len(kept), -1, 3).mean(axis=1), part[kept]
-    described = json.dumps(_body(body))
-    present = set(part.tolist())
+        chosen = _some(body)
+        body, part = body[chosen].reshape(len(chosen), -1, 3).mean(axis=1), part[chosen]
+    described, present = json.dumps(_body(body)), set(part.tolist())
+    shown = {number: look for number, look in looks(panel, colors).items() if number in present}
     return {
         "title": panel.title,
         "note": panel.note,
         "reach": round(UNIT * (REACH if panel.zoom == 1 else CLOSE_REACH)),
         # Bodies that several panels share are written once.
         "body": bodies.setdefault(described, len(bodies)),
-        "part": _base64(part.astype("<i2")),
-        "looks": [
-            {"part": one, "key": look.key, "label": look.label, "color": _css(look.color)}
-            for one, look in looks(panel, colors).items()
-            if one in present
-        ],
+        "part": _base64(part, "<i2"),
+        "looks": [{"part": number, **_look(look)} for number, look in shown.items()],
     }
 
 
+def _look(look: Look) -> dict[str, str]:
+    color = "".join(f"{round(255 * channel):02x}" for channel in look.color)
+    return {"key": look.key, "label": look.label, "color": f"#{color}"}
+
+
 def _body(body: np.ndarray) -> dict[str, str]:
-    """Places, and the corners of triangles as numbers of places."""
-    if body.ndim == 2:
-        return _places(_thousandths(body))
-    places, corners = np.unique(_thousandths(body.reshape(-1, 3)), axis=0, return_inverse=True)
-    return {**_places(places), "faces": _base64(corners.reshape(-1).astype("<u2"))}
-
-
-def _places(places: Int16[np.ndarray, "n 3"]) -> dict[str, str]:
-    return {axis: _base64(values) for axis, values in zip("xyz", places.T, strict=True)}
-
-
-def _thousandths(points: np.ndarray) -> Int16[np.ndarray, "n 3"]:
+    """Return coordinates and, of a mesh, the corners of its triangles as indices into them."""
     limit = np.iinfo(np.int16).max
-    return np.clip(np.rint(points.astype(np.float64) * UNIT), -limit, limit).astype("<i2")
+    places = np.clip(np.rint(body.reshape(-1, 3).astype(np.float64) * UNIT), -limit, limit)
+    faces = {}
+    if body.ndim == 3:
+        places, corners = np.unique(places, axis=0, return_inverse=True)
+        faces = {"faces": _base64(corners.reshape(-1), "<u2")}
+    return {axis: _base64(values, "<i2") for axis, values in zip("xyz", places.T, strict=True)} | faces
 
 
-def _some(body: np.ndarray) -> Int[np.ndarray, " kept"]:
-    """At most so many points, or triangles by area, seeded: the first ones may all lie in one place."""
+def _some(body: np.ndarray) -> Int[np.ndarray, " chosen"]:
+    """Draw at most :data:`MOST_POINTS` points, or triangles by area; seeded, in rising order."""
     weight = np.ones(len(body))
     if body.ndim == 3:
         weight = np.linalg.norm(np.cross(body[:, 1] - body[:, 0], body[:, 2] - body[:, 0]), axis=1)
@@ -157,22 +135,11 @@ def _some(body: np.ndarray) -> Int[np.ndarray, " kept"]:
     return np.sort(np.random.default_rng(0).choice(len(body), most, replace=False, p=weight / weight.sum()))
 
 
-def _base64(values: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
+def _base64(values: np.ndarray, kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values.astype(kind)).tobytes()).decode()
 
 
-def _css(color: Color) -> str:
-    return "#" + "".join(f"{round(255 * channel):02x}" for channel in color)
-
-
-def _safe_json(value: Any) -> str:
-    """JSON that ends no script element, whatever is in it."""
+def _json(value: Any) -> str:
+    """Return JSON that ends no script element, whatever is in it."""
     text = json.dumps(value, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-@cache
-def _plotly() -> bytes:
-    from plotly.offline import get_plotlyjs
-
-    return get_plotlyjs().encode()

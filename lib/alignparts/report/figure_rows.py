@@ -1,4 +1,4 @@
-"""Rows of Figures 4 to 9 from shapes and what methods make of them.
+"""Rows of Figures 4 to 9 from shapes and the predictions of methods.
 
 Figures 4 (methods), 5 (ablation) and 7 (unseen categories) are rows of :func:`shape_row`, Figure 6 of
 :func:`closeup_row`, Figure 8 of :func:`transfer_row`, Figure 9 of :func:`query_rows`.
@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.surface import Surface
@@ -21,41 +20,41 @@ from alignparts.evaluation.methods import Segments
 from alignparts.model.metrics import confusion, iou_matrix, shape_metrics
 from alignparts.naming.prediction import Prediction
 from alignparts.ontology.vocabulary import words
-from alignparts.pictures.figures import CAMERA
+from alignparts.pictures import figures
 from alignparts.pictures.gallery import Panel, Row
 from alignparts.report.mesh_painting import Canvas
 from alignparts.report.selection import smallest_part
 
 TRUTH = "ground truth"
 CLOSE, AROUND = 1.5, 2.8
-"""A close-up shows so many radii of its part, and keeps what lies within so many radii of what it shows."""
+"""Half width of a close-up in radii of its part; radius of what is drawn in half widths."""
 LEAST_RADIUS = 0.1
-"""Of what a close-up shows, in the model frame."""
-CELL = 4.0
-"""Side of the squares within which the nearest point hides the others, in distances between neighbors."""
+"""Smallest half width of a close-up in the model frame."""
+QUARTER = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]])
+"""Quarter turn about the up axis, for row vectors."""
 
-Found = Segments | Prediction
+Output = Segments | Prediction
 
 
 def borrowed_names(
     segment: Int[np.ndarray, " n"], truth: Int[np.ndarray, " n"], names: Sequence[str]
 ) -> list[str]:
-    """Whose color every segment of a method without names takes: one part a segment, at most one a part.
+    """Match unnamed segments to ground-truth parts one-to-one, to borrow their colors.
 
-    The assignment has the largest total IoU. It does not depend on how segments are numbered.
+    The assignment has the largest total IoU and does not depend on how segments are numbered.
 
     Args:
-        segment: of every point, -1 unlabeled.
-        truth: ground-truth part of every point, -1 unlabeled.
-        names: of the parts.
+        segment: Segment of every point, -1 unlabeled.
+        truth: Ground-truth part of every point, -1 unlabeled.
+        names: Names of the parts.
 
     Returns:
-        A name a segment; "" where it overlaps no part that is left for it.
+        One part name per segment; "" for a segment without a match.
     """
     count = int(segment.max(initial=-1)) + 1
     iou = iou_matrix(confusion(segment, truth, count, len(names)))
     # By the first point rather than by number, so that ties fall alike under any numbering.
-    order = sorted(range(count), key=lambda one: int(np.argmax(segment == one)))
+    order = sorted(range(count), key=lambda number: int(np.argmax(segment == number)))
     borrowed = [""] * count
     for part, column in zip(*linear_sum_assignment(-iou[:, order]), strict=True):
         if iou[part, order[column]] > 0:
@@ -63,29 +62,29 @@ def borrowed_names(
     return borrowed
 
 
-def shape_row(title: str, shape: Labeled, found: Mapping[str, Found], surface: Surface | None = None) -> Row:
-    """What methods make of one shape, the ground truth last (Figures 4, 5 and 7).
+def shape_row(title: str, shape: Labeled, found: Mapping[str, Output], surface: Surface | None = None) -> Row:
+    """Return the outputs of methods for one shape, the ground truth last (Figures 4, 5 and 7).
 
     Args:
-        title: of the row.
-        shape: with its ground truth.
-        found: segments of the shape's points, by what the column is called.
-        surface: its mesh, where it has one.
+        title: Title of the row.
+        shape: Shape with its ground truth.
+        found: Outputs for the shape's points by the title of their panel.
+        surface: Mesh of the shape; None draws points.
 
     Raises:
-        AlignPartsError: segments are not those of the shape's points.
+        AlignPartsError: An output does not fit the shape's points.
     """
     return Row(title, _panels(shape, found, Canvas(shape, surface)))
 
 
-def closeup_row(shape: Labeled, found: Mapping[str, Found], surface: Surface | None = None) -> Row:
-    """The smallest ground-truth part: where it is, and what methods make of its surroundings (Figure 6).
+def closeup_row(shape: Labeled, found: Mapping[str, Output], surface: Surface | None = None) -> Row:
+    """Return a shape with its smallest ground-truth part marked, and close-ups of all outputs (Figure 6).
 
     Of several instances the one with the most points is shown. The camera is that of all pictures; the shape
-    is turned by quarters about the vertical until the most of the part is in sight.
+    is turned by quarters about the up axis until most of the part is in sight.
 
     Raises:
-        AlignPartsError: segments are not those of the shape's points, or no point is labeled.
+        AlignPartsError: An output does not fit the shape's points, or no point is labeled.
     """
     part, count, labeled = smallest_part(shape)
     inside = shape.truth == part
@@ -93,12 +92,14 @@ def closeup_row(shape: Labeled, found: Mapping[str, Found], surface: Surface | N
         instance = shape.arrays["instance"].astype(np.int64)
         values, counts = np.unique(instance[inside], return_counts=True)
         inside &= instance == values[counts.argmax()]
-    points = shape.arrays["points"].astype(np.float64)
-    place = points[inside]
+    place = shape.arrays["points"].astype(np.float64)[inside]
     center = (place.min(axis=0) + place.max(axis=0)) / 2
-    radius = max(CLOSE * float(np.linalg.norm(place - center, axis=1).max()), LEAST_RADIUS)
-    turn = max(range(4), key=lambda one: (_in_sight(_turned(points, one), inside), -one))
+    reach = float(np.linalg.norm(place - center, axis=1).max())
+    radius = max(CLOSE * reach, LEAST_RADIUS)
     whole = _panels(shape, {}, Canvas(shape, surface))[0]
+    centers = whole.body.reshape(len(whole.body), -1, 3).mean(axis=1)
+    wanted = (whole.part == part) & (np.linalg.norm(centers - center, axis=1) < max(reach, 0.02))
+    turn = max(range(4), key=lambda quarters: (_in_sight(_turned(whole.body, quarters), wanted), -quarters))
     whole = replace(
         whole,
         title=f"whole shape, {TRUTH}",
@@ -106,8 +107,8 @@ def closeup_row(shape: Labeled, found: Mapping[str, Found], surface: Surface | N
         mark=(tuple(_turned(center, turn).tolist()), radius),
     )
     canvas = Canvas(shape, surface, (center, AROUND * radius))
-    close = _turned((canvas.body - center) / radius, turn).astype(np.float32)
-    panels = [replace(one, body=close, zoom=1 / radius) for one in _panels(shape, found, canvas)]
+    close = _turned((canvas.body - center) / radius, turn)
+    panels = [replace(panel, body=close, zoom=1 / radius) for panel in _panels(shape, found, canvas)]
     for number, segments in enumerate(found.values()):
         panels[number] = replace(panels[number], note=_note_of_part(segments, shape, part))
     share = f"{count:,} of {labeled:,} labeled points ({count / labeled:.1%})"
@@ -118,22 +119,22 @@ def transfer_row(
     title: str,
     source: Labeled,
     target: Labeled,
-    found: Mapping[str, Found],
+    found: Mapping[str, Output],
     source_surface: Surface | None = None,
     target_surface: Surface | None = None,
 ) -> Row:
-    """A source, and how its target is labeled in several ways (Figure 8).
+    """Return a source, and its target as several methods label it (Figure 8).
 
     Args:
-        title: of the row.
-        source: the shape whose labels are carried; its ground truth is the first panel.
-        target: the shape that gets them; its ground truth is the last panel.
-        found: named segments of the target's points, by what the column is called.
-        source_surface: mesh of the source, where it has one.
-        target_surface: mesh of the target, where it has one.
+        title: Title of the row.
+        source: Shape whose labels are carried; its ground truth is the first panel.
+        target: Shape that gets them; its ground truth is the last panel.
+        found: Named segments of the target's points by the title of their panel.
+        source_surface: Mesh of the source; None draws points.
+        target_surface: Mesh of the target; None draws points.
 
     Raises:
-        AlignPartsError: segments have no names, or are not those of the target's points.
+        AlignPartsError: Segments have no names, or do not fit the target's points.
     """
     first = _panels(source, {}, Canvas(source, source_surface))[0]
     panels = _panels(target, found, Canvas(target, target_surface))
@@ -153,17 +154,17 @@ def query_rows(
     surface: Surface | None = None,
     most: int | None = None,
 ) -> list[Row]:
-    """Every query for a part of one shape: the points that methods return, the part itself last (Figure 9).
+    """Return one row per query for a part: the points that methods return, the part itself last (Figure 9).
 
     Args:
-        title: of the shape; the query is added.
-        shape: with its ground truth; the queries are its present parts, in this order.
-        answers: points (q, n) that every query returns, by what the column is called.
-        surface: its mesh, where it has one.
-        most: only the queries for so many of its largest parts.
+        title: Title of the shape, before the query.
+        shape: Shape with its ground truth; the queries are its present parts, in this order.
+        answers: Points (q, n) that every query returns by the title of their panel.
+        surface: Mesh of the shape; None draws points.
+        most: Number of queries, those for the largest parts; None for all.
 
     Raises:
-        AlignPartsError: answers are not those of the shape's points and parts.
+        AlignPartsError: Answers do not fit the shape's points and parts.
     """
     truth = masks_of(Segments(shape.truth, shape.names), shape.present)
     canvas, counted = Canvas(shape, surface), shape.truth >= 0
@@ -188,7 +189,7 @@ def query_rows(
     return rows
 
 
-def _panels(shape: Labeled, found: Mapping[str, Found], canvas: Canvas) -> list[Panel]:
+def _panels(shape: Labeled, found: Mapping[str, Output], canvas: Canvas) -> list[Panel]:
     panels = []
     for label, segments in found.items():
         if len(segments.point_part) != len(shape.truth):
@@ -208,8 +209,8 @@ def _panels(shape: Labeled, found: Mapping[str, Found], canvas: Canvas) -> list[
     return [*panels, Panel(TRUTH, canvas.body, canvas.truth(), shape.names)]
 
 
-def _note_of_part(segments: Found, shape: Labeled, part: int) -> str:
-    """IoU of the segment that overlaps a part most, and what it is called where that is wrong."""
+def _note_of_part(segments: Output, shape: Labeled, part: int) -> str:
+    """Return the IoU of the segment that overlaps a part most, and its name where that is wrong."""
     count = int(segments.point_part.max(initial=-1)) + 1
     if not count:
         return "IoU 0.00"
@@ -220,24 +221,14 @@ def _note_of_part(segments: Found, shape: Labeled, part: int) -> str:
     return f"IoU {iou[best]:.2f}{wrong}"
 
 
-def _turned(points: np.ndarray, quarters: int) -> np.ndarray:
-    """Turned about the vertical."""
-    for _ in range(quarters % 4):
-        points = np.stack([points[..., 2], points[..., 1], -points[..., 0]], axis=-1)
-    return points
+def _turned(points: Float[np.ndarray, "*n 3"], quarters: int) -> Float[np.ndarray, "*n 3"]:
+    """Return points turned about the up axis."""
+    return (points @ np.linalg.matrix_power(QUARTER, quarters)).astype(points.dtype)
 
 
-def _in_sight(points: Float[np.ndarray, "n 3"], wanted: np.ndarray) -> int:
-    """How many of the wanted points nothing else hides, seen from far away in the camera's direction."""
-    ahead = -np.array(CAMERA) / np.linalg.norm(CAMERA)
-    right = np.cross(ahead, (0.0, 1.0, 0.0))
-    right /= np.linalg.norm(right)
-    plane = np.stack([points @ right, points @ np.cross(right, ahead)], axis=1)
-    side = CELL * float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
-    if not 0 < side < np.inf:
-        return int(wanted.sum())
-    cell = np.unique(np.rint(plane / side).astype(np.int64), axis=0, return_inverse=True)[1].reshape(-1)
-    depth = points @ ahead
-    nearest = np.full(cell.max() + 1, np.inf)
-    np.minimum.at(nearest, cell, depth)
-    return int((wanted & (depth < nearest[cell] + 2 * side)).sum())
+def _in_sight(body: Float[np.ndarray, "n *corner 3"], wanted: Bool[np.ndarray, " n"]) -> int:
+    """Return the number of pixels that show a wanted point or triangle, from the camera of all pictures."""
+    # Large balls close the gaps between points, through which hidden ones would show.
+    surface = figures.solid(body, zoom=3.0)
+    face = figures.view(surface, 240).face
+    return int(wanted[face[face >= 0] * len(body) // len(surface.faces)].sum())

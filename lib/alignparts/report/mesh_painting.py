@@ -1,4 +1,4 @@
-"""What the labels of a shape's points are drawn on in :mod:`alignparts.pictures.gallery`."""
+"""Labels of a shape's points painted on its mesh, for :mod:`alignparts.pictures.gallery`."""
 
 import numpy as np
 from jaxtyping import Float32, Int, Int64
@@ -10,24 +10,24 @@ from alignparts.corpus.mesh.surface import Surface, make_surface
 from alignparts.evaluation.ground_truth import Labeled
 
 FINE_EDGE = 0.03
-"""Longest edge of the triangles that are colored, where the mesh allows: less than the points' distance."""
+"""Longest edge of a colored triangle in the model frame: less than the points' distance."""
 MOST_FACES = 12_000
-"""Triangles beyond which a mesh is not cut finer."""
+"""Largest number of triangles that cutting may lead to."""
 
 Around = tuple[np.ndarray, float]
-"""Center and radius of what is drawn, in the model frame."""
+"""Center and radius of a sphere in the model frame."""
 
 
 class Canvas:
-    """What labels of a shape's points are drawn on.
+    """The mesh or points of a shape, which take on labels of its points.
 
     Args:
-        shape: points and ground truth.
-        surface: its mesh; without one, and for surfels, the points themselves are drawn.
-        around: center and radius of what is drawn, in the model frame; None: everything.
+        shape: Points and ground truth.
+        surface: Mesh of the shape; without one, and for surfels, the points themselves are drawn.
+        around: Center and radius of what is drawn, in the model frame; None draws everything.
 
     Attributes:
-        body: triangles of the mesh cut finer (F, 3, 3), or the points (n, 3).
+        body: Triangles of the mesh, cut finer (F, 3, 3), or points (n, 3).
     """
 
     def __init__(self, shape: Labeled, surface: Surface | None = None, around: Around | None = None) -> None:
@@ -56,13 +56,13 @@ class Canvas:
         )
 
     def carry(self, part: Int[np.ndarray, " n"], parts: int) -> Int[np.ndarray, " m"]:
-        """Part of every triangle or point of the body, by :func:`faces.face_labels`."""
+        """Return the part of every triangle or point of the body, by :func:`faces.face_labels`."""
         if self._fine is None:
             return part[self._kept]
         return face_labels(self._fine, self._sample, part, parts)
 
     def truth(self) -> Int[np.ndarray, " m"]:
-        """Ground truth of the body: of a mesh exactly, wherever one of an instance's points is known."""
+        """Return the ground truth of the body; exact on a mesh where any point of an instance is known."""
         carried = self.carry(self._shape.truth, len(self._shape.names)).astype(np.int64)
         if self._fine is None or "instance" not in self._shape.arrays:
             return carried
@@ -79,63 +79,53 @@ class Canvas:
 def fine_triangles(
     surface: Surface, around: Around | None = None
 ) -> tuple[Float32[np.ndarray, "F 3 3"], Int64[np.ndarray, " F"]]:
-    """Corners of a surface's triangles in the model frame, large ones cut, and the face each is of.
-
-    Hand-made meshes have triangles that are larger than the parts a method finds on them.
+    """Cut the large triangles of a surface, which may be larger than the parts that a method finds on them.
 
     Args:
-        surface: the mesh.
-        around: center and radius: only what lies there, and cut so much finer.
+        surface: Mesh in any frame.
+        around: Center and radius of the place to return, cut finer by its radius; None returns everything.
+
+    Returns:
+        Corners of the triangles in the model frame, and the face of the surface that each lies in.
     """
     center, scale = surface.frame()
     face = np.flatnonzero(surface.areas() > 0)
     corners = (surface.vertices[surface.faces[face]] - center) * scale
+    edge = FINE_EDGE
     if around is not None:
         # Large triangles may reach into the sphere from outside: cut first, then choose.
-        corners, face = _bisected(corners, face, around[1] / 2, around)
-        kept = _near(corners, around)
-        corners, face = corners[kept], face[kept]
-    edge = FINE_EDGE * (1.0 if around is None else min(around[1], 1.0))
+        corners, face = _bisected(corners, face, around[1] / 2)
+        near = _near(corners, around)
+        corners, face = corners[near], face[near]
+        edge *= min(around[1], 1.0)
     while edge < 2:
-        cut, of = _bisected(corners, face, edge)
+        cut, cut_face = _bisected(corners, face, edge)
         if len(cut) <= MOST_FACES:
-            corners, face = cut, of
-            break
+            return cut.astype(np.float32), cut_face
         edge *= 1.25
     return corners.astype(np.float32), face
 
 
 def _near(things: np.ndarray, around: Around | None) -> np.ndarray:
-    """Which points, or triangles by their centers, lie in a sphere; all without one."""
+    """Return the points, or triangles by their centers, that lie in a sphere; all of them without one."""
     if around is None:
         return np.ones(len(things), bool)
     places = things.reshape(len(things), -1, 3).mean(axis=1)
     return np.linalg.norm(places - around[0], axis=1) < around[1]
 
 
-def _bisected(
-    corners: np.ndarray, face: np.ndarray, edge: float, around: Around | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles halved at their longest edges until none is longer than `edge`, or there are far too many.
-
-    Args:
-        around: leave what cannot reach there as it is.
-    """
+def _bisected(corners: np.ndarray, face: np.ndarray, edge: float) -> tuple[np.ndarray, np.ndarray]:
+    """Halve triangles at their longest edges until none is longer than `edge`, or there are far too many."""
     done: list[tuple[np.ndarray, np.ndarray]] = []
     most = len(corners) + 4 * MOST_FACES
     while len(corners):
         lengths = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
         long = lengths.max(axis=1) > edge
-        if around is not None:
-            distance = np.linalg.norm(corners.mean(axis=1) - around[0], axis=1)
-            long &= distance < around[1] + lengths.max(axis=1)
-        long &= sum(len(one) for one, _ in done) + 2 * len(corners) < most
+        long &= sum(len(part) for part, _ in done) + 2 * len(corners) < most
         done.append((corners[~long], face[~long]))
-        corners, face, lengths = corners[long], face[long], lengths[long]
-        first = lengths.argmax(axis=1)
-        at = np.arange(len(corners))
-        a, b, c = (corners[at, (first + k) % 3] for k in range(3))
+        corners, face, first = corners[long], face[long], lengths[long].argmax(axis=1)
+        a, b, c = (corners[np.arange(len(corners)), (first + corner) % 3] for corner in range(3))
         middle = (a + b) / 2
         corners = np.concatenate([np.stack([a, middle, c], axis=1), np.stack([middle, b, c], axis=1)])
         face = np.concatenate([face, face])
-    return np.concatenate([one for one, _ in done]), np.concatenate([one for _, one in done])
+    return np.concatenate([part for part, _ in done]), np.concatenate([part for _, part in done])

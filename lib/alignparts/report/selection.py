@@ -1,4 +1,4 @@
-"""Rules by which the shapes of a figure are chosen, without looking at them."""
+"""Rules that choose the shapes of a figure by numbers alone."""
 
 from collections.abc import Iterable, Sequence
 
@@ -20,71 +20,64 @@ def choose_rows(
     test_sets: Sequence[str] | None = None,
     seed: int = 0,
 ) -> list[str]:
-    """Shapes to show, chosen by their scores alone.
-
-    For every quantile in turn the shape whose score, mean over seeds, is nearest to it, among those of the
-    categories that no earlier quantile took. Ties fall by a seeded draw.
+    """Choose shapes by their scores: for every quantile the shape nearest to it, each of a new category.
 
     Args:
-        scores: the long frame of :data:`alignparts.evaluation.comparison.COLUMNS`.
-        method: whose scores.
-        metric: its key in the frame.
-        quantiles: of the scores of all these shapes, in the order of the rows.
-        test_sets: only shapes of these; None: all but "heldout".
-        seed: of the draw.
+        scores: Long frame of :data:`alignparts.evaluation.comparison.COLUMNS`; means over seeds count.
+        method: Method whose scores count.
+        metric: Key of the metric in the frame.
+        quantiles: Quantiles of the scores of all these shapes, in the order of the rows.
+        test_sets: Test sets to choose from; None for all but "heldout".
+        seed: Seed of the draw that decides ties.
 
     Returns:
         Ids; fewer than quantiles where there are fewer categories.
 
     Raises:
-        AlignPartsError: no such score.
+        AlignPartsError: The frame has no such score.
     """
-    kept = scores[(scores["method"] == method) & (scores["metric"] == metric)]
-    kept = kept[kept["test_set"].isin(test_sets) if test_sets is not None else kept["test_set"] != "heldout"]
-    if kept.empty:
+    wanted = scores.test_set != "heldout" if test_sets is None else scores.test_set.isin(test_sets)
+    left = scores[wanted & (scores.method == method) & (scores.metric == metric)]
+    if left.empty:
         raise AlignPartsError(f"no score '{metric}' of '{method}' to choose shapes by")
-    means = kept.groupby(["shape_id", "category"], sort=True)["value"].mean().reset_index()
-    draw = {shape_id: seed_of(str(shape_id), seed) for shape_id in means["shape_id"]}
+    left = left.groupby(["shape_id", "category"], sort=True).value.mean().reset_index()
+    left["draw"] = [seed_of(str(shape_id), seed) for shape_id in left.shape_id]
     chosen: list[str] = []
-    taken: set[str] = set()
-    for quantile in quantiles:
-        aim = float(np.quantile(means["value"], quantile))
-        left = [row for row in means.itertuples() if row.category not in taken]
-        if not left:
-            break
-        best = min(left, key=lambda row: (abs(float(row.value) - aim), draw[row.shape_id]))  # type: ignore[arg-type]
-        chosen.append(str(best.shape_id))
-        taken.add(str(best.category))
+    for aim in np.quantile(left.value, quantiles):
+        if len(left):
+            ranked = left.assign(distance=(left.value - aim).abs()).sort_values(["distance", "draw"])
+            chosen.append(str(ranked.shape_id.iloc[0]))
+            left = left[left.category != ranked.category.iloc[0]]
     return chosen
 
 
 def choose_fine(shapes: Iterable[Labeled], count: int = 3, least: int = 10) -> list[str]:
-    """Shapes with the smallest smallest part, of different categories (Figure 6).
+    """Choose the shapes with the smallest parts, each of another category (Figure 6).
 
     Args:
-        shapes: to choose from.
-        count: how many.
-        least: points that the part has at least: fewer are not worth a picture.
+        shapes: Shapes to choose from.
+        count: Number of shapes.
+        least: Fewest points that the part must have.
 
     Returns:
         Ids, the smallest part first (by share of labeled points; ties by id).
     """
-    found = []
+    ranked = []
     for shape in shapes:
         _, points, labeled = smallest_part(shape)
         if points >= least:
-            found.append((points / labeled, shape.shape_id, shape.category))
+            ranked.append((points / labeled, shape.shape_id, shape.category))
     first: dict[str, str] = {}
-    for _, shape_id, category in sorted(found):
+    for _, shape_id, category in sorted(ranked):
         first.setdefault(category, shape_id)
     return list(first.values())[:count]
 
 
 def smallest_part(shape: Labeled) -> tuple[int, int, int]:
-    """Index and points of the smallest ground-truth part, and all labeled points.
+    """Return index and number of points of the smallest ground-truth part, and the number of labeled points.
 
     Raises:
-        AlignPartsError: no point is labeled.
+        AlignPartsError: No point is labeled.
     """
     parts, counts = np.unique(shape.truth[shape.truth >= 0], return_counts=True)
     if not len(parts):

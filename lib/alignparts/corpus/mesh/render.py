@@ -146,17 +146,35 @@ def render_views(
     vertices = (surface.vertices - center) * scale
     solid = surface.areas() > 0
     reach = float(np.linalg.norm(vertices[surface.faces[solid]].reshape(-1, 3), axis=1).max())
-    half = np.radians(FIELD_OF_VIEW / 2)
-    focal = resolution / 2 / np.tan(half)
-    cameras = ring_cameras(views, reach / np.sin(half))
+    cameras = ring_cameras(views, reach / np.sin(np.radians(FIELD_OF_VIEW / 2)))
+    return draw_views(surface, vertices, cameras, resolution, lighting)
+
+
+def draw_views(
+    surface: Surface,
+    vertices: Float64[np.ndarray, "V 3"],
+    cameras: Float64[np.ndarray, "v 3 4"],
+    resolution: int,
+    lighting: Lighting | None = None,
+) -> Views:
+    """Draw a shape from given cameras.
+
+    Args:
+        surface: The shape to draw.
+        vertices: Its vertices in the frame of the cameras.
+        cameras: World to camera (x right, y down, z forward), rotation and translation.
+        resolution: Side of the square pictures in pixels; they span :data:`FIELD_OF_VIEW`.
+        lighting: The lights; `Lighting()` when None.
+    """
+    focal = resolution / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
     drawing = _Drawing(surface, vertices, lighting or Lighting())
     offset = np.arange(resolution) + 0.5 - resolution / 2
     x, y = np.meshgrid(offset / focal, offset / focal)
     pixels = np.stack([x, y, np.ones_like(x)], axis=2).reshape(-1, 3)
     together = max(1, RAYS_AT_ONCE // len(pixels))
-    parts = [drawing.cast(cameras[i : i + together], pixels) for i in range(0, views, together)]
+    parts = [drawing.cast(cameras[i : i + together], pixels) for i in range(0, len(cameras), together)]
     color, face, depth, front = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    shape = (views, resolution, resolution)
+    shape = (len(cameras), resolution, resolution)
     return Views(
         color=color.reshape(*shape, 3),
         face=face.reshape(shape),
