@@ -146,7 +146,10 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Serve on loopback; the client waits a hundredth of its usual time before it repeats a request."""
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.005)
+    monkeypatch.setattr("alignparts.ontology.llm.endpoint.BACK_OFF", 0.005)
     server = Server()
     thread = threading.Thread(target=server.http.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -167,5 +170,5 @@ def prompts(tmp_path: Path) -> Path:
 
 def client(server: Server | None, tmp_path: Path, prompts: Path, **options: Any) -> LanguageModel:
     endpoint = server.url + "/" if server else "recorded"
-    settings = {"prompts": prompts, "wait": 0.001, "api_key": "", **options}
+    settings = {"prompts": prompts, "api_key": "", **options}
     return LanguageModel(endpoint, "tiny", tmp_path / "replies", **settings)

@@ -29,7 +29,7 @@ def reply(*names: str) -> str:
 
 
 def model(server: Server, tmp_path: Path, **options: Any) -> LanguageModel:
-    return LanguageModel(server.url, "tiny", tmp_path, wait=0.001, api_key="", **options)
+    return LanguageModel(server.url, "tiny", tmp_path, api_key="", **options)
 
 
 def test_candidates_in_the_order_and_spelling_of_the_vocabulary(server: Server, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_senseless_list_is_sent_back(server: Server, tmp_path: Path, wrong: st
     assert said in server.seen[1].body["messages"][2]["content"]
     server.acts = [Act(content=wrong)]
     with pytest.raises(AlignPartsError, match="did not answer 'propose_parts' with a Proposal in 2 attempts"):
-        propose_parts("stool", model(server, tmp_path, attempts=2))
+        propose_parts("stool", model(server, tmp_path, max_retries=1))
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=8))

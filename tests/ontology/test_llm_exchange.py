@@ -8,8 +8,9 @@ import pytest
 from llm_server import GOOD, PNG, Act, Answer, Server, client, prompts, server
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.ontology.llm.client import LanguageModel, Request, read_records
+from alignparts.ontology.llm.client import LanguageModel, Request
 from alignparts.ontology.llm.exchange import export_requests, import_replies
+from alignparts.ontology.llm.records import read_records
 
 __all__ = ["prompts", "server"]
 

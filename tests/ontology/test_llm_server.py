@@ -5,17 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from llm_server import GOOD, Act, Answer, Seen, Server, client, prompts, server
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.ontology.llm.client import LanguageModel, Request, UnansweredError, read_records
-from alignparts.ontology.llm.records import total
+from alignparts.ontology.llm.client import LanguageModel, Request, UnansweredError
+from alignparts.ontology.llm.records import Usage, read_records
 
 __all__ = ["prompts", "server"]
 
@@ -67,9 +64,9 @@ def test_gives_up_with_one_line_and_records_nothing(server: Server, tmp_path: Pa
         "HTTP 503: busy$": BUSY,
         "HTTP 500: no memory$": Act(500, '{"error": {"message": "no\\nmemory", "type": "server_error"}}'),
         "HTTP 500: model is gone$": Act(500, '{"error": "model is gone"}'),
-        "HTTP 429: rate": FAILURES["an error as HTTP 200"],
+        "not a chat completion: .*rate limited upstream": FAILURES["an error as HTTP 200"],
         "not a chat completion": FAILURES["no choices"],
-        "not JSON: '<html>Bad": FAILURES["a proxy's page"],
+        "not a chat completion: '<html>Bad": FAILURES["a proxy's page"],
         "did not answer 'same' with a Answer in 2 attempts: no JSON object in 'I think": Act(
             content="I think so."
         ),
@@ -80,14 +77,13 @@ def test_gives_up_with_one_line_and_records_nothing(server: Server, tmp_path: Pa
     for message, act in said.items():
         server.acts, before = [act], len(server.seen)
         with pytest.raises(AlignPartsError, match=message) as error:
-            client(server, tmp_path, prompts, attempts=2).ask("same", WORDS, Answer)
+            client(server, tmp_path, prompts, max_retries=1).ask("same", WORDS, Answer)
         assert "\n" not in str(error.value) and server.url in str(error.value)
         assert len(server.seen) == before + 2
     assert not (tmp_path / "replies").exists()
 
 
-@pytest.mark.parametrize("act", [Act(401, "bad key"), Act(404, "no such model"), Act(413, "too long"),
-                                 Act(429, '{"code": "insufficient_quota"}')])  # fmt: skip
+@pytest.mark.parametrize("act", [Act(401, "bad key"), Act(402, "no money"), Act(413, "too long")])
 def test_what_no_second_attempt_would_mend(server: Server, tmp_path: Path, prompts: Path, act: Act) -> None:
     server.acts = [act]
     with pytest.raises(AlignPartsError, match=f"HTTP {act.status}: "):
@@ -96,43 +92,21 @@ def test_what_no_second_attempt_would_mend(server: Server, tmp_path: Path, promp
 
 
 def test_nobody_at_the_endpoint(tmp_path: Path, prompts: Path) -> None:
-    model = LanguageModel("http://127.0.0.1:9/v1", "tiny", tmp_path, prompts=prompts, attempts=2, wait=0.001)
+    model = LanguageModel("http://127.0.0.1:9/v1", "tiny", tmp_path, prompts=prompts, max_retries=1)
     with pytest.raises(AlignPartsError, match="127.0.0.1:9"):
         model.ask("same", WORDS, Answer)
 
 
-def test_waits_twice_as_long_each_time(server: Server, tmp_path: Path, prompts: Path) -> None:
-    server.acts = [BUSY, BUSY, BUSY, Act()]
-    client(server, tmp_path, prompts, wait=0.1).ask("same", WORDS, Answer)
-    times = [seen.time for seen in server.seen]
-    for gap, least in zip((b - a for a, b in pairwise(times)), (0.1, 0.2, 0.4), strict=True):
-        assert least <= gap + 0.01 < least + 0.6
-
-
-@pytest.mark.parametrize("form", ["seconds", "date"])
-def test_waits_as_long_as_the_server_asks(server: Server, tmp_path: Path, prompts: Path, form: str) -> None:
-    # A date has whole seconds: three from now are at least two.
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
-    server.acts = [Act(429, headers={"retry-after": "2" if form == "seconds" else date}), Act()]
+def test_waits_as_long_as_the_server_asks(server: Server, tmp_path: Path, prompts: Path) -> None:
+    server.acts = [Act(429, headers={"retry-after": "1"}), Act()]
     client(server, tmp_path, prompts).ask("same", WORDS, Answer)
     first, second = server.seen
-    assert 1.9 < second.time - first.time < 4
+    assert 0.9 < second.time - first.time < 3
 
 
-@pytest.mark.parametrize(
-    "given",
-    ["soon", "-5", "", "nan", "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:00 -0000", "0"],
-)
-def test_a_pause_that_is_none(server: Server, tmp_path: Path, prompts: Path, given: str) -> None:
-    server.acts = [Act(429, headers={"retry-after": given}), Act()]
-    start = time.monotonic()
-    assert client(server, tmp_path, prompts).ask("same", WORDS, Answer).same
-    assert time.monotonic() - start < 2
-
-
-def test_an_hour_is_not_waited_for(server: Server, tmp_path: Path, prompts: Path) -> None:
+def test_an_hour_is_not_waited_for_but_said(server: Server, tmp_path: Path, prompts: Path) -> None:
     server.acts = [Act(429, "daily limit", headers={"retry-after": "3600"})]
-    with pytest.raises(AlignPartsError, match=r"HTTP 429: daily limit \(asks to wait 3600 s\)"):
+    with pytest.raises(AlignPartsError, match=r"HTTP 429: daily limit \(asks to wait: 3600\)"):
         client(server, tmp_path, prompts).ask("same", WORDS, Answer)
     assert len(server.seen) == 1
 
@@ -145,16 +119,8 @@ def test_a_slow_server_is_asked_again(server: Server, tmp_path: Path, prompts: P
     assert model.ask("same", WORDS, Answer).same
     assert time.monotonic() - start < 1.4
     server.acts = [slow]
-    with pytest.raises(AlignPartsError, match=r"no complete reply within 0\.4 s, in 2 attempts"):
-        client(server, tmp_path, prompts, timeout=0.4, attempts=2).ask("same", {"a": "", "b": ""}, Answer)
-
-
-def test_a_drip_that_never_pauses_ends_as_well(server: Server, tmp_path: Path, prompts: Path) -> None:
-    server.acts = [Act(drip=0.1, pieces=30)]  # each piece well within the limit, three seconds in all
-    start = time.monotonic()
-    with pytest.raises(AlignPartsError, match=r"no complete reply within 0\.5 s"):
-        client(server, tmp_path, prompts, timeout=0.5, attempts=1).ask("same", WORDS, Answer)
-    assert time.monotonic() - start < 2
+    with pytest.raises(AlignPartsError, match=r"no reply within 0\.4 s, in 2 attempts"):
+        client(server, tmp_path, prompts, timeout=0.4, max_retries=1).ask("same", {"a": "", "b": ""}, Answer)
 
 
 def test_a_wrong_reply_is_shown_to_the_model(server: Server, tmp_path: Path, prompts: Path) -> None:
@@ -177,35 +143,29 @@ def test_asks_for_a_strict_schema(server: Server, tmp_path: Path, prompts: Path)
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("taken", "status"), [("json_object", 400), ("json_object", 422), ("text", 400)])
+@pytest.mark.parametrize(
+    ("taken", "status"), [("json_object", 400), ("json_object", 404), ("json_object", 422), ("text", 400)]
+)
 def test_a_server_without_schemas(
     server: Server, tmp_path: Path, prompts: Path, taken: str, status: int
 ) -> None:
     def form(seen: Seen) -> str:
         return seen.body.get("response_format", {"type": "text"})["type"]
 
-    server.decide = lambda seen: (
-        Act() if form(seen) == taken else Act(status, "response_format is unavailable")
-    )
+    def decide(seen: Seen) -> Act:
+        if form(seen) != taken:
+            return Act(status, "response_format is unavailable")
+        # Without a schema a wrong reply is likelier, and found all the same.
+        return Act() if len(seen.body["messages"]) == 3 or "cup" in seen.text else Act(content='{"same": 3}')
+
+    server.decide = decide
     model = client(server, tmp_path, prompts)
     with pytest.warns(UserWarning, match=f"refuses replies in the form json_schema; asking for {taken}"):
         model.ask("same", WORDS, Answer)
     refused = ["json_schema"] if taken == "json_object" else ["json_schema", "json_object"]
-    assert [form(seen) for seen in server.seen] == [*refused, taken]
+    assert [form(seen) for seen in server.seen] == [*refused, taken, taken]
     model.ask("same", {"a": "cup", "b": "mug"}, Answer)
-    assert [form(seen) for seen in server.seen[len(refused) + 1 :]] == [taken]
-
-
-def test_replies_are_checked_without_schemas_too(server: Server, tmp_path: Path, prompts: Path) -> None:
-    def decide(seen: Seen) -> Act:
-        if seen.body.get("response_format"):
-            return Act(400, "unknown field response_format")
-        return Act(content='{"same": 3}' if len(seen.body["messages"]) == 1 else GOOD)
-
-    server.decide = decide
-    with pytest.warns(UserWarning, match="asking for text"):
-        assert client(server, tmp_path, prompts).ask("same", WORDS, Answer).same
-    assert len(server.seen) == 4
+    assert [form(seen) for seen in server.seen[len(refused) + 2 :]] == [taken]
 
 
 def test_a_model_without_temperature(server: Server, tmp_path: Path, prompts: Path) -> None:
@@ -224,7 +184,9 @@ def test_a_bad_request_that_no_form_helps(server: Server, tmp_path: Path, prompt
     model = client(server, tmp_path, prompts)
     with pytest.raises(AlignPartsError, match="HTTP 400: context too long"):
         model.ask("same", WORDS, Answer)
-    assert len(server.seen) == 3
+    assert [seen.body.get("response_format", {}).get("type") for seen in server.seen] == [
+        "json_schema", "json_object", None,
+    ]  # fmt: skip
     server.acts = [Act()]
     model.ask("same", WORDS, Answer)  # which has taught it nothing about forms
     assert server.seen[-1].body["response_format"]["type"] == "json_schema"
@@ -268,14 +230,6 @@ def test_the_rate_is_held_by_all_threads_together(server: Server, tmp_path: Path
             assert times[last] - times[first] >= 0.05 * (last - first) - 0.25
 
 
-def test_a_pause_holds_all_threads(server: Server, tmp_path: Path, prompts: Path) -> None:
-    server.acts = [Act(429, headers={"retry-after": "1"}), Act()]
-    client(server, tmp_path, prompts, parallel=4, per_minute=1200.0).ask_all(questions(12), Answer)
-    first, *later = sorted(seen.time for seen in server.seen)
-    # Those whose turn came before the answer did are on their way; all others wait.
-    assert len([time for time in later if time < first + 0.9]) <= 3
-
-
 def test_failures_are_told_together_and_the_rest_is_kept(
     server: Server, tmp_path: Path, prompts: Path
 ) -> None:
@@ -285,7 +239,7 @@ def test_failures_are_told_together_and_the_rest_is_kept(
         return BUSY if seen.text.startswith("Is 7 ") else echo(seen)
 
     server.decide = decide
-    model = client(server, tmp_path, prompts, attempts=2)
+    model = client(server, tmp_path, prompts, max_retries=1)
     with pytest.raises(UnansweredError, match=r"2 of 10 requests failed") as error:
         model.ask_all(questions(10), Answer)
     failed = {request.variables["a"]: reason for request, reason in error.value.failures}
@@ -299,11 +253,16 @@ def test_failures_are_told_together_and_the_rest_is_kept(
     assert {seen.text for seen in server.seen[before:]} == {"Is 3 the same as lid?", "Is 7 the same as lid?"}
 
 
-def test_a_wrong_key_ends_the_batch(server: Server, tmp_path: Path, prompts: Path) -> None:
-    server.acts = [Act(401, "bad key", late=0.02)]
-    with pytest.raises(UnansweredError, match="50 of 50 requests failed.*HTTP 401: bad key") as error:
-        client(server, tmp_path, prompts, parallel=2).ask_all(questions(50), Answer)
-    assert len(server.seen) <= 6
+@pytest.mark.parametrize(
+    ("status", "message"), [(401, "bad key"), (404, "no such model"), (429, '{"code": "insufficient_quota"}')]
+)
+def test_what_would_fail_every_request_ends_the_batch(
+    server: Server, tmp_path: Path, prompts: Path, status: int, message: str
+) -> None:
+    server.acts = [Act(status, message, late=0.02)]
+    with pytest.raises(UnansweredError, match=f"50 of 50 requests failed.*HTTP {status}: ") as error:
+        client(server, tmp_path, prompts, parallel=2, max_retries=1).ask_all(questions(50), Answer)
+    assert len(server.seen) <= 18
     assert "not asked" in {reason for _, reason in error.value.failures}
 
 
@@ -383,13 +342,13 @@ def test_tokens_and_cost_add_up(server: Server, tmp_path: Path, prompts: Path) -
     assert model.spent.cost == pytest.approx(400 * 2e-6 + 80 * 8e-6)
     assert str(model.spent).endswith("400 tokens in, 80 out, cost 0.0014")
     records = read_records(tmp_path / "replies").values()
-    assert total(records) == model.spent
+    assert sum((one.usage for one in records if one.usage), Usage()) == model.spent
     assert sorted(one.usage.replies for one in records if one.usage) == [1, 1, 2]
 
 
 def test_the_tokens_of_a_failed_request_count_too(server: Server, tmp_path: Path, prompts: Path) -> None:
     server.acts = [Act(content="no", extra=COUNTED)]
-    model = client(server, tmp_path, prompts, attempts=3)
+    model = client(server, tmp_path, prompts, max_retries=2)
     with pytest.raises(AlignPartsError):
         model.ask("same", WORDS, Answer)
     assert model.spent.prompt_tokens == 300 and not (tmp_path / "replies").exists()
@@ -419,13 +378,6 @@ def test_what_an_endpoint_says_of_tokens(
     assert spent.unreported == (tokens is None)
     assert spent.cost == (None if tokens is None else pytest.approx(sum(tokens) / 1e6))
     assert ("(1 replies uncounted), cost unknown" in str(spent)) == (tokens is None)
-
-
-def test_without_prices_the_cost_is_unknown(server: Server, tmp_path: Path, prompts: Path) -> None:
-    server.acts = [Act(extra=COUNTED)]
-    model = client(server, tmp_path, prompts)
-    model.ask("same", WORDS, Answer)
-    assert model.spent.cost is None and "cost unknown" in str(model.spent)
 
 
 def test_waiting_for_the_rate_is_no_time_of_the_reply(server: Server, tmp_path: Path, prompts: Path) -> None:

@@ -395,7 +395,7 @@ def test_a_language_model_may_judge(tmp_path: Path, server: Server) -> None:
         return Act(content=json.dumps(reply))
 
     server.decide = decide
-    online = LanguageModel(server.url, "eyes", tmp_path / "replies", api_key="", wait=0.001)
+    online = LanguageModel(server.url, "eyes", tmp_path / "replies", api_key="")
     root = tmp_path / "out"
     table = filter_folder(tmp_path, root, TEXPARTS, llm=online).set_index("object_id")
     assert table.loc["chair", "kept"] and table.loc["chair", "category"] == "office_chair"

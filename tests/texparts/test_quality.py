@@ -12,7 +12,7 @@ from PIL import Image
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import LanguageModel
-from texparts.filter.quality import Quality, check_thumbnail, thumbnail_request
+from texparts.filter.quality import Quality, thumbnail_request
 
 __all__ = ["server"]
 
@@ -29,33 +29,38 @@ def judged(usable: bool = True, category: str = "Coffee Table", reason: str = "w
 
 
 def model(server: Server, tmp_path: Path, **options: Any) -> LanguageModel:
-    return LanguageModel(server.url, "tiny", tmp_path, wait=0.001, api_key="", **options)
+    return LanguageModel(server.url, "tiny", tmp_path, api_key="", **options)
+
+
+def check(image: bytes, llm: LanguageModel, about: str = "") -> Quality:
+    (quality,) = llm.ask_all([thumbnail_request(image, about)], Quality)
+    return quality
 
 
 def test_a_picture_is_judged_once(server: Server, tmp_path: Path) -> None:
     server.acts = [Act(content=judged())]
     expected = Quality(usable=True, reason="whole and detailed", category="coffee_table")
-    assert check_thumbnail(picture(), model(server, tmp_path)) == expected
+    assert check(picture(), model(server, tmp_path)) == expected
     offline = LanguageModel(replies=tmp_path)
-    assert check_thumbnail(picture(), offline) == expected
-    with pytest.raises(AlignPartsError, match="no recorded reply to 'check_thumbnail'.* with 1 image"):
-        check_thumbnail(picture(1), offline)
+    assert check(picture(), offline) == expected
+    with pytest.raises(AlignPartsError, match="no recorded reply: 'check_thumbnail'.* with 1 image"):
+        check(picture(1), offline)
     kinds = [part["type"] for part in server.seen[0].body["messages"][0]["content"]]
     assert kinds == ["text", "image_url"] and len(server.seen) == 1
 
 
 def test_jpeg_is_a_picture_too_and_nothing_else_is(server: Server, tmp_path: Path) -> None:
     server.acts = [Act(content=judged())]
-    assert check_thumbnail(picture(kind="JPEG"), model(server, tmp_path)).usable
+    assert check(picture(kind="JPEG"), model(server, tmp_path)).usable
     with pytest.raises(AlignPartsError, match="neither PNG nor JPEG"):
-        check_thumbnail(picture(kind="BMP"), model(server, tmp_path))
+        check(picture(kind="BMP"), model(server, tmp_path))
 
 
 def test_the_makers_words_are_bounded(server: Server, tmp_path: Path) -> None:
     server.acts = [Act(content=judged())]
     llm = model(server, tmp_path)
-    check_thumbnail(picture(), llm, "My\n\n $table " + "x" * 900)
-    check_thumbnail(picture(), llm)
+    check(picture(), llm, "My\n\n $table " + "x" * 900)
+    check(picture(), llm)
     first, second = (seen.text for seen in server.seen)
     assert "My $table xxx" in first and "x" * 501 not in first
     assert "holds no instructions: nothing\n" in second
@@ -72,7 +77,7 @@ def test_the_makers_words_are_bounded(server: Server, tmp_path: Path) -> None:
 )
 def test_a_senseless_judgment_is_sent_back(server: Server, tmp_path: Path, wrong: str, said: str) -> None:
     server.acts = [Act(content=wrong), Act(content=judged(False, ""))]
-    quality = check_thumbnail(picture(), model(server, tmp_path))
+    quality = check(picture(), model(server, tmp_path))
     assert not quality.usable and quality.category == ""
     assert said in server.seen[1].body["messages"][2]["content"]
 

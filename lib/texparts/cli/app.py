@@ -9,7 +9,6 @@ from alignparts.cli.options import DeviceOption, LlmModelOption, ModelOption, Re
 from alignparts.core import paths
 from alignparts.core.config.texparts import Order, TexPartsParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.ontology.llm.protocol import is_base_url
 from texparts.cli.export import export, statistics
 from texparts.cli.review import annotators
 
@@ -141,6 +140,4 @@ def _block(path: Path | None) -> TexPartsParams:
 def _language_model(endpoint: str, model: str, replies: Path | None) -> "LanguageModel":
     from alignparts.ontology.llm.client import REPLIES, LanguageModel
 
-    if endpoint != "recorded" and not is_base_url(endpoint):
-        raise AlignPartsError(f"'{endpoint}': expected 'recorded' or the base URL of an endpoint (http://…)")
     return LanguageModel(endpoint, model, replies or REPLIES)

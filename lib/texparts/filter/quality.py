@@ -1,12 +1,12 @@
-"""Which models are worth labeling, judged by a picture and what their maker says (section 13)."""
+"""Judge by a picture and the words of its maker whether a model is worth labeling (section 13)."""
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from alignparts.ontology.llm.client import LanguageModel, Request
+from alignparts.ontology.llm.records import Request
 from alignparts.ontology.vocabulary import spelling
 
 MOST_TEXT = 500
-"""Characters of the maker's words that are shown to the model."""
+"""Most characters of the maker's words that are shown to the language model."""
 
 
 class Quality(BaseModel):
@@ -37,25 +37,10 @@ class Quality(BaseModel):
 
 
 def thumbnail_request(image: bytes, about: str = "") -> Request:
-    """What is asked of a picture; for many, give these to :meth:`LanguageModel.ask_all` with ``Quality``.
+    """Return the question about a picture; the reply is a `Quality`.
 
     Args:
-        image: a PNG or JPEG file.
+        image: content of a PNG or JPEG file; the record keeps its sha256 alone.
         about: title and tags of the model, as its maker wrote them; white space and length are bounded.
     """
     return Request("check_thumbnail", {"about": " ".join(about.split())[:MOST_TEXT] or "nothing"}, (image,))
-
-
-def check_thumbnail(image: bytes, llm: LanguageModel, about: str = "") -> Quality:
-    """Whether a model is worth labeling, by its picture.
-
-    Args:
-        image: a PNG or JPEG file; the record keeps its sha256 alone.
-        llm: from whose record or endpoint the judgment comes; the endpoint's model must see pictures.
-        about: title and tags of the model, as its maker wrote them.
-
-    Raises:
-        AlignPartsError: neither PNG nor JPEG, or there is no reply to be had.
-    """
-    prompt, variables, images = thumbnail_request(image, about)
-    return llm.ask(prompt, variables, Quality, images)

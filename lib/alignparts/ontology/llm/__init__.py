@@ -1,0 +1,1 @@
+"""Questions to a language model: recorded replies first, then any OpenAI-compatible endpoint."""

@@ -1,42 +1,37 @@
-"""One client for any OpenAI-compatible endpoint; recorded replies are the default.
+"""Ask a language model named prompts; recorded replies are the default.
 
-Every request is keyed by a hash of its prompt, variables and images. Replies are kept as JSON lines, so
-a run needs neither account nor network, and another model's replies can be recorded beside them. Every
-reply is on record before the next is waited for: a run that is killed goes on where it was.
+Every request is keyed by a hash of its prompt, variables and images. Replies are kept as JSON lines, so that
+a run needs neither account nor network, and replies of another model can be recorded beside them. Every reply
+is on record before the next is waited for: a killed run resumes with the requests that are left.
 """
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 from tqdm.auto import tqdm
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.paths import RESOURCES
-from alignparts.ontology.llm.endpoint import Endpoint, EndpointError, Prices
+from alignparts.ontology.llm.endpoint import Endpoint, EndpointError
 from alignparts.ontology.llm.prompts import Prompts
-from alignparts.ontology.llm.protocol import bearer_token, image_part, is_base_url
 from alignparts.ontology.llm.records import (
     Record,
     Request,
     Usage,
     append_record,
-    first_problem,
     hash_of,
     image_hashes,
+    problems,
     read_records,
 )
 
 if TYPE_CHECKING:
     from alignparts.core.config import OntologyParams
-
-__all__ = [
-    "KEY_VARIABLE", "PROMPTS", "REPLIES", "LanguageModel", "Record", "Request", "UnansweredError", "Usage",
-    "append_record", "read_records",
-]  # fmt: skip
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -44,14 +39,14 @@ PROMPTS = RESOURCES / "prompts"
 REPLIES = RESOURCES / "replies"
 KEY_VARIABLE = "ALIGNPARTS_LLM_KEY"
 _SHOWN = 10
-"""Requests that an error spells out."""
+"""Most requests that an error spells out."""
 
 
 class UnansweredError(AlignPartsError):
     """Requests of a batch that got no reply.
 
     Attributes:
-        failures: each with its reason; all that is not among them is on record.
+        failures: each with its reason; all others are on record.
     """
 
     def __init__(self, message: str, failures: Sequence[tuple[Request, str]]) -> None:
@@ -60,64 +55,42 @@ class UnansweredError(AlignPartsError):
 
 
 class LanguageModel:
-    """Asks named prompts, answers from the record first.
+    """A language model that answers from the record first, then from an endpoint.
 
     Args:
         endpoint: ``recorded`` (replay only), or the base URL of an OpenAI-compatible endpoint
-            (``http://localhost:11434/v1``, ``https://api.openai.com/v1``,
-            ``https://generativelanguage.googleapis.com/v1beta/openai``, …).
+            (``http://localhost:11434/v1``, ``https://api.openai.com/v1``, …).
         model: name of the model at the endpoint.
-        replies: folder of recorded replies, read and appended to; the one that ships with the
-            library by default.
-        api_key: bearer token; the variable ALIGNPARTS_LLM_KEY by default.
-        attempts: how often a request is sent before giving up.
-        wait: seconds before the second attempt; doubles each time.
-        timeout: seconds for a connection, and for a whole reply.
-        per_minute: requests a minute at most, retries included; None is no limit.
+        replies: folder of recorded replies, read and appended to.
+        prompts: folder of the prompts.
+        api_key: bearer token; None takes the variable ALIGNPARTS_LLM_KEY.
         parallel: requests under way at once in :meth:`ask_all`.
-        price_in: of a million tokens in, in any currency; None leaves the cost unknown.
-        price_out: of a million tokens out.
+        options: further arguments of `alignparts.ontology.llm.endpoint.Endpoint`.
+
+    Attributes:
+        prompts: the prompts of the folder.
+        records: recorded replies by the hash of their request.
+
+    Raises:
+        AlignPartsError: neither ``recorded`` nor a base URL, a key with odd characters, or a broken record.
     """
 
     def __init__(
-        self,
-        endpoint: str = "recorded",
-        model: str = "recorded",
-        replies: Path = REPLIES,
-        *,
-        prompts: Path = PROMPTS,
-        api_key: str | None = None,
-        attempts: int = 5,
-        wait: float = 1.0,
-        timeout: float = 60.0,
-        per_minute: float | None = None,
-        parallel: int = 4,
-        price_in: float | None = None,
-        price_out: float | None = None,
-    ) -> None:
-        if endpoint != "recorded" and not is_base_url(endpoint):
-            raise AlignPartsError(
-                f"ontology.llm: '{endpoint}' is neither 'recorded' nor the base URL of an "
-                "OpenAI-compatible endpoint (http://… or https://…)"
-            )
-        self.endpoint = None if endpoint == "recorded" else endpoint.rstrip("/")
-        self.model = model
-        self.folder = replies
-        self.parallel = parallel
-        self._prompts = Prompts(prompts)
+        self, endpoint: str = "recorded", model: str = "recorded", replies: Path = REPLIES, *,
+        prompts: Path = PROMPTS, api_key: str | None = None, parallel: int = 4, **options: Any,
+    ) -> None:  # fmt: skip
+        self.model, self.folder, self.parallel = model, replies, parallel
+        self.prompts = Prompts(prompts)
+        self.records = read_records(replies)
         self._online: Endpoint | None = None
-        if self.endpoint is not None:
-            key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE, "")
-            prices = None if price_in is None or price_out is None else Prices(price_in, price_out)
-            self._online = Endpoint(
-                self.endpoint, model, key=bearer_token(key, KEY_VARIABLE), attempts=attempts, wait=wait,
-                timeout=timeout, per_minute=per_minute, prices=prices,
-            )  # fmt: skip
-        self._records = read_records(replies)
+        if endpoint != "recorded":
+            _check_base_url(endpoint)
+            key = _bearer_token(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
+            self._online = Endpoint(endpoint.rstrip("/"), model, key, **options)
 
     @classmethod
     def from_params(cls, params: "OntologyParams", replies: Path = REPLIES) -> "LanguageModel":
-        """The client that the block ``ontology`` of params.yaml describes."""
+        """Return the client that the block ``ontology`` of params.yaml describes."""
         return cls(
             params.llm, params.llm_model, replies, per_minute=params.llm_requests_per_minute,
             parallel=params.llm_parallel, price_in=params.llm_price_in, price_out=params.llm_price_out,
@@ -125,45 +98,28 @@ class LanguageModel:
 
     @property
     def spent(self) -> Usage:
-        """What this client's replies from the endpoint took, those of failed requests included."""
+        """Usage of all replies from the endpoint, those of failed requests included."""
         return self._online.spent if self._online else Usage()
 
     def known(self, prompt: str, variables: Mapping[str, str], images: Sequence[bytes] = ()) -> bool:
-        """Whether a reply to this request is on record."""
-        return self.request_hash(prompt, variables, images) in self._records
-
-    def recorded(self, key: str) -> dict[str, Any] | None:
-        """The recorded reply to the request of a hash, as it is written."""
-        return self._records[key].reply if key in self._records else None
+        """Return whether a reply to this request is on record."""
+        return self.request_hash(prompt, variables, images) in self.records
 
     def missing(self, requests: Iterable[Request]) -> list[Request]:
-        """Those of the requests that no recorded reply covers, each once."""
-        found = {self.request_hash(*request): request for request in requests if not self.known(*request)}
-        return list(found.values())
+        """Return the requests that no recorded reply covers, each once."""
+        return list({self.request_hash(*one): one for one in requests if not self.known(*one)}.values())
 
     def request_hash(
         self, prompt: str, variables: Mapping[str, str], images: Sequence[bytes | str] = ()
     ) -> str:
-        """The sha256 of a request: the prompt's text, its variables, and the sha256 of every image.
+        """Return the sha256 of a request: text of the prompt, variables, and sha256 of every image.
 
         Args:
-            prompt: name of a file in the prompts folder, without ``.txt``.
-            variables: what its ``$placeholders`` stand for.
-            images: each as its bytes or as its sha256.
+            prompt: name of a file in the folder of prompts, without ``.txt``.
+            variables: values of its ``$placeholders``.
+            images: bytes or sha256 of each image.
         """
-        return hash_of(self._prompts.text(prompt), variables, image_hashes(images))
-
-    def content(self, request: Request) -> str | list[dict[str, Any]]:
-        """The question as an endpoint gets it: text, or text and image parts (data URLs).
-
-        Raises:
-            AlignPartsError: a placeholder without a value; an image that is neither PNG nor JPEG.
-        """
-        text = self._prompts.filled(request.prompt, request.variables)
-        if not request.images:
-            return text
-        shown = [image_part(image) for image in request.images]
-        return [{"type": "text", "text": text}, *shown]
+        return hash_of(self.prompts.text(prompt), variables, image_hashes(images))
 
     def ask(
         self,
@@ -172,127 +128,133 @@ class LanguageModel:
         schema: type[Reply],
         images: Sequence[bytes] = (),
     ) -> Reply:
-        """The reply to a prompt, from the record or, failing that, from the endpoint.
+        """Return the reply to a prompt, from the record or else from the endpoint.
 
         Args:
-            prompt: name of a file in the prompts folder, without ``.txt``.
-            variables: what its ``$placeholders`` stand for.
+            prompt: name of a file in the folder of prompts, without ``.txt``.
+            variables: values of its ``$placeholders``.
             schema: pydantic model of the reply's JSON object.
-            images: PNG or JPEG files that are shown with the question.
+            images: PNG or JPEG files to show with the question.
 
         Raises:
-            AlignPartsError: nothing on record and no endpoint; a reply of another form; an
-                endpoint that refuses or stays silent.
+            AlignPartsError: no reply on record and no endpoint; a recorded reply of another form; an endpoint
+                that refuses or stays silent.
         """
         request = Request(prompt, variables, tuple(images))
         key = self.request_hash(*request)
-        if key in self._records:
+        if key in self.records:
             try:
-                return schema.model_validate(self._records[key].reply)
+                return schema.model_validate(self.records[key].reply)
             except ValidationError as error:
-                raise AlignPartsError(
-                    f"{self.folder}: the recorded reply {key[:12]} to '{prompt}' is not a "
-                    f"{schema.__name__}: {first_problem(error)}"
-                ) from None
+                raise AlignPartsError(f"{self.folder}: the recorded reply {key[:12]} to '{prompt}' is not a "
+                                      f"{schema.__name__}: {problems(error)}") from None  # fmt: skip
         if self._online is None:
             raise AlignPartsError(f"no recorded reply to {request}; {self._way_out()}")
-        reply, usage = self._online.ask(f"'{prompt}'", self.content(request), schema)
-        self.keep(request, reply.model_dump(mode="json"), self.model, usage)
+        reply, usage = self._online.ask(f"'{prompt}'", self.prompts.content(request), schema)
+        self.keep(Record(
+            hash=key, prompt=prompt, variables=dict(variables), model=self.model,
+            reply=reply.model_dump(mode="json"), images=image_hashes(images), usage=usage,
+        ))  # fmt: skip
         return reply
 
     def ask_all(self, requests: Sequence[Request], schema: type[Reply]) -> list[Reply]:
-        """The replies to many requests, in their order; ``parallel`` are asked at once.
+        """Return the replies to many requests, in their order; ``parallel`` are asked at once.
 
-        What is answered is recorded at once, so that a second call asks for the rest alone. One request
-        that fails does not keep the others from being asked, unless it shows that all would fail (a
-        wrong key, no such model, nobody there).
+        Replies are recorded as they arrive, so that a second call asks for the rest alone. A failed request
+        does not keep the others from being asked, unless it shows that all would fail (a wrong key, no such
+        model, no server).
 
         Raises:
             UnansweredError: requests without a reply, all of them with their reasons.
             AlignPartsError: a recorded reply of another form.
         """
-        requests = [Request(*request) for request in requests]
         missing = self.missing(requests)
         if missing and self._online is None:
-            listed = _listed([str(request) for request in missing])
             raise UnansweredError(
-                f"{len(missing)} of {len(requests)} requests have no recorded reply: {listed}; "
-                f"{self._way_out()}",
+                f"{len(missing)} of {len(requests)} requests have no recorded reply: "
+                f"{_listed(map(str, missing))}; {self._way_out()}",
                 [(request, "no recorded reply") for request in missing],
             )
-        if missing:
-            self._answer(missing, schema)
+        failures = self._answer(missing, schema) if missing else []
+        if failures:
+            listed = _listed(f"{request}: {reason}" for request, reason in failures)
+            raise UnansweredError(
+                f"{len(failures)} of {len(missing)} requests failed, the others are recorded in "
+                f"{self.folder}; ask again for the rest: {listed}",
+                failures,
+            )
         return [self.ask(prompt, variables, schema, images) for prompt, variables, images in requests]
 
-    def keep(
-        self, request: Request, reply: dict[str, Any], model: str, usage: Usage | None = None,
-        images: Sequence[str] = (),
-    ) -> None:  # fmt: skip
-        """Put a reply on record.
+    def keep(self, record: Record) -> None:
+        """Put a reply on record."""
+        append_record(self.folder / f"{record.prompt}.jsonl", record)
+        self.records[record.hash] = record
 
-        Args:
-            request: what it answers.
-            reply: its JSON object, already checked.
-            model: who answered.
-            usage: what it took, if anybody counted.
-            images: sha256 of the images, where their bytes are not at hand.
-        """
-        shas = image_hashes(request.images or images)
-        record = Record(
-            hash=self.request_hash(request.prompt, request.variables, shas), prompt=request.prompt,
-            variables=dict(request.variables), model=model, reply=reply, images=shas, usage=usage,
-        )  # fmt: skip
-        append_record(self.folder / f"{request.prompt}.jsonl", record)
-        self._records[record.hash] = record
-
-    def _answer(self, requests: Sequence[Request], schema: type[BaseModel]) -> None:
-        """Ask for replies that are not on record, several at a time."""
+    def _answer(self, requests: Sequence[Request], schema: type[BaseModel]) -> list[tuple[Request, str]]:
+        """Ask for replies that are not on record, several at a time; return the failures."""
         assert self._online is not None
-        failures: dict[int, str] = {}
         with (
             ThreadPoolExecutor(self.parallel) as pool,
             tqdm(total=len(requests), desc="asking", mininterval=2.0, leave=False) as progress,
         ):
-            futures = {
-                pool.submit(self.ask, prompt, variables, schema, images): number
-                for number, (prompt, variables, images) in enumerate(requests)
+            futures: dict[Future, Request] = {
+                pool.submit(self.ask, prompt, variables, schema, images): Request(prompt, variables, images)
+                for prompt, variables, images in requests
             }
             try:
                 for future in as_completed(futures):
                     progress.update()
-                    error = EndpointError("not asked") if future.cancelled() else future.exception()
-                    if error is None:
-                        continue
-                    if not isinstance(error, EndpointError):
+                    error = None if future.cancelled() else future.exception()
+                    if error is not None and not isinstance(error, EndpointError):
                         raise error
-                    failures[futures[future]] = str(error)
-                    if error.hopeless:
+                    if error is not None and error.hopeless:
                         for other in futures:
                             other.cancel()
             except BaseException:
-                # An interrupt: what is under way is still recorded, nothing more is asked.
+                # An interrupt: replies under way are still recorded, no further requests are sent.
                 self._online.stop.set()
                 pool.shutdown(cancel_futures=True)
                 self._online.stop.clear()
                 raise
-        if failures:
-            failed = [(requests[number], reason) for number, reason in sorted(failures.items())]
-            listed = _listed([f"{request}: {reason}" for request, reason in failed])
-            raise UnansweredError(
-                f"{len(failed)} of {len(requests)} requests failed, the others are recorded in "
-                f"{self.folder}; ask again for the rest: {listed}",
-                failed,
-            )
+        return [
+            (request, "not asked" if future.cancelled() else str(future.exception()))
+            for future, request in futures.items()
+            if future.cancelled() or future.exception()
+        ]
 
     def _way_out(self) -> str:
         return (
-            f"either add replies to a .jsonl file in {self.folder} (alignparts.ontology.llm.exchange writes "
-            "the requests to a file and reads the answered ones back), or name the base URL of an "
-            "OpenAI-compatible endpoint and a model there: ontology.llm, ontology.llm_model of params.yaml, "
-            f"--llm and --llm-model of a command (key in {KEY_VARIABLE})"
+            f"either add replies to a .jsonl file in {self.folder} (see alignparts.ontology.llm.exchange), "
+            "or name the base URL of an OpenAI-compatible endpoint and a model there: ontology.llm, "
+            "ontology.llm_model of params.yaml, --llm and --llm-model of a command "
+            f"(key in {KEY_VARIABLE})"
         )
 
 
-def _listed(items: Sequence[str]) -> str:
-    more = f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return "; ".join(items[:_SHOWN]) + more
+def _check_base_url(text: str) -> None:
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return
+    except ValueError:
+        pass
+    raise AlignPartsError(
+        f"'{text}' is neither 'recorded' nor the base URL of an OpenAI-compatible endpoint (http://… or "
+        "https://…)"
+    )
+
+
+def _bearer_token(key: str) -> str:
+    """Return the key without the line end that a file leaves; errors never show it."""
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise AlignPartsError(
+            f"{KEY_VARIABLE}: holds characters that no HTTP header takes; copy the key again"
+        )
+    return key
+
+
+def _listed(items: Iterable[str]) -> str:
+    listed = list(items)
+    more = f"; and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return "; ".join(listed[:_SHOWN]) + more

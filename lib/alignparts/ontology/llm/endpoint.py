@@ -1,56 +1,29 @@
-"""How a question gets to an OpenAI-compatible endpoint and its reply back, whatever the endpoint does.
+"""A model at an OpenAI-compatible endpoint, asked until its reply has the form of a pydantic model.
 
-What an endpoint may refuse is given up step by step (HTTP 400 or 422): the reply's form, first a strict
-JSON schema, then any JSON object, then text; and a temperature of 0, which some models do not take. What
-is given up for one request and then answered stays given up. Every reply is checked against the schema
-all the same, and a wrong one goes back to the model with what is wrong with it.
-
-Waiting is without jitter, so that two runs ask in the same rhythm: what ``Retry-After`` says, else a time
-that doubles. A pause that the endpoint asks for holds all requests, not only the one that was told.
+The `openai` package does the protocol, timeouts and repetitions after HTTP failures. This module adds a limit
+on requests per minute, gives up step by step what an endpoint refuses (a strict JSON schema, then any JSON
+object; a temperature of 0), and sends a wrong reply back to the model with its errors.
 """
 
 import threading
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-import httpx
+import httpx2
+import openai
 from pydantic import BaseModel
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    sleep_using_event,
-    stop_after_attempt,
-    stop_when_event_set,
-)
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.ontology.llm.protocol import (
-    Answer,
-    BrokenError,
-    Completion,
-    DeclinedError,
-    Message,
-    RefusedError,
-    completion_of,
-    correction,
-    retry_after,
-    token_counts,
-)
 from alignparts.ontology.llm.records import Usage
-from alignparts.ontology.llm.schema import FORMATS, WrongReplyError, parse, response_format
+from alignparts.ontology.llm.schema import FORMATS, WrongReplyError, parse_reply, response_format
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
-LONGEST_PAUSE = 120.0
-"""Seconds; an endpoint that asks for a longer one is not waited for."""
-LONGEST_BACK_OFF = 60.0
-"""Seconds at which the doubling ends."""
-CUT_OFF = "cut off at the token limit"
+BACK_OFF = 0.5
+"""Seconds before an endpoint that sent no completion is asked again; doubles each time."""
 _HOPELESS = (401, 402, 404)
-"""What says that no other request will fare better: key, money, address or model."""
+"""Statuses of a wrong key, no money, a wrong address or model: no other request will fare better."""
 
 
 class EndpointError(AlignPartsError):
@@ -61,218 +34,192 @@ class EndpointError(AlignPartsError):
         self.hopeless = hopeless
 
 
-class Prices(NamedTuple):
-    """Per million tokens in and out, in any currency."""
-
-    prompt: float
-    completion: float
-
-
-class Pace:
-    """Lets requests go at even intervals, whichever thread asks.
-
-    Args:
-        per_minute: requests a minute at most, retries included; None is no limit.
-    """
-
-    def __init__(self, per_minute: float | None) -> None:
-        self._gap = 60.0 / per_minute if per_minute else 0.0
-        self._next = 0.0
-        self._lock = threading.Lock()
-
-    def slot(self) -> float:
-        """Seconds until the next free slot, which is taken with it."""
-        with self._lock:
-            now = time.monotonic()
-            start = max(now, self._next)
-            self._next = start + self._gap
-            return start - now
-
-    def hold(self, seconds: float) -> None:
-        """Give no slot for so long."""
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
-
-
-class _StoppedError(Exception):
-    """Nobody waits for the answer any longer."""
-
-
 class Endpoint:
     """One model at one OpenAI-compatible endpoint; may be asked from several threads.
 
     Args:
         url: base URL, such as ``https://api.openai.com/v1``.
-        model: its name there.
-        key: bearer token, if one is needed.
-        attempts: how often a question is sent before giving up.
-        wait: seconds before the second attempt; doubles each time.
-        timeout: seconds for a connection, and for a whole reply.
-        per_minute: requests a minute at most; None is no limit.
-        prices: None leaves the cost unknown.
+        model: name of the model there.
+        key: bearer token, empty where none is needed.
+        max_retries: repetitions after a failed request, and after a wrong reply.
+        timeout: seconds for a connection, and between two parts of a reply.
+        per_minute: most requests per minute, repetitions included; None is no limit.
+        price_in: price of a million tokens in, in any currency; None leaves the cost unknown.
+        price_out: price of a million tokens out.
     """
 
     def __init__(
-        self,
-        url: str,
-        model: str,
-        *,
-        key: str | None = None,
-        attempts: int = 5,
-        wait: float = 1.0,
-        timeout: float = 60.0,
-        per_minute: float | None = None,
-        prices: Prices | None = None,
-    ) -> None:
-        self.url, self.model = f"{url}/chat/completions", model
+        self, url: str, model: str, key: str = "", *, max_retries: int = 4, timeout: float = 60.0,
+        per_minute: float | None = None, price_in: float | None = None, price_out: float | None = None,
+    ) -> None:  # fmt: skip
+        self.url, self.model = url, model
         self.spent = Usage()
         self.stop = threading.Event()
-        self._attempts, self._wait, self._timeout, self._prices = attempts, wait, timeout, prices
-        self._pace = Pace(per_minute)
-        self._form, self._temperature = 0, True
+        self._tries, self._timeout, self._prices = max_retries + 1, timeout, (price_in, price_out)
+        self._gap, self._next_slot = 60.0 / per_minute if per_minute else 0.0, 0.0
+        self._form, self._options = 0, {"temperature": 0}
         self._lock = threading.Lock()
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # As many connections as there are threads that ask.
-        limits = httpx.Limits(max_connections=None)
-        self._client = httpx.Client(headers=headers, timeout=timeout, limits=limits)
+        # What the package takes from OPENAI_… variables by itself is not for other endpoints.
+        self._headers = {
+            "Authorization": f"Bearer {key}" if key else openai.omit,
+            "OpenAI-Organization": openai.omit,
+            "OpenAI-Project": openai.omit,
+        }
+        http_client = openai.DefaultHttpxClient(event_hooks={"request": [self._wait_for_slot]})
+        self._client = openai.OpenAI(
+            base_url=url, api_key="none", max_retries=max_retries, timeout=timeout, http_client=http_client
+        )
 
-    def ask(self, label: str, content: str | list[Message], schema: type[Reply]) -> tuple[Reply, Usage]:
-        """The answer to a question, and what it and the wrong replies before it took.
+    def ask(
+        self, label: str, content: str | list[dict[str, Any]], schema: type[Reply]
+    ) -> tuple[Reply, Usage]:
+        """Return the answer to a question, and the usage of it and of the wrong replies before it.
 
         Args:
-            label: what errors call the question.
-            content: of the user's message: text, or text and image parts.
-            schema: what the reply must be.
+            label: name of the question in errors.
+            content: content of the user's message: text, or text and image parts.
+            schema: pydantic model of the reply.
 
         Raises:
-            EndpointError: none came, none that fits, or the endpoint refuses.
+            EndpointError: no reply, none that fits, or a refusal.
         """
-        question: list[Message] = [{"role": "user", "content": content}]
-        corrected: list[Message] = []
+        question: dict[str, Any] = {"role": "user", "content": content}
+        correction: list[dict[str, Any]] = []
         usage = Usage()
-
-        def attempt() -> Reply:
-            nonlocal usage, corrected
-            completion, took = self._complete(question + corrected, schema)
-            usage += took
+        for number in range(self._tries):
             try:
-                return parse(completion.text, schema)
-            except WrongReplyError as error:
-                wrong = WrongReplyError(CUT_OFF, completion.text) if completion.cut else error
-                corrected = correction(wrong)
-                raise wrong from None
-
-        retrying = Retrying(
-            retry=retry_if_exception(_worth_another_try),
-            stop=stop_after_attempt(self._attempts) | stop_when_event_set(self.stop),
-            wait=self._pause,
-            sleep=sleep_using_event(self.stop),
-            reraise=True,
+                result, took = self._attempt([question, *correction], label, schema)
+            except openai.OpenAIError as error:
+                raise self._failure(error) from None
+            usage += took
+            if not isinstance(result, WrongReplyError):
+                return result, usage
+            correction = _correction(result)
+            if not result.text and number + 1 < self._tries:
+                self.stop.wait(BACK_OFF * 2**number)
+        raise EndpointError(
+            f"{self.url}: model '{self.model}' did not answer {label} with a {schema.__name__} in "
+            f"{self._tries} attempts: {result}"
         )
-        try:
-            return retrying(attempt), usage
-        except (RefusedError, BrokenError, _StoppedError) as error:
-            hopeless = isinstance(error, RefusedError) and (error.status in _HOPELESS or error.spent)
-            raise EndpointError(f"{self.url}: {error}", hopeless) from None
-        except httpx.TimeoutException:
-            raise EndpointError(
-                f"{self.url}: no complete reply within {self._timeout:g} s, in {self._attempts} attempts"
-            ) from None
-        except httpx.RequestError as error:
-            lost = isinstance(error, httpx.ConnectError)
-            raise EndpointError(f"{self.url}: {str(error) or type(error).__name__}", lost) from None
-        except DeclinedError as error:
-            raise EndpointError(f"{self.url}: model '{self.model}' declines {label}: {error}") from None
-        except WrongReplyError as error:
-            raise EndpointError(
-                f"{self.url}: model '{self.model}' did not answer {label} with a {schema.__name__} in "
-                f"{self._attempts} attempts: {error}"
-            ) from None
 
-    def _complete(self, messages: Sequence[Message], schema: type[BaseModel]) -> tuple[Completion, Usage]:
-        """What the model writes, and what that took, which is spent whatever becomes of it."""
-        answer = self._send(messages, schema)
-        completion = completion_of(answer)
-        usage = self._usage(completion.usage, answer.seconds)
+    def _attempt(
+        self, messages: list[dict[str, Any]], label: str, schema: type[Reply]
+    ) -> tuple[Reply | WrongReplyError, Usage]:
+        """Return one reply and its usage, which is spent whatever becomes of the reply."""
+        raw = self._send(messages, schema)
+        try:
+            completion = raw.parse()
+            choice = completion.choices[0]
+            text = _text(choice.message.content)
+            filtered = "its content filter" if choice.finish_reason == "content_filter" else ""
+            refusal = str(choice.message.refusal or filtered)
+        except (AttributeError, IndexError, TypeError, ValueError):
+            start = " ".join(raw.text.split())[:120]
+            return WrongReplyError(f"not a chat completion: {start!r}", ""), Usage()
+        usage = self._usage(completion.usage, raw.elapsed.total_seconds())
         with self._lock:
             self.spent += usage
-        if completion.refusal:
-            raise DeclinedError(completion.refusal[:200])
-        return completion, usage
+        if refusal:
+            raise EndpointError(f"{self.url}: model '{self.model}' declines {label}: {refusal[:200]}")
+        try:
+            return parse_reply(text, schema), usage
+        except WrongReplyError as error:
+            cut = choice.finish_reason == "length"
+            return (WrongReplyError("cut off at the token limit", text) if cut else error), usage
 
-    def _send(self, messages: Sequence[Message], schema: type[BaseModel]) -> Answer:
-        """Post the messages in the strictest form that the endpoint takes.
+    def _send(self, messages: list[dict[str, Any]], schema: type[BaseModel]) -> Any:
+        """Return the raw response to the strictest request that the endpoint takes.
 
-        Raises:
-            RefusedError: an error that no other form helps against.
+        A format or an option that is given up for one request, and then answered, stays given up.
         """
-        form, temperature = self._form, self._temperature
+        form, options = self._form, self._options
+        create: Any = self._client.chat.completions.with_raw_response.create
         while True:
-            body: dict[str, Any] = {"model": self.model, "messages": list(messages)}
-            body |= {"temperature": 0} if temperature else {}
-            answer = self._post(body | response_format(FORMATS[form], schema))
-            if 200 <= answer.status < 300:
-                self._settle(form, temperature)
-                return answer
-            refused = RefusedError(answer.status, answer.text, retry_after(answer.headers))
-            if answer.status not in (400, 422):
-                raise refused
-            if temperature and "temperature" in answer.text:
-                temperature = False
-            elif form + 1 < len(FORMATS):
-                form += 1
-            else:
-                raise refused
-
-    def _settle(self, form: int, temperature: bool) -> None:
-        """Remember what the endpoint takes, and say so when it is less than was thought."""
+            try:
+                raw = create(
+                    model=self.model,
+                    messages=messages,
+                    extra_headers=self._headers,
+                    **options,
+                    **response_format(FORMATS[form], schema),
+                )
+                break
+            except (openai.BadRequestError, openai.NotFoundError, openai.UnprocessableEntityError) as error:
+                if options and "temperature" in str(error.body):
+                    options = {}
+                elif form + 1 < len(FORMATS):
+                    form += 1
+                else:
+                    raise
         with self._lock:
             known, self._form = self._form, max(self._form, form)
-            self._temperature = self._temperature and temperature
+            self._options = options and self._options
         if form > known:
             warnings.warn(
                 f"{self.url}: refuses replies in the form {FORMATS[known]}; asking for {FORMATS[form]} "
                 "instead, and checking them all the same",
                 stacklevel=2,
             )
+        return raw
 
-    def _post(self, body: Mapping[str, Any]) -> Answer:
-        if self.stop.wait(self._pace.slot()):
-            raise _StoppedError("stopped before it was asked")
-        start = time.monotonic()
-        with self._client.stream("POST", self.url, json=body) as response:
-            data = bytearray()
-            for chunk in response.iter_bytes():
-                data += chunk
-                # The client's own limit is for each chunk: a server that drips would never meet it.
-                if time.monotonic() - start > self._timeout:
-                    raise httpx.ReadTimeout("", request=response.request)
-        took = time.monotonic() - start
-        return Answer(response.status_code, response.headers, data.decode("utf-8", "replace"), took)
+    def _wait_for_slot(self, _: httpx2.Request) -> None:
+        """Let requests go at even intervals, whichever thread sends them."""
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._next_slot)
+            self._next_slot = start + self._gap
+        if self.stop.wait(start - now):
+            raise EndpointError("stopped before it was asked")
 
-    def _usage(self, counts: object, seconds: float) -> Usage:
-        tokens = token_counts(counts)
-        if tokens is None:
-            return Usage(replies=1, unreported=1, seconds=round(seconds, 3), cost=None)
-        prompt, completion = tokens
-        prices = self._prices
-        cost = (prompt * prices.prompt + completion * prices.completion) / 1e6 if prices else None
-        return Usage(replies=1, prompt_tokens=prompt, completion_tokens=completion,
-                     seconds=round(seconds, 3), cost=cost)  # fmt: skip
+    def _usage(self, counts: Any, seconds: float) -> Usage:
+        """Return the usage of a reply; hidden thought, which some count in the total alone, is output."""
+        prompt, completion, total = (
+            count if type(count) is int and count >= 0 else None
+            for count in (
+                getattr(counts, f"{kind}_tokens", None) for kind in ("prompt", "completion", "total")
+            )
+        )
+        if prompt is not None and total is not None:
+            completion = max(total - prompt, completion or 0)
+        seconds = round(seconds, 3)
+        if prompt is None or completion is None:
+            return Usage(replies=1, unreported=1, seconds=seconds, cost=None)
+        price_in, price_out = self._prices
+        known = price_in is not None and price_out is not None
+        cost = (prompt * (price_in or 0.0) + completion * (price_out or 0.0)) / 1e6 if known else None
+        return Usage(
+            replies=1, prompt_tokens=prompt, completion_tokens=completion, seconds=seconds, cost=cost
+        )
 
-    def _pause(self, state: RetryCallState) -> float:
-        """Seconds until the next attempt."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, WrongReplyError):
-            return 0.0  # the endpoint is well
-        if isinstance(error, RefusedError) and error.retry_after is not None:
-            self._pace.hold(error.retry_after)
-            return error.retry_after
-        return min(self._wait * 2 ** (state.attempt_number - 1), LONGEST_BACK_OFF)
+    def _failure(self, error: openai.OpenAIError) -> EndpointError:
+        if isinstance(error, openai.APIStatusError):
+            message = error.body.get("message") if isinstance(error.body, dict) else error.body
+            pause = error.response.headers.get("retry-after")
+            waits = f" (asks to wait: {pause})" if pause else ""
+            hopeless = error.status_code in _HOPELESS or "insufficient_quota" in str(error.body)
+            text = " ".join(str(message or error.body or "").split())[:200]
+            return EndpointError(f"{self.url}: HTTP {error.status_code}: {text}{waits}", hopeless)
+        if isinstance(error, openai.APITimeoutError):
+            return EndpointError(
+                f"{self.url}: no reply within {self._timeout:g} s, in {self._tries} attempts"
+            )
+        cause = error.__cause__ or error
+        reason = str(cause) or type(cause).__name__
+        return EndpointError(f"{self.url}: {reason}", isinstance(cause, httpx2.ConnectError))
 
 
-def _worth_another_try(error: BaseException) -> bool:
-    if isinstance(error, RefusedError):
-        transient = error.status in (408, 409, 429) or error.status >= 500
-        return transient and not error.spent and (error.retry_after or 0.0) <= LONGEST_PAUSE
-    return isinstance(error, httpx.RequestError | WrongReplyError | BrokenError)
+def _correction(error: WrongReplyError) -> list[dict[str, Any]]:
+    """Return messages that show the model its wrong reply, which it would repeat at temperature 0."""
+    if not error.text.strip():
+        return []  # several endpoints refuse an empty message
+    request = (
+        f"That is not what was asked for: {error}. Answer the question again, with the JSON object alone."
+    )
+    return [{"role": "assistant", "content": error.text[:4000]}, {"role": "user", "content": request}]
+
+
+def _text(content: Any) -> str:
+    """Return the text of a message, whole or in parts, without the half characters that break a record."""
+    if isinstance(content, list):
+        content = "".join(part.get("text", "") for part in content if part.get("type") == "text")
+    return (content or "").encode("utf-8", "replace").decode()

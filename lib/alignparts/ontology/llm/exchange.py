@@ -1,111 +1,99 @@
-"""Requests out as a file, replies in from one: for whoever has the model elsewhere.
+"""Requests out as a file, replies in from one: for a model that is reached by other means.
 
-A line of the file that goes out holds ``hash``, ``prompt``, ``variables``, ``images`` (their sha256), and
-``messages`` and ``response_format`` as an OpenAI-compatible endpoint takes them. Who answers adds
-``reply`` (the JSON object, or the model's text with one in it) and ``model`` to the line.
+A line of the exported file holds ``hash``, ``prompt``, ``variables``, ``images`` (their sha256), and
+``messages`` and ``response_format`` as an OpenAI-compatible endpoint takes them. The answered file has
+``reply`` (the JSON object, or the model's text with one in it) and ``model`` added to each line.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import LanguageModel
-from alignparts.ontology.llm.records import Request, Usage, first_problem, image_hashes
-from alignparts.ontology.llm.schema import FORMATS, WrongReplyError, checked, json_object, response_format
+from alignparts.ontology.llm.records import Record, Request, image_hashes, problems
+from alignparts.ontology.llm.schema import FORMATS, WrongReplyError, parse_reply, response_format
+
+Schemas = Mapping[str, type[BaseModel]]
+"""Pydantic model of the reply, by prompt."""
 
 
-class Answered(BaseModel):
-    """A line that comes back; what else is on it is left alone."""
+class Answered(Record):
+    """An answered line; other keys are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
-    hash: str
-    prompt: str
-    variables: dict[str, str]
-    images: tuple[str, ...] = ()
-    model: str
-    reply: str | dict[str, JsonValue]
-    usage: Usage | None = None
+    reply: str | dict[str, Any]  # type: ignore[assignment]
 
 
-def export_requests(
-    path: Path, llm: LanguageModel, requests: Iterable[Request], schemas: Mapping[str, type[BaseModel]]
-) -> int:
-    """Write the requests that no recorded reply covers as JSON lines; returns how many there are.
+def export_requests(path: Path, llm: LanguageModel, requests: Iterable[Request], schemas: Schemas) -> int:
+    """Write the requests that no recorded reply covers as JSON lines, each once; return their number.
 
     Args:
-        path: of the file, written whole or not at all.
-        llm: whose record and prompts they are.
-        requests: any; those on record and those that repeat are left out.
-        schemas: what a reply must be, by prompt.
+        path: file to write, whole or not at all.
+        llm: client whose record and prompts count.
+        requests: any requests; recorded and repeated ones are left out.
+        schemas: pydantic models of the replies.
 
     Raises:
         AlignPartsError: a prompt or a placeholder's value is missing.
     """
-    missing = llm.missing(Request(*request) for request in requests)
     lines = [
         json.dumps({
             "hash": llm.request_hash(*request),
             "prompt": request.prompt,
             "variables": dict(request.variables),
             "images": image_hashes(request.images),
-            "messages": [{"role": "user", "content": llm.content(request)}],
+            "messages": [{"role": "user", "content": llm.prompts.content(request)}],
             **response_format(FORMATS[0], schemas[request.prompt]),
         }, ensure_ascii=False)
-        for request in missing
+        for request in llm.missing(requests)
     ]  # fmt: skip
     write_text(path, "".join(f"{line}\n" for line in lines))
     return len(lines)
 
 
-def import_replies(path: Path, llm: LanguageModel, schemas: Mapping[str, type[BaseModel]]) -> int:
-    """Put the replies of an answered file on record; returns how many are new or have changed.
+def import_replies(path: Path, llm: LanguageModel, schemas: Schemas) -> int:
+    """Put the replies of an answered file on record; return how many are new or changed.
 
     Every line is checked before the first is recorded. A request that is on record gets the new reply.
 
     Args:
         path: JSON lines as :func:`export_requests` writes them, with ``reply`` and ``model`` added.
-        llm: whose record and prompts they are.
-        schemas: what a reply must be, by prompt.
+        llm: client whose record and prompts count.
+        schemas: pydantic models of the replies.
 
     Raises:
-        AlignPartsError: a line of another form, of another prompt's text, of a reply that does not fit,
-            or of a request that an earlier line answers otherwise; names file, line and expectation.
+        AlignPartsError: a line of another form or text of the prompt, with a reply that does not fit, or that
+            contradicts an earlier line; names file, line and expectation.
     """
     if not path.is_file():
         raise AlignPartsError(f"{path}: no such file; expected the exported requests with their replies")
-    found: dict[str, tuple[int, Answered, dict]] = {}
-    for number, text in enumerate(path.read_bytes().split(b"\n"), start=1):
-        if not text.strip():
+    answers: dict[str, tuple[int, Record]] = {}
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
             continue
-        line, reply = _checked(f"{path}:{number}", text, llm, schemas)
-        earlier = found.get(line.hash)
-        if earlier and earlier[2] != reply:
-            raise AlignPartsError(
-                f"{path}:{number}: answers line {earlier[0]} otherwise; expected one reply each"
-            )
-        found[line.hash] = number, line, reply
-    changed = 0
-    for _, line, reply in found.values():
-        if llm.recorded(line.hash) != reply:
-            llm.keep(Request(line.prompt, line.variables), reply, line.model, line.usage, line.images)
-            changed += 1
-    return changed
+        record = _checked(f"{path}:{number}", line, llm, schemas)
+        first, earlier = answers.setdefault(record.hash, (number, record))
+        if earlier.reply != record.reply:
+            raise AlignPartsError(f"{path}:{number}: answers line {first} otherwise; expected one reply each")
+    before = {key: record.reply for key, record in llm.records.items()}
+    changed = [record for _, record in answers.values() if before.get(record.hash) != record.reply]
+    for record in changed:
+        llm.keep(record)
+    return len(changed)
 
 
-def _checked(
-    place: str, text: bytes, llm: LanguageModel, schemas: Mapping[str, type[BaseModel]]
-) -> tuple[Answered, dict]:
-    """A line and its reply as it is recorded."""
+def _checked(place: str, text: bytes, llm: LanguageModel, schemas: Schemas) -> Record:
     try:
         line = Answered.model_validate_json(text)
     except ValidationError as error:
         raise AlignPartsError(
-            f"{place}: {first_problem(error)}; expected an exported line with 'reply' and 'model' added"
+            f"{place}: {problems(error)}; expected an exported line with 'reply' and 'model' added"
         ) from None
     if line.prompt not in schemas:
         known = ", ".join(sorted(schemas))
@@ -117,7 +105,7 @@ def _checked(
         )
     schema = schemas[line.prompt]
     try:
-        reply = json_object(line.reply) if isinstance(line.reply, str) else line.reply
-        return line, checked(reply, schema).model_dump(mode="json")
+        reply = parse_reply(line.reply, schema).model_dump(mode="json")
     except WrongReplyError as error:
         raise AlignPartsError(f"{place}: the reply is not a {schema.__name__}: {error}") from None
+    return Record(**{**dict(line), "reply": reply})

@@ -1,11 +1,11 @@
-"""What is asked, what it costs and what is kept: the JSON lines of recorded replies."""
+"""Requests, and the JSON lines of their recorded replies."""
 
 import fcntl
 import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from alignparts.core.errors import AlignPartsError
 
 
 class Request(NamedTuple):
-    """Name of a prompt, what its placeholders stand for, and the PNG or JPEG files it shows."""
+    """Name of a prompt, values of its placeholders, and PNG or JPEG files to show."""
 
     prompt: str
     variables: Mapping[str, str]
@@ -28,13 +28,13 @@ class Request(NamedTuple):
 
 
 class Usage(BaseModel):
-    """What replies took; usages add up.
+    """Cost of replies; usages add up.
 
     Attributes:
-        replies: how many replies, those of the wrong form included.
-        prompt_tokens: tokens in, as the endpoint counts them.
+        replies: number of replies, those of the wrong form included.
+        prompt_tokens: tokens in, as counted by the endpoint.
         completion_tokens: tokens out, those of hidden thought included.
-        unreported: replies whose tokens the endpoint did not say.
+        unreported: number of replies whose tokens the endpoint did not report.
         seconds: time from sending to the last byte.
         cost: in the currency of the prices, cached tokens at full price; None is unknown, never guessed.
     """
@@ -49,29 +49,35 @@ class Usage(BaseModel):
     cost: float | None = 0.0
 
     def __add__(self, other: "Usage") -> "Usage":
-        known = self.cost is not None and other.cost is not None
         return Usage(
             replies=self.replies + other.replies,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
             unreported=self.unreported + other.unreported,
             seconds=round(self.seconds + other.seconds, 3),
-            cost=(self.cost or 0.0) + (other.cost or 0.0) if known else None,
+            cost=None if self.cost is None or other.cost is None else self.cost + other.cost,
         )
 
     def __str__(self) -> str:
         cost = "unknown" if self.cost is None else f"{self.cost:.4f}"
-        unsaid = f" ({self.unreported} replies uncounted)" if self.unreported else ""
+        unreported = f" ({self.unreported} replies uncounted)" if self.unreported else ""
         return (
             f"{self.replies:,} replies in {self.seconds:.1f} s, {self.prompt_tokens:,} tokens in, "
-            f"{self.completion_tokens:,} out{unsaid}, cost {cost}"
+            f"{self.completion_tokens:,} out{unreported}, cost {cost}"
         )
 
 
 class Record(BaseModel):
-    """One recorded reply: a line of a ``.jsonl`` file.
+    """A recorded reply, one line of a ``.jsonl`` file.
 
-    ``images`` holds the sha256 of each image, never the image; ``usage`` is None where nobody counted.
+    Attributes:
+        hash: :func:`hash_of` the request.
+        prompt: name of the prompt.
+        variables: values of its placeholders.
+        model: name of the model that replied.
+        reply: JSON object of the reply.
+        images: sha256 of each image, never the image.
+        usage: cost of the reply, None where it was not counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,49 +91,37 @@ class Record(BaseModel):
     usage: Usage | None = None
 
 
-def total(records: Iterable[Record]) -> Usage:
-    """What the replies of a record took, as far as it was counted."""
-    return sum((record.usage for record in records if record.usage is not None), Usage())
-
-
 def hash_of(text: str, variables: Mapping[str, str], images: Sequence[str] = ()) -> str:
-    """The sha256 of a request as canonical JSON.
+    """Return the sha256 of a request as canonical JSON.
 
     Args:
-        text: of the prompt, placeholders unfilled.
-        variables: what they stand for.
-        images: sha256 of every image, in order.
+        text: text of the prompt, placeholders unfilled.
+        variables: values of the placeholders.
+        images: sha256 of every image, in order; without any, the request is hashed without that key.
     """
     content: dict[str, Any] = {"prompt": text, "variables": dict(variables)}
-    if images:  # a request without images keeps the hash that it had before there were any
+    if images:
         content["images"] = list(images)
     line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(line.encode()).hexdigest()
 
 
 def image_hashes(images: Sequence[bytes | str]) -> tuple[str, ...]:
-    """The sha256 of every image that is given as bytes; the others are one already."""
+    """Return the sha256 of every image; a string is taken for one already."""
     return tuple(hashlib.sha256(image).hexdigest() if isinstance(image, bytes) else image for image in images)
 
 
-def first_problem(error: ValidationError) -> str:
-    """Where and what is wrong, in one line."""
-    return problems(error, 1)
-
-
-def problems(error: ValidationError, most: int) -> str:
-    """The first few errors of a validation, in one line."""
-    said = [
-        f"{'.'.join(str(part) for part in one['loc']) or 'reply'}: {one['msg']}"
-        for one in error.errors()[:most]
-    ]
-    return "; ".join(said)
+def problems(error: ValidationError, most: int = 1) -> str:
+    """Return place and message of the first few errors of a validation, in one line."""
+    return "; ".join(
+        f"{'.'.join(map(str, detail['loc'])) or 'reply'}: {detail['msg']}" for detail in error.errors()[:most]
+    )
 
 
 def read_records(folder: Path) -> dict[str, Record]:
-    """All recorded replies of a folder's ``.jsonl`` files, by hash; of two for one hash the later wins.
+    """Read all recorded replies of a folder's ``.jsonl`` files, by hash; of two for one hash the later wins.
 
-    A last line that breaks off is what a killed process leaves: it counts as never recorded, with a warning.
+    A last line that breaks off, as a killed process leaves it, is skipped with a warning.
 
     Raises:
         AlignPartsError: a line that is not a record; names file and line.
@@ -141,18 +135,16 @@ def read_records(folder: Path) -> dict[str, Record]:
             try:
                 record = Record.model_validate_json(line)
             except ValidationError as error:
-                if number == len(lines) and _is_torn(error):
-                    warnings.warn(
-                        f"{path}:{number}: breaks off, as a killed process leaves it; the next record "
-                        "takes its place",
-                        stacklevel=2,
-                    )
-                    continue
-                raise AlignPartsError(
-                    f"{path}:{number}: not a recorded reply: {first_problem(error)}; "
-                    "mend the line or delete it"
-                ) from None
-            records[record.hash] = record
+                torn = number == len(lines) and error.errors()[0]["type"] == "json_invalid"
+                if not torn:
+                    raise AlignPartsError(
+                        f"{path}:{number}: not a recorded reply: {problems(error)}; "
+                        "mend the line or delete it"
+                    ) from None
+                warnings.warn(f"{path}:{number}: breaks off, as a killed process leaves it; the next record "
+                              "takes its place", stacklevel=2)  # fmt: skip
+            else:
+                records[record.hash] = record
     return records
 
 
@@ -162,10 +154,8 @@ def append_record(path: Path, record: Record) -> None:
     Raises:
         AlignPartsError: the disk is full, or the file cannot be written.
     """
-    text = json.dumps(
-        record.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False, sort_keys=True
-    )
-    line = text.encode() + b"\n"
+    content = record.model_dump(mode="json", exclude_defaults=True)
+    line = json.dumps(content, ensure_ascii=False, sort_keys=True).encode() + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -184,21 +174,15 @@ def append_record(path: Path, record: Record) -> None:
 
 
 def _mend(handle: int) -> None:
-    """Take a line away that a killed process left half; end one that an editor left without its end."""
+    """Remove a last line that a killed process left half; end one that an editor left without its end."""
     size = os.fstat(handle).st_size
     if size == 0 or os.pread(handle, 1, size - 1) == b"\n":
         return
     content = os.pread(handle, size, 0)
     start = content.rfind(b"\n") + 1
     try:
-        Record.model_validate_json(content[start:])
-    except ValidationError as error:
-        if _is_torn(error):
-            os.ftruncate(handle, start)
-            return
-    os.write(handle, b"\n")
-
-
-def _is_torn(error: ValidationError) -> bool:
-    """Whether a line is no JSON at all, rather than JSON of another form."""
-    return error.errors()[0]["type"] == "json_invalid"
+        json.loads(content[start:])
+    except ValueError:
+        os.ftruncate(handle, start)
+    else:
+        os.write(handle, b"\n")

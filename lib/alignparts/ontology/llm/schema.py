@@ -1,8 +1,9 @@
-"""From a pydantic model to the JSON schema that endpoints hold a model to, and from a reply to its object."""
+"""The JSON schema that endpoints hold a model to, and the reading of replies."""
 
 import json
 from typing import Any, TypeVar
 
+from openai import pydantic_function_tool
 from pydantic import BaseModel, ValidationError
 
 from alignparts.ontology.llm.records import problems
@@ -10,16 +11,17 @@ from alignparts.ontology.llm.records import problems
 Reply = TypeVar("Reply", bound=BaseModel)
 
 FORMATS = ("json_schema", "json_object", "text")
-"""How a reply can be asked for, the strictest first; an endpoint may refuse any but the last."""
+"""Ways to ask for a reply, the strictest first; an endpoint may refuse any but the last."""
 
-_KEPT = ("type", "enum", "description")
+_KEYWORDS = {"type", "enum", "const", "description", "properties", "required", "additionalProperties",
+             "items", "anyOf", "$ref", "$defs"}  # fmt: skip
 
 
 class WrongReplyError(ValueError):
     """A reply that is not the object asked for.
 
     Attributes:
-        text: what the model wrote.
+        text: reply of the model, empty where there is none.
     """
 
     def __init__(self, problem: str, text: str) -> None:
@@ -28,7 +30,7 @@ class WrongReplyError(ValueError):
 
 
 def response_format(form: str, schema: type[BaseModel]) -> dict[str, Any]:
-    """The part of a request's body that asks for a reply of one of the ``FORMATS``; {} asks for text."""
+    """Return the part of a request's body that asks for a reply of one of the ``FORMATS``."""
     if form == "text":
         return {}
     if form == "json_object":
@@ -38,76 +40,50 @@ def response_format(form: str, schema: type[BaseModel]) -> dict[str, Any]:
 
 
 def strict_schema(schema: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema in the subset that strict structured outputs take.
+    """Return the JSON schema in the subset that strict structured outputs take.
 
-    Objects are closed and all their properties required. Limits (lengths, ranges, patterns) are left
-    out, as not every endpoint takes them: the reply is checked against them when it has come.
-
-    Raises:
-        ValueError: a mapping with free keys, for which that subset has no form.
+    Objects are closed and all their properties required. Limits (lengths, ranges, patterns) are left out, as
+    not every endpoint takes them: replies are checked against them on arrival.
     """
-    full = schema.model_json_schema()
-    strict = _strict(full, top=True)
-    if "$defs" in full:
-        strict["$defs"] = {name: _strict(node, top=True) for name, node in full["$defs"].items()}
-    return strict
+    return _without_limits(pydantic_function_tool(schema)["function"]["parameters"])
 
 
-def _strict(node: dict[str, Any], top: bool = False) -> dict[str, Any]:
-    if "$ref" in node:
-        return {"$ref": node["$ref"]}  # which takes nothing beside it
-    # A model's own description is its docstring, meant for who reads the code.
-    kept = {key: node[key] for key in _KEPT if key in node and not (top and key == "description")}
-    if "const" in node:
-        kept["enum"] = [node["const"]]
-    if "items" in node:
-        kept["items"] = _strict(node["items"])
-    options = node.get("anyOf", node.get("oneOf"))
-    if options:
-        kept["anyOf"] = [_strict(option) for option in options]
-    if node.get("type") == "object":
-        if "properties" not in node:
-            raise ValueError("strict structured outputs have no mapping with free keys; list pairs instead")
-        kept["properties"] = {name: _strict(one) for name, one in node["properties"].items()}
-        kept["required"] = list(node["properties"])
-        kept["additionalProperties"] = False
+def _without_limits(node: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in node.items() if key in _KEYWORDS}
+    if "properties" in kept:
+        kept.pop("description", None)  # the docstring of the model, meant for programmers
+    for key in {"properties", "$defs"} & kept.keys():
+        kept[key] = {name: _without_limits(child) for name, child in kept[key].items()}
+    if "items" in kept:
+        kept["items"] = _without_limits(kept["items"])
+    if "anyOf" in kept:
+        kept["anyOf"] = [_without_limits(child) for child in kept["anyOf"]]
     return kept
 
 
-def parse(text: str, schema: type[Reply]) -> Reply:
-    """The reply as an object of the schema.
+def parse_reply(reply: str | dict[str, Any], schema: type[Reply]) -> Reply:
+    """Return a reply as an object of the schema.
+
+    Args:
+        reply: the JSON object, or a text that holds it, also after thoughts, in a code fence or in prose.
+        schema: pydantic model of the object.
 
     Raises:
-        WrongReplyError: no JSON object in it, or one of another form.
+        WrongReplyError: no JSON object in the text, or an object of another form.
     """
-    return checked(json_object(text), schema, text)
-
-
-def checked(reply: dict[str, Any], schema: type[Reply], text: str = "") -> Reply:
-    """The reply's JSON object as an object of the schema; ``text`` is what it was read from.
-
-    Raises:
-        WrongReplyError: it is of another form.
-    """
+    text = reply if isinstance(reply, str) else ""
     try:
-        return schema.model_validate(reply)
+        return schema.model_validate(_json_object(reply) if isinstance(reply, str) else reply)
     except ValidationError as error:
         raise WrongReplyError(problems(error, 5), text) from None
 
 
-def json_object(text: str) -> dict[str, Any]:
-    """The JSON object in a reply, also when the model thinks aloud, or wraps it in a code fence or in prose.
-
-    Raises:
-        WrongReplyError: there is none, or it is cut off.
-    """
+def _json_object(text: str) -> dict[str, Any]:
     answer = text.rpartition("</think>")[2]
     start = answer.find("{")
     if start >= 0:
         try:
-            value, _ = json.JSONDecoder().raw_decode(answer[start:])
+            return json.JSONDecoder().raw_decode(answer[start:])[0]
         except (json.JSONDecodeError, RecursionError):
-            value = None
-        if isinstance(value, dict):
-            return value
+            pass
     raise WrongReplyError(f"no JSON object in {' '.join(answer.split())[:80]!r}", text)
