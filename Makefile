@@ -19,6 +19,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint requirements.lock torch==2.13.0
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/python -m alignparts.pictures.figures
 	touch $@
 
 repro: env

@@ -1,8 +1,10 @@
-"""Pictures of shapes and of their parts, all from one camera, by the ray caster of the corpus."""
+"""Pictures of shapes and of their parts, all from one camera, drawn off screen by polyscope."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -13,14 +15,15 @@ from PIL import Image
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import Corpus
-from alignparts.corpus.mesh.render import FIELD_OF_VIEW, Lighting, Views, draw_views
+from alignparts.corpus.mesh.render import FIELD_OF_VIEW, Views, draw_views
 from alignparts.corpus.mesh.surface import Surface, make_surface
 from alignparts.pictures.palette import UNLABELED_COLOR, colors_of, palette
 
 EYE = (2.17, 1.48, 2.96)
 """Position of the camera in the model frame; it looks at the origin, y is up, the front faces +z."""
 POINT_RADIUS = 0.016
-LIGHTING = Lighting(ambient=0.45, head=0.35, key=0.2, fill=0.1)
+MOST_TILES = 64
+"""Repeats of a texture within one face beyond which the faces are drawn in their mean colors."""
 _BALL = trimesh.creation.icosphere(subdivisions=0).triangles
 
 
@@ -77,19 +80,102 @@ def painted(surface: Surface, face_color: Float[np.ndarray, "faces 3"]) -> Surfa
 
 
 def view(surface: Surface, size: int) -> Views:
-    """Render a surface that lies in the model frame: colors, and the face that every pixel shows.
+    """Cast rays on a surface that lies in the model frame, to know the face that every pixel shows.
 
     Args:
         surface: The shape.
         size: Side of the square picture in pixels.
     """
-    return draw_views(surface, surface.vertices, camera(), size, LIGHTING)
+    return draw_views(surface, surface.vertices, camera(), size)
 
 
 def draw(surface: Surface, size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """Draw a surface that lies in the model frame, with four rays per pixel; see :func:`view`."""
-    pixels = Image.fromarray(view(surface, 2 * size).color[0])
-    return np.asarray(pixels.resize((size, size), Image.Resampling.BOX))
+    """Draw a surface that lies in the model frame, in its own colors and textures.
+
+    Raises:
+        AlignPartsError: This machine cannot draw off screen.
+    """
+    ps = offscreen()
+    ps.remove_all_structures()
+    corners = surface.vertices[surface.faces].astype(np.float32)
+    for material in np.unique(surface.face_material).tolist():
+        faces = np.flatnonzero(surface.face_material == material)
+        vertices = corners[faces].reshape(-1, 3)
+        mesh = ps.register_surface_mesh(
+            f"material {material}", vertices, np.arange(len(vertices)).reshape(-1, 3)
+        )
+        # Winding is mixed in real meshes: both sides are drawn alike.
+        mesh.set_back_face_policy("identical")
+        mesh.set_smooth_shade(False)
+        _paint(mesh, surface, faces, surface.textures[material])
+    if tuple(ps.get_window_size()) != (size, size):
+        # The first picture of a new size is drawn with the old one's buffers.
+        ps.set_window_size(size, size)
+        ps.screenshot_to_buffer(transparent_bg=False)
+    ps.set_view_camera_parameters(
+        ps.CameraParameters(
+            ps.CameraIntrinsics(fov_vertical_deg=FIELD_OF_VIEW, aspect=1.0),
+            ps.CameraExtrinsics(root=EYE, look_dir=tuple(-x for x in EYE), up_dir=(0.0, 1.0, 0.0)),
+        )
+    )
+    picture = np.asarray(ps.screenshot_to_buffer(transparent_bg=False))[..., :3]
+    ps.remove_all_structures()
+    return np.ascontiguousarray(picture)
+
+
+def _paint(mesh: Any, surface: Surface, faces: Int[np.ndarray, " n"], image: np.ndarray | None) -> None:
+    """Give polyscope's mesh of some faces, which share a material, their colors or their texture."""
+    tint = surface.corner_color[faces].reshape(-1, 4)[:, :3]
+    if image is None:
+        mesh.add_color_quantity("color", tint, defined_on="vertices", enabled=True)
+        return
+    # polyscope clamps where glTF repeats: every face is moved to the origin, and the image repeated.
+    uv = surface.uv[faces].reshape(-1, 2)
+    uv = uv - np.floor(surface.uv[faces].min(axis=1)).repeat(3, axis=0)
+    tiles = np.maximum(np.ceil(uv.max(axis=0) - 1e-4), 1).astype(int)
+    if tiles.max() > MOST_TILES:
+        color = surface.color_at(faces, np.full((len(faces), 3), 1 / 3))[:, :3]
+        mesh.add_color_quantity("color", color, defined_on="faces", enabled=True)
+        return
+    picture = Image.fromarray(image[..., :3])
+    picture.thumbnail((2048 // int(tiles.max()),) * 2)
+    pixels = np.tile(np.asarray(picture, np.float32) / 255, (tiles[1], tiles[0], 1)) * tint.mean(axis=0)
+    mesh.add_parameterization_quantity("uv", uv / tiles.astype(np.float32), defined_on="vertices")
+    mesh.add_color_quantity("texture", pixels, defined_on="texture", param_name="uv", enabled=True)
+
+
+@cache
+def offscreen() -> Any:
+    """Return polyscope, ready to draw without a window.
+
+    Raises:
+        AlignPartsError: This machine cannot draw off screen.
+    """
+    try:
+        import polyscope as ps
+
+        ps.set_allow_headless_backends(True)
+        ps.set_use_prefs_file(False)
+        ps.set_errors_throw_exceptions(True)
+        ps.set_verbosity(0)
+        ps.init()
+    except Exception as error:
+        raise AlignPartsError(
+            f"pictures need an off-screen OpenGL ({str(error).strip() or type(error).__name__}); "
+            "install Mesa's EGL (Debian: apt-get install libegl1 libgl1-mesa-dri), or say --no-picture"
+        ) from None
+    ps.set_ground_plane_mode("none")
+    ps.set_up_dir("y_up")
+    ps.set_background_color((1.0, 1.0, 1.0))
+    ps.set_view_projection_mode("perspective")
+    ps.set_automatically_compute_scene_extents(False)
+    ps.set_length_scale(2.0)
+    ps.set_bounding_box((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+    ps.set_SSAA_factor(2)
+    # Anti-aliasing starts with the second size.
+    ps.set_window_size(32, 32)
+    ps.screenshot_to_buffer(transparent_bg=False)
+    return ps
 
 
 def draw_surface(
@@ -169,3 +255,11 @@ def contact_sheet(shapes: Sequence[tuple[str, Surface]], size: int = 150, column
         axis.imshow(draw_surface(surface, size=2 * size))
         axis.set_title(title, fontsize=7, y=-0.12)
     return figure
+
+
+if __name__ == "__main__":
+    # Checks that this machine can draw, before a pipeline finds out after half an hour.
+    try:
+        draw(solid(np.zeros((1, 3))), size=16)
+    except AlignPartsError as error:
+        raise SystemExit(f"error: {error}") from None
