@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from handmade import HandMadeModel
 
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.naming.confidence import PAPER
@@ -25,14 +26,12 @@ class Text:
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-class Halves(torch.nn.Module):
+class Halves(HandMadeModel):
     """The upper half of a shape is its top, the lower half its bottom; the middle is nobody's."""
 
     def __init__(self):
         super().__init__()
-        self.config = SimpleNamespace(d_g=3, d_a=2)
         self.fusion = torch.nn.Identity()
-        self.weight = torch.nn.Parameter(torch.ones(1))
 
     def forward(self, points, geometry, appearance):
         height = self.fusion(points)[..., 1]

@@ -13,11 +13,11 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 # %%
 from alignparts.core.run import start
 from alignparts.evaluation import calibration, conformal, tables
-from alignparts.evaluation.experiments import confidence_shift, confidence_tables
+from alignparts.evaluation.experiments import confidence
 from alignparts.evaluation.experiments.generalization import one_a_category
 from alignparts.evaluation.ground_truth import taking_turns
-from alignparts.evaluation.reliability import LABELS, Named
-from alignparts.evaluation.scored_parts import Judge, concatenated
+from alignparts.evaluation.reliability import LABELS, Confidences
+from alignparts.evaluation.scored_parts import PartScorer, concatenated
 from alignparts.features.store import FeatureStore
 from alignparts.naming.confidence import CALIBRATION, PAPER, Calibration
 from alignparts.ontology.text import TextEncoder
@@ -31,13 +31,13 @@ store = FeatureStore(run.data / "features")
 vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
 encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
 # At smoke size training is too short for masks that pass Eq. 22.
-judge = Judge.load(run.models, encode, vocabulary, fill=smoke)
-training = judge.corpus(
+scorer = PartScorer.load(run.models, encode, vocabulary, fill=smoke)
+training = scorer.corpus(
     store, ["train"], settings.points, seed, taking_turns(store, "train", chosen.training, seed)
 )
-validation = judge.corpus(store, ["validation"], settings.points, seed)
-test = judge.corpus(store, ["test"], settings.points, seed)
-unseen = judge.corpus(store, ["heldout"], settings.points, seed)
+validation = scorer.corpus(store, ["validation"], settings.points, seed)
+test = scorer.corpus(store, ["test"], settings.points, seed)
+unseen = scorer.corpus(store, ["heldout"], settings.points, seed)
 
 # %% [markdown]
 # ## What is right
@@ -74,10 +74,10 @@ for name, judged in (("validation", validation), ("test", test), ("unseen", unse
 fitting, others = (validation.of(ids) for ids in conformal.split(validation.shapes, chosen.fit_share, seed))
 plain = calibration.fit(fitting)
 with_category = calibration.fit(fitting, category=True)
-with_evidence = calibration.with_evidence(calibration.BASE, training)
+with_evidence = calibration.fit_evidence(calibration.BASE, training)
 fitted = (plain, with_category, with_evidence)
 bootstrap = {"resamples": chosen.bootstrap, "confidence": settings.confidence, "seed": seed}
-half = confidence_tables.reliability_table({"validation, other shapes": others}, *fitted, **bootstrap)
+half = confidence.reliability_table({"validation, other shapes": others}, *fitted, **bootstrap)
 if not smoke:
     for one in (PAPER, *fitted):
         print(one.model_dump(exclude={"promise", "review_below", "accept_mahalanobis"}))
@@ -89,10 +89,10 @@ tables.by_set(half) if not smoke else print("ways:", ", ".join(half.method.uniqu
 # The test shapes of the seen categories, bins of equally many parts.
 
 # %%
-said = confidence_tables.ways(test, *fitted)
-named = {name: Named.of(test, one) for name, one in said.items()}
+said = confidence.measures(test, *fitted)
+named = {name: Confidences.of(test, one) for name, one in said.items()}
 shown = (
-    confidence_tables.FUSED, confidence_tables.FITTED, confidence_tables.CATEGORY, confidence_tables.EVIDENCE,
+    confidence.FUSED, confidence.FITTED, confidence.CATEGORY, confidence.EVIDENCE,
 )
 figure = confidence_plots.draw_reliability({name: named[name] for name in shown})
 run.figure(figure, "reliability")
@@ -118,8 +118,8 @@ errors = sorted({chosen.error, *chosen.errors})
 base, promises = conformal.calibrate(
     training, validation, errors=errors, certainty=chosen.certainty, seed=seed
 )
-promised = [base.model_copy(update={"promise": one}) for one in promises]
-shipped = next(one for one in promised if one.promise.error == chosen.error)
+promise = next(one for one in promises if one.error == chosen.error)
+shipped = base.model_copy(update={"promise": promise})
 shipped.save(run.models / "confidence" / CALIBRATION)
 assert Calibration.load(run.models / "confidence" / CALIBRATION) == shipped
 if not smoke:
@@ -136,7 +136,7 @@ checked = conformal.check(
     training, concatenated([validation, test]), errors=errors, certainty=chosen.certainty,
     splits=chosen.splits, seed=seed,
 )
-kept = confidence_tables.promise_table(checked, promised)
+kept = confidence.promise_table(checked, promises)
 tables.write_table(run.folder, "promise", kept)
 figure = confidence_plots.draw_promise(checked)
 run.figure(figure, "promise")
@@ -155,12 +155,12 @@ kept if not smoke else print("promises:", len(kept))
 
 # %%
 few = one_a_category(store, seed)
-disturbed = confidence_shift.disturbed_parts(
+disturbed = confidence.disturbed_parts(
     few[:3] if smoke else few, run.params, run.data, run.models,
     workers=1 if smoke else run.params.base.workers, fill=smoke,
 )
-sets = {confidence_tables.SEEN: test, confidence_tables.UNSEEN: unseen, **disturbed}
-table = confidence_tables.reliability_table(sets, *fitted, **bootstrap)
+sets = {confidence.SEEN: test, confidence.UNSEEN: unseen, **disturbed}
+table = confidence.reliability_table(sets, *fitted, **bootstrap)
 tables.write_table(run.folder, "confidence", table, tables.by_set(table))
 # A model of a few steps may have no right name to tell from wrong ones.
 figure = confidence_plots.draw_shift(table, LABELS["brier" if smoke else "auroc"], list(sets))
@@ -168,23 +168,23 @@ run.figure(figure, "confidence_shift")
 figure
 
 # %%
-shift = confidence_tables.shift_table(sets, promised, table)
+shift = confidence.shift_table(sets, base, promises, table)
 tables.write_table(run.folder, "confidence_shift", shift)
 shift if not smoke else print("sets:", ", ".join(sets))
 
 # %%
 def value(method, metric):
-    found = table[(table.method == method) & (table.test_set == confidence_tables.SEEN)
+    found = table[(table.method == method) & (table.test_set == confidence.SEEN)
                   & (table.metric == LABELS[metric])]
     return float(found.value.iloc[0]) if len(found) else None
 
 
 shipped_row = kept[kept["promised error"] == chosen.error].iloc[0]
-used = confidence_tables.EVIDENCE
+used = confidence.EVIDENCE
 run.metrics(
     {
-        "ece": {"paper": value(confidence_tables.FUSED, "ece"), "fitted": value(used, "ece")},
-        "auroc": {"paper": value(confidence_tables.FUSED, "auroc"), "fitted": value(used, "auroc")},
+        "ece": {"paper": value(confidence.FUSED, "ece"), "fitted": value(used, "ece")},
+        "auroc": {"paper": value(confidence.FUSED, "auroc"), "fitted": value(used, "auroc")},
         "promised_error": chosen.error,
         "promised_certainty": chosen.certainty,
         "accepted_above": float(shipped_row["accepted above"]),

@@ -10,9 +10,9 @@ from named_parts import pipeline
 
 from alignparts.cli import app
 from alignparts.core.errors import AlignPartsError
+from alignparts.naming.candidates import read_vocabulary, write_vocabulary
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.naming.prediction import Candidate
-from alignparts.naming.vocabulary_file import read_vocabulary, write_vocabulary
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_options_that_exclude_each_other(run, ball, tmp_path):
     assert code == 2
     assert "exclude" in err
     code, _, err = run("name", ball, "--out", tmp_path / "out", "--query", " ")
-    assert "--query is empty" in err
+    assert "name of a part is empty" in err
 
 
 def test_a_missing_model_is_said(monkeypatch, capsys, ball, tmp_path):

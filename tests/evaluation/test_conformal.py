@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from judged_toy import toy
+from scored_toy import toy
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.conformal import (
@@ -17,7 +17,7 @@ from alignparts.evaluation.conformal import (
     sequence,
     split,
 )
-from alignparts.evaluation.reliability import Named
+from alignparts.evaluation.reliability import Confidences
 from alignparts.naming.confidence import PAPER, Calibration, Promise
 
 
@@ -26,7 +26,7 @@ def drawn(shapes, seed, chance=lambda said: said, parts=3):
     rng = np.random.default_rng(seed)
     said = rng.random(shapes * parts)
     right = rng.random(shapes * parts) < chance(said)
-    return Named(said, right, np.repeat(np.arange(shapes), parts))
+    return Confidences(said, right, np.repeat(np.arange(shapes), parts))
 
 
 def sharp(said):
@@ -79,8 +79,8 @@ def test_flawless_shapes_convince_and_faulty_ones_do_not():
 
 @pytest.mark.parametrize("chance", [sharp, lambda said: said**0.25, lambda said: np.full_like(said, 0.93)])
 def test_a_promise_is_kept_as_often_as_it_says(chance):
-    known, error_of = drawn(150, 1000, chance), true_errors(chance)
-    made = [promise(known, drawn(150, seed, chance), error=0.1, certainty=0.9).above for seed in range(100)]
+    falling, error_of = sequence(drawn(150, 1000, chance), 0.1), true_errors(chance)
+    made = [promise(drawn(150, seed, chance), falling, error=0.1, certainty=0.9).above for seed in range(100)]
     kept, accepted = [error_of(above) <= 0.1 for above in made], [above < 1 for above in made]
     assert np.mean(kept) >= 0.9
     if chance is sharp:
@@ -89,26 +89,32 @@ def test_a_promise_is_kept_as_often_as_it_says(chance):
 
 def test_confidence_that_says_nothing_accepts_nothing():
     for seed in range(20):
-        made = promise(drawn(150, 500 + seed, lambda said: 0.6 + 0 * said),
-                       drawn(150, seed, lambda said: 0.6 + 0 * said), error=0.1, certainty=0.9)  # fmt: skip
+        falling = sequence(drawn(150, 500 + seed, lambda said: 0.6 + 0 * said), 0.1)
+        fresh = drawn(150, seed, lambda said: 0.6 + 0 * said)
+        made = promise(fresh, falling, error=0.1, certainty=0.9)
         assert made.above == 1
 
 
 def test_a_larger_error_or_a_smaller_certainty_never_accepts_less():
     known, fresh = drawn(200, 0, sharp), drawn(200, 1, sharp)
-    by_error = [promise(known, fresh, error=one, certainty=0.9).above for one in (0.02, 0.05, 0.1, 0.2, 0.4)]
+    by_error = [
+        promise(fresh, sequence(known, one), error=one, certainty=0.9).above
+        for one in (0.02, 0.05, 0.1, 0.2, 0.4)
+    ]
     assert by_error == sorted(by_error, reverse=True)
-    by_certainty = [promise(known, fresh, error=0.1, certainty=one).above for one in (0.99, 0.9, 0.5)]
+    falling = sequence(known, 0.1)
+    by_certainty = [promise(fresh, falling, error=0.1, certainty=one).above for one in (0.99, 0.9, 0.5)]
     assert by_certainty == sorted(by_certainty, reverse=True)
 
 
 def test_few_shapes_promise_nothing():
     def flawless(shapes):
-        return Named(np.linspace(0.5, 1, shapes), np.ones(shapes, bool), np.arange(shapes))
+        return Confidences(np.linspace(0.5, 1, shapes), np.ones(shapes, bool), np.arange(shapes))
 
     # The part at the threshold itself is not accepted.
-    assert promise(flawless(40), flawless(40), error=0.05, certainty=0.9).above == 1
-    assert promise(flawless(60), flawless(60), error=0.05, certainty=0.9).above == 0.5
+    for shapes, above in ((40, 1), (60, 0.5)):
+        falling = sequence(flawless(shapes), 0.05)
+        assert promise(flawless(shapes), falling, error=0.05, certainty=0.9).above == above
 
 
 def test_the_sequence_falls_and_starts_where_there_is_something_to_see():
@@ -118,9 +124,11 @@ def test_the_sequence_falls_and_starts_where_there_is_something_to_see():
 
 
 def test_nothing_to_promise_on_is_said():
-    nothing = Named(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64))
-    with pytest.raises(AlignPartsError, match="no judged part"):
-        promise(nothing, drawn(5, 0), error=0.1, certainty=0.9)
+    nothing = Confidences(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64))
+    with pytest.raises(AlignPartsError, match="no scored part"):
+        sequence(nothing, 0.1)
+    with pytest.raises(AlignPartsError, match="no scored part"):
+        promise(nothing, np.array([0.5]), error=0.1, certainty=0.9)
     with pytest.raises(AlignPartsError, match="at least 2 shapes"):
         split(["one"], 0.5, 0)
 

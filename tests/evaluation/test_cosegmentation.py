@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from handmade import HandMadeModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from named_parts import Text, vocabulary
@@ -169,13 +170,8 @@ def test_other_seeds_draw_other_pairs():
     assert draw_pairs(categories, 10, 0) != draw_pairs(categories, 10, 1)
 
 
-class Told(torch.nn.Module):
+class Told(HandMadeModel):
     """Its masks are in the geometry feature; it takes everything for a mug."""
-
-    def __init__(self):
-        super().__init__()
-        self.config = SimpleNamespace(d_g=3, d_a=2)
-        self.weight = torch.nn.Parameter(torch.ones(1))
 
     def forward(self, points, geometry, appearance):
         return SimpleNamespace(

@@ -6,12 +6,12 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.reliability import (
-    Named,
+    Confidences,
     expected_calibration_error,
-    figures,
     intervals,
     reliability_bins,
     risk_coverage,
+    scores,
 )
 
 
@@ -52,7 +52,7 @@ def test_what_means_what_it_says_has_a_small_ece():
 @pytest.mark.parametrize("levels", [None, 5])
 def test_figures_are_those_of_scikit_learn(levels):
     said, right = drawn(150, levels=levels)
-    found = figures(said, right)
+    found = scores(said, right)
     assert found["auroc"] == pytest.approx(roc_auc_score(right, said))
     assert found["brier"] == pytest.approx(brier_score_loss(right, said))
     assert found["log_loss"] == pytest.approx(log_loss(right, said))
@@ -61,7 +61,7 @@ def test_figures_are_those_of_scikit_learn(levels):
 
 def test_a_perfect_ranking_has_an_auroc_of_1_and_accepts_the_right_ones_first():
     right = np.array([True, False, True, True, False])
-    assert figures(right * 0.5 + 0.1, right)["auroc"] == 1
+    assert scores(right * 0.5 + 0.1, right)["auroc"] == 1
     coverage, risk = risk_coverage(right * 0.5 + 0.1, right)
     assert coverage.tolist() == [0.2, 0.4, 0.6, 0.8, 1]
     assert risk.tolist() == pytest.approx([0, 0, 0, 1 / 4, 2 / 5])
@@ -70,7 +70,7 @@ def test_a_perfect_ranking_has_an_auroc_of_1_and_accepts_the_right_ones_first():
 def test_equal_confidences_say_nothing():
     right = np.array([True, False, True, False])
     same = np.full(4, 0.3)
-    assert figures(same, right)["auroc"] == 0.5
+    assert scores(same, right)["auroc"] == 0.5
     assert risk_coverage(same, right)[1] == pytest.approx([0.5] * 4)
 
 
@@ -86,16 +86,16 @@ def test_risk_with_ties_is_the_mean_over_random_orders():
 
 
 def test_where_no_name_is_wrong_there_is_no_auroc():
-    assert np.isnan(figures(np.array([0.2, 0.3]), np.array([True, True]))["auroc"])
+    assert np.isnan(scores(np.array([0.2, 0.3]), np.array([True, True]))["auroc"])
     with pytest.raises(AlignPartsError, match="no part"):
-        figures(np.zeros(0), np.zeros(0, bool))
+        scores(np.zeros(0), np.zeros(0, bool))
 
 
 def test_intervals_resample_shapes():
     said, right = drawn(400, seed=2)
-    alone = intervals(Named(said, right, np.arange(400)), resamples=100)
+    alone = intervals(Confidences(said, right, np.arange(400)), resamples=100)
     four = np.repeat(np.arange(400), 4)
-    copies = intervals(Named(said[four], right[four], four), resamples=100)
+    copies = intervals(Confidences(said[four], right[four], four), resamples=100)
     # Copies of a part within its shape add nothing.
     for name in ("brier", "auroc"):
         assert copies[name].value == pytest.approx(alone[name].value)

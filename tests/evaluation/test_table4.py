@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from handmade import HandMadeModel
 from named_parts import Text, vocabulary
 
 from alignparts.core.errors import AlignPartsError
@@ -83,13 +84,8 @@ def test_a_name_is_given_once_unless_the_vocabulary_is_open():
     assert with_part_number(twice, 3, encode, candidates, once=False).names == ["top", "top", "bottom"]
 
 
-class Told(torch.nn.Module):
+class Told(HandMadeModel):
     """Its masks are in the geometry feature; the handle's partlet is unsure of being a part."""
-
-    def __init__(self):
-        super().__init__()
-        self.config = SimpleNamespace(d_g=3, d_a=2)
-        self.weight = torch.nn.Parameter(torch.ones(1))
 
     def forward(self, points, geometry, appearance):
         return SimpleNamespace(

@@ -1,24 +1,23 @@
 """The modes of section 3.3 on partlets made by hand, and confidence against its formulas."""
 
 import json
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from handmade import HandMadeModel
 from safetensors.numpy import save_file
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.naming.confidence import Statistics, fused_confidence, soft_confidence
+from alignparts.naming.confidence import Calibration, Statistics, fused_confidence, soft_confidence
 from alignparts.naming.inference import (
+    choose_category,
     closed_vocabulary,
-    find_category,
     forward,
     given_number,
+    name_parts,
     open_vocabulary,
-    point_labels,
-    predict,
     retrieval,
 )
 from alignparts.naming.prediction import Candidate, Partlets
@@ -113,10 +112,9 @@ def test_parts_without_points_are_left_out():
     assert open_vocabulary(nothing, encode, CANDIDATES).parts == []
 
 
-def test_point_labels_follow_eq_22():
-    best, sure = point_labels(np.array([[0.5, 0.49], [0.4, 0.2]]))
-    assert best.tolist() == [0, 0]
-    assert sure.tolist() == [True, False]
+def test_points_follow_eq_22():
+    one = partlets([[0.5, 0.49, 0.3], [0.4, 0.2, 0.9]], ["leg", "seat"])
+    assert open_vocabulary(one, encode, CANDIDATES).point_part.tolist() == [0, -1, 1]
 
 
 def test_given_number_partitions_all_points():
@@ -145,23 +143,36 @@ def vocabulary():
     )
 
 
-def test_category_by_global_embedding():
-    assert find_category(partlets([[1.0]], ["leg"], whole="table"), encode, vocabulary()) == "table"
+@pytest.mark.parametrize("whole", ["chair", "table"])
+def test_category_by_global_embedding(whole):
+    one = partlets([[1.0]], ["leg"], whole=whole)
+    assert choose_category(one, encode, vocabulary()) == (whole, 1.0)
+    sure = Calibration(tau_category=0.5)
+    category, confidence = choose_category(one, encode, vocabulary(), sure)
+    assert category == whole and confidence == pytest.approx(1 / (1 + np.exp(-1 / 0.5)))
 
 
-@dataclass
-class Config:
-    d_g: int = 2
-    d_a: int = 3
+def test_every_text_is_encoded_once():
+    asked = []
+
+    def counting(texts):
+        asked.extend(texts)
+        return encode(texts)
+
+    found = name_parts(LEGS, counting, vocabulary(), calibration=Calibration(tau_category=0.5))
+    assert sorted(asked) == ["chair", "leg", "seat", "table"] and found.category == "chair"
+    # The confidence of the category multiplies that of every part; a given category is certain.
+    given = name_parts(
+        LEGS, encode, vocabulary(), category="chair", calibration=Calibration(tau_category=0.5)
+    )
+    for one, other in zip(found.parts, given.parts, strict=True):
+        assert one.confidence == pytest.approx(other.confidence / (1 + np.exp(-2)))
+    with pytest.raises(AlignPartsError, match="zebra"):
+        name_parts(LEGS, encode, vocabulary(), category="zebra")
 
 
-class Fixed(torch.nn.Module):
+class Fixed(HandMadeModel):
     """Points with x > 0 are legs, others the seat."""
-
-    def __init__(self):
-        super().__init__()
-        self.config = Config()
-        self.weight = torch.nn.Parameter(torch.ones(1))
 
     def forward(self, points, geometry, appearance):
         logit = 9 * torch.sign(points[..., 0])
@@ -178,31 +189,31 @@ def features(n=6):
     points = np.linspace(-1, 1, n, dtype=np.float32)[:, None].repeat(3, axis=1)
     return {
         "points": points,
-        "geometry": np.ones((n, 2), np.float16),
-        "appearance": np.ones((n, 3), np.float16),
+        "geometry": np.ones((n, 3), np.float16),
+        "appearance": np.ones((n, 2), np.float16),
     }
 
 
-@pytest.mark.parametrize("mode", ["open", "closed"])
-def test_predict_end_to_end(mode):
+def test_forward_and_open_vocabulary():
     model = Fixed().train()
-    found = predict(model, encode, features(), candidates=CANDIDATES, mode=mode)
+    found = open_vocabulary(forward(model, features()), encode, CANDIDATES)
     assert [found.names[i] for i in found.point_part] == ["seat"] * 3 + ["leg"] * 3
     assert model.training
 
 
-def test_predict_refuses_what_does_not_fit():
+def test_what_does_not_fit_is_refused():
     with pytest.raises(AlignPartsError, match="'appearance' is missing"):
-        forward(Fixed(), {"points": np.ones((2, 3)), "geometry": np.ones((2, 2))})
+        forward(Fixed(), {"points": np.ones((2, 3)), "geometry": np.ones((2, 3))})
     wrong = features() | {"geometry": np.ones((6, 5), np.float16)}
     with pytest.raises(AlignPartsError, match="d_g is 5"):
         forward(Fixed(), wrong)
     with pytest.raises(AlignPartsError, match="no candidate"):
-        predict(Fixed(), encode, features(), candidates=[])
-    with pytest.raises(AlignPartsError, match="one candidate"):
-        predict(Fixed(), encode, features(), candidates=CANDIDATES, mode="query")
+        open_vocabulary(LEGS, encode, [])
     with pytest.raises(AlignPartsError, match="text embeddings are 2 wide"):
         open_vocabulary(LEGS, lambda texts: np.ones((len(texts), 2), np.float32), CANDIDATES)
+    for empty in ("", " ", "_"):
+        with pytest.raises(AlignPartsError, match="name of a part is empty"):
+            Candidate(empty)
 
 
 def test_soft_confidence_is_a_softmax():
@@ -236,5 +247,5 @@ def test_statistics_that_do_not_fit_are_errors(tmp_path):
 
 
 def test_fused_confidence_is_eq_40():
-    assert fused_confidence(0.8, 0.5) == pytest.approx(0.5 * 0.8 + 0.5 * 0.5)
-    assert fused_confidence(0.8, None) == 0.8
+    found = fused_confidence(np.array([0.8, 0.8]), np.array([0.5, np.nan]))
+    assert found == pytest.approx([0.5 * 0.8 + 0.5 * 0.5, 0.8])

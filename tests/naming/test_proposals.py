@@ -11,8 +11,8 @@ from llm_server import Act, Server, server
 from pydantic import ValidationError
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.naming.candidates import Proposal, propose_parts
 from alignparts.naming.prediction import Candidate
-from alignparts.naming.proposals import Proposal, propose_parts
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.llm.schema import strict_schema
 from alignparts.ontology.vocabulary import spelling

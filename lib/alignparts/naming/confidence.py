@@ -1,4 +1,4 @@
-"""How far a predicted name can be trusted (Eqs. 18, 20 and 40)."""
+"""Confidence of a predicted name (Eqs. 18, 20 and 40), and its calibration."""
 
 import json
 from collections.abc import Sequence
@@ -7,24 +7,23 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Float64
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, softmax
 
-from alignparts.core.atomic import write_atomically
+from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.naming.logistic import Evidence
+from alignparts.naming.logistic import Evidence, EvidenceWeights
 
 TAU = 0.07
 ALPHA = 0.5
 BETA = 1.0
 REVIEW_BELOW = 0.5
-"""A part whose confidence is lower goes to a person (section 9.2)."""
+"""Send parts with a lower confidence to a person (section 9.2)."""
 RIDGE = 1e-3
-"""Added to the covariance's diagonal, as a share of its mean variance (section 9.1)."""
+"""Share of the mean variance that is added to the covariance's diagonal (section 9.1)."""
 ACCEPT_MAHALANOBIS = 0.8
-"""A part whose Mahalanobis confidence is higher needs nobody (section 3.3)."""
+"""Accept without review above this Mahalanobis confidence (section 3.3)."""
 CALIBRATION = "calibration.json"
 
 Label = tuple[str, str]
@@ -32,13 +31,13 @@ Label = tuple[str, str]
 
 
 class Promise(BaseModel):
-    """From which confidence on parts are accepted without a person, and what is promised for them.
+    """Threshold above which parts are accepted without review, with the error rate promised for them.
 
     Attributes:
         above: parts with a higher confidence are accepted; 1 accepts none.
-        error: of the accepted parts of a shape, at most this share has a wrong name, on average over shapes.
-        certainty: how often a calibration that makes this promise keeps it.
-        shapes: that it was calibrated on.
+        error: promised bound on the share of wrong names among the accepted parts of a shape, on average.
+        certainty: probability that a calibration keeps its promise.
+        shapes: number of shapes that the threshold was tested on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +49,7 @@ class Promise(BaseModel):
 
 
 class Calibration(BaseModel):
-    """What turns cosines and distances into confidences; the defaults are the paper's values.
+    """Parameters that turn cosines and distances into confidences; the defaults are the paper's.
 
     Attributes:
         tau: temperature of Eq. 20.
@@ -58,11 +57,11 @@ class Calibration(BaseModel):
         beta: slope of the Mahalanobis confidence in Eq. 40.
         ridge: epsilon of Eq. 39, as a share of the mean variance.
         review_below: parts with a lower confidence go to a person.
-        accept_mahalanobis: parts with a higher Mahalanobis confidence need nobody, where nothing is promised.
-        promise: takes the place of ``accept_mahalanobis``; None: nothing is promised.
-        tau_category: beyond the paper: where the model finds the category, every confidence is multiplied by
-            that of the category, the softmax of Eq. 16 at this temperature; None: it is not.
-        evidence: beyond the paper: takes the place of Eq. 40; None: it does not.
+        accept_mahalanobis: parts above this Mahalanobis confidence are accepted, unless there is a promise.
+        promise: replaces ``accept_mahalanobis``.
+        tau_category: beyond the paper: where the model chooses the category, its softmax (Eq. 16) at this
+            temperature multiplies every confidence; None leaves it out.
+        evidence: beyond the paper: a logistic regression that replaces Eq. 40.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,14 +74,14 @@ class Calibration(BaseModel):
     accept_mahalanobis: float = Field(ACCEPT_MAHALANOBIS, ge=0, le=1)
     promise: Promise | None = None
     tau_category: float | None = Field(None, gt=0)
-    evidence: Evidence | None = None
+    evidence: EvidenceWeights | None = None
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":
         """Read a ``calibration.json``.
 
         Raises:
-            AlignPartsError: it cannot be read or is not valid.
+            AlignPartsError: the file cannot be read or is not valid.
         """
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
@@ -94,12 +93,27 @@ class Calibration(BaseModel):
             raise AlignPartsError(f"{path}: {key}: {first['msg']}; run: dvc repro confidence") from None
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, atomically."""
-        text = json.dumps(self.model_dump(), indent=2) + "\n"
-        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        """Write the calibration as JSON, atomically."""
+        write_text(path, json.dumps(self.model_dump(), indent=2) + "\n")
+
+    def category_confidence(
+        self, cosines: Float[np.ndarray, "shapes categories"]
+    ) -> Float64[np.ndarray, " shapes"]:
+        """Return the softmax of the best category of every shape (Eq. 16); 1 without ``tau_category``."""
+        if self.tau_category is None:
+            return np.ones(len(cosines))
+        return soft_confidence(cosines, self.tau_category).max(axis=1)
+
+    def confidence(self, evidence: Evidence) -> Float64[np.ndarray, " parts"]:
+        """Return the confidence of parts: the logistic regression, or else Eq. 40 times the category's."""
+        if self.evidence is not None:
+            return self.evidence.probability(evidence.predictors())
+        return evidence.category * fused_confidence(
+            evidence.soft, evidence.mahalanobis, self.alpha, self.beta
+        )
 
     def accepts(self, confidence: float, mahalanobis: float | None) -> bool:
-        """Whether a part needs nobody.
+        """Return whether a part is accepted without human review.
 
         Never in the open vocabulary (no Mahalanobis confidence): its names are the caller's, and nothing that
         was measured on the vocabulary's names holds for them.
@@ -112,17 +126,17 @@ class Calibration(BaseModel):
 
 
 PAPER = Calibration()
-"""Sections 3.3 and 9."""
+"""Values of sections 3.3 and 9."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Where the partlets of every training label lie (Eqs. 38 and 39).
+    """Means and shared covariance of the training partlets (Eqs. 38 and 39).
 
     Attributes:
-        labels: (category, part) of every row of ``mean``.
-        mean: raw partlet embeddings' mean of every label.
-        covariance: one, shared by all labels.
+        labels: (category, part) per row of ``mean``.
+        mean: mean raw partlet embedding per label.
+        covariance: covariance shared by all labels.
         ridge: epsilon, as a share of the mean variance.
     """
 
@@ -156,32 +170,15 @@ class Statistics:
             raise AlignPartsError(f"{tensors_path}: expected 'mean' ({len(labels)}, d_t) and 'covariance'")
         return cls(labels, tensors["mean"], tensors["covariance"], ridge)
 
-    @cached_property
-    def _row(self) -> dict[Label, int]:
-        return {label: row for row, label in enumerate(self.labels)}
-
-    @cached_property
-    def _factor(self) -> tuple[np.ndarray, bool]:
-        covariance = self.covariance.astype(np.float64)
-        ridge = self.ridge * max(float(np.trace(covariance)) / len(covariance), 1e-12)
-        return cho_factor(covariance + ridge * np.eye(len(covariance)), lower=True)
-
     def mahalanobis(self, partlet: Float[np.ndarray, " d_t"], label: Label) -> float | None:
-        """Eq. 18: exp(-d²) of a raw partlet from a label's mean; None for a label never trained on."""
-        row = self._row.get(label)
-        if row is None:
-            return None
-        offset = partlet.astype(np.float64) - self.mean[row].astype(np.float64)
-        return float(np.exp(-offset @ cho_solve(self._factor, offset)))
-
-    @cached_property
-    def _axes(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.linalg.eigh(self.covariance.astype(np.float64))
+        """Return Eq. 18, exp(-d²) of a raw partlet from a label's mean; None for an unknown label."""
+        squared = float(self.squared(partlet, label, [self.ridge])[0])
+        return None if np.isnan(squared) else float(np.exp(-squared))
 
     def squared(
         self, partlet: Float[np.ndarray, " d_t"], label: Label, ridges: Sequence[float]
     ) -> Float64[np.ndarray, " ridges"]:
-        """d² of Eq. 18 with other ridges than the own one; NaN for a label never trained on."""
+        """Return d² of Eq. 18 at several ridges; NaN for a label without training partlets."""
         row = self._row.get(label)
         if row is None:
             return np.full(len(ridges), np.nan)
@@ -190,29 +187,26 @@ class Statistics:
         added = np.asarray(ridges) * max(float(variance.mean()), 1e-12)
         return (offset**2 / (variance + added[:, None])).sum(axis=1)
 
+    @cached_property
+    def _row(self) -> dict[Label, int]:
+        return {label: row for row, label in enumerate(self.labels)}
+
+    @cached_property
+    def _axes(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.linalg.eigh(self.covariance.astype(np.float64))
+
 
 def soft_confidence(cosines: Float[np.ndarray, "k a"], tau: float = TAU) -> Float64[np.ndarray, "k a"]:
-    """Eq. 20 for every candidate: softmax of cosine / tau over the candidates."""
+    """Return Eq. 20 for every candidate: the softmax of cosine / tau over the candidates."""
     return softmax(cosines.astype(np.float64) / tau, axis=1)
 
 
 def fused_confidence(
-    soft: float, mahalanobis: float | None, alpha: float = ALPHA, beta: float = BETA
-) -> float:
-    """Eq. 40; without a Mahalanobis confidence (open vocabulary) it is Eq. 20 alone."""
-    if mahalanobis is None:
-        return soft
-    return float(alpha * soft + (1 - alpha) * expit(beta * (mahalanobis - 0.5)))
-
-
-def fused_confidences(
-    soft: Float[np.ndarray, " n"], mahalanobis: Float[np.ndarray, " n"], alpha: float, beta: float
-) -> Float64[np.ndarray, " n"]:
-    """Eq. 40 of many parts; NaN stands for no Mahalanobis confidence."""
+    soft: Float[np.ndarray, " parts"],
+    mahalanobis: Float[np.ndarray, " parts"],
+    alpha: float = ALPHA,
+    beta: float = BETA,
+) -> Float64[np.ndarray, " parts"]:
+    """Return Eq. 40; Eq. 20 alone where there is no Mahalanobis confidence (NaN)."""
     both = alpha * soft + (1 - alpha) * expit(beta * (mahalanobis - 0.5))
     return np.where(np.isnan(mahalanobis), soft, both)
-
-
-def pooled_confidence(confidence: Float[np.ndarray, " k"], points: Int[np.ndarray, " k"]) -> float:
-    """Confidence of a part that several partlets make up: the mean, weighted by their points."""
-    return float(np.average(confidence, weights=np.maximum(points, 1)))

@@ -1,13 +1,12 @@
-"""Named parts as files: a GLB with one node a part, labels, and a picture.
+"""Export of named parts: a GLB with one node per part, labels, and a picture.
 
-All files are made in a folder of their own and moved together at the end, so that a failure leaves nothing
+All files are made in a temporary folder and moved together at the end, so that a failure leaves nothing
 behind.
 """
 
 import json
 import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import InputMesh
 from alignparts.corpus.mesh.surface import rgba_float
 from alignparts.naming.prediction import PredictedPart
+from alignparts.pictures.figures import picture_of_parts
 
 SCHEMA = "alignparts/labels/1"
 UNLABELED = "unlabeled"
@@ -34,12 +34,12 @@ FACE_ORDER = (
 
 @dataclass(frozen=True)
 class Written:
-    """The files of one mesh."""
+    """Paths of the files of one mesh."""
 
     glb: Path
     labels: Path
     faces: Path
-    picture: Path | None
+    picture: Path | None = None
 
 
 def export_named(
@@ -56,12 +56,12 @@ def export_named(
 
     Args:
         mesh: the input.
-        face_part: part of every face of ``mesh.surface``, -1 unlabeled.
-        parts: the parts.
-        folder: where to; made if it is not there. Files of these names are replaced.
-        category: what the shape was taken for.
+        face_part: part per face of ``mesh.surface``, -1 unlabeled.
+        parts: named parts.
+        folder: target folder, made if needed; files of these names are replaced.
+        category: category of the shape, "" if unknown.
         mode: "closed", "open" or "query".
-        picture: whether to draw.
+        picture: also draw the picture.
 
     Raises:
         AlignPartsError: the labels do not fit the mesh, or the folder cannot be written.
@@ -70,33 +70,25 @@ def export_named(
         raise AlignPartsError(f"{mesh.path}: {len(face_part)} labels for {len(mesh.surface.faces)} faces")
     if len(face_part) and face_part.max() >= len(parts):
         raise AlignPartsError(f"{mesh.path}: a face label is beyond the {len(parts)} parts")
+    names = [f"{mesh.name}.parts.glb", "labels.json", "face_labels.npy", f"{mesh.name}.parts.png"]
+    names = names if picture else names[:3]
+    labels = labels_json(mesh, face_part, parts, category=category, mode=mode)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=folder, prefix=".alignparts."))
-    except OSError as error:
-        raise AlignPartsError(f"{folder}: cannot be written: {error.strerror}") from None
-    try:
-        names = [f"{mesh.name}.parts.glb", "labels.json", "face_labels.npy"]
-        (work / names[0]).write_bytes(parts_glb(mesh, face_part, parts))
-        labels = labels_json(mesh, face_part, parts, category=category, mode=mode)
-        (work / names[1]).write_text(
-            json.dumps(labels, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-        np.save(work / names[2], face_part.astype(np.int32), allow_pickle=False)
-        if picture:
-            from alignparts.pictures.figures import picture_of_parts
-
-            names.append(f"{mesh.name}.parts.png")
-            said = [f"{p.name} {p.confidence:.2f}{' ?' if p.needs_review else ''}" for p in parts]
-            picture_of_parts(mesh.surface, face_part, [p.name for p in parts], said, work / names[3])
-        for name in names:
-            os.replace(work / name, folder / name)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".alignparts.") as temporary:
+            work = Path(temporary)
+            (work / names[0]).write_bytes(parts_glb(mesh, face_part, parts))
+            text = json.dumps(labels, indent=2, ensure_ascii=False) + "\n"
+            (work / names[1]).write_text(text, encoding="utf-8")
+            np.save(work / names[2], face_part.astype(np.int32), allow_pickle=False)
+            if picture:
+                called, captions = [part.name for part in parts], [part.caption for part in parts]
+                picture_of_parts(mesh.surface, face_part, called, captions, work / names[3])
+            for name in names:
+                os.replace(work / name, folder / name)
     except OSError as error:
         raise AlignPartsError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    glb, labels_path, faces, *drawn = (folder / name for name in names)
-    return Written(glb, labels_path, faces, drawn[0] if drawn else None)
+    return Written(*(folder / name for name in names))
 
 
 def labels_json(
@@ -107,7 +99,7 @@ def labels_json(
     category: str = "",
     mode: str = "closed",
 ) -> dict[str, Any]:
-    """Content of ``labels.json``, schema ``alignparts/labels/1``.
+    """Return the content of ``labels.json``, schema ``alignparts/labels/1``.
 
     ``parts[i].index`` is the value in ``face_labels.npy``; ``area`` is a share of the whole surface;
     ``nodes`` lists the input's geometry nodes in the face order, with the first face and the number of
@@ -121,10 +113,7 @@ def labels_json(
         records.append(
             {
                 "index": index,
-                "name": part.name,
-                "description": part.description,
-                "confidence": round(part.confidence, 6),
-                "needs_review": part.needs_review,
+                **_about(part),
                 "partness": round(part.partness, 6),
                 "faces": int(inside.sum()),
                 "area": round(float(areas[inside].sum()) / total, 6),
@@ -148,12 +137,11 @@ def labels_json(
 def parts_glb(
     mesh: InputMesh, face_part: Int32[np.ndarray, " faces"], parts: Sequence[PredictedPart]
 ) -> bytes:
-    """A GLB in the input's frame: one node a part that has faces, and one, "unlabeled", for the rest.
+    """Return a GLB in the input's frame: one node per part with faces, and "unlabeled" for the rest.
 
-    A node's mesh has one primitive for each piece of input geometry; uvs, colors, normals and materials
-    are the input's. Its matrix is that of the first input node it takes faces from. Extras: name,
-    description, confidence, needs_review. What trimesh does not read (skins, animations, material
-    extensions) is not carried over.
+    A node's mesh has one primitive per piece of input geometry, with its uvs, colors, normals and material.
+    Its matrix is that of the first input node it takes faces from. Extras: name, description, confidence,
+    needs_review. Skins, animations and material extensions, which trimesh does not read, are lost.
     """
     scene = trimesh.Scene()
     nodes: list[dict[str, Any]] = []
@@ -167,18 +155,14 @@ def parts_glb(
             names.append(f"{len(nodes)}.{number}")
             scene.add_geometry(piece, geom_name=names[-1], node_name=names[-1])
         pieces_of.append(names)
-        node: dict[str, Any] = {"name": UNLABELED, "extras": {"name": UNLABELED}}
-        if index >= 0:
-            part = parts[index]
-            node = {"name": part.name, "extras": {
-                "name": part.name, "description": part.description, "confidence": round(part.confidence, 6),
-                "needs_review": part.needs_review}}  # fmt: skip
+        extras = {"name": UNLABELED} if index < 0 else _about(parts[index])
+        node: dict[str, Any] = {"name": extras["name"], "extras": extras}
         if not np.array_equal(matrix, np.eye(4)):
             node["matrix"] = matrix.T.reshape(-1).tolist()
         nodes.append(node)
 
-    def one_node_a_part(tree: dict[str, Any]) -> None:
-        primitives = {one["name"]: one["primitives"] for one in tree["meshes"]}
+    def one_node_per_part(tree: dict[str, Any]) -> None:
+        primitives = {entry["name"]: entry["primitives"] for entry in tree["meshes"]}
         tree["meshes"] = [
             {"name": node["name"], "primitives": [item for name in names for item in primitives[name]]}
             for node, names in zip(nodes, pieces_of, strict=True)
@@ -192,15 +176,24 @@ def parts_glb(
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        return export_glb(scene, tree_postprocessor=one_node_a_part)
+        return export_glb(scene, tree_postprocessor=one_node_per_part)
     finally:
         logger.setLevel(level)
+
+
+def _about(part: PredictedPart) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "description": part.description,
+        "confidence": round(part.confidence, 6),
+        "needs_review": part.needs_review,
+    }
 
 
 def _pieces(
     mesh: InputMesh, face_part: Int[np.ndarray, " faces"], part: int
 ) -> tuple[list[trimesh.Trimesh], np.ndarray]:
-    """What a part takes of every geometry node, in the frame of the first of them, and that frame."""
+    """Return a part's piece of every geometry node, in the frame of the first of them, and that frame."""
     frame: np.ndarray | None = None
     back: np.ndarray = np.eye(4)
     pieces = []
@@ -220,13 +213,13 @@ def _pieces(
 
 
 def _cut(source: trimesh.Trimesh, chosen: Int[np.ndarray, " n"], matrix: np.ndarray) -> trimesh.Trimesh:
-    """Faces of a mesh as a mesh of their own, moved by a matrix, with uvs, colors, normals and material."""
+    """Cut out some faces of a mesh, moved by a matrix, with uvs, colors, normals and material."""
     corners = source.faces[chosen]
     used, flat = np.unique(corners, return_inverse=True)
     faces = flat.reshape(-1, 3)
     visual: Any = source.visual
     if visual.kind == "face":
-        # glTF has no face colors: every corner becomes a vertex of its own.
+        # glTF has no face colors: every corner becomes a separate vertex.
         used, faces = corners.reshape(-1), np.arange(3 * len(chosen)).reshape(-1, 3)
     vertices, normals = np.asarray(source.vertices)[used], _given_normals(source)
     normals = None if normals is None else normals[used]

@@ -1,67 +1,70 @@
-"""Beyond the paper: all that the model says about a part, as one probability that its name is right.
+"""Beyond the paper: a logistic regression over all that the model says about a part.
 
-Eq. 40 knows the softmax over names and the distance to the name's training partlets. A person also looks at
-whether the category is certain, and whether the mask is: a logistic regression weighs all six.
+Eq. 40 combines the softmax over names with the distance to the name's training partlets. A person also looks
+at the certainty of the category and of the mask: the regression weighs all six.
 """
+
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from jaxtyping import Float64
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit, logit
 
-SIGNS = ("soft", "distance", "category", "partness", "mask", "share")
-"""The order of weights: log-odds of Eq. 20, of the category's softmax, of the partness and of the mask's mean
+PREDICTORS = ("soft", "distance", "category", "partness", "mask", "share")
+"""Order of the weights: log-odds of Eq. 20, of the category's softmax, of the partness and of the mask's mean
 probability; logarithms of d² (Eq. 18) and of the part's share of the labeled points."""
 EDGE = 1e-3
-"""Probabilities are kept that far from 0 and 1."""
+"""Distance that probabilities keep from 0 and 1."""
 NEAR, FAR = 1e-2, 700.0
-"""Bounds of d², whose exponential a float can hold; a label that training never saw counts as far."""
+"""Bounds of d²: its exponential fits a float. A label without training partlets counts as far."""
 
 
-class Evidence(BaseModel):
-    """A logistic regression over :data:`SIGNS`.
+@dataclass(frozen=True)
+class Evidence:
+    """All that the model says about some parts; probabilities except ``share``.
 
     Attributes:
-        weights: by sign.
-        bias: log-odds where all signs are 0.
+        soft: Eq. 20.
+        mahalanobis: Eq. 18; NaN for a label without training partlets.
+        category: softmax of Eq. 16; 1 where the category is given.
+        partness: partness of the partlet.
+        mask_confidence: mean mask probability over the points of the part.
+        share: share of the labeled points.
+    """
+
+    soft: Float64[np.ndarray, " parts"]
+    mahalanobis: Float64[np.ndarray, " parts"]
+    category: Float64[np.ndarray, " parts"]
+    partness: Float64[np.ndarray, " parts"]
+    mask_confidence: Float64[np.ndarray, " parts"]
+    share: Float64[np.ndarray, " parts"]
+
+    def predictors(self) -> Float64[np.ndarray, "parts predictors"]:
+        """Return the columns of :data:`PREDICTORS`."""
+        soft, mahalanobis, category, partness, mask, share = astuple(self)
+        with np.errstate(divide="ignore"):
+            squared = np.nan_to_num(-np.log(mahalanobis), nan=FAR, posinf=FAR)
+        odds = logit(np.clip([soft, category, partness, mask], EDGE, 1 - EDGE))
+        near, size = np.log(np.clip(squared, NEAR, FAR)), np.log(np.clip(share, EDGE, 1))
+        return np.column_stack([odds[0], near, *odds[1:], size])
+
+
+class EvidenceWeights(BaseModel):
+    """A fitted logistic regression.
+
+    Attributes:
+        weights: one per predictor, in the order of :data:`PREDICTORS`.
+        bias: log-odds where all predictors are 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weights: tuple[float, ...] = Field(min_length=len(SIGNS), max_length=len(SIGNS))
+    weights: tuple[float, ...] = Field(min_length=len(PREDICTORS), max_length=len(PREDICTORS))
     bias: float
 
-    def probability(self, signs: Float64[np.ndarray, "parts signs"]) -> Float64[np.ndarray, " parts"]:
-        """That a name is right."""
-        return np.asarray(expit(self.bias + signs @ np.array(self.weights)), np.float64)
-
-
-def signs(
-    soft: Float64[np.ndarray, " parts"],
-    mahalanobis: Float64[np.ndarray, " parts"],
-    category: Float64[np.ndarray, " parts"],
-    partness: Float64[np.ndarray, " parts"],
-    mask: Float64[np.ndarray, " parts"],
-    share: Float64[np.ndarray, " parts"],
-) -> Float64[np.ndarray, "parts signs"]:
-    """The signs of some parts, all but the last two of them probabilities.
-
-    Args:
-        soft: Eq. 20.
-        mahalanobis: Eq. 18; NaN for a label that training never saw.
-        category: softmax of Eq. 16; 1 where the category is given.
-        partness: of the partlet.
-        mask: mean mask probability over the part's points.
-        share: of the labeled points.
-    """
-    with np.errstate(divide="ignore"):
-        squared = np.nan_to_num(-np.log(mahalanobis), nan=FAR, posinf=FAR)
-    columns = [
-        _odds(soft), np.log(np.clip(squared, NEAR, FAR)), _odds(category), _odds(partness), _odds(mask),
-        np.log(np.clip(share, EDGE, 1)),
-    ]  # fmt: skip
-    return np.column_stack(columns).astype(np.float64)
-
-
-def _odds(probability: Float64[np.ndarray, " parts"]) -> Float64[np.ndarray, " parts"]:
-    return np.asarray(logit(np.clip(probability, EDGE, 1 - EDGE)), np.float64)
+    def probability(
+        self, predictors: Float64[np.ndarray, "parts predictors"]
+    ) -> Float64[np.ndarray, " parts"]:
+        """Return the probability that a name is right."""
+        return np.asarray(expit(self.bias + predictors @ np.array(self.weights)))

@@ -1,4 +1,4 @@
-"""A mesh in, named parts out: the model with its encoders and its vocabulary."""
+"""The complete system: a mesh in, named parts out."""
 
 import contextlib
 import io
@@ -20,22 +20,13 @@ from alignparts.corpus.mesh.faces import face_labels
 from alignparts.corpus.mesh.meshio import InputMesh, load_mesh
 from alignparts.corpus.mesh.sampling import Sample, sample_surface, seed_of
 from alignparts.corpus.mesh.surface import Surface
-from alignparts.evaluation.calibration import weighed
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders, extract
 from alignparts.features.partfield import PartField
+from alignparts.model.alignparts import AlignParts
 from alignparts.naming.confidence import CALIBRATION, PAPER, Calibration, Statistics
 from alignparts.naming.export import Written, export_named
-from alignparts.naming.inference import (
-    Mode,
-    category_candidates,
-    category_confidence,
-    closed_vocabulary,
-    find_category,
-    forward,
-    open_vocabulary,
-    retrieval,
-)
+from alignparts.naming.inference import Mode, forward, name_parts, open_vocabulary, retrieval
 from alignparts.naming.prediction import Candidate, Partlets, Prediction
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
@@ -44,7 +35,16 @@ MANIFEST = "pipeline.json"
 
 
 class Manifest(BaseModel):
-    """What a model was trained with, beside its weights; folders are relative to the model's own."""
+    """Settings that a model was trained with, stored beside its weights.
+
+    Attributes:
+        geometry, appearance: folders of the encoders, or their names on the hub.
+        text_encoder: name of the text encoder.
+        vocabulary, calibration: files; as the folders, relative to the model's folder.
+        views: rendered views per mesh.
+        resolution: side of a view in pixels.
+        points: surface samples per mesh.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,12 +60,12 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class NamedMesh:
-    """A mesh whose faces have names.
+    """A mesh with named faces.
 
     Attributes:
         mesh: the input.
-        face_part: index into ``prediction.parts`` of every face, -1 unlabeled.
-        prediction: the named points that the faces took theirs from.
+        face_part: index into ``prediction.parts`` per face, -1 unlabeled.
+        prediction: named samples that the faces took their names from.
         mode: "closed", "open" or "query".
     """
 
@@ -76,45 +76,37 @@ class NamedMesh:
 
     def save(self, folder: Path, *, picture: bool = True) -> Written:
         """Write the GLB, the labels and the picture; see :func:`alignparts.naming.export.export_named`."""
+        parts, category = self.prediction.parts, self.prediction.category
         return export_named(
-            self.mesh,
-            self.face_part,
-            self.prediction.parts,
-            folder,
-            category=self.prediction.category,
-            mode=self.mode,
-            picture=picture,
+            self.mesh, self.face_part, parts, folder, category=category, mode=self.mode, picture=picture
         )
 
     @property
     def summary(self) -> str:
-        """One line: what was found."""
-        found = ", ".join(
-            f"{part.name} {part.confidence:.2f}{'?' if part.needs_review else ''}"
-            for part in self.prediction.parts
-        )
+        """Return one line: the file, the category, the parts with their confidences."""
         category = f"{self.prediction.category}: " if self.prediction.category else ""
+        parts = ", ".join(part.caption for part in self.prediction.parts) or "no part found"
         rest = float((self.face_part < 0).mean())
         unlabeled = f"; {rest:.0%} of the faces unlabeled" if rest > 0.005 else ""
-        return f"{self.mesh.path.name}: {category}{found or 'no part found'}{unlabeled}"
+        return f"{self.mesh.path.name}: {category}{parts}{unlabeled}"
 
 
 class NamedPartsPipeline:
-    """ALIGN-Parts with everything it needs to read a mesh.
+    """ALIGN-Parts with all that it needs to read a mesh.
 
     Args:
-        model: the trained model.
-        encoders: the geometry and appearance encoders that it was trained with.
-        text: the text encoder that it was trained with.
-        vocabulary: for the closed vocabulary; None leaves the open one.
-        statistics: for Eq. 18; None leaves Eq. 20.
+        model: trained model.
+        encoders: geometry and appearance encoders that it was trained with.
+        text: text encoder that it was trained with.
+        vocabulary: vocabulary for the closed mode; None leaves the open one.
+        statistics: training statistics for Eq. 18; None leaves Eq. 20.
         manifest: sizes of renders and samples.
-        calibration: of the confidences; the paper's values by default.
+        calibration: parameters of the confidence; the paper's by default.
     """
 
     def __init__(
         self,
-        model: torch.nn.Module,
+        model: AlignParts,
         encoders: Encoders,
         text: TextEncoder,
         vocabulary: Vocabulary | None = None,
@@ -132,13 +124,11 @@ class NamedPartsPipeline:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> "NamedPartsPipeline":
-        """Load a model folder: weights, statistics, ``pipeline.json`` and what that refers to.
+        """Load a model folder: weights, statistics, ``pipeline.json`` and the files that it refers to.
 
         Raises:
-            AlignPartsError: something is missing or does not fit.
+            AlignPartsError: a file is missing or does not fit, or the device is not there.
         """
-        from alignparts.model.alignparts import AlignParts
-
         folder = Path(folder)
         if not (folder / "config.json").is_file():
             raise AlignPartsError(
@@ -146,7 +136,7 @@ class NamedPartsPipeline:
             )
         manifest = read_manifest(folder)
         _check_device(device)
-        # huggingface_hub says on stdout where weights come from.
+        # huggingface_hub prints the source of the weights on stdout.
         with contextlib.redirect_stdout(io.StringIO()):
             model = AlignParts.from_pretrained(str(folder)).to(device)
         encoders = Encoders(
@@ -156,9 +146,9 @@ class NamedPartsPipeline:
         encoders.geometry.to(device)
         encoders.appearance.to(device)
         text = TextEncoder.from_name(manifest.text_encoder, device)
-        own = folder / manifest.vocabulary
-        # Without a copy of its own: that of the project whose models/ it lies in.
-        path = own if own.is_file() else folder.resolve().parents[1] / "data" / "ontology" / "vocabulary.json"
+        path = folder / manifest.vocabulary
+        if not path.is_file():  # take that of the project whose models/ the folder lies in
+            path = folder.resolve().parents[1] / "data" / "ontology" / "vocabulary.json"
         vocabulary = Vocabulary.load(path) if path.is_file() else None
         fitted = folder / manifest.calibration
         calibration = Calibration.load(fitted) if fitted.is_file() else PAPER
@@ -169,62 +159,54 @@ class NamedPartsPipeline:
     def features(
         self, surface: Surface, key: str, points: int | None = None
     ) -> tuple[Sample, dict[str, Any]]:
-        """Samples of a surface and their features; equal keys give equal samples."""
-        sample = sample_surface(surface, points or self.manifest.points, seed_of(key, 0))
-        arrays = extract(
-            surface, sample, self.encoders, views=self.manifest.views, resolution=self.manifest.resolution
-        )
-        return sample, arrays
+        """Return samples of a surface and their features; equal keys give equal samples."""
+        settings = self.manifest
+        sample = sample_surface(surface, points or settings.points, seed_of(key, 0))
+        views, resolution = settings.views, settings.resolution
+        return sample, extract(surface, sample, self.encoders, views=views, resolution=resolution)
 
     def forward(self, features: dict[str, Any]) -> Partlets:
-        """One pass of the model."""
-        return forward(self.model, features, next(self.model.parameters()).device)
+        """Run the model once."""
+        return forward(self.model, features)
 
     def decode(
         self,
         partlets: Partlets,
         *,
-        candidates: Sequence[Candidate] | None = None,
-        query: Candidate | None = None,
+        candidates: Sequence[Candidate | str] | None = None,
+        query: Candidate | str | None = None,
         category: str | None = None,
         fill: bool = False,
     ) -> tuple[Prediction, Mode]:
-        """Names for the partlets: by query, by given candidates (open), or by the vocabulary (closed).
+        """Name partlets by a query, by given candidates (open), or by the vocabulary (closed).
 
         Raises:
-            AlignPartsError: an unknown category; no vocabulary where one is needed.
+            AlignPartsError: no names, an empty name, an unknown category, a missing vocabulary.
         """
+        encode, calibration = self.text.encode, self.calibration
         if query is not None:
-            return retrieval(partlets, self.text.encode, query), "query"
+            return retrieval(partlets, encode, Candidate.of(query)), "query"
         if candidates is not None:
-            found = open_vocabulary(
-                partlets, self.text.encode, candidates, calibration=self.calibration, fill=fill
-            )
-            return found, "open"
+            names = [Candidate.of(name) for name in candidates]
+            return open_vocabulary(partlets, encode, names, calibration=calibration, fill=fill), "open"
         if self.vocabulary is None:
             raise AlignPartsError("this model has no vocabulary of its own; give names with --vocabulary")
-        sure = 1.0
-        if category is None:
-            category = find_category(partlets, self.text.encode, self.vocabulary)
-            sure = category_confidence(partlets, self.text.encode, self.vocabulary, self.calibration)
-        category = self.vocabulary.resolve_category(category)
-        prediction = closed_vocabulary(
+        prediction = name_parts(
             partlets,
-            self.text.encode,
-            category_candidates(self.vocabulary, category),
+            encode,
+            self.vocabulary,
             category=category,
             statistics=self.statistics,
-            calibration=self.calibration,
-            sure=sure,
+            calibration=calibration,
             fill=fill,
         )
-        return weighed(prediction, self.calibration, sure), "closed"
+        return prediction, "closed"
 
     def name(
         self,
         mesh: InputMesh | str | Path,
         *,
-        candidates: Sequence[Candidate] | None = None,
+        candidates: Sequence[Candidate | str] | None = None,
         query: Candidate | str | None = None,
         category: str | None = None,
         fill: bool = False,
@@ -234,25 +216,22 @@ class NamedPartsPipeline:
 
         Args:
             mesh: a file or a loaded mesh.
-            candidates: your names (open vocabulary).
-            query: one name to find.
-            category: skips Eq. 16.
+            candidates: names to choose from (open vocabulary).
+            query: name of the one part to find.
+            category: category of the object; None lets the model choose (Eq. 16).
             fill: leave no face unlabeled.
-            points: surface samples; the manifest's by default.
+            points: number of surface samples; the manifest's by default.
 
         Raises:
-            AlignPartsError: an unreadable mesh, an unknown category, empty names.
+            AlignPartsError: an unreadable mesh, an unknown category, no names or an empty one.
         """
         if not isinstance(mesh, InputMesh):
             mesh = load_mesh(mesh)
         if category is not None and self.vocabulary is not None:
-            self.vocabulary.resolve_category(category)
-        asked = Candidate(query.strip()) if isinstance(query, str) else query
-        if asked is not None and not asked.text:
-            raise AlignPartsError("the query is empty; expected a part's name, such as 'handle'")
+            self.vocabulary.resolve_category(category)  # before the features, which take seconds
         sample, arrays = self.features(mesh.surface, mesh.path.name, points)
         prediction, mode = self.decode(
-            self.forward(arrays), candidates=candidates, query=asked, category=category, fill=fill
+            self.forward(arrays), candidates=candidates, query=query, category=category, fill=fill
         )
         return self.carry(mesh, sample, prediction, mode, fill)
 
@@ -260,23 +239,23 @@ class NamedPartsPipeline:
 
     @staticmethod
     def carry(mesh: InputMesh, sample: Sample, prediction: Prediction, mode: Mode, fill: bool) -> NamedMesh:
-        """Take a prediction from the samples to the faces; parts that win no face are dropped."""
+        """Transfer a prediction from the samples to the faces; parts that win no face are dropped."""
         labels = face_labels(
             mesh.surface, sample, prediction.point_part, len(prediction.parts), fill=fill and mode != "query"
         )
-        kept = np.unique(labels[labels >= 0])
-        table = np.full(len(prediction.parts) + 1, -1, np.int32)
-        table[kept] = np.arange(len(kept), dtype=np.int32)
+        visible = np.unique(labels[labels >= 0])
+        table = np.full(len(prediction.parts) + 1, -1, np.int32)  # the last entry is for -1
+        table[visible] = np.arange(len(visible), dtype=np.int32)
         points = table[prediction.point_part].astype(np.int64)
-        parts = [prediction.parts[index] for index in kept.tolist()]
+        parts = [prediction.parts[index] for index in visible.tolist()]
         return NamedMesh(mesh, table[labels], Prediction(points, parts, prediction.category), mode)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """``pipeline.json`` of a model folder; the defaults where it has none.
+    """Read ``pipeline.json`` of a model folder; the defaults where there is none.
 
     Raises:
-        AlignPartsError: it is not valid.
+        AlignPartsError: the file is not valid.
     """
     path = folder / MANIFEST
     if not path.is_file():

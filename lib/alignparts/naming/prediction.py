@@ -1,4 +1,4 @@
-"""What the model says of one shape, and the named parts that are made of it."""
+"""Types of a prediction: candidate names, the model's partlets for one shape, and the named parts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,39 +6,53 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from alignparts.core.errors import AlignPartsError
 from alignparts.naming.confidence import PAPER
 from alignparts.ontology.vocabulary import words
 
 ACTIVE_ABOVE = 0.5
-"""Partness above which a partlet is a part, and mask probability from which a point is its point."""
+"""Threshold of the partness for a partlet, and of the mask probability for a point (section 3.3, Eq. 22)."""
 
 Encode = Callable[[Sequence[str]], np.ndarray]
-"""Texts to embeddings of length 1, as :meth:`alignparts.ontology.text.TextEncoder.encode`."""
+"""Maps texts to embeddings of length 1, as :meth:`alignparts.ontology.text.TextEncoder.encode`."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A name that a part may get; the text encoder reads the description, or the name where there is none."""
+    """A name that a part may get, with an optional description.
+
+    Raises:
+        AlignPartsError: the name and the description hold no word.
+    """
 
     name: str
     description: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise AlignPartsError("the name of a part is empty; expected one such as 'handle'")
+
+    @classmethod
+    def of(cls, given: "Candidate | str") -> "Candidate":
+        """Return a candidate; a plain string becomes its name."""
+        return cls(given.strip()) if isinstance(given, str) else given
+
     @property
     def text(self) -> str:
-        """What the text encoder reads."""
+        """Return the text to encode: the description, or the name where there is none."""
         return self.description.strip() or words(self.name)
 
 
 @dataclass(frozen=True)
 class Partlets:
-    """What the model says about one shape, on the CPU.
+    """Output of the model for one shape, on the CPU.
 
     Attributes:
-        mask: probability that a point belongs to a partlet.
+        mask: probability per partlet and point that the point belongs to the partlet.
         partness: probability that a partlet is a part.
-        embeddings: raw partlets z_k.
-        global_embedding: of the whole shape.
-        fused: the fused feature h_i of every point.
+        embeddings: raw partlet embeddings z_k.
+        global_embedding: embedding of the whole shape.
+        fused: fused feature h_i per point.
     """
 
     mask: Float32[np.ndarray, "k n"]
@@ -48,26 +62,26 @@ class Partlets:
     fused: Float32[np.ndarray, "n d_f"]
 
     def active(self) -> Int64[np.ndarray, " active"]:
-        """Partlets with partness above 0.5; where there is none, the one with the highest."""
-        found = np.flatnonzero(self.partness > ACTIVE_ABOVE)
-        return found if len(found) else np.array([int(self.partness.argmax())])
+        """Return the partlets with partness above 0.5, or else the one with the highest."""
+        above = np.flatnonzero(self.partness > ACTIVE_ABOVE)
+        return above if len(above) else np.array([int(self.partness.argmax())])
 
 
 @dataclass(frozen=True)
 class PredictedPart:
-    """A part that was found.
+    """A named part.
 
     Attributes:
-        name: as the candidate is called.
-        description: the candidate's, "" where it has none.
-        confidence: 0..1; closed: Eq. 40, open: Eq. 20, query: the cosine with the query.
-        partness: the highest of its partlets.
-        partlet: the partlet (of several: the one with the highest partness).
-        soft: Eq. 20 alone; query: the cosine.
-        mahalanobis: Eq. 18; None outside the closed vocabulary, and for a label that training never saw.
-        mask_confidence: mean mask probability over the part's points.
-        accepted: whether nobody needs to look at it.
-        review_below: with a lower confidence a person should (section 9.2).
+        name: name of the candidate.
+        description: description of the candidate, "" without one.
+        confidence: 0..1; closed: Eq. 40 or the calibration's evidence, open: Eq. 20, query: the cosine.
+        partness: highest partness of its partlets.
+        partlet: index of the partlet; of several, the one with the highest partness.
+        soft: Eq. 20, mean over its partlets weighted by their points; query: the cosine.
+        mahalanobis: Eq. 18; None outside the closed vocabulary and for a label without training partlets.
+        mask_confidence: mean mask probability over the points of the part.
+        accepted: whether the part is accepted without human review.
+        review_below: confidence below which a person should look at the part (section 9.2).
     """
 
     name: str
@@ -83,8 +97,13 @@ class PredictedPart:
 
     @property
     def needs_review(self) -> bool:
-        """Whether a person should look at it (section 9.2)."""
+        """Return whether a person should look at the part (section 9.2)."""
         return self.confidence < self.review_below
+
+    @property
+    def caption(self) -> str:
+        """Return the name and the confidence, with a question mark on a part that needs review."""
+        return f"{self.name} {self.confidence:.2f}{'?' if self.needs_review else ''}"
 
 
 @dataclass(frozen=True)
@@ -92,9 +111,9 @@ class Prediction:
     """Named points of one shape.
 
     Attributes:
-        point_part: index into ``parts`` of every point, -1 unlabeled.
-        parts: those that hold at least one point.
-        category: what the shape was taken for; "" where nobody asked.
+        point_part: index into ``parts`` per point, -1 unlabeled.
+        parts: parts that hold at least one point.
+        category: category whose names were used; "" outside the closed vocabulary.
     """
 
     point_part: Int64[np.ndarray, " n"]
@@ -103,5 +122,5 @@ class Prediction:
 
     @property
     def names(self) -> list[str]:
-        """Names of the parts."""
+        """Return the names of the parts."""
         return [part.name for part in self.parts]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.experiments.confidence_tables import (
+from alignparts.evaluation.experiments.confidence import (
     CATEGORY,
     EVIDENCE,
     FITTED,
@@ -20,7 +20,7 @@ from alignparts.evaluation.experiments.confidence_tables import (
 )
 from alignparts.evaluation.reliability import (
     LABELS,
-    Named,
+    Confidences,
     expected_calibration_error,
     reliability_bins,
     risk_coverage,
@@ -40,7 +40,7 @@ COLORS = {
 SHARE = PercentFormatter(1)
 
 
-def draw_reliability(ways: Mapping[str, Named]) -> Figure:
+def draw_reliability(ways: Mapping[str, Confidences]) -> Figure:
     """What is said against what is right, a panel a way; bins of equally many parts.
 
     Raises:
@@ -66,7 +66,7 @@ def draw_reliability(ways: Mapping[str, Named]) -> Figure:
     return figure
 
 
-def draw_risk_coverage(ways: Mapping[str, Named]) -> Figure:
+def draw_risk_coverage(ways: Mapping[str, Confidences]) -> Figure:
     """Wrong names among the most confident parts, a line a way, and the best that a ranking could do.
 
     Raises:
@@ -132,7 +132,7 @@ def draw_shift(table: pd.DataFrame, metric: str, sets: Sequence[str]) -> Figure:
     """A figure of reliability by set, a mark a way, with intervals; AUROC 0.5 is chance.
 
     Args:
-        table: of :func:`alignparts.evaluation.experiments.confidence_tables.reliability_table`.
+        table: of :func:`alignparts.evaluation.experiments.confidence.reliability_table`.
         metric: as the table calls it.
         sets: in order.
 

@@ -74,7 +74,7 @@ def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFra
 
     Args:
         ratios: of :func:`texparts.simulation.effort.ratio_table`.
-        promise: of :func:`alignparts.evaluation.experiments.confidence_tables.promise_table`.
+        promise: of :func:`alignparts.evaluation.experiments.confidence.promise_table`.
         gain: the long table of :func:`texparts.export.retrain.gain_scores`.
     """
     lines = [("measured", "value [95%], n")]

@@ -33,10 +33,10 @@ from alignparts.corpus.mesh.meshio import load_mesh
 from alignparts.corpus.mesh.sampling import Sample
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.evaluation.baselines.partfield_clustering import partitions
+from alignparts.naming.candidates import propose_parts
 from alignparts.naming.export import parts_glb
 from alignparts.naming.pipeline import NamedMesh, NamedPartsPipeline, read_manifest
 from alignparts.naming.prediction import Candidate
-from alignparts.naming.proposals import propose_parts
 from alignparts.ontology.llm.client import LanguageModel
 from texparts.annotation.objects import About, PartRecord, write_object
 from texparts.filter.filter import read_filtered

@@ -3,17 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 
 from alignparts.evaluation.methods import Given, Segments
 from alignparts.evaluation.scoring import FILLED, OURS
-from alignparts.naming.inference import (
-    category_candidates,
-    closed_vocabulary,
-    find_category,
-    forward,
-    open_vocabulary,
-)
+from alignparts.model.alignparts import AlignParts
+from alignparts.naming.inference import forward, name_parts, open_vocabulary
 from alignparts.naming.prediction import Candidate, Encode
 from alignparts.ontology.vocabulary import Vocabulary
 
@@ -29,7 +23,7 @@ class Ours:
     """
 
     def __init__(
-        self, model: torch.nn.Module, encode: Encode, vocabulary: Vocabulary, *, fill: bool = False
+        self, model: AlignParts, encode: Encode, vocabulary: Vocabulary, *, fill: bool = False
     ) -> None:
         self.label = FILLED if fill else OURS
         self.model, self.encode, self.vocabulary, self.fill = model.eval(), encode, vocabulary, fill
@@ -47,16 +41,14 @@ class Ours:
         Raises:
             AlignPartsError: as :func:`alignparts.naming.inference.forward`; no names; an unknown category.
         """
-        partlets = forward(self.model, arrays, next(self.model.parameters()).device)
+        partlets = forward(self.model, arrays)
         if given.names is not None:
             own = [Candidate(name) for name in given.names]
             found = open_vocabulary(partlets, self.encode, own, fill=self.fill)
         else:
-            category = self.vocabulary.resolve_category(
-                given.category or find_category(partlets, self.encode, self.vocabulary)
+            found = name_parts(
+                partlets, self.encode, self.vocabulary, category=given.category, fill=self.fill
             )
-            candidates = category_candidates(self.vocabulary, category)
-            found = closed_vocabulary(partlets, self.encode, candidates, category=category, fill=self.fill)
         return Segments(
             found.point_part, found.names, found.category,
             partlets.embeddings[[part.partlet for part in found.parts]],

@@ -25,7 +25,7 @@ from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.dataset import ids_of_split
 from alignparts.model.train import forget_progress, train
-from alignparts.naming.inference import category_candidates, closed_vocabulary, find_category, forward
+from alignparts.naming.inference import forward, name_parts
 from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
@@ -139,8 +139,7 @@ def segments_of(
     if baseline is not None:
         return fit.load(baseline, folder, vocabulary, encode, params.base.seed).predict(shape.arrays, Given())
     partlets = forward(AlignParts.from_pretrained(str(folder)).eval(), shape.arrays)
-    category = find_category(partlets, encode, vocabulary)
-    return closed_vocabulary(partlets, encode, category_candidates(vocabulary, category), category=category)
+    return name_parts(partlets, encode, vocabulary)
 
 
 def shapes_of(store: FeatureStore, split: str, vocabulary: Vocabulary) -> list[str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float, Int, Int64
 from tqdm.auto import tqdm
 
@@ -23,8 +22,9 @@ from alignparts.evaluation.ground_truth import Labeled, ids_of_splits, load_labe
 from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.scoring import GIVEN, OURS, Evaluation, Score
 from alignparts.features.store import FeatureStore
+from alignparts.model.alignparts import AlignParts
 from alignparts.model.metrics import interval
-from alignparts.naming.inference import category_candidates, closed_vocabulary, find_category, forward
+from alignparts.naming.inference import forward, name_parts
 from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
 
@@ -199,7 +199,7 @@ def draw_pairs(categories: Mapping[str, str], each: int, seed: int = 0) -> list[
 
 def evaluate_transfer(
     store: FeatureStore,
-    model: torch.nn.Module,
+    model: AlignParts,
     encode: Encode,
     vocabulary: Vocabulary,
     *,
@@ -273,19 +273,17 @@ def transfer_table(
 
 
 def prepare(
-    shape: Labeled, model: torch.nn.Module, encode: Encode, vocabulary: Vocabulary, seed: int = 0
+    shape: Labeled, model: AlignParts, encode: Encode, vocabulary: Vocabulary, seed: int = 0
 ) -> Prepared:
     """What a shape brings into its pairs: features, its own clusters, the feed-forward model's segments."""
-    partlets = forward(model, shape.arrays, next(model.parameters()).device)
+    partlets = forward(model, shape.arrays)
     spaces = {"geometry": shape.arrays["geometry"], "fused": partlets.fused}
     parts = len(shape.present)
     clusters = {space: cluster_points(values, parts, seed=seed) for space, values in spaces.items()}
     ours = {}
-    known = vocabulary.resolve_category(shape.category)
-    for method, category in ((OURS, find_category(partlets, encode, vocabulary)), (GIVEN, known)):
-        candidates = category_candidates(vocabulary, category)
-        found = closed_vocabulary(partlets, encode, candidates, category=category)
-        ours[method] = Segments(found.point_part, found.names, category)
+    for method, given in ((OURS, None), (GIVEN, shape.category)):
+        found = name_parts(partlets, encode, vocabulary, category=given)
+        ours[method] = Segments(found.point_part, found.names, found.category)
     return Prepared(shape, spaces, clusters, ours)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Bool
 
 from alignparts.core.errors import AlignPartsError
@@ -15,6 +14,7 @@ from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.evaluation.methods import Given, Method, Segments
 from alignparts.evaluation.scoring import SETS, Evaluation, Score
 from alignparts.features.store import FeatureStore
+from alignparts.model.alignparts import AlignParts
 from alignparts.model.metrics import interval
 from alignparts.naming.inference import closed_vocabulary, forward, retrieval
 from alignparts.naming.prediction import Candidate, Encode, Partlets, Prediction
@@ -95,7 +95,7 @@ def query_iou(
 
 def evaluate_retrieval(
     store: FeatureStore,
-    model: torch.nn.Module,
+    model: AlignParts,
     encode: Encode,
     vocabulary: Vocabulary,
     methods: Sequence[Method] = (),
@@ -132,9 +132,8 @@ def evaluate_retrieval(
         AlignPartsError: no shape of these splits, or none with a labeled point.
     """
     result = Evaluation()
-    device = next(model.parameters()).device
     for shape in labeled_shapes(store, splits, points, seed):
-        partlets = forward(model, shape.arrays, device)
+        partlets = forward(model, shape.arrays)
         truth = masks_of(Segments(shape.truth, shape.names), shape.present)
         counted = None if background else shape.truth >= 0
         answers = answerers(shape, partlets, encode, methods)

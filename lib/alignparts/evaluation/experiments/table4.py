@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
@@ -16,13 +15,13 @@ from alignparts.evaluation.ground_truth import labeled_shapes
 from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.scoring import Evaluation, Score, similarity_of, table2
 from alignparts.features.store import FeatureStore
+from alignparts.model.alignparts import AlignParts
 from alignparts.model.metrics import shape_metrics
 from alignparts.naming.inference import (
     category_candidates,
-    closed_vocabulary,
-    find_category,
     forward,
     given_number,
+    name_parts,
     open_vocabulary,
 )
 from alignparts.naming.prediction import Candidate, Encode, Partlets
@@ -88,7 +87,7 @@ def with_part_number(
 
 def evaluate_part_number(
     store: FeatureStore,
-    model: torch.nn.Module,
+    model: AlignParts,
     encode: Encode,
     vocabulary: Vocabulary,
     *,
@@ -114,17 +113,15 @@ def evaluate_part_number(
         AlignPartsError: no shape of these splits, or none with a labeled point.
     """
     result, similarity = Evaluation(), similarity_of(encode)
-    device = next(model.parameters()).device
     for shape in labeled_shapes(store, splits, points, seed):
         parts = len(np.unique(shape.truth[shape.truth >= 0]))
-        partlets = forward(model, shape.arrays, device)
+        partlets = forward(model, shape.arrays)
         category, candidates = "", [Candidate(name) for name in shape.present]
         if shape.heldout:
             ours = open_vocabulary(partlets, encode, candidates)
         else:
-            category = find_category(partlets, encode, vocabulary)
-            candidates = category_candidates(vocabulary, category)
-            ours = closed_vocabulary(partlets, encode, candidates, category=category)
+            ours = name_parts(partlets, encode, vocabulary)
+            category, candidates = ours.category, category_candidates(vocabulary, ours.category)
         known = with_part_number(
             partlets, parts, encode, candidates, category=category, once=not shape.heldout
         )

@@ -120,7 +120,7 @@ def _run(
     features = {"points": sample.points, "geometry": geometry, "appearance": appearance}
     inside: dict[str, float] = {}
     with stage("model"), _clock(pipeline.model, "fusion", inside, device):
-        partlets = forward(pipeline.model, features, device)
+        partlets = forward(pipeline.model, features)
     record[OURS, "fusion"] = inside.get("fusion", 0.0)
     record[OURS, DECODER] = record[OURS, "model"] - record[OURS, "fusion"]
     names = [Candidate(name) for name in shape.part_names]

@@ -1,24 +1,27 @@
-"""Judged parts whose right names are drawn with known probabilities."""
+"""Scored parts whose right names are drawn with known probabilities."""
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from alignparts.evaluation.scored_parts import COLUMNS, RIDGES, Judged
+from alignparts.evaluation.scored_parts import RIDGES, ScoredParts
 
 
-def table(right, shapes) -> pd.DataFrame:
-    rows = [
-        (f"shape-{shape:04d}", "toy", "chair", "chair", "leg", "leg" if one else "seat", bool(one),
-         0.5, 9, 0.25, 0.9, 0.9)
-        for one, shape in zip(right, shapes, strict=True)
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=COLUMNS)
+def scored(right, shapes, cosines, categories, squared) -> ScoredParts:
+    return ScoredParts(
+        pd.DataFrame({
+            "shape_id": [f"shape-{shape:04d}" for shape in shapes], "test_set": "toy", "category": "chair",
+            "predicted_category": "chair", "name": "leg",
+            "truth": ["leg" if one else "seat" for one in right], "right": right, "iou": 0.5, "share": 0.25,
+            "partness": 0.9, "mask_confidence": 0.9, "cosines": list(cosines),
+            "categories": list(categories), "squared": list(squared),
+        })
+    )  # fmt: skip
 
 
 def toy(
     shapes: int, parts: int = 4, *, tau: float = 0.1, tau_category: float | None = None, seed: int = 0
-) -> Judged:
+) -> ScoredParts:
     """The nearest of five names is right with the probability that Eq. 20 gives at ``tau``.
 
     With ``tau_category`` a name is right only if the shape's category is, too. Every tenth label is unknown
@@ -35,4 +38,4 @@ def toy(
         right &= (rng.random(shapes) < softmax(categories / tau_category, axis=1)[:, 0])[owner]
     squared = np.repeat(rng.exponential(size=(n, 1)), len(RIDGES), axis=1)
     squared[::10] = np.nan
-    return Judged(table(right, owner), cosines, categories[owner], squared)
+    return scored(right, owner, cosines, categories[owner], squared)

@@ -1,0 +1,112 @@
+"""Candidate names from outside: a user's YAML file, or a language model's list for an unseen category."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from alignparts.core.atomic import write_text
+from alignparts.core.errors import AlignPartsError
+from alignparts.naming.prediction import Candidate
+from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.vocabulary import spelling, words
+
+MOST_PARTS = 40
+"""Maximum number of parts that are proposed for one category."""
+
+
+def read_vocabulary(path: Path) -> list[Candidate]:
+    """Read candidates from YAML: a list of names, or a mapping from names to descriptions (null: none).
+
+    Raises:
+        AlignPartsError: missing, not YAML, empty, of another form, or with a name twice; the message names
+            the key.
+    """
+    if not path.is_file():
+        raise AlignPartsError(f"{path}: no such file; expected a YAML list of part names")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AlignPartsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict | list | None):
+        raise AlignPartsError(
+            f"{path}: expected a list of names or a mapping name: description, got {type(content).__name__}"
+        )
+    if not content:
+        raise AlignPartsError(f"{path}: the vocabulary is empty; expected at least one part name")
+    items = content.items() if isinstance(content, dict) else [(name, None) for name in content]
+    candidates: dict[str, Candidate] = {}
+    for number, (key, description) in enumerate(items, start=1):
+        if not isinstance(key, str) or not words(key).strip():
+            raise AlignPartsError(f"{path}: entry {number}: expected a name, got {key!r}; put it in quotes")
+        if description is not None and not isinstance(description, str):
+            raise AlignPartsError(f"{path}: {key}: expected a description as text, got {description!r}")
+        name = key.strip()
+        if name in candidates:
+            raise AlignPartsError(f"{path}: '{name}' is listed twice (entry {number}); every name once")
+        candidates[name] = Candidate(name, (description or "").strip())
+    return list(candidates.values())
+
+
+def write_vocabulary(path: Path, candidates: Sequence[Candidate]) -> None:
+    """Write candidates in the form that :func:`read_vocabulary` reads, atomically."""
+    content = {candidate.name: candidate.description or None for candidate in candidates}
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110))
+
+
+class ProposedPart(BaseModel):
+    """A part with its affordance description."""
+
+    name: str = Field(max_length=60)
+    description: str = Field(min_length=8, max_length=400)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if "/" in name or not spelling(name):
+            raise ValueError(f"'{name}' is not the name of one part")
+        return spelling(name)
+
+
+class Proposal(BaseModel):
+    """Reply to the prompt ``propose_parts``: 1 to 40 parts, each name once in any spelling."""
+
+    parts: list[ProposedPart] = Field(min_length=1, max_length=MOST_PARTS)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Proposal":
+        names = [part.name for part in self.parts]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"listed twice: {', '.join(twice)}; every part once")
+        return self
+
+
+def propose_parts(category: str, llm: LanguageModel) -> list[Candidate]:
+    """Ask a language model for the parts of an object of an unseen category (section 3.3).
+
+    Args:
+        category: class of the object in any spelling; ``CoffeeTable`` and ``coffee table`` are one.
+        llm: language model, or a record of its replies.
+
+    Raises:
+        AlignPartsError: the category is empty, or there is no reply.
+    """
+    if not spelling(category):
+        raise AlignPartsError("the category is empty; expected a name, such as rocking chair")
+    variables = {"category": words(spelling(category)), "most": str(MOST_PARTS)}
+    proposal = llm.ask("propose_parts", variables, Proposal)
+    return [Candidate(part.name, part.description.strip()) for part in proposal.parts]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A loader that rejects a key given twice, where YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [str(getattr(key, "value", key)).strip() for key, _ in node.value]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                mark = node.value[number][0].start_mark
+                raise yaml.MarkedYAMLError(problem=f"'{key}' is listed twice", problem_mark=mark)
+        return super().construct_mapping(node, deep)
