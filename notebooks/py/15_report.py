@@ -18,7 +18,7 @@ import pandas as pd
 from alignparts.core import paths
 from alignparts.core.run import start
 from alignparts.report import readme as report
-from alignparts.report.site import build, content, grids
+from alignparts.report.site import build, tables
 
 run = start("report", profile)
 smoke = profile == "smoke"
@@ -30,9 +30,9 @@ smoke = profile == "smoke"
 # may serve several parts: max-IoU is generous to coarse predictions, in both columns.
 
 # %%
-ours = pd.read_csv(run.folder / "table2.csv")
+ours = pd.read_csv(tables.find(run.reports, "table2.csv"))
 assert ours.value.between(0, 1).all()
-beside = grids.beside(ours, content.resource("paper_table2"), "table2")
+beside = tables.beside(ours, tables.resource("paper_table2"), "table2")
 beside[beside.metric.isin(["mIoU", "LA-mIoU"])] if not smoke else print("columns:", *beside.columns)
 
 # %% [markdown]
@@ -45,10 +45,10 @@ beside[beside.metric.isin(["mIoU", "LA-mIoU"])] if not smoke else print("columns
 verdicts = []
 for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "generalization",
              "retrain"):
-    path = run.folder / f"{name}_claims.csv"
-    if path.is_file():
-        paper = content.resource(f"paper_{name}") if name.startswith("table") else None
-        for one in grids.sentences(pd.read_csv(path), paper):
+    path = tables.find(run.reports, f"{name}_claims.csv")
+    if path is not None:
+        paper = tables.resource(f"paper_{name}") if name.startswith("table") else None
+        for one in tables.sentences(pd.read_csv(path), paper):
             verdicts.append(one.verdict)
             if not smoke:
                 print(f"{one.claim}: {one.verdict}, {one.numbers}. The paper: {one.paper or 'no number'}.")
@@ -59,7 +59,7 @@ for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "gener
 # The paper's text disagrees with itself in places, and some of what it uses cannot be shipped.
 
 # %%
-deviations = content.resource("deviations")
+deviations = tables.resource("deviations")
 deviations
 
 # %% [markdown]
@@ -83,7 +83,7 @@ if not smoke:
     report.fill(readme, "table2", report.main_table(ours))
     report.fill(readme, "findings", report.findings(metrics))
     names = ("effort_ratios", "promise", "retrain")
-    ratios, promise, gain = (pd.read_csv(run.folder / f"{name}.csv") for name in names)
+    ratios, promise, gain = (pd.read_csv(tables.find(run.reports, f"{name}.csv")) for name in names)
     report.fill(readme, "texparts", report.texparts_table(ratios, promise, gain))
 run.metrics(
     {

@@ -12,8 +12,9 @@ import yaml
 from alignparts.core import ledger, paths
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation import tables
-from alignparts.report.site import build, content
-from alignparts.report.site.pages import Page, Table, read_figures, read_pages
+from alignparts.report.site import build
+from alignparts.report.site import tables as site_tables
+from alignparts.report.site.pages import Page, Table, read_site
 
 EVIL = "<script>alert('x')</script>"
 PIXEL = bytes.fromhex(
@@ -77,14 +78,14 @@ def reports(tmp_path: Path) -> Path:
 
 def fill(folder: Path) -> Path:
     """A small run: some tables, a picture with a 3D twin, one without, timings and a ledger."""
-    tables.write_table(folder / "tables", "table2", rows("ALIGN-Parts", EVIL))
-    tables.write_table(folder / "tables", "table2_claims", claims(worse="Find3D"))
-    tables.write_table(folder / "tables", "confusions", pd.DataFrame({"truth": [EVIL], "found": ["leg"]}))
-    for name in ("tour", "figure7_shapes", "odd"):
-        (folder / "figures").mkdir(exist_ok=True)
-        (folder / "figures" / f"{name}.png").write_bytes(PIXEL)
-    (folder / "3d").mkdir()
-    (folder / "3d" / "tour.html").write_text("<!doctype html><title>twin</title>")
+    tables.write_table(folder / "evaluate", "table2", rows("ALIGN-Parts", EVIL))
+    tables.write_table(folder / "evaluate", "table2_claims", claims(worse="Find3D"))
+    tables.write_table(folder / "modes", "confusions", pd.DataFrame({"truth": [EVIL], "found": ["leg"]}))
+    for name in ("tour", "unseen", "odd"):
+        (folder / "tour").mkdir(exist_ok=True)
+        (folder / "tour" / f"{name}.png").write_bytes(PIXEL)
+    (folder / "3d" / "tour").mkdir(parents=True)
+    (folder / "3d" / "tour" / "tour.html").write_text("<!doctype html><title>twin</title>")
     (folder / "metrics").mkdir()
     (folder / "metrics" / "corpus.json").write_text('{"shapes": 12, "splits": {"train": 5}}')
     (folder / "timings").mkdir()
@@ -165,38 +166,38 @@ def test_the_first_page_has_a_card_a_page_and_says_what_is_not_there(reports):
     text = built.index.read_text()
     cards = text.split('<ul class="cards">')[1].split("</ul>")[0]
     assert set(re.findall(r'href="([\w-]+)\.html"', cards)) == {*built.pages} - {"index"}
-    assert built.left_out["Table 3: what each component is worth"] == "dvc repro ablations"
-    assert "dvc repro ablations" in text and "table3.html" not in text
+    assert built.left_out["Table 3: what each component is worth"] == "dvc repro ablation_table"
+    assert "dvc repro ablation_table" in text and "table3.html" not in text
     assert "1 hold" in text
 
 
-def test_figures_show_twins_numbered_pictures_and_the_rest(reports):
+def test_figures_show_twins_and_pictures_of_no_figure(reports):
     build.build(reports)
     text = (reports / "site" / "figures.html").read_text()
     assert 'href="3d/tour.html"' in text
-    seventh = text.split("Figure 7.")[0].rsplit("<figure>", 1)[1]
-    assert "figures/figure7_shapes.png" in seventh
-    assert "figures/odd.png" in text.split("Further pictures")[1]
+    assert "figures/unseen.png" in text.split("Figure 7.")[0].rsplit("<figure>", 1)[1]
+    further = text.split("Further pictures")[1]
+    assert "figures/odd.png" in further and "tour.png" not in further and "speed" not in further
 
 
 def test_a_missing_required_table_names_the_stage(reports):
-    (reports / "tables" / "table2.csv").unlink()
+    (reports / "evaluate" / "table2.csv").unlink()
     with pytest.raises(AlignPartsError, match=r"table2\.csv.*dvc repro evaluate"):
         build.build(reports)
 
 
 @pytest.mark.parametrize("text", ["", "method,metric,value\n"])
 def test_an_empty_required_table_is_an_error_and_an_optional_one_is_left_out(reports, text):
-    (reports / "tables" / "confusions.csv").write_text(text)
+    (reports / "modes" / "confusions.csv").write_text(text)
     assert "Curves" in build.build(reports).left_out
-    (reports / "tables" / "table2.csv").write_text(text)
+    (reports / "evaluate" / "table2.csv").write_text(text)
     with pytest.raises(AlignPartsError, match=r"table2\.csv: no rows"):
         build.build(reports)
 
 
 def test_a_failed_build_leaves_the_old_site(reports):
     before = build.build(reports).index.read_text()
-    (reports / "tables" / "table2.csv").unlink()
+    (reports / "evaluate" / "table2.csv").unlink()
     with pytest.raises(AlignPartsError):
         build.build(reports)
     assert (reports / "site" / "index.html").read_text() == before
@@ -213,38 +214,41 @@ def test_pages_of_an_earlier_site_go_and_a_foreign_folder_stays(reports):
 
 
 def test_a_page_of_ones_own_needs_a_declaration_alone(reports):
-    pages = [Page("mine", "Mine", "my table", "corpus", "01_corpus", tables=(Table("confusions", "Names"),))]
-    assert build.build(reports, pages=pages).pages[:2] == ["index", "mine"]
+    shown = (Table(csv="confusions", heading="Names"),)
+    mine = Page(slug="mine", title="M", summary="", stage="corpus", notebook="01_corpus", tables=shown)
+    assert build.build(reports, pages=[mine]).pages[:2] == ["index", "mine"]
     assert "01_corpus.ipynb" in (reports / "site" / "mine.html").read_text()
 
 
 def test_declared_pages_are_whole():
-    pages = read_pages()
+    declared = read_site()
+    pages = declared.pages
+    stages = yaml.safe_load((paths.ROOT / "dvc.yaml").read_text())["stages"]
     assert len({page.slug for page in pages}) == len(pages)
-    assert {figure.number for figure in read_figures()} == set(range(1, 11))
+    assert {figure.number for figure in declared.figures} == set(range(1, 11))
     for page in pages:
+        assert page.stage in stages and (paths.NOTEBOOKS / "py" / f"{page.notebook}.py").is_file()
         for table in page.tables:
             assert not table.paper or (paths.RESOURCES / f"{table.paper}.csv").is_file()
-    explained = set(content.resource("differences").table)
+    explained = set(site_tables.resource("differences").table)
     assert explained <= {page.slug for page in pages}
     assert {page.slug for page in pages if any(table.paper for table in page.tables)} <= explained
 
 
-def test_checklists_point_at_what_is_there(reports):
-    there = content.Folder(reports, reports / "site", paths.NOTEBOOKS)
-    asked = [q for one in content.checklists(there) for part in one.parts.values() for q in part]
+def test_checklists_point_at_what_is_there():
+    asked = [q for one in build.checklists() for part in one["parts"] for q in part["questions"]]
     assert len(asked) > 30
     for question in asked:
-        assert question.note or question.where, question.ask
-        assert question.answer != "yes" or question.where, f"{question.ask}: yes, but where?"
-        for name, link in question.where:
-            assert link and (paths.ROOT / name).exists(), name
+        where = question.get("where", [])
+        assert question.get("note") or where, question["ask"]
+        assert question["answer"] != "yes" or where, f"{question['ask']}: yes, but where?"
+        for name in where:
+            assert name.startswith("reports/") or (paths.ROOT / name).exists(), name
 
 
-def test_an_answer_that_is_none_is_an_error(reports, tmp_path):
+def test_an_answer_that_is_none_is_an_error(tmp_path):
     question = {"ask": "Why?", "answer": True}
     one = [{"name": "L", "source": "", "parts": [{"title": "T", "questions": [question]}]}]
     (tmp_path / "list.yaml").write_text(yaml.safe_dump(one))
-    there = content.Folder(reports, reports / "site", paths.NOTEBOOKS)
     with pytest.raises(AlignPartsError, match="Why.*yes, no or n.a., got True"):
-        content.checklists(there, tmp_path / "list.yaml")
+        build.checklists(tmp_path / "list.yaml")

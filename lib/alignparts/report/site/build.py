@@ -4,40 +4,51 @@ Plain HTML, one style sheet, relative links. What differs from run to run, secon
 one page outside the site's folder, ``reports/timings/ledger.html``, so that two clones make the same site.
 """
 
+import json
+import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pandas as pd
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from alignparts.core import ledger, paths
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.comparison import Verdict
-from alignparts.report.site import content, grids
-from alignparts.report.site.pages import Page, read_figures, read_pages
+from alignparts.evaluation.comparison import AVERAGE
+from alignparts.pictures.scene3d import write_library
+from alignparts.report.site import tables
+from alignparts.report.site.pages import Figure, Page, Table, read_site
 
 HERE = Path(__file__).resolve().parent
-STYLE = "style.css"
 FIXED = (
     ("figures", "Figures", "The paper's figures on the embedded corpus, with 3D twins."),
     ("deviations", "Deviations", "Where this build departs from the paper's text, and why."),
     ("checklists", "Checklists", "The reproducibility checklists, answered with where to look."),
 )
 """Pages that are not tables: slug, title, summary."""
-VERDICTS: dict[Verdict, str] = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided"}
+FACTS = {
+    "corpus": {"shapes": "shapes of the embedded corpus", "splits · train": "of them for training"},
+    "ontology": {"categories unified": "categories", "parts unified": "named parts"},
+}
+"""Metrics of the first page by stage and name."""
+VERDICTS = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided"}
 
 
 @dataclass(frozen=True)
 class Built:
-    """What was written.
+    """Result of :func:`build`.
 
     Attributes:
-        index: the first page.
-        pages: slugs of all pages, in order.
-        left_out: pages that had nothing to show, each with the command that makes it.
+        index: First page.
+        pages: Slugs of all pages, in order.
+        left_out: Titles of pages without anything to show, each with the command that makes it.
     """
 
     index: Path
@@ -45,62 +56,182 @@ class Built:
     left_out: dict[str, str]
 
 
+class Picture(NamedTuple):
+    """A picture of the site: its stem, and links to it and to its 3D twin, "" for none."""
+
+    name: str
+    link: str
+    twin: str
+
+
+class Section(NamedTuple):
+    """A table of a page as HTML, or as sentences where it holds claims, with a link to its file."""
+
+    table: Table
+    drawn: list[Markup]
+    sentences: list[tables.Sentence]
+    file: str
+
+
+@dataclass
+class Results:
+    """Results of a run for the pages of ``site``; remembers the pictures that they show."""
+
+    reports: Path
+    site: Path
+    notebooks: Path
+    used: dict[str, Path] = field(default_factory=dict)
+
+    def link(self, target: Path) -> str:
+        """Return the relative link from a page to a file; "" where there is none."""
+        return Path(os.path.relpath(target, self.site)).as_posix() if target.exists() else ""
+
+    def section(self, table: Table, page: Page) -> Section | None:
+        """Return a table; None where it was not made or is empty.
+
+        Raises:
+            AlignPartsError: It is no CSV, or it is required and missing or empty.
+        """
+        name = f"{table.csv}.csv"
+        path = tables.find(self.reports, name)
+        try:
+            frame = pd.DataFrame() if path is None else tables.read(path)
+        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise AlignPartsError(f"{path}: no table ({error}); run `{page.command}` again") from error
+        if path is None or frame.empty:
+            if table.required:
+                wrong = "not there" if path is None else "no rows"
+                raise AlignPartsError(f"{path or self.reports / name}: {wrong}; run `{page.command}`")
+            return None
+        paper = tables.resource(table.paper) if table.paper else None
+        if {"better", "worse", "verdict"} <= set(frame):
+            return Section(table, [], tables.sentences(frame, paper), self.link(path))
+        return Section(table, tables.draw(frame, paper, table.csv), [], self.link(path))
+
+    def picture(self, name: str) -> Picture | None:
+        """Return a picture with its 3D twin; None where it was not made."""
+        links = []
+        for target, found in (
+            (f"figures/{name}.png", tables.find(self.reports, f"{name}.png")),
+            (f"3d/{name}.html", tables.find(self.reports / "3d", f"{name}.html")),
+        ):
+            links.append(target if found else "")
+            if found:
+                self.used[target] = found
+        return Picture(name, *links) if links[0] else None
+
+    def figures(self, figures: Iterable[Figure]) -> list[tuple[str, list[Picture]]]:
+        """Return captions and pictures of the figures of which any picture was made."""
+        made = [(one.caption, [p for p in map(self.picture, one.names) if p]) for one in figures]
+        return [(caption, pictures) for caption, pictures in made if pictures]
+
+    def metrics(self, stage: str) -> dict[str, str]:
+        """Return ``metrics/<stage>.json`` by name; empty where it was not made."""
+        path = self.reports / "metrics" / f"{stage}.json"
+        return tables.flat(json.loads(path.read_text())) if path.is_file() else {}
+
+    def body(self, page: Page) -> dict[str, Any] | None:
+        """Return the values of a page's template; None where nothing of the page was made."""
+        sections = [made for made in (self.section(table, page) for table in page.tables) if made]
+        figures = self.figures(page.figures)
+        if not sections and not figures:
+            return None
+        reasons = tables.resource("differences").fillna("").set_index("table").T.to_dict()
+        return {
+            "page": page,
+            "title": page.title,
+            "sections": sections,
+            "figures": figures,
+            "differences": {topic: text for topic, text in reasons.get(page.slug, {}).items() if text},
+            "metrics": self.metrics(page.metrics),
+            "notebook": self.link(self.notebooks / f"{page.notebook}.ipynb"),
+            "verdicts": Counter(VERDICTS[said.verdict] for one in sections for said in one.sentences),
+        }
+
+
 def build(reports: Path, notebooks: Path = paths.NOTEBOOKS, pages: Sequence[Page] | None = None) -> Built:
     """Write ``reports/site`` anew, and ``reports/timings/ledger.html``.
 
     Args:
-        reports: holds ``tables``, ``figures``, ``metrics``, and where they were made ``3d`` and ``timings``.
-        notebooks: that pages link to.
-        pages: of tables; those of ``pages.yaml`` by default.
+        reports: Folder with a folder per stage, ``metrics``, and where they were made ``3d`` and ``timings``.
+        notebooks: Folder of the notebooks that pages link to.
+        pages: Pages of tables; those of ``pages.yaml`` by default.
 
     Raises:
-        AlignPartsError: a required table is missing, or ``reports/site`` is something else than a site.
+        AlignPartsError: A required table is missing, or ``reports/site`` is something else than a site.
     """
-    site = reports / "site"
-    there = content.Folder(reports, site, notebooks)
-    pages = read_pages() if pages is None else pages
-    bodies = {page.slug: _page(page, there) for page in pages}
-    shown = [page for page in pages if bodies[page.slug] is not None]
-    left_out = {page.title: page.command for page in pages if bodies[page.slug] is None}
-    figures = content.figures(read_figures(), there)
-    links = [*((page.slug, page.title, page.summary) for page in shown), *FIXED]
-    menu = [(slug, title.split(":")[0]) for slug, title, _ in links]
-    templates = environment()
+    declared, results = read_site(), Results(reports, reports / "site", notebooks)
+    pages = declared.pages if pages is None else pages
+    bodies = {page.slug: results.body(page) for page in pages}
+    shown = {slug: body for slug, body in bodies.items() if body is not None}
+    left_out = {page.title: page.command for page in pages if page.slug not in shown}
+    cards = [(slug, body["title"], body["page"].summary) for slug, body in shown.items()] + list(FIXED)
+    menu = [(slug, title.split(":")[0]) for slug, title, _ in cards]
+    everywhere = {
+        name for one in (*declared.figures, *(f for p in pages for f in p.figures)) for name in one.names
+    }
+    others = sorted({path.stem for path in tables.results(reports, "*.png")} - everywhere)
+    deviations = tables.resource("deviations").fillna("").to_dict("records")
+    facts = {
+        label: values[key]
+        for stage, labels in FACTS.items()
+        for values in [results.metrics(stage)]
+        for key, label in labels.items()
+        if key in values
+    }
+    fixed: dict[str, dict[str, Any]] = {
+        "index": {
+            "title": "ALIGN-Parts: the report", "cards": cards, "left_out": left_out, "facts": facts,
+            "main": main_table(reports), "picture": results.picture("tour"),
+            "findings": [(slug, body["title"], body["verdicts"]) for slug, body in shown.items()],
+        },
+        "figures": {
+            "title": "Figures", "figures": results.figures(declared.figures),
+            "others": [results.picture(name) for name in sorted(others)],
+        },
+        "deviations": {"title": "Deviations", "pages": shown, "deviations": deviations},
+        "checklists": {
+            "title": "Checklists", "checklists": checklists(),
+            "link": lambda name: results.link(paths.ROOT / name),
+        },
+    }  # fmt: skip
+    render = renderer(menu)
+    html = {slug: render(slug, "", **values) for slug, values in (shown | fixed).items()}
+    clear(results.site)
+    for slug, text in html.items():
+        write_text(results.site / f"{slug}.html", text)
+    for target, source in sorted(results.used.items()):
+        (results.site / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, results.site / target)
+    if (results.site / "3d").is_dir():
+        write_library(results.site / "3d")
+    shutil.copyfile(HERE / "style.css", results.site / "style.css")
+    write_ledger(reports / "timings", render)
+    return Built(results.site / "index.html", ["index", *(slug for slug, _ in menu)], left_out)
 
-    def write(slug: str, template: str, **values: Any) -> None:
-        text = templates.get_template(template).render(slug=slug, menu=menu, base="", **values)
-        write_text(site / f"{slug}.html", text)
 
-    clear(site)
-    for page in shown:
-        write(page.slug, "page.html", page=page, title=page.title, **(bodies[page.slug] or {}))
-    write(
-        "index", "index.html", title="ALIGN-Parts: the report", cards=links, left_out=left_out,
-        main=content.main_grid(there), findings=_findings(shown, bodies), facts=content.facts(there),
-        picture=content.picture("tour", there),
-    )  # fmt: skip
-    write("figures", "figures.html", title="Figures", figures=figures, others=_others(there, shown, figures))
-    write("deviations", "deviations.html", title="Deviations", grids=content.deviations(shown))
-    write("checklists", "checklists.html", title="Checklists", checklists=content.checklists(there))
-    there.copy_pictures()
-    shutil.copyfile(HERE / STYLE, site / STYLE)
-    write_ledger(reports, menu)
-    return Built(site / "index.html", ["index", *(slug for slug, _ in menu)], left_out)
+def renderer(menu: Sequence[tuple[str, str]]) -> Callable[..., str]:
+    """Return a function that fills the template of a page: its slug, the path to the site, its values.
 
-
-def environment() -> Environment:
-    """Templates that escape whatever comes from data, and fail on a name that is not there."""
-    return Environment(
+    Templates escape whatever comes from data, and fail on a name that is not there.
+    """
+    templates = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+
+    def render(slug: str, base: str, **values: Any) -> str:
+        name = f"{slug}.html" if f"{slug}.html" in templates.list_templates() else "page.html"
+        return templates.get_template(name).render(slug=slug, base=base, menu=menu, **values)
+
+    return render
 
 
 def clear(site: Path) -> None:
     """Empty the site's folder, so that nothing of an earlier site stays.
 
     Raises:
-        AlignPartsError: the folder holds something, and it is no site.
+        AlignPartsError: The folder holds something, and it is no site.
     """
     if site.is_dir() and any(site.iterdir()) and not (site / "index.html").is_file():
         raise AlignPartsError(f"{site}: expected a site or nothing; empty the folder or choose another")
@@ -108,65 +239,42 @@ def clear(site: Path) -> None:
         shutil.rmtree(site)
 
 
-def write_ledger(reports: Path, menu: Iterable[tuple[str, str]]) -> Path:
-    """Write ``reports/timings/ledger.csv`` and ``ledger.html``: what every stage cost, and all timings."""
-    folder = reports / "timings"
-    found = ledger.collect(folder / "ledger")
-    if len(found):
-        write_text(folder / "ledger.csv", found.to_csv(index=False, lineterminator="\n"))
-    tables = [grids.plain_grid(found, "Pipeline")] if len(found) else []
-    for path in sorted(folder.glob("*.csv")):
-        if path.name != "ledger.csv":
-            tables.append(grids.plain_grid(content.read_table(path), path.stem))
-    text = environment().get_template("ledger.html").render(
-        slug="ledger", title="Compute ledger", menu=list(menu), base="../site/", grids=tables,
-        totals=ledger.totals(found), paper=grids.plain_grid(content.resource("paper_seconds")),
-        pictures=[path.name for path in sorted(folder.glob("*.png"))],
-    )  # fmt: skip
-    write_text(folder / "ledger.html", text)
-    return folder / "ledger.html"
+def main_table(reports: Path) -> Markup:
+    """Return the two columns of Table 2 that sum the paper up, for the first page; "" without a table."""
+    path = tables.find(reports, "table2.csv")
+    if path is None:
+        return Markup("")
+    table = tables.beside(tables.read(path), tables.resource("paper_table2"), "table2")
+    rows = table[(table.test_set == AVERAGE) & table.metric.isin(["mIoU", "LA-mIoU"])]
+    return tables.long_tables(rows)[0] if len(rows) else Markup("")
 
 
-def _page(page: Page, there: content.Folder) -> dict[str, Any] | None:
-    """What the template needs; None where nothing of the page was made."""
-    sections = []
-    for table in page.tables:
-        found = there.table(table, page)
-        if found is not None:
-            paper = content.resource(table.paper) if table.paper else None
-            drawn = grids.section(found, paper, table.csv)
-            sections.append((table, drawn, there.link(there.reports / "tables" / f"{table.csv}.csv")))
-    figures = content.figures(page.figures, there)
-    if not sections and not figures:
-        return None
-    return {
-        "sections": sections,
-        "figures": figures,
-        "differences": content.differences(page.slug),
-        "metrics": there.metrics(page.metrics) if page.metrics else [],
-        "notebook": there.link(there.notebooks / f"{page.notebook}.ipynb"),
-    }
+def checklists(path: Path = paths.RESOURCES / "checklists.yaml") -> list[dict[str, Any]]:
+    """Read the checklists that ship with the package.
+
+    Raises:
+        AlignPartsError: An answer is none of yes, no, n.a.
+    """
+    lists = yaml.safe_load(path.read_text())
+    for question in (question for one in lists for part in one["parts"] for question in part["questions"]):
+        if question["answer"] not in ("yes", "no", "n.a."):
+            ask, answer = question["ask"], question["answer"]
+            raise AlignPartsError(f"{path}: '{ask}': expected yes, no or n.a., got {answer!r}")
+    return lists
 
 
-def _findings(
-    pages: Iterable[Page], bodies: dict[str, dict[str, Any] | None]
-) -> list[tuple[str, str, dict[str, int]]]:
-    """How the tested claims of every page came out: slug, title, claims by verdict."""
-    found = []
-    for page in pages:
-        drawn = [one for _, one, _ in (bodies[page.slug] or {"sections": []})["sections"]]
-        said = [sentence.verdict for one in drawn for sentence in one.sentences]
-        if said:
-            found.append((page.slug, page.title, {words: said.count(one) for one, words in VERDICTS.items()}))
-    return found
-
-
-def _others(
-    there: content.Folder, pages: Iterable[Page], figures: Iterable[content.Drawn]
-) -> list[content.Picture]:
-    """Pictures that no figure of the paper and no page shows."""
-    taken = {one.name for drawn in figures for one in drawn.pictures}
-    taken |= {name for page in pages for figure in page.figures for name in figure.names}
-    names = sorted(path.stem for path in (there.reports / "figures").glob("*.png"))
-    found = [content.picture(name, there) for name in names if name not in taken]
-    return [one for one in found if one is not None]
+def write_ledger(folder: Path, render: Callable[..., str]) -> None:
+    """Write ``ledger.csv`` and ``ledger.html``: the cost of every stage, and all timings."""
+    rows = ledger.collect(folder / "ledger")
+    drawn = []
+    if len(rows):
+        write_text(folder / "ledger.csv", rows.to_csv(index=False, lineterminator="\n"))
+        drawn.append(tables.plain_table(rows, "Pipeline"))
+    timings = (path for path in sorted(folder.glob("*.csv")) if path.name != "ledger.csv")
+    drawn += [tables.plain_table(tables.read(path), path.stem.replace("_", " ")) for path in timings]
+    values = {
+        "title": "Compute ledger", "tables": drawn, "totals": dict(ledger.totals(rows)),
+        "paper": tables.plain_table(tables.resource("paper_seconds")),
+        "pictures": [path.name for path in sorted(folder.glob("*.png"))],
+    }  # fmt: skip
+    write_text(folder / "ledger.html", render("ledger", "../site/", **values))

@@ -1,11 +1,14 @@
-"""Tables as grids: the paper's numbers on the right rows, claims as sentences."""
+"""Tables as HTML: the paper's numbers on the right rows, claims as sentences."""
+
+import html
+import re
 
 import pandas as pd
 import pytest
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import Claim, paired_table
-from alignparts.report.site import content, grids
+from alignparts.report.site import tables
 
 
 def long(*rows: tuple) -> pd.DataFrame:
@@ -24,52 +27,52 @@ PAPER = pd.DataFrame(
 )
 
 
-def texts(grid: grids.Grid) -> list[list[str]]:
-    return [[cell.text for cell in line] for line in grid.body]
+def rows_of(drawn: str) -> list[list[str]]:
+    """The cells of a table's body, without what is small."""
+    lines = re.findall("<tr>(.*?)</tr>", drawn.split("<tbody>")[1], re.S)
+    cells = [re.findall("<td>(.*?)</td>", re.sub("<small>.*?</small>", "", line), re.S) for line in lines]
+    return [[html.unescape(re.sub("<.*?>", "", cell)).strip() for cell in line] for line in cells]
 
 
 def test_the_papers_numbers_stand_on_their_own_rows_and_nowhere_else():
-    joined = grids.beside(OURS, PAPER)
+    joined = tables.beside(OURS, PAPER)
     found = joined.set_index(["method", "test_set", "metric"]).paper.dropna().to_dict()
     assert found == {tuple(line[:3]): line[3] for line in PAPER.itertuples(index=False)}
     assert len(joined) == len(OURS) + 1 and joined.iloc[: len(OURS)].value.tolist() == OURS.value.tolist()
 
 
 def test_the_order_of_the_papers_rows_does_not_matter():
-    turned = grids.beside(OURS, PAPER.iloc[::-1].reset_index(drop=True))
-    pd.testing.assert_frame_equal(grids.beside(OURS, PAPER), turned)
+    turned = tables.beside(OURS, PAPER.iloc[::-1].reset_index(drop=True))
+    pd.testing.assert_frame_equal(tables.beside(OURS, PAPER), turned)
 
 
-def test_a_block_a_test_set_the_average_first():
-    average, compat = grids.long_grids(grids.beside(OURS, PAPER))
-    assert (average.caption, compat.caption) == ("average", "compat")
-    assert texts(average) == [["A", "0.450", "0.999", "20", "3"]]
-    assert texts(compat) == [
+def test_one_table_per_test_set_the_average_first():
+    average, compat = tables.long_tables(tables.beside(OURS, PAPER))
+    assert "<strong>average</strong>" in average and "<strong>compat</strong>" in compat
+    assert rows_of(average) == [["A", "0.450", "0.999", "20", "3"]]
+    assert rows_of(compat) == [
         ["A", "0.500", "–", "0.300", "9", "3"],
         ["B", "0.200", "0.111", "–", "8", "1"],
         ["C", "–", "0.222", "–", "–", "–"],
     ]
-    assert compat.body[0][1].note == "[0.400, 0.600]"
-    for grid in (average, compat):
-        width = [cell.columns for cell in grid.head[0]]
-        assert sum(width) == len(grid.head[1]) == len(grid.body[0])
+    assert "0.500 <small>[0.400, 0.600]</small>" in compat
 
 
 def test_many_test_sets_and_further_keys_become_columns():
     many = pd.concat([OURS.assign(test_set=f"set {n}") for n in range(20)])
-    (grid,) = grids.long_grids(many.drop_duplicates(["method", "test_set", "metric"]))
-    assert len(grid.body) == 40
-    (curve,) = grids.long_grids(OURS[OURS.test_set == "compat"].assign(setting="K", x=4))
-    assert [cell.text for cell in curve.head[1][:3]] == ["setting", "x", "method"]
-    assert texts(curve)[0][:3] == ["K", "4", "A"]
+    (drawn,) = tables.long_tables(many.drop_duplicates(["method", "test_set", "metric"]))
+    assert len(rows_of(drawn)) == 40
+    (curve,) = tables.long_tables(OURS[OURS.test_set == "compat"].assign(setting="K", x=4))
+    assert re.findall("<th>(.*?)</th>", curve)[2:5] == ["setting", "x", "method"]
+    assert rows_of(curve)[0][:3] == ["K", "4", "A"]
 
 
 def test_a_table_of_words_is_joined_too():
     """Table 1: what a method can do is no number, and it has no test sets."""
-    paper = content.resource("paper_table1")
+    paper = tables.resource("paper_table1")
     ours = paper[paper.method != "SAMPart3D"].assign(value="no")
-    (grid,) = grids.section(ours, paper, "table1").grids
-    named = {line[0].text: [cell.text for cell in line[1:]] for line in grid.body}
+    (drawn,) = tables.draw(ours, paper, "table1")
+    named = {line[0]: line[1:] for line in rows_of(drawn)}
     assert named["ALIGN-Parts"] == ["no", "yes"] * 6
     assert named["SAMPart3D"] == ["–", "no"] * 6
     assert named["PartField"][7] == "–"
@@ -77,25 +80,25 @@ def test_a_table_of_words_is_joined_too():
 
 def test_a_table_that_cannot_be_joined_says_why():
     with pytest.raises(AlignPartsError, match=r"t\.csv: no column 'test_set'"):
-        grids.beside(OURS.drop(columns="test_set"), PAPER, "t")
+        tables.beside(OURS.drop(columns="test_set"), PAPER, "t")
     with pytest.raises(AlignPartsError, match="there twice"):
-        grids.beside(OURS, pd.concat([PAPER, PAPER]))
+        tables.beside(OURS, pd.concat([PAPER, PAPER]))
     with pytest.raises(AlignPartsError, match=r"t\.csv: expected the columns method, metric, value"):
-        grids.section(pd.DataFrame({"x": [1]}), PAPER, "t")
+        tables.draw(pd.DataFrame({"x": [1]}), PAPER, "t")
 
 
 def test_any_other_table_is_shown_as_it_is_up_to_a_length():
-    table = pd.DataFrame({"part_name": ["None", None, "leg"], "share": [0.5, None, 0.00042], "n": [1, 2, 3]})
-    grid = grids.plain_grid(table, rows=2)
-    assert [cell.text for cell in grid.head[0]] == ["part name", "share", "n"]
-    assert texts(grid) == [["None", "0.500", "1"], ["–", "–", "2"]]
-    assert grid.below == "The first 2 of 3 rows."
-    assert texts(grids.plain_grid(table))[2][1] == "0.00042"
+    table = pd.DataFrame({"part_name": ["None", "<b>", "leg"], "share": [0.5, None, 0.00042], "n": [1, 2, 3]})
+    drawn = tables.plain_table(table, rows=2)
+    assert re.findall("<th>(.*?)</th>", drawn) == ["part name", "share", "n"]
+    assert rows_of(drawn) == [["None", "0.500", "1"], ["<b>", "–", "2"]]
+    assert "<b>" not in drawn and "The first 2 of 3 rows." in drawn
+    assert "0.00042" in tables.plain_table(table)
 
 
 def test_a_part_that_is_called_none_is_read_as_its_name(tmp_path):
     (tmp_path / "t.csv").write_text("part,value\nNone,\nNA,1.5\n")
-    found = content.read_table(tmp_path / "t.csv")
+    found = tables.read(tmp_path / "t.csv")
     assert found.part.tolist() == ["None", "NA"] and found.value.isna().tolist() == [True, False]
 
 
@@ -111,12 +114,12 @@ def test_claims_say_verdict_difference_and_what_the_paper_says():
     tested = paired_table(
         scores, [Claim("ALIGN-Parts", "Find3D", "LA-mIoU"), Claim("Find3D", "ALIGN-Parts", "LA-mIoU")]
     )
-    right, wrong = grids.sentences(tested, content.resource("paper_table2"))
+    right, wrong = tables.sentences(tested, tables.resource("paper_table2"))
     assert right.claim == "ALIGN-Parts > Find3D in LA-mIoU" and right.verdict == "holds"
     assert right.numbers.startswith("+0.250 [+0.250, +0.250]") and right.numbers.endswith("n = 12")
     assert right.paper == "0.323 > 0.196 (+0.127)"
     assert wrong.verdict == "does not hold" and wrong.paper == "0.196 < 0.323 (-0.127)"
-    assert grids.sentences(tested, PAPER)[0].paper == ""
+    assert tables.sentences(tested, PAPER)[0].paper == ""
 
 
 @pytest.mark.parametrize(
@@ -125,9 +128,9 @@ def test_claims_say_verdict_difference_and_what_the_paper_says():
      (float("nan"), "–"), (None, "–"), ("", "–"), ("a", "a"), (True, "True")],
 )  # fmt: skip
 def test_values_as_people_read_them(value, text):
-    assert grids.said(value) == text
+    assert tables.said(value) == text
 
 
 def test_a_probability_is_never_zero():
-    assert grids.probability(0.0).replace("\u00a0", " ") == "p < 0.001"
-    assert grids.probability(0.0312).replace("\u00a0", " ") == "p = 0.031"
+    assert tables.probability(0.0).replace("\u00a0", " ") == "p < 0.001"
+    assert tables.probability(0.0312).replace("\u00a0", " ") == "p = 0.031"
