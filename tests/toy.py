@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import smoke
 
 from alignparts.features.store import FeatureStore
 from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary
 
 WIDTH = 24
+LOSS = smoke.block("train").loss
 PARTS = {
     "chair": ["seat", "leg", "back", "arm_rest"],
     "lamp": ["shade", "pole", "foot"],

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from alignparts.core.run import start
+from alignparts.core.trainer import forget_progress
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.render import render_views
 from alignparts.features import pretrain
@@ -69,7 +70,7 @@ print("d_a:", appearance.d_a)
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3))
-axes[0].plot([losses["loss"] for losses in geometry_losses], lw=0.7)
+axes[0].plot([losses["total"] for losses in geometry_losses], lw=0.7)
 axes[0].set(title="part field", xlabel="step", ylabel="contrastive loss")
 for name in appearance_losses[0] if appearance_losses else ():
     axes[1].plot([losses[name] for losses in appearance_losses], lw=0.7, label=name)
@@ -89,7 +90,7 @@ plt.show()
 # %%
 encoders = Encoders(geometry, appearance)
 store = extract_corpus(corpus, vocabulary, encoders, run.params, run.data / "features")
-pretrain.forget_progress(run.models / "geometry", run.models / "appearance")
+forget_progress(run.models / "geometry", run.models / "appearance")
 arrays, meta = store.load(shape_id)
 print("shapes in the store:", len(store))
 print({name: array.shape for name, array in arrays.items()})

@@ -20,12 +20,13 @@ import pandas as pd
 import torch
 
 from alignparts.core.run import start
+from alignparts.core.trainer import forget_progress
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
 from alignparts.model.dataset import PartDataset, TextTable, collate, ids_of_split
 from alignparts.model.losses import alignment_losses
 from alignparts.model.matching import assign, cost_matrix, sinkhorn
-from alignparts.model.train import forget_progress, loss_weights, train
+from alignparts.model.train import train
 from alignparts.naming.pipeline import Manifest, write_manifest
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
@@ -109,8 +110,8 @@ print("matched partlets:", len(matched))
 # Eqs. 9 to 14, their weights (§9) and, as the last row, their sum (Eq. 15).
 
 # %%
-weights = loss_weights(settings)
-before = alignment_losses(output, targets, weights, settings.loss.tau, assignment)
+weights = settings.loss.model_dump(exclude={"tau"}, by_alias=True)
+before = alignment_losses(output, targets, settings.loss, assignment)
 pd.DataFrame(
     {
         "weight": pd.Series(weights),
@@ -133,7 +134,6 @@ trained = train(
     settings,
     run.models / "alignparts",
     seed=run.params.base.seed,
-    threads=run.params.base.threads,
 )
 history = pd.DataFrame(trained.history).set_index("epoch")
 print("epochs:", len(history), "best:", trained.best_epoch)

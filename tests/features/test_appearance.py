@@ -1,6 +1,7 @@
 """The appearance encoder: reading, writing, and learning from pictures alone."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, D
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.render import render_views
 from alignparts.corpus.mesh.surface import make_surface
+from alignparts.features import appearance_train
 from alignparts.features.appearance import DEVIATION, MEAN, AppearanceEncoder
-from alignparts.features.appearance_train import Recipe, train_appearance
-from alignparts.features.augment import crops, places
+from alignparts.features.appearance_losses import Recipe
+from alignparts.features.appearance_train import train_appearance
+from alignparts.features.crops import crops, places
 
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
 SIDES = np.array(
@@ -76,7 +79,7 @@ def trained() -> tuple[AppearanceEncoder, list[dict[str, float]]]:
 
 def test_training_lowers_the_loss_and_features_do_not_collapse(trained) -> None:
     encoder, history = trained
-    for name in ("loss", "dino", "ibot", "place"):
+    for name in ("total", "dino", "ibot", "place"):
         values = np.array([step[name] for step in history])
         assert values[-10:].mean() < values[:10].mean() - 0.2, name
     maps = encoder.encode(pictures(4, seed=1)[0]).reshape(-1, encoder.d_a)
@@ -95,37 +98,25 @@ def test_training_recognizes_places_better_than_chance_weights(trained) -> None:
 def test_equal_seeds_give_equal_weights_and_a_killed_run_ends_the_same(tmp_path) -> None:
     images, _ = pictures(3, seed=0)
     recipe = Recipe(steps=4, batch_size=4, prototypes=16)
-    whole, losses = train_appearance(images, recipe)
+    whole, losses = train_appearance(images, recipe, save_every=3)
     state = tmp_path / "state.safetensors"
+    schedule = appearance_train._schedule
 
-    class KilledError(Exception):
-        pass
-
-    def killed(*_: object) -> None:
-        raise KilledError
+    def killed(step: int, steps: int) -> float:
+        if step == 3:
+            raise KeyboardInterrupt
+        return schedule(step, steps)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("alignparts.features.appearance_train._schedule", _die_at(2, killed))
-        with pytest.raises(KilledError):
-            train_appearance(images, recipe, checkpoint=state, save_every=1)
-    resumed, again = train_appearance(images, recipe, checkpoint=state, save_every=1)
-    assert again == losses
+        patch.setattr(appearance_train, "_schedule", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_appearance(images, recipe, checkpoint=state, save_every=3)
+    resumed, again = train_appearance(images, recipe, checkpoint=state, save_every=3)
+    assert again == losses and len(losses) == 4
     for left, right in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=0)
-    other, _ = train_appearance(
-        images, Recipe(steps=4, batch_size=4, prototypes=16, seed=1), checkpoint=state
-    )
+    other, _ = train_appearance(images, replace(recipe, seed=1), checkpoint=state)
     assert (other.encode(images[:1]) != whole.encode(images[:1])).any()
-    state.write_bytes(b"broken")
-    afresh, _ = train_appearance(images, recipe, checkpoint=state)
-    for left, right in zip(whole.model.parameters(), afresh.model.parameters(), strict=True):
-        torch.testing.assert_close(left, right, rtol=0, atol=0)
-
-
-def _die_at(step: int, then):
-    from alignparts.features.appearance_train import _schedule as schedule
-
-    return lambda at, steps: then() if at == step else schedule(at, steps)
 
 
 def test_training_refuses_what_it_cannot_use() -> None:
@@ -155,7 +146,7 @@ def test_places_of_one_crop_are_found_in_another() -> None:
     ramp = np.stack([np.tile(line, (64, 1)), np.tile(line[:, None], (1, 64)), np.full((64, 64), 128)], axis=2)
     images = torch.from_numpy(np.tile(ramp.astype(np.uint8), (6, 1, 1, 1)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("alignparts.features.augment.JITTER", 0.0)
+        patch.setattr("alignparts.features.crops.JITTER", 0.0)
         one, other = (crops(images, 32, (0.3, 0.8), torch.Generator().manual_seed(s)) for s in (1, 2))
     at, within = places(one, other, 8)
     there = grid_sample(other.pixels, at, align_corners=False, padding_mode="border").permute(0, 2, 3, 1)

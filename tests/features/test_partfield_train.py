@@ -1,7 +1,7 @@
 """Training of the geometry encoder: its loss, its augmentation, exact resume, and that it learns."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from alignparts.features import partfield_train
 from alignparts.features.partfield import FRAME, PartField, PartFieldConfig
 from alignparts.features.partfield_train import (
     PartFieldTraining,
+    PartMasks,
     augment,
     contrastive_loss,
     train_partfield,
@@ -35,13 +36,7 @@ TINY = PartFieldConfig(
 QUICK = PartFieldTraining(epochs=3, batch_size=2, lr=3e-3, queries=64)
 
 
-@dataclass(frozen=True)
-class Toy:
-    points: np.ndarray
-    instance: np.ndarray
-
-
-def toy(seed: int, n: int = 400) -> Toy:
+def toy(seed: int, n: int = 400) -> PartMasks:
     """A box for a seat, a thin box for a back and a cylinder for a foot."""
     rng = np.random.default_rng(seed)
     instance = rng.integers(0, 3, n)
@@ -53,7 +48,7 @@ def toy(seed: int, n: int = 400) -> Toy:
     points = np.choose(instance[:, None], [seat, back, foot])
     low, high = points.min(axis=0), points.max(axis=0)
     points = (points - (low + high) / 2) / ((high - low).max() / 2)
-    return Toy(points.astype(np.float32), instance.astype(np.int32))
+    return PartMasks(points.astype(np.float32), instance.astype(np.int32))
 
 
 def naive_loss(features: torch.Tensor, instance: torch.Tensor, temperature: float) -> float:
@@ -116,7 +111,7 @@ def test_augmented_shapes_fill_the_model_frame_and_stay_upright() -> None:
     assert np.allclose(np.abs(unmoved), np.abs(points), atol=1e-5)
 
 
-def same_and_cross(model: PartField, shape: Toy) -> tuple[float, float]:
+def same_and_cross(model: PartField, shape: PartMasks) -> tuple[float, float]:
     points = FRAME * torch.from_numpy(shape.points)[None]
     with torch.no_grad():
         f = F.normalize(model(points, points)[0], dim=-1)
@@ -128,7 +123,7 @@ def same_and_cross(model: PartField, shape: Toy) -> tuple[float, float]:
 def test_training_separates_the_parts_of_shapes_never_seen(tmp_path: Path) -> None:
     training = replace(QUICK, epochs=8, batch_size=4)
     model, history = train_partfield([toy(seed) for seed in range(16)], TINY, training, 0)
-    losses = [row["loss"] for row in history]
+    losses = [row["total"] for row in history]
     assert len(losses) == 32
     assert np.mean(losses[-4:]) < 0.6 * np.mean(losses[:4])
     model.save_pretrained(tmp_path / "field")
@@ -163,71 +158,34 @@ def test_an_interrupted_run_ends_in_the_same_weights(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             train_partfield(shapes, TINY, QUICK, 3, checkpoint=state)
     torch.rand(10)
-    resumed, continued = train_partfield(shapes, TINY, QUICK, 3, checkpoint=state)
-    assert torch.equal(weights(whole), weights(resumed))
-    assert continued == history and len(history) == 9
+    for _ in range(2):  # the second time, all is done
+        resumed, continued = train_partfield(shapes, TINY, QUICK, 3, checkpoint=state)
+        assert torch.equal(weights(whole), weights(resumed))
+        assert continued == history and len(history) == 9
 
 
-def test_a_finished_run_is_not_done_again(tmp_path: Path) -> None:
-    shapes, state = [toy(seed) for seed in range(5)], tmp_path / "state.safetensors"
-    done, history = train_partfield(shapes, TINY, QUICK, 3, checkpoint=state)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(partfield_train, "_batch", None)
-        again, same = train_partfield(shapes, TINY, QUICK, 3, checkpoint=state)
-    assert torch.equal(weights(done), weights(again)) and same == history
-
-
-def test_a_seed_is_a_result_and_another_run_is_not_resumed(tmp_path: Path) -> None:
-    shapes = [toy(seed) for seed in range(3)]
-    training = replace(QUICK, epochs=2)
-    state = tmp_path / "state.safetensors"
-    train_partfield(shapes, TINY, training, 0, checkpoint=state)
-    fresh, _ = train_partfield(shapes, TINY, training, 1)
-    beside, _ = train_partfield(shapes, TINY, training, 1, checkpoint=state)
-    assert torch.equal(weights(fresh), weights(beside))
-    other, _ = train_partfield(shapes, TINY, training, 2)
-    assert not torch.equal(weights(fresh), weights(other))
-
-
-def test_a_damaged_resume_file_starts_afresh(tmp_path: Path) -> None:
-    shapes, training = [toy(0), toy(1)], replace(QUICK, epochs=1)
-    state = tmp_path / "state.safetensors"
-    state.write_bytes(b"broken")
-    fresh, _ = train_partfield(shapes, TINY, training, 0)
-    beside, _ = train_partfield(shapes, TINY, training, 0, checkpoint=state)
-    assert torch.equal(weights(fresh), weights(beside))
-
-
-def test_training_leaves_the_global_random_state_alone() -> None:
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-    train_partfield([toy(0)], TINY, replace(QUICK, epochs=1), 0)
-    assert torch.equal(torch.rand(3), expected)
+def test_another_seed_is_another_result(tmp_path: Path) -> None:
+    shapes, training = [toy(seed) for seed in range(3)], replace(QUICK, epochs=1)
+    one, other = (train_partfield(shapes, TINY, training, seed)[0] for seed in (1, 2))
+    assert not torch.equal(weights(one), weights(other))
 
 
 def test_bad_shapes_and_settings_are_refused() -> None:
     whole = toy(0)
-    alone = Toy(whole.points, np.zeros_like(whole.instance))
-    with pytest.raises(AlignPartsError, match="two labeled parts"):
-        train_partfield([alone], TINY, QUICK, 0)
-    with pytest.raises(AlignPartsError, match="two labeled parts"):
-        train_partfield([], TINY, QUICK, 0)
-    with pytest.raises(AlignPartsError, match="training shape 1: expected points"):
-        train_partfield([whole, Toy(whole.points, whole.instance[:5])], TINY, QUICK, 0)
+    alone = PartMasks(whole.points, np.zeros_like(whole.instance))
+    for shapes in ([alone], []):
+        with pytest.raises(AlignPartsError, match="two labeled parts"):
+            train_partfield(shapes, TINY, QUICK, 0)
     with pytest.raises(AlignPartsError, match="a lower lr"):
         train_partfield([whole], TINY, replace(QUICK, epochs=20, lr=1e20), 0)
     with pytest.raises(AlignPartsError, match="finite coordinates"):
-        train_partfield([Toy(whole.points * np.nan, whole.instance)], TINY, QUICK, 0)
-    for key, value in {"epochs": 0, "lr": 0.0, "stretch": 1.0, "temperature": -1.0}.items():
-        with pytest.raises(AlignPartsError, match=key):
-            replace(QUICK, **{key: value})
+        train_partfield([PartMasks(whole.points * np.nan, whole.instance)], TINY, QUICK, 0)
 
 
 def test_unlabeled_points_and_few_points_are_fine() -> None:
     shape = toy(1, n=40)
-    half = Toy(shape.points, np.where(shape.points[:, 0] > 0, shape.instance, -1))
-    none = Toy(shape.points, np.full_like(shape.instance, -1))
+    half = PartMasks(shape.points, np.where(shape.points[:, 0] > 0, shape.instance, -1))
+    none = PartMasks(shape.points, np.full_like(shape.instance, -1))
     _, history = train_partfield([half, none], TINY, replace(QUICK, epochs=1), 0)
-    losses = [row["loss"] for row in history]
+    losses = [row["total"] for row in history]
     assert np.isfinite(losses).all() and losses[0] > 0

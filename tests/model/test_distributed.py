@@ -12,8 +12,8 @@ import toy
 from safetensors.torch import load_file
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.trainer import gather, shares
 from alignparts.model.alignparts import AlignParts
-from alignparts.model.distributed import Processes
 
 HERE = Path(__file__).parents[1]
 
@@ -48,22 +48,10 @@ def test_two_processes_give_the_gradients_and_the_curve_of_one(tmp_path: Path) -
         torch.testing.assert_close(a, b, atol=2e-3, rtol=1e-2)
 
 
-def test_alone_there_is_nothing_to_share() -> None:
-    processes = Processes("cpu")
-    assert processes.first and processes.count == 1
-    assert processes.shares([[3, 1], [2]]) == [[3, 1], [2]]
-    assert processes.total({"a": 0.1}) == {"a": 0.1}
-    model = torch.nn.Linear(1, 1)
-    assert processes.wrap(model) is model
-
-
 def test_shares_are_equal_and_disjoint() -> None:
-    shares = []
-    for rank in range(3):
-        one = Processes("cpu")
-        one.rank, one.count = rank, 3
-        shares.append(one.shares([[0, 1, 2, 3, 4, 5], [6, 7, 8, 9]]))
-    assert shares == [[[0, 3], [6]], [[1, 4], [7]], [[2, 5], [8]]]
-    one.count = 7
+    order = [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9]]
+    assert [shares(order, rank, 3) for rank in range(3)] == [[[0, 3], [6]], [[1, 4], [7]], [[2, 5], [8]]]
     with pytest.raises(AlignPartsError, match="batch_size: 6 shapes cannot be shared by 7 processes"):
-        one.shares([[0, 1, 2, 3, 4, 5]])
+        shares(order[:1], 0, 7)
+    alone = torch.rand(3)
+    assert shares(order, 0, 1) == order and gather(alone) is alone

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from toy import LOSS
 
+from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignPartsOutput
 from alignparts.model.losses import (
-    WEIGHTS,
     Targets,
     alignment_losses,
     coverage_loss,
@@ -19,6 +20,7 @@ from alignparts.model.losses import (
     pairs_of,
     partness_loss,
     text_loss,
+    weighted_sum,
 )
 
 B, K, N, A, D = 3, 4, 7, 3, 5
@@ -215,19 +217,19 @@ def output_of(logits: Tensor, partlets: Tensor) -> AlignPartsOutput:
 
 
 def test_total_is_the_weighted_sum(logits: Tensor, partlets: Tensor, targets: Targets) -> None:
-    losses = alignment_losses(output_of(logits, partlets), targets)
-    assert set(losses) == {*WEIGHTS, "total"}
-    assert losses["total"].item() == pytest.approx(
-        sum(WEIGHTS[name] * losses[name].item() for name in WEIGHTS)
-    )
-    only = alignment_losses(output_of(logits, partlets), targets, {"mask": 2.0})
-    assert only["total"].item() == pytest.approx(2 * only["mask"].item())
+    losses = alignment_losses(output_of(logits, partlets), targets, LOSS)
+    weights = LOSS.model_dump(exclude={"tau"}, by_alias=True)
+    total = losses.pop("total").item()
+    assert total == pytest.approx(sum(weights[name] * value.item() for name, value in losses.items()))
+    for changed in (losses.keys() - {"cov"}, losses.keys() | {"area"}):
+        with pytest.raises(AlignPartsError, match=r"loss: '(cov|area)': expected one weight for each"):
+            weighted_sum(losses, dict.fromkeys(changed, 1.0))
 
 
 def test_order_of_partlets_parts_and_points_does_not_matter(
     logits: Tensor, partlets: Tensor, targets: Targets
 ) -> None:
-    expected = alignment_losses(output_of(logits, partlets), targets)
+    expected = alignment_losses(output_of(logits, partlets), targets, LOSS)
     ks, points, order = (
         torch.tensor([2, 0, 3, 1]),
         torch.tensor([6, 1, 4, 0, 2, 5, 3]),
@@ -238,7 +240,7 @@ def test_order_of_partlets_parts_and_points_does_not_matter(
     renumber = torch.argsort(order)
     part = torch.where(targets.part < 0, -1, renumber[targets.part.clamp(min=0)])[:, points]
     moved = replace(targets, part=part, text=targets.text[:, order], parts=targets.parts[:, order])
-    for name, value in alignment_losses(output, moved).items():
+    for name, value in alignment_losses(output, moved, LOSS).items():
         assert value.item() == pytest.approx(expected[name].item(), rel=1e-9), name
 
 
@@ -246,7 +248,7 @@ def test_gradients(logits: Tensor, partlets: Tensor, targets: Targets) -> None:
     logits.requires_grad_(), partlets.requires_grad_()
 
     def total(logits: Tensor, partlets: Tensor) -> Tensor:
-        return alignment_losses(output_of(logits, partlets), targets, assignment=PI)["total"]
+        return alignment_losses(output_of(logits, partlets), targets, LOSS, assignment=PI)["total"]
 
     assert torch.autograd.gradcheck(total, (logits, partlets))
 
@@ -261,7 +263,7 @@ def test_perfect_prediction_costs_nothing(targets: Targets) -> None:
         partness=torch.tensor([[40.0, 40, 40, -40]] * B, dtype=torch.float64),
         global_embedding=truth.class_text,
     )
-    losses = alignment_losses(output, truth, tau=1e-3)
+    losses = alignment_losses(output, truth, LOSS.model_copy(update={"tau": 1e-3}))
     assert all(value.item() == pytest.approx(0, abs=1e-6) for value in losses.values())
 
 
@@ -285,7 +287,7 @@ def test_more_parts_than_partlets_and_no_points() -> None:
         global_embedding=torch.randn(1, D),
         fused=torch.zeros(1, 2 * a, 2),
     )
-    assert all(torch.isfinite(value) for value in alignment_losses(output, many).values())
+    assert all(torch.isfinite(value) for value in alignment_losses(output, many, LOSS).values())
     nothing = replace(many, part=many.part[:, :0], text=many.text[:, :0], parts=many.parts[:, :0])
     empty = replace(output, mask_logits=output.mask_logits[..., :0], fused=output.fused[:, :0])
-    assert all(torch.isfinite(value) for value in alignment_losses(empty, nothing).values())
+    assert all(torch.isfinite(value) for value in alignment_losses(empty, nothing, LOSS).values())

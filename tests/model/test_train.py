@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import smoke
 import torch
 import toy
 from safetensors.torch import load_file
 
 from alignparts.core.config import TrainParams
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.trainer import learning_rate
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
 from alignparts.model.dataset import PartDataset, TextTable, collate
 from alignparts.model.losses import alignment_losses
-from alignparts.model.optim import learning_rate
-from alignparts.model.train import forget_progress, train
+from alignparts.model.train import train
 from alignparts.model.validation import class_statistics, validate
 from alignparts.naming.confidence import Statistics
 
@@ -25,9 +26,8 @@ SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "
 
 
 def settings(**changes: object) -> TrainParams:
-    return TrainParams.model_validate(
-        {"points": 48, "epochs": 3, "batch_size": 4, "lr": 3e-3, "model": SIZES} | changes
-    )
+    small = {"points": 48, "epochs": 3, "batch_size": 4, "lr": 3e-3, "model": SIZES}
+    return smoke.block("train", **small | changes)
 
 
 def test_overfits_and_names(tmp_path: Path) -> None:
@@ -42,12 +42,12 @@ def test_overfits_and_names(tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0)
     for step in range(240):
         optimizer.param_groups[0]["lr"] = learning_rate(step, 240, 4e-3, 1e-5)
-        loss = alignment_losses(model(**batch.inputs()), batch.targets)["total"]
+        loss = alignment_losses(model(**batch.inputs()), batch.targets, toy.LOSS)["total"]
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    found = validate(model, data, 2, {"mask": 1.0}, 0.07, torch.device("cpu"))
+    found = validate(model, data, 2, toy.LOSS, torch.device("cpu"))
     assert found["miou"] > 0.9 and found["la_miou"] > 0.9 and found["category"] == 1, found
 
 
@@ -55,7 +55,7 @@ def test_overfits_and_names(tmp_path: Path) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FeatureStore]:
     folder = tmp_path_factory.mktemp("whole")
     store = toy.store(folder / "store")
-    train(store, toy.vocabulary(), toy.encode, settings(), folder / "model", threads=1)
+    train(store, toy.vocabulary(), toy.encode, settings(), folder / "model")
     return folder / "model", store
 
 
@@ -74,25 +74,20 @@ def test_folder_holds_what_readers_expect(whole: tuple[Path, FeatureStore]) -> N
     np.testing.assert_allclose(standard, rows.astype(np.float64).mean(0), atol=1e-5)
 
 
-@pytest.mark.parametrize("killed_after", [0, 1])
-def test_resumed_run_ends_at_the_same_bits(
-    whole: tuple[Path, FeatureStore], tmp_path: Path, killed_after: int
-) -> None:
+def test_resumed_run_ends_at_the_same_bits(whole: tuple[Path, FeatureStore], tmp_path: Path) -> None:
     expected, store = whole
 
     def kill(epoch: int, row: dict[str, float]) -> None:
-        if epoch == killed_after:
+        if epoch == 1:
             raise KeyboardInterrupt
 
     out = tmp_path / "model"
     with pytest.raises(KeyboardInterrupt):
-        train(store, toy.vocabulary(), toy.encode, settings(), out, threads=1, on_epoch=kill)
+        train(store, toy.vocabulary(), toy.encode, settings(), out, on_epoch=kill)
     assert (out / "resume.safetensors").is_file()
     seen = []
-    train(
-        store, toy.vocabulary(), toy.encode, settings(), out, threads=1, on_epoch=lambda e, _: seen.append(e)
-    )
-    assert seen == list(range(killed_after + 1, 3))
+    train(store, toy.vocabulary(), toy.encode, settings(), out, on_epoch=lambda e, _: seen.append(e))
+    assert seen == [2]
     names = {path.relative_to(expected) for path in expected.rglob("*") if path.is_file()}
     assert names == {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
     for name in names:
@@ -104,33 +99,10 @@ def test_a_finished_run_is_not_done_again(whole: tuple[Path, FeatureStore], tmp_
     shutil.copytree(folder, tmp_path / "model")
     seen: list[int] = []
     arguments = (store, toy.vocabulary(), toy.encode, settings(), tmp_path / "model")
-    again = train(*arguments, threads=1, on_epoch=lambda epoch, _: seen.append(epoch))
+    again = train(*arguments, on_epoch=lambda epoch, _: seen.append(epoch))
     assert not seen and len(again.history) == 3
     for path in folder.rglob("*.safetensors"):
         assert (tmp_path / "model" / path.relative_to(folder)).read_bytes() == path.read_bytes()
-    forget_progress(tmp_path / "model")
-    train(*arguments, threads=1, on_epoch=lambda epoch, _: seen.append(epoch))
-    assert seen == [0, 1, 2]
-
-
-def test_another_setting_starts_afresh(whole: tuple[Path, FeatureStore], tmp_path: Path) -> None:
-    def kill(epoch: int, row: dict[str, float]) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(whole[1], toy.vocabulary(), toy.encode, settings(), tmp_path, threads=1, on_epoch=kill)
-    seen = []
-    changed = settings(lr=1e-3, epochs=1)
-    train(
-        whole[1],
-        toy.vocabulary(),
-        toy.encode,
-        changed,
-        tmp_path,
-        threads=1,
-        on_epoch=lambda e, _: seen.append(e),
-    )
-    assert seen == [0]
 
 
 def test_statistics_are_equations_38_and_39(whole: tuple[Path, FeatureStore]) -> None:
@@ -159,17 +131,10 @@ def test_statistics_are_equations_38_and_39(whole: tuple[Path, FeatureStore]) ->
     np.testing.assert_allclose(found["covariance"], np.cov(pooled.T, bias=True), atol=1e-4)
 
 
-def test_learning_rate_rises_and_falls() -> None:
-    rates = [learning_rate(step, 100, 3e-4, 5e-6) for step in range(100)]
-    assert rates[0] == pytest.approx(1e-4) and max(rates) == 3e-4 and rates[-1] == pytest.approx(5e-6)
-    assert rates[2:] == sorted(rates[2:], reverse=True)
-    assert learning_rate(0, 1, 1.0, 0.1) > 0
-
-
 def test_other_negatives_and_no_validation_train_too(tmp_path: Path) -> None:
     store = toy.store(tmp_path / "store", train=3, validation=0)
     params = settings(epochs=1, text_negatives="category")
-    result = train(store, toy.vocabulary(), toy.encode, params, tmp_path / "model", threads=1)
+    result = train(store, toy.vocabulary(), toy.encode, params, tmp_path / "model")
     assert result.best_epoch == 0 and result.shapes == {"train": 3, "validation": 0}
     assert np.isfinite(list(result.history[0].values())).all()
     assert json.loads((tmp_path / "model" / "statistics.json").read_text())["labels"]

@@ -13,7 +13,6 @@ import toy
 from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import taking_turns
-from alignparts.features.joined_store import JoinedStore
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.train import train
@@ -73,7 +72,7 @@ def watched(loop, tmp_path, monkeypatch) -> list[list[str]]:
 def test_joined_stores_give_what_each_holds(tmp_path: Path) -> None:
     first = filled(FeatureStore(tmp_path / "a", "toy"), "a", 2, "train", ["chair"])
     second = filled(FeatureStore(tmp_path / "b", "toy"), "b", 1, "train", ["mug"])
-    joined = JoinedStore([first, second])
+    joined = FeatureStore.joined([first, second])
     assert joined.ids() == [*first.ids(), *second.ids()] and len(joined) == 3
     for store in (first, second):
         for shape_id, arrays, meta in store:
@@ -82,7 +81,7 @@ def test_joined_stores_give_what_each_holds(tmp_path: Path) -> None:
             assert set(found) == {"points", "part"}
             assert all(np.array_equal(found[name], arrays[name]) for name in found)
     with pytest.raises(AlignPartsError, match="different ids"):
-        JoinedStore([first, first])
+        FeatureStore.joined([first, first])
     with pytest.raises(AlignPartsError, match="nobody"):
         joined.load("nobody")
     with pytest.raises(AlignPartsError, match="for reading"):

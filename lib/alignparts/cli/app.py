@@ -139,7 +139,7 @@ def train() -> None:
 
     A killed run goes on after its last finished epoch. `dvc repro train` takes the finished model up.
     """
-    from alignparts.model.train import train_stage
+    from alignparts.model.stage import train_stage
 
     trained = train_stage()
     if trained is not None:

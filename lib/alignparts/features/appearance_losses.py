@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy, grid_sample, log_softmax, max_poo
 from transformers import PreTrainedModel
 
 from alignparts.features.appearance import AppearanceEncoder
-from alignparts.features.augment import Crops, places
+from alignparts.features.crops import Crops, places
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,11 @@ class Learner(nn.Module):
         self.student = Branch(encoder, prototypes).requires_grad_(True).train()
         self.teacher = deepcopy(self.student).requires_grad_(False).eval()
 
+    def train(self, mode: bool = True) -> "Learner":
+        """Set the mode of the student; the teacher stays in evaluation mode."""
+        self.student.train(mode)
+        return self
+
     def losses(
         self,
         large: Sequence[Crops],
@@ -129,9 +134,9 @@ class Learner(nn.Module):
         """
         wide = torch.cat([crop.pixels for crop in large])
         with torch.no_grad():
-            seen = self.teacher.backbone(wide).last_hidden_state
-            target = sinkhorn(self.teacher.picture(seen[:, 0]), recipe.teacher_temperature)
-            patch_target = sinkhorn(self.teacher.patch(seen[:, 1:][hidden]), recipe.teacher_temperature)
+            context = self.teacher.backbone(wide).last_hidden_state
+            target = sinkhorn(self.teacher.picture(context[:, 0]), recipe.teacher_temperature)
+            patch_target = sinkhorn(self.teacher.patch(context[:, 1:][hidden]), recipe.teacher_temperature)
         guess = self.student.backbone(wide, bool_masked_pos=hidden).last_hidden_state
         local = self.student.backbone(torch.cat([crop.pixels for crop in small])).last_hidden_state[:, 0]
         views = torch.cat([guess[:, 0], local])
@@ -147,8 +152,8 @@ class Learner(nn.Module):
             self.student.patch(guess[:, 1:][hidden]) / recipe.student_temperature, dim=1
         )
         pair = [(0, 1), (1, 0)]
-        halves = [(guess[:batch, 1:], seen[:batch, 1:]), (guess[batch:, 1:], seen[batch:, 1:])]
-        return {
+        halves = [(guess[:batch, 1:], context[:batch, 1:]), (guess[batch:, 1:], context[batch:, 1:])]
+        losses = {
             "dino": torch.stack(terms).mean(),
             "ibot": -(patch_target * patch_scores).sum(dim=1).mean(),
             "koleo": (_koleo(guess[:batch, 0]) + _koleo(guess[batch:, 0])) / 2,
@@ -156,6 +161,9 @@ class Learner(nn.Module):
                 [self._place(large[a], large[b], halves[a][0], halves[b][1], recipe) for a, b in pair]
             ).mean(),
         }
+        weights = (recipe.pictures, recipe.patches, recipe.koleo, recipe.place)
+        total = torch.stack([w * term for w, term in zip(weights, losses.values(), strict=True)]).sum()
+        return {"total": total, **losses}
 
     def _place(
         self,

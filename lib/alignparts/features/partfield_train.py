@@ -12,35 +12,31 @@ proposals of an image segmenter; the temperature is fixed instead of learned; an
 a signed distance.
 """
 
-import hashlib
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int, Int32
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from alignparts.core.checkpoint import load_state, save_state
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.trainer import Row, Trainer, adamw, seeded
 from alignparts.features.partfield import FRAME, PartField, PartFieldConfig
 
+Drawn = tuple[Float[Tensor, "batch n 3"], Float[Tensor, "batch m 3"], Int[Tensor, "batch m"]]
+"""Input points and query positions in PartField's frame, and the part instances of the latter."""
 
-@runtime_checkable
-class TrainingShape(Protocol):
-    """A shape to learn from: points in the model frame [-1, 1] and their part instances (-1 unlabeled)."""
 
-    @property
-    def points(self) -> Float[np.ndarray, "n 3"]: ...
+@dataclass(frozen=True)
+class PartMasks:
+    """One training shape: points in the model frame [-1, 1] and their part instances, -1 unlabeled."""
 
-    @property
-    def instance(self) -> Int[np.ndarray, " n"]: ...
+    points: Float32[np.ndarray, "n 3"]
+    instance: Int32[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
@@ -49,12 +45,14 @@ class PartFieldTraining:
 
     Attributes:
         epochs, batch_size, lr, weight_decay: as usual; weight decay spares vectors and the position table.
-        warmup: share of the steps in which the rate rises linearly; a cosine to ``lr_min`` follows.
+        lr_min: learning rate at the end of a cosine decay.
+        warmup: share of the steps in which the rate rises linearly.
         clip: largest norm of the gradient.
         temperature: tau of the similarities.
-        queries: points a shape at which the field is compared.
-        stretch: largest relative change of each axis; yaw: largest turn about the up axis, degrees;
-        jitter: standard deviation of the encoder's input points, in the model frame.
+        queries: number of points per shape at which the field is compared.
+        stretch: largest relative change of each axis.
+        yaw: largest turn about the up axis in degrees.
+        jitter: standard deviation of the noise on the encoder's input points, in the model frame.
     """
 
     epochs: int = 4
@@ -70,22 +68,11 @@ class PartFieldTraining:
     yaw: float = 10.0
     jitter: float = 0.003
 
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "queries"):
-            if (value := getattr(self, name)) < 1:
-                raise AlignPartsError(f"PartFieldTraining: {name}: expected at least 1, got {value}")
-        for name in ("lr", "temperature", "clip"):
-            if not (value := getattr(self, name)) > 0:
-                raise AlignPartsError(f"PartFieldTraining: {name}: expected more than 0, got {value}")
-        for name in ("warmup", "stretch"):
-            if not 0 <= (value := getattr(self, name)) < 1:
-                raise AlignPartsError(f"PartFieldTraining: {name}: expected [0, 1), got {value}")
-
 
 def contrastive_loss(
     features: Float[Tensor, "batch m channels"], instance: Int[Tensor, "batch m"], temperature: float
 ) -> Float[Tensor, ""]:
-    """Mean over anchors, then over the anchor's pairs, of -log e^s_pos / (e^s_pos + sum e^s_neg).
+    """Return the mean over anchors, then over the anchor's pairs, of -log e^s_pos / (e^s_pos + sum e^s_neg).
 
     Unlabeled points (-1) and anchors without a partner or a negative do not count; 0 if none is left.
     """
@@ -104,101 +91,66 @@ def contrastive_loss(
 
 
 def train_partfield(
-    shapes: Sequence[TrainingShape],
+    shapes: Sequence[PartMasks],
     config: PartFieldConfig,
     training: PartFieldTraining,
     seed: int,
     *,
     checkpoint: Path | None = None,
-) -> tuple[PartField, list[dict[str, float]]]:
+) -> tuple[PartField, list[Row]]:
     """Train a `PartField`.
 
-    Every random choice of a step depends on the seed and the step's number alone, so that a run that was
-    interrupted continues, at the last finished epoch, to the very weights of an uninterrupted one.
-
     Args:
-        shapes: training shapes; read at every epoch, so keep them in memory or make reading cheap.
+        shapes: training shapes.
         config: sizes of the network.
         training: optimization.
-        seed: of the weights, the order and the augmentation.
-        checkpoint: file to go on from and to write to at every epoch. It is left in place, and ignored by a
-            run of other sizes, settings or shapes.
+        seed: seed of the weights, the order and the augmentation.
+        checkpoint: file of the progress, written after every epoch.
 
     Returns:
-        The field, and ``loss``, ``lr`` and ``gradient_norm`` of every step.
+        The field in evaluation mode, and the loss ("total") of every step.
 
     Raises:
-        AlignPartsError: no shape with two labeled instances; arrays of a wrong shape; a loss that is not
-            finite.
+        AlignPartsError: no shape with two labeled instances, or a loss that is not finite.
     """
-    _check(shapes)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = PartField(config)
-    optimizer = _optimizer(model, training)
-    per_epoch = math.ceil(len(shapes) / training.batch_size)
-    total = per_epoch * training.epochs
-    identity = _identity(shapes, config, training, seed)
-    found = load_state(checkpoint, identity, model, optimizer) if checkpoint is not None else None
-    history: list[dict[str, float]] = found["history"] if found else []
-    done = len(history)
-
-    model.train()
-    bar = tqdm(total=total, initial=done, desc="PartField", unit="step", disable=None)
-    for epoch in range(done // per_epoch, training.epochs):
-        order = np.random.default_rng([seed, 0, epoch]).permutation(len(shapes))
-        for start in range(0, len(shapes), training.batch_size):
-            done += 1
-            rng = np.random.default_rng([seed, 1, done])
-            chosen = [shapes[int(index)] for index in order[start : start + training.batch_size]]
-            points, positions, instance = _batch(chosen, config.input_points, training, rng)
-            rate = _rate(done, total, training)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.zero_grad()
-            loss = contrastive_loss(model(points, positions), instance, training.temperature)
-            if not torch.isfinite(loss):
-                raise AlignPartsError(
-                    f"PartField training: the loss is {loss.item()} at step {done}; "
-                    f"try a lower lr than {training.lr}"
-                )
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), training.clip)
-            optimizer.step()
-            bar.update()
-            bar.set_postfix(loss=f"{loss.item():.3f}")
-            history.append({"loss": loss.item(), "lr": rate, "gradient_norm": norm.item()})
-        if checkpoint is not None:
-            save_state(checkpoint, identity, {"history": history}, model, optimizer)
-    bar.close()
-    return model.eval(), history
-
-
-def _check(shapes: Sequence[TrainingShape]) -> None:
-    usable = False
-    for index in range(len(shapes)):
-        shape = shapes[index]
-        points, instance = np.asarray(shape.points), np.asarray(shape.instance)
-        if points.ndim != 2 or points.shape[1] != 3 or instance.shape != points.shape[:1] or len(points) < 2:
-            raise AlignPartsError(
-                f"training shape {index}: expected points (n, 3) and instance (n,), n > 1, "
-                f"got {points.shape} and {instance.shape}"
-            )
-        if not np.isfinite(points).all():
-            raise AlignPartsError(f"training shape {index}: points: expected finite coordinates")
-        usable = usable or len(np.unique(instance[instance >= 0])) > 1
-    if not usable:
+    if not any(len(np.unique(shape.instance[shape.instance >= 0])) > 1 for shape in shapes):
         raise AlignPartsError(f"PartField training: no shape of {len(shapes)} has two labeled parts")
+    model = seeded(seed, lambda: PartField(config))
+    spared = [name for name, _ in model.named_parameters() if name.endswith("pos_embed")]
+    optimizer = adamw(model, training.lr, training.weight_decay, spared)
+    sums = [
+        [*shape.points.sum(axis=0, dtype=np.float64).tolist(), int(shape.instance.sum())] for shape in shapes
+    ]
+    trainer = Trainer(
+        "PartField training", model, optimizer, checkpoint, epochs=training.epochs, per_step=True,
+        identity=[asdict(config), asdict(training), seed, sums],
+    )  # fmt: skip
+    per_epoch = math.ceil(len(shapes) / training.batch_size)
+
+    def batches(epoch: int) -> Iterator[Drawn]:
+        order = np.random.default_rng([seed, 0, epoch]).permutation(len(shapes))
+        for number in range(per_epoch):
+            rng = np.random.default_rng([seed, 1, epoch * per_epoch + number + 1])
+            indices = order[number * training.batch_size : (number + 1) * training.batch_size]
+            yield _batch([shapes[index] for index in indices], config.input_points, training, rng)
+
+    def loss(field: torch.nn.Module, drawn: Drawn) -> dict[str, Tensor]:
+        points, positions, instance = drawn
+        return {"total": contrastive_loss(field(points, positions), instance, training.temperature)}
+
+    steps = per_epoch * training.epochs
+    trainer.fit(batches, loss, lambda step: _rate(step + 1, steps, training), steps=steps, clip=training.clip)
+    return model.eval(), trainer.history
 
 
 def _batch(
-    shapes: Sequence[TrainingShape], inputs: int, training: PartFieldTraining, rng: np.random.Generator
-) -> tuple[Float[Tensor, "batch n 3"], Float[Tensor, "batch m 3"], Int[Tensor, "batch m"]]:
-    """Augmented input points and labeled query positions of a batch, in PartField's frame."""
+    shapes: Sequence[PartMasks], inputs: int, training: PartFieldTraining, rng: np.random.Generator
+) -> Drawn:
+    """Return augmented input points and labeled query positions of a batch."""
     clouds, positions, labels = [], [], []
     for shape in shapes:
-        instance = np.asarray(shape.instance)
-        points = augment(np.asarray(shape.points, dtype=np.float64), training, rng)
+        instance = shape.instance
+        points = augment(shape.points.astype(np.float64), training, rng)
         at = rng.choice(len(points), inputs, replace=len(points) < inputs)
         noise = rng.normal(scale=training.jitter, size=(inputs, 3)) if training.jitter else 0.0
         clouds.append(points[at] + noise)
@@ -238,26 +190,3 @@ def _rate(step: int, total: int, training: PartFieldTraining) -> float:
     progress = (step - warm) / max(total - warm, 1)
     floor = min(training.lr_min, training.lr)
     return floor + (training.lr - floor) * (1 + math.cos(math.pi * progress)) / 2
-
-
-def _optimizer(model: PartField, training: PartFieldTraining) -> torch.optim.AdamW:
-    plain = [p for name, p in model.named_parameters() if p.ndim < 2 or name.endswith("pos_embed")]
-    spared = {id(p) for p in plain}
-    groups = [
-        {
-            "params": [p for p in model.parameters() if id(p) not in spared],
-            "weight_decay": training.weight_decay,
-        },
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=training.lr)
-
-
-def _identity(
-    shapes: Sequence[TrainingShape], config: PartFieldConfig, training: PartFieldTraining, seed: int
-) -> str:
-    digest = hashlib.sha256(json.dumps([asdict(config), asdict(training), seed, len(shapes)]).encode())
-    for index in range(len(shapes)):
-        digest.update(np.asarray(shapes[index].points, dtype=np.float64).sum(axis=0).tobytes())
-        digest.update(np.asarray(shapes[index].instance, dtype=np.int64).sum().tobytes())
-    return digest.hexdigest()

@@ -1,92 +1,57 @@
-"""The two encoders that params.yaml asks for: a checkpoint by name, or a small one trained here."""
+"""The two encoders that params.yaml asks for: a checkpoint by name, or a small one trained on the corpus."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int32
 
 from alignparts.core.config import Params
 from alignparts.core.parallel import map_shapes
+from alignparts.core.trainer import STATE, Row
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.render import render_views
 from alignparts.corpus.mesh.sampling import sample_surface, seed_of
 from alignparts.features.appearance import AppearanceEncoder
-from alignparts.features.appearance_train import Recipe, train_appearance
+from alignparts.features.appearance_losses import Recipe
+from alignparts.features.appearance_train import train_appearance
 from alignparts.features.partfield import PartField, PartFieldConfig
-from alignparts.features.partfield_train import PartFieldTraining, train_partfield
-
-PROGRESS = "resume.safetensors"
-
-
-@dataclass(frozen=True)
-class PartMasks:
-    """What the geometry encoder learns from: points in [-1, 1] and their part instances, -1 unlabeled."""
-
-    points: Float32[np.ndarray, "n 3"]
-    instance: Int32[np.ndarray, " n"]
-
-
-@dataclass(frozen=True)
-class _Masks:
-    """Samples one shape; a class, so that worker processes can be sent it."""
-
-    corpus: Corpus
-    points: int
-    seed: int
-
-    def __call__(self, shape_id: str) -> PartMasks:
-        sample = sample_surface(self.corpus.load(shape_id).surface, self.points, seed_of(shape_id, self.seed))
-        return PartMasks(sample.points, sample.instance)
-
-
-@dataclass(frozen=True)
-class _Pictures:
-    """Renders one shape."""
-
-    corpus: Corpus
-    views: int
-    resolution: int
-
-    def __call__(self, shape_id: str) -> np.ndarray:
-        surface = self.corpus.load(shape_id).surface
-        return render_views(surface, self.views, self.resolution).color
+from alignparts.features.partfield_train import PartFieldTraining, PartMasks, train_partfield
 
 
 def part_masks(corpus: Corpus, shape_ids: Sequence[str], params: Params) -> list[PartMasks]:
-    """Surface samples with part instances; shapes with fewer than two labeled instances are left out."""
+    """Sample surfaces with part instances; leave out shapes with fewer than two labeled instances."""
     base = params.base
     sampled = map_shapes(
-        _Masks(corpus, params.corpus.points, base.seed),
-        shape_ids,
-        workers=base.workers,
-        scheduler=base.scheduler,
-        description="part masks",
-    )
-    return [one for one in sampled if len(np.unique(one.instance[one.instance >= 0])) > 1]
+        partial(_sample, corpus, params.corpus.points, base.seed), shape_ids,
+        workers=base.workers, scheduler=base.scheduler, description="part masks",
+    )  # fmt: skip
+    return [masks for masks in sampled if len(np.unique(masks.instance[masks.instance >= 0])) > 1]
 
 
 def pictures(corpus: Corpus, shape_ids: Sequence[str], params: Params) -> np.ndarray:
-    """Renders of the shapes, uint8 (shapes * views, H, W, 3)."""
+    """Render shapes: uint8 (shapes * views, H, W, 3)."""
     base, features = params.base, params.features
     rendered = map_shapes(
-        _Pictures(corpus, features.views, features.resolution),
-        shape_ids,
-        workers=base.workers,
-        scheduler=base.scheduler,
-        description="renders",
-    )
+        partial(_render, corpus, features.views, features.resolution), shape_ids,
+        workers=base.workers, scheduler=base.scheduler, description="renders",
+    )  # fmt: skip
     return np.concatenate(list(rendered))
 
 
-def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartField, list[dict[str, float]]]:
-    """The checkpoint of ``features.geometry``, or a small PartField trained on the training shapes.
+def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartField, list[Row]]:
+    """Return the checkpoint of ``features.geometry``, or a small PartField trained on the training shapes.
 
-    Returns the encoder and the losses of every step (none for a checkpoint).
+    Args:
+        corpus: shapes with part instances.
+        params: all of params.yaml.
+        out: folder that the encoder is written to.
+
+    Returns:
+        The encoder, and the losses of every step (none for a checkpoint).
     """
     asked = params.features.geometry
-    history: list[dict[str, float]] = []
+    history: list[Row] = []
     if asked.checkpoint is not None:
         encoder = PartField.from_pretrained(asked.checkpoint)
     else:
@@ -95,37 +60,43 @@ def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartFie
             PartFieldConfig.small(),
             PartFieldTraining(epochs=asked.epochs, batch_size=asked.batch_size, lr=asked.lr),
             params.base.seed,
-            checkpoint=out / PROGRESS,
+            checkpoint=out / STATE,
         )
     encoder.save_pretrained(out)
     return encoder.eval(), history
 
 
-def appearance_encoder(
-    corpus: Corpus, params: Params, out: Path
-) -> tuple[AppearanceEncoder, list[dict[str, float]]]:
-    """The checkpoint of ``features.appearance``, or a small DINOv2 trained on renders of training shapes.
+def appearance_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[AppearanceEncoder, list[Row]]:
+    """Return the checkpoint of ``features.appearance``, or a small DINOv2 trained on renders.
 
-    Returns the encoder and the losses of every step (none for a checkpoint).
+    Args:
+        corpus: shapes, of which those of the split "train" are rendered.
+        params: all of params.yaml.
+        out: folder that the encoder is written to.
+
+    Returns:
+        The encoder, and the losses of every step (none for a checkpoint).
     """
     asked = params.features.appearance
+    losses: list[Row] = []
     if asked.checkpoint is not None:
         encoder = AppearanceEncoder.from_pretrained(asked.checkpoint)
-        encoder.save_pretrained(out)
-        return encoder.eval(), []
-    # Enough pictures for every step to see new ones, and no more than that.
-    needed = -(-asked.steps * asked.batch_size // params.features.views)
-    generator = np.random.default_rng(params.base.seed)
-    ids = np.array(corpus.ids(split="train"))
-    chosen = ids[np.sort(generator.permutation(len(ids))[:needed])].tolist()
-    recipe = Recipe(steps=asked.steps, batch_size=asked.batch_size, lr=asked.lr, seed=params.base.seed)
-    images = pictures(corpus, chosen, params)
-    encoder, losses = train_appearance(images, recipe, checkpoint=out / PROGRESS)
+    else:
+        # Enough pictures for every step to see new ones, and no more than that.
+        needed = -(-asked.steps * asked.batch_size // params.features.views)
+        ids = np.array(corpus.ids(split="train"))
+        chosen = np.random.default_rng(params.base.seed).permutation(len(ids))[:needed]
+        images = pictures(corpus, ids[np.sort(chosen)].tolist(), params)
+        recipe = Recipe(steps=asked.steps, batch_size=asked.batch_size, lr=asked.lr, seed=params.base.seed)
+        encoder, losses = train_appearance(images, recipe, checkpoint=out / STATE)
     encoder.save_pretrained(out)
     return encoder.eval(), losses
 
 
-def forget_progress(*folders: Path) -> None:
-    """Remove what a killed stage would have gone on from; call it once the stage's last output is there."""
-    for folder in folders:
-        (folder / PROGRESS).unlink(missing_ok=True)
+def _sample(corpus: Corpus, points: int, seed: int, shape_id: str) -> PartMasks:
+    sample = sample_surface(corpus.load(shape_id).surface, points, seed_of(shape_id, seed))
+    return PartMasks(sample.points, sample.instance)
+
+
+def _render(corpus: Corpus, views: int, resolution: int, shape_id: str) -> np.ndarray:
+    return render_views(corpus.load(shape_id).surface, views, resolution).color

@@ -74,6 +74,28 @@ class FeatureStore:
                 self._rows = {}
             self._clean()
 
+    @classmethod
+    def joined(cls, stores: "Sequence[FeatureStore]") -> "FeatureStore":
+        """Return the shapes of several stores as one store, for reading.
+
+        Args:
+            stores: finished stores made by the same encoders; their ids differ.
+
+        Raises:
+            AlignPartsError: an id is in two of them.
+        """
+        joined = cls(stores[0].root)
+        for store in stores[1:]:
+            for shape_id, row in store._rows.items():
+                if shape_id in joined:
+                    first = (joined.root / joined._rows[shape_id].shard).parent
+                    raise AlignPartsError(
+                        f"shape '{shape_id}' is in {first} and in {store.root}; expected different ids"
+                    )
+                joined._rows[shape_id] = row._replace(shard=str(store.root.absolute() / row.shard))
+        joined.fingerprint = fingerprint_of(*(store.fingerprint for store in stores))
+        return joined
+
     def __len__(self) -> int:
         return len(self._rows) + sum(shape_id not in self._rows for shape_id in self._pending)
 
@@ -127,8 +149,7 @@ class FeatureStore:
 
     def add(self, shape_id: str, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         """Take a shape, replacing one of the same id; it is on disk once its shard is full or on `flush`."""
-        if not self.writable:
-            raise AlignPartsError(f"{self.root}: opened for reading; give a fingerprint to add shapes")
+        self._check_writable()
         kept = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
         self._pending[shape_id] = (kept, dict(meta))
         if len(self._pending) >= self.shard:
@@ -156,6 +177,7 @@ class FeatureStore:
         Raises:
             AlignPartsError: one of them is not in the store.
         """
+        self._check_writable()
         self.flush()
         missing = [shape_id for shape_id in shape_ids if shape_id not in self._rows]
         if missing:
@@ -163,6 +185,10 @@ class FeatureStore:
         self._rows = {shape_id: self._rows[shape_id] for shape_id in shape_ids}
         self._write_index()
         self._clean()
+
+    def _check_writable(self) -> None:
+        if not self.writable:
+            raise AlignPartsError(f"{self.root}: opened for reading; give a fingerprint to change it")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": {}}

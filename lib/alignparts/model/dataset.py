@@ -1,10 +1,10 @@
 """Shapes for training: a seeded subset of the stored points, their parts and the texts that name them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -18,18 +18,34 @@ from alignparts.model.fusion import nearest
 from alignparts.model.losses import Targets
 from alignparts.ontology.vocabulary import Vocabulary, words
 
+R = TypeVar("R")
 Encode = Callable[[Sequence[str]], np.ndarray]
 Negatives = Literal["shape", "category"]
 Classes = Literal["batch", "all"]
 ARRAYS = ("points", "geometry", "appearance", "part")
 """What training reads of a stored shape."""
+MEASURED = 128
+"""Number of shapes that the features' mean and standard deviation are taken from."""
 STYLES = 3
 """Ways to put a part in words: its description, its name, its name with its category."""
 
 
 def ids_of_split(store: FeatureStore, split: str) -> list[str]:
-    """Ids of the shapes of a split, in the order of the store."""
+    """Return the ids of the shapes of a split, in the order of the store."""
     return [shape_id for shape_id in store.ids() if store.meta(shape_id).get("split") == split]
+
+
+def training_ids(store: FeatureStore, ids: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[str]]:
+    """Return the ids of "train" and "validation": those given, or those of the store's splits.
+
+    Raises:
+        AlignPartsError: there is no training shape.
+    """
+    names = ("train", "validation")
+    split = {name: ids_of_split(store, name) if ids is None else list(ids.get(name, ())) for name in names}
+    if not split["train"]:
+        raise AlignPartsError("training: no shape of the split 'train' in the feature store")
+    return split
 
 
 class TextTable:
@@ -121,18 +137,25 @@ class Batch:
     categories: list[str]
     names: list[list[str]]
 
+    def __len__(self) -> int:
+        return len(self.shape_ids)
+
     def inputs(self) -> dict[str, Tensor | None]:
         """Arguments of :meth:`alignparts.model.alignparts.AlignParts.forward`."""
         names = ("points", "geometry", "appearance", "padding_mask", "neighbors")
         return {name: getattr(self, name) for name in names}
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
-        moved: dict[str, Any] = {
-            name: value if value is None else value.to(device) for name, value in self.inputs().items()
-        }
-        targets = Targets(**{f.name: getattr(self.targets, f.name).to(device) for f in fields(Targets)})
-        return replace(self, targets=targets, **moved)
+
+def moved(record: R, device: torch.device) -> R:
+    """Return a dataclass with all its tensors, nested ones among them, on a device."""
+    changes: dict[str, Any] = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, Tensor):
+            changes[field.name] = value.to(device)
+        elif is_dataclass(value):
+            changes[field.name] = moved(value, device)
+    return replace(record, **changes)
 
 
 class PartDataset(Dataset[Shape]):
@@ -279,6 +302,28 @@ def collate(shapes: Sequence[Shape]) -> Batch:
         categories=[shape.category for shape in shapes],
         names=[shape.names for shape in shapes],
     )
+
+
+def channel_statistics(dataset: PartDataset) -> dict[str, tuple[Float[Tensor, " d"], Float[Tensor, " d"]]]:
+    """Return mean and standard deviation of every channel of "geometry" and "appearance".
+
+    They are taken over all stored points of up to `MEASURED` shapes, spread evenly over the data set.
+    """
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MEASURED)).round().astype(int))
+    sums: dict[str, list[Any]] = {name: [0, 0.0, 0.0] for name in ("geometry", "appearance")}
+    for index in chosen.tolist():
+        arrays, _ = dataset.store.load(dataset.ids[index], tuple(sums))
+        for name, running in sums.items():
+            values = arrays[name].astype(np.float64)
+            running[0] += len(values)
+            running[1] = running[1] + values.sum(axis=0)
+            running[2] = running[2] + np.square(values).sum(axis=0)
+    statistics = {}
+    for name, (count, total, squares) in sums.items():
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
+        statistics[name] = (torch.from_numpy(mean).float(), torch.from_numpy(std).float())
+    return statistics
 
 
 def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

@@ -14,12 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from alignparts.core.config import LossParams
+from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignPartsOutput
 from alignparts.model.matching import match
-
-TAU = 0.07
-WEIGHTS = {"mask": 1.0, "part": 0.5, "text": 1.0, "cov": 0.5, "overlap": 0.1, "global": 1.0}
-"""Lambdas of section 9."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def partness_loss(partness: Float[Tensor, "b k"], assignment: Int64[Tensor, "b k
 
 
 def text_loss(
-    partlets: Float[Tensor, "b k d_t"], targets: Targets, pairs: Pairs, tau: float = TAU
+    partlets: Float[Tensor, "b k d_t"], targets: Targets, pairs: Pairs, tau: float
 ) -> Float[Tensor, ""]:
     """Eq. 9: InfoNCE of matched partlets against the shape's texts and, where given, `targets.negatives`."""
     text = F.normalize(torch.cat([targets.text, targets.negatives], dim=1), dim=-1)
@@ -140,7 +138,7 @@ def global_loss(
     class_text: Float[Tensor, "b d_t"],
     category: Int64[Tensor, " b"],
     classes: Float[Tensor, "c d_t"],
-    tau: float = TAU,
+    tau: float,
 ) -> Float[Tensor, ""]:
     """Eq. 14: symmetric InfoNCE of shapes and category texts.
 
@@ -164,42 +162,49 @@ def global_loss(
 def alignment_losses(
     output: AlignPartsOutput,
     targets: Targets,
-    weights: Mapping[str, float] = WEIGHTS,
-    tau: float = TAU,
+    params: LossParams,
     assignment: Int64[Tensor, "b k"] | None = None,
     gather: Callable[[Tensor], Tensor] = lambda tensor: tensor,
 ) -> dict[str, Float[Tensor, ""]]:
-    """All terms by name, and Eq. 15 as "total".
+    """Return all terms by name, and their weighted sum (Eq. 15) as "total".
 
     Args:
-        output: of the model.
-        targets: of the same shapes.
-        weights: lambda of every term; a term it leaves out is not in the total.
-        tau: temperature of Eqs. 9 and 14.
-        assignment: pi, where it is known; otherwise matched here.
-        gather: rows of the other processes beside one's own; Eq. 14 contrasts all shapes of a batch.
+        output: the model's output.
+        targets: ground truth of the same shapes.
+        params: weights lambda of all terms, and the temperature of Eqs. 9 and 14.
+        assignment: pi, where it is known; otherwise it is matched first.
+        gather: returns the rows of all processes; Eq. 14 contrasts all shapes of a batch.
+
+    Raises:
+        AlignPartsError: a term without a weight.
     """
-    logits, partlets = output.mask_logits, output.partlets
+    logits, partlets, tau = output.mask_logits, output.partlets, params.tau
     masks, labeled = targets.masks, targets.labeled
     if assignment is None:
         assignment = match(logits, partlets, masks, labeled, targets.text, targets.parts)
     pairs = pairs_of(assignment, logits.dtype)
+    shapes = gather(output.global_embedding), gather(targets.class_text), gather(targets.category)
     terms = {
         "mask": mask_loss(logits, masks, labeled, pairs),
         "part": partness_loss(output.partness, assignment),
         "text": text_loss(partlets, targets, pairs, tau),
         "cov": coverage_loss(logits, masks, labeled, pairs),
         "overlap": overlap_loss(logits, labeled),
-        "global": global_loss(
-            gather(output.global_embedding),
-            gather(targets.class_text),
-            gather(targets.category),
-            targets.classes,
-            tau,
-        ),
+        "global": global_loss(*shapes, targets.classes, tau),
     }
-    total = torch.stack([weights.get(name, 0.0) * term for name, term in terms.items()]).sum()
-    return {**terms, "total": total}
+    return {**terms, "total": weighted_sum(terms, params.model_dump(exclude={"tau"}, by_alias=True))}
+
+
+def weighted_sum(terms: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, float]) -> Float[Tensor, ""]:
+    """Return the sum of all terms, each times its weight.
+
+    Raises:
+        AlignPartsError: a term without a weight, or a weight without a term.
+    """
+    if unmatched := sorted(terms.keys() ^ weights.keys()):
+        known = ", ".join(terms)
+        raise AlignPartsError(f"loss: '{unmatched[0]}': expected one weight for each of the terms {known}")
+    return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
 
 def _matched(

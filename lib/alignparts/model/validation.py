@@ -12,8 +12,9 @@ from safetensors.numpy import save as to_bytes
 from scipy.optimize import linear_sum_assignment
 
 from alignparts.core.atomic import write_text
+from alignparts.core.config import LossParams
 from alignparts.model.alignparts import AlignParts, AlignPartsOutput
-from alignparts.model.dataset import Batch, PartDataset, TextTable, batches
+from alignparts.model.dataset import Batch, PartDataset, TextTable, batches, moved
 from alignparts.model.losses import alignment_losses
 from alignparts.model.matching import match
 from alignparts.model.metrics import shape_metrics
@@ -29,8 +30,7 @@ def validate(
     model: AlignParts,
     dataset: PartDataset,
     batch_size: int,
-    weights: dict[str, float],
-    tau: float,
+    weights: LossParams,
     device: torch.device,
 ) -> dict[str, float]:
     """Losses and metrics of a data set, means over its shapes.
@@ -42,9 +42,9 @@ def validate(
     model.eval()
     sums: dict[str, float] = {}
     for batch in batches(dataset, in_order(len(dataset), batch_size)):
-        moved = batch.to(device)
-        output = model(**moved.inputs())
-        losses = alignment_losses(output, moved.targets, weights, tau)
+        on_device = moved(batch, device)
+        output = model(**on_device.inputs())
+        losses = alignment_losses(output, on_device.targets, weights)
         size = len(batch.shape_ids)
         rows = [{name: value.item() * size for name, value in losses.items()}]
         rows += [_scores(output, batch, row, dataset.table) for row in range(size)]
@@ -105,8 +105,8 @@ def class_statistics(
     sums: dict[tuple[str, str], tuple[int, np.ndarray]] = {}
     total, squares = np.zeros(d_t), np.zeros((d_t, d_t))
     for batch in batches(dataset, in_order(len(dataset), batch_size)):
-        moved = batch.to(device)
-        output, targets = model(**moved.inputs()), moved.targets
+        on_device = moved(batch, device)
+        output, targets = model(**on_device.inputs()), on_device.targets
         assignment = match(
             output.mask_logits, output.partlets, targets.masks, targets.labeled, targets.text, targets.parts
         )

@@ -15,10 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from alignparts.core import ledger, paths
+from alignparts.core import ledger
 from alignparts.core.config import Params, TrainParams, load_params
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import settle
+from alignparts.core.trainer import forget_progress
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.ingest import ingest_folders
 from alignparts.evaluation.baselines.ours import Ours
@@ -28,12 +28,11 @@ from alignparts.evaluation.methods import Given
 from alignparts.evaluation.scoring import readable
 from alignparts.evaluation.scoring_methods import score
 from alignparts.features.extract import Encoders, extract_corpus
-from alignparts.features.joined_store import JoinedStore
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
-from alignparts.model.train import forget_progress, train
+from alignparts.model.stage import Stage
+from alignparts.model.train import train
 from alignparts.naming.prediction import Encode
-from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 from texparts.export.export import INDEX
 
@@ -113,10 +112,10 @@ def retrain(arm: str, loop: Loop) -> None:
             )
         old = loop.store
         again = taking_turns(old, "train", wanted - len(repeated), loop.params.base.seed)
-        store = old if new is None else JoinedStore([old, new])
+        store = old if new is None else FeatureStore.joined([old, new])
         train(
             store, loop.vocabulary, loop.encode, settings_of(loop.params), out,
-            seed=loop.params.base.seed, threads=loop.params.base.threads, statistics=False,
+            seed=loop.params.base.seed, statistics=False,
             ids={"train": [*repeated, *again], "validation": []},
             start=AlignParts.from_pretrained(str(loop.models / "alignparts")).eval(),
         )  # fmt: skip
@@ -228,14 +227,10 @@ def _judged(model: Ours, shape: Labeled) -> Mapping[str, dict[str, float]]:
 
 def main() -> None:
     """One item of the matrix, with params.yaml's settings."""
-    from alignparts.core.config import load_params
-
     (arm,) = sys.argv[1:]
-    params = load_params()
-    settle(params)
-    encode = TextEncoder.from_name(params.ontology.text_encoder).encode
+    stage = Stage.start()
     with ledger.record("retrain", arm):
-        retrain(arm, Loop(params, paths.DATA, paths.MODELS, encode))
+        retrain(arm, Loop(stage.params, stage.data, stage.models, stage.encode))
 
 
 if __name__ == "__main__":

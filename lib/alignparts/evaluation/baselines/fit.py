@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alignparts.core import ledger, paths
+from alignparts.core import ledger
 from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.trainer import forget_progress
 from alignparts.evaluation.baselines.find3d import train as find3d_train
 from alignparts.evaluation.baselines.find3d.method import Find3D
 from alignparts.evaluation.baselines.find3d.model import Find3DModel
@@ -19,9 +20,9 @@ from alignparts.evaluation.baselines.partfield_mpnet.method import PartFieldMPNe
 from alignparts.evaluation.baselines.partfield_mpnet.model import PartFieldMPNetModel
 from alignparts.evaluation.methods import Method
 from alignparts.features.store import FeatureStore
-from alignparts.model.train import forget_progress, train
+from alignparts.model.stage import Stage
+from alignparts.model.train import train
 from alignparts.naming.prediction import Encode
-from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
 OURS = "alignparts"
@@ -58,7 +59,7 @@ def fit(
     Raises:
         AlignPartsError: an unknown method, or what its training raises.
     """
-    common: dict[str, Any] = {"seed": seed, "threads": params.base.threads, "ids": ids}
+    common: dict[str, Any] = {"seed": seed, "ids": ids}
     if method == "partfield_mpnet":
         partfield_mpnet_train.train(
             store, vocabulary, encode, params.baselines.partfield_mpnet, out, **common
@@ -96,18 +97,11 @@ def load(method: str, folder: Path, vocabulary: Vocabulary, encode: Encode, seed
 
 def main() -> None:
     """One item of the matrix, with params.yaml's settings."""
-    from alignparts.core.config import load_params
-    from alignparts.core.run import settle
-
     method, seed = sys.argv[1], int(sys.argv[2])
-    params = load_params()
-    settle(params)
+    stage = Stage.start()
     with ledger.record("baselines", f"{method}-{seed}"):
-        fit(
-            method, seed, params, FeatureStore(paths.DATA / "features"),
-            Vocabulary.load(paths.DATA / "ontology" / "vocabulary.json"),
-            TextEncoder.from_name(params.ontology.text_encoder).encode, folder_of(paths.MODELS, method, seed),
-        )  # fmt: skip
+        out = folder_of(stage.models, method, seed)
+        fit(method, seed, stage.params, stage.store, stage.vocabulary, stage.encode, out)
 
 
 if __name__ == "__main__":

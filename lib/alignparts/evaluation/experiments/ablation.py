@@ -15,7 +15,7 @@ from alignparts.core import ledger, paths
 from alignparts.core.atomic import write_text
 from alignparts.core.config import Params, TrainParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import settle
+from alignparts.core.trainer import forget_progress
 from alignparts.evaluation.baselines import fit
 from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import Given, Segments
@@ -24,10 +24,10 @@ from alignparts.evaluation.scoring_methods import Entrant, evaluate_methods
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.dataset import ids_of_split
-from alignparts.model.train import forget_progress, train
+from alignparts.model.stage import Stage
+from alignparts.model.train import train
 from alignparts.naming.inference import forward, name_parts
 from alignparts.naming.prediction import Encode, Prediction
-from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
 SCORES = "scores.csv"
@@ -66,9 +66,9 @@ def ablate(
     """
     settings = train_params(params, variant)
     chosen = params.ablations[variant]
-    store = FeatureStore(data / "features")
-    vocabulary = Vocabulary.load(data / "ontology" / "vocabulary.json").only(params.ablation.categories)
-    encode = TextEncoder.from_name(params.ontology.text_encoder).encode
+    stage = Stage(params, data, models)
+    store, encode = stage.store, stage.encode
+    vocabulary = stage.vocabulary.only(params.ablation.categories)
     out = folder_of(models, variant, seed)
     ids = {split: shapes_of(store, split, vocabulary) for split in ("train", "validation", "test")}
     ids["train"] = share(ids["train"], chosen.share, seed)
@@ -77,7 +77,7 @@ def ablate(
     }  # fmt: skip
     if chosen.baseline is None:
         trained = train(
-            store, vocabulary, encode, settings, out, seed=seed, threads=params.base.threads, ids=ids,
+            store, vocabulary, encode, settings, out, seed=seed, ids=ids,
             statistics=False,
         )  # fmt: skip
         found = evaluate_corpus(store, trained.model, encode, vocabulary, **look).scores
@@ -156,13 +156,10 @@ def share(ids: Sequence[str], part: float, seed: int) -> list[str]:
 
 def main() -> None:
     """One item of the matrix, with params.yaml's settings."""
-    from alignparts.core.config import load_params
-
     variant, seed = sys.argv[1:]
-    params = load_params()
-    settle(params)
+    stage = Stage.start()
     with ledger.record("ablations", f"{variant}-{seed}"):
-        scores = ablate(variant, int(seed), params)
+        scores = ablate(variant, int(seed), stage.params)
     mean = scores.groupby("metric").value.mean()
     print(f"{variant}, seed {seed}: mIoU {mean['miou']:.3f}, LA-mIoU {mean['la_miou']:.3f}")
 

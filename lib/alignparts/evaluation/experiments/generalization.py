@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from alignparts.core import ledger, paths
+from alignparts.core import ledger
 from alignparts.core.config import Params, TrainParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.run import settle
+from alignparts.core.trainer import forget_progress
 from alignparts.corpus.mesh.sampling import seed_of
 from alignparts.evaluation.comparison import Claim
 from alignparts.evaluation.ground_truth import ids_of_splits
@@ -23,9 +23,9 @@ from alignparts.evaluation.part_analysis import HELDOUT, SEEN
 from alignparts.evaluation.scoring import GIVEN, OURS, Score, evaluate_corpus, frame
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
-from alignparts.model.train import forget_progress, train
+from alignparts.model.stage import Stage
+from alignparts.model.train import train
 from alignparts.naming.prediction import Encode
-from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
 HALVES = 2
@@ -82,7 +82,7 @@ def fine_tune(
     out = folder_of(models, shots, half)
     train(
         store, vocabulary, encode, settings_of(params, len(ids)), out, seed=params.base.seed,
-        threads=params.base.threads, ids={"train": ids, "validation": []}, statistics=False,
+        ids={"train": ids, "validation": []}, statistics=False,
         start=AlignParts.from_pretrained(str(models / "alignparts")).eval(),
     )  # fmt: skip
     forget_progress(out)
@@ -178,17 +178,10 @@ def _scores(scores: list[Score], method: str, shots: int, seed: int) -> pd.DataF
 
 def main() -> None:
     """One item of the matrix, with params.yaml's settings."""
-    from alignparts.core.config import load_params
-
     shots, half = (int(value) for value in sys.argv[1:])
-    params = load_params()
-    settle(params)
+    stage = Stage.start()
     with ledger.record("few_shots", f"{shots}-{half}"):
-        fine_tune(
-            shots, half, params, FeatureStore(paths.DATA / "features"),
-            Vocabulary.load(paths.DATA / "ontology" / "vocabulary.json"),
-            TextEncoder.from_name(params.ontology.text_encoder).encode, paths.MODELS,
-        )  # fmt: skip
+        fine_tune(shots, half, stage.params, stage.store, stage.vocabulary, stage.encode, stage.models)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ class Points:
     """Points of several shapes, one after another.
 
     Attributes:
-        points: in the model frame.
+        points: coordinates in the model frame.
         normals: unit vectors.
-        colors: 0..1.
-        row: of every point's part among the texts of all parts, -1 unlabeled.
-        shape: number of every point's shape.
+        colors: RGB in 0..1.
+        row: row of every point's part among the texts of all parts, -1 unlabeled.
+        shape: number of every point's shape, from 0.
     """
 
     points: Float[Tensor, "n 3"]
@@ -35,17 +35,25 @@ class Points:
     row: Int64[Tensor, " n"]
     shape: Int64[Tensor, " n"]
 
+    def __len__(self) -> int:
+        """Return the number of shapes, each of which has a point."""
+        return int(self.shape[-1]) + 1
+
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the arguments of the model's ``forward``."""
+        return self.points, self.normals, self.colors, self.shape
+
 
 class Clouds:
     """Shapes of a feature store in memory, `kept` random points of each.
 
     Args:
-        store: where they are.
-        ids: those to take.
-        vocabulary: resolves their names.
-        texts: where the rows of their parts are looked up.
-        kept: points of a shape.
-        seed: of the points.
+        store: points, normals, colors and parts.
+        ids: ids of the shapes.
+        vocabulary: resolves the names of their parts.
+        texts: gives the rows of their parts.
+        kept: number of points kept per shape.
+        seed: seed of the choice of points.
     """
 
     def __init__(
@@ -61,37 +69,32 @@ class Clouds:
         self.shapes: list[dict[str, np.ndarray]] = []
         for index, shape_id in enumerate(tqdm(ids, desc="points", leave=False, mininterval=2.0)):
             arrays, meta = store.load(shape_id, ARRAYS)
-            missing = [name for name in ARRAYS if name not in arrays]
-            if missing:
-                raise AlignPartsError(
-                    f"shape '{shape_id}': features: '{missing[0]}' is missing; extract it again"
-                )
+            for name in ARRAYS:
+                if name not in arrays:
+                    raise AlignPartsError(
+                        f"shape '{shape_id}': no array '{name}'; extract it again"
+                    )
             stored = len(arrays["part"])
-            rng = np.random.default_rng([seed, index])
-            at = np.sort(rng.permutation(stored)[:kept])
+            at = np.sort(np.random.default_rng([seed, index]).permutation(stored)[:kept])
             category = vocabulary.resolve_category(meta["category"])
             rows = [texts.row[vocabulary.resolve(category, name)] for name in meta["part_names"]]
             part = arrays["part"][at].astype(np.int64)
             row = np.append(np.array(rows, np.int64), -1)[np.where(part < 0, -1, part)]
             if (row >= 0).any():
-                self.shapes.append(
-                    {name: arrays[name][at].astype(np.float16) for name in ARRAYS[:3]} | {"row": row}
-                )
+                floats = {name: arrays[name][at].astype(np.float16) for name in ARRAYS[:3]}
+                self.shapes.append(floats | {"row": row})
 
     def __len__(self) -> int:
         return len(self.shapes)
 
     def batch(self, indices: Sequence[int], points: int, rng: np.random.Generator) -> Points:
-        """Some shapes, at most so many random points of each."""
-        found = []
-        for index in indices:
-            one = self.shapes[index]
-            at = np.sort(rng.permutation(len(one["row"]))[:points])
-            found.append({name: value[at] for name, value in one.items()})
-        sizes = torch.tensor([len(one["row"]) for one in found])
-        floats = {
-            name: torch.from_numpy(np.concatenate([one[name] for one in found]).astype(np.float32))
-            for name in ARRAYS[:3]
-        }
-        row = torch.from_numpy(np.concatenate([one["row"] for one in found]))
-        return Points(**floats, row=row, shape=torch.repeat_interleave(torch.arange(len(found)), sizes))
+        """Return some shapes with at most `points` random points of each."""
+        drawn: dict[str, list[np.ndarray]] = {name: [] for name in (*ARRAYS[:3], "row", "shape")}
+        for number, index in enumerate(indices):
+            shape = self.shapes[index]
+            at = np.sort(rng.permutation(len(shape["row"]))[:points])
+            for name, values in (shape | {"shape": np.full(len(shape["row"]), number)}).items():
+                drawn[name].append(values[at])
+        joined = {name: np.concatenate(values) for name, values in drawn.items()}
+        floats = {name: torch.from_numpy(joined[name].astype(np.float32)) for name in ARRAYS[:3]}
+        return Points(**floats, row=torch.from_numpy(joined["row"]), shape=torch.from_numpy(joined["shape"]))

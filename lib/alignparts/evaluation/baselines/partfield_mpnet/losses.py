@@ -1,6 +1,5 @@
 """What PartField+MPNet is trained for: parts by texts, shapes by classes, their counts (section 12.1)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,9 +8,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from alignparts.evaluation.baselines.partfield_mpnet.model import PartFieldMPNetOutput
-from alignparts.model.losses import TAU
-
-WEIGHTS = {"local": 1.0, "global": 1.0, "count": 1.0}
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class PartTargets:
 
 
 def symmetric_info_nce(
-    first: Float[Tensor, "m d"], second: Float[Tensor, "m d"], label: Int64[Tensor, " m"], tau: float = TAU
+    first: Float[Tensor, "m d"], second: Float[Tensor, "m d"], label: Int64[Tensor, " m"], tau: float
 ) -> Float[Tensor, ""]:
     """InfoNCE of two lists of vectors that belong together row by row, from both sides.
 
@@ -54,16 +50,12 @@ def count_loss(logits: Float[Tensor, "b max_parts"], parts: Int64[Tensor, " b"])
 
 
 def part_losses(
-    output: PartFieldMPNetOutput,
-    targets: PartTargets,
-    weights: Mapping[str, float] = WEIGHTS,
-    tau: float = TAU,
+    output: PartFieldMPNetOutput, targets: PartTargets, tau: float
 ) -> dict[str, Float[Tensor, ""]]:
-    """All terms by name, and their weighted sum as "total"; parts weigh alike, whatever their shape."""
+    """Return all terms by name, and their sum as "total"; parts weigh alike, whatever their shape."""
     terms = {
         "local": symmetric_info_nce(output.parts, targets.text, targets.label, tau),
         "global": symmetric_info_nce(output.shapes, targets.class_text, targets.category, tau),
         "count": count_loss(output.count, targets.parts),
     }
-    total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-    return {**terms, "total": total}
+    return {**terms, "total": torch.stack(list(terms.values())).sum()}

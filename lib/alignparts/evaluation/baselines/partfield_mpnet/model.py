@@ -200,11 +200,13 @@ class PartFieldMPNetModel(
         self.register_buffer("mean", torch.zeros(both))
         self.register_buffer("std", torch.ones(both))
 
-    def standardize(self, mean: Float[Tensor, " d_g_and_d_a"], std: Float[Tensor, " d_g_and_d_a"]) -> None:
-        """Set mean and standard deviation of geometry and appearance, one after the other.
-
-        A channel that never changes is only centered.
-        """
+    def standardize(
+        self,
+        geometry: tuple[Float[Tensor, " d_g"], Float[Tensor, " d_g"]],
+        appearance: tuple[Float[Tensor, " d_a"], Float[Tensor, " d_a"]],
+    ) -> None:
+        """Set mean and standard deviation of the features; a channel that never changes is only centered."""
+        mean, std = (torch.cat(both) for both in zip(geometry, appearance, strict=True))
         self.get_buffer("mean").copy_(mean)
         self.get_buffer("std").copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 

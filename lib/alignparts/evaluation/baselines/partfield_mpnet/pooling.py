@@ -1,5 +1,6 @@
 """Features a part at a time: what PartField+MPNet is trained on (section 12.1)."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -61,10 +62,6 @@ class Pooled:
             appearance=self.appearance[part],
         )
 
-    def to(self, device: torch.device) -> "Pooled":
-        """The same on another device."""
-        return Pooled(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
-
 
 class Texts:
     """Embeddings of all texts of a vocabulary as tensors.
@@ -89,6 +86,10 @@ class Texts:
         self.classes = torch.from_numpy(
             np.stack([np.stack([table.category(name, style) for name in names]) for style in styles])
         )
+
+    def digest(self) -> str:
+        """Return a hash of all embeddings."""
+        return hashlib.sha256(self.parts.numpy().tobytes() + self.classes.numpy().tobytes()).hexdigest()
 
 
 def pooled(dataset: PartDataset, texts: Texts, draw: int = 0) -> Pooled | None:

@@ -1,0 +1,65 @@
+"""Inputs of a training stage, as launchers and the items of the pipeline's matrices read them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from alignparts.core import paths
+from alignparts.core.config import Params, load_params
+from alignparts.core.run import settle
+from alignparts.core.trainer import Trained
+from alignparts.features.store import FeatureStore
+from alignparts.model.alignparts import AlignParts
+from alignparts.model.dataset import Encode
+from alignparts.model.train import train
+from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Settings and folders of a stage, and what it reads there once it is asked for.
+
+    Attributes:
+        params: all of params.yaml.
+        data: folder with ``features`` and ``ontology``.
+        models: folder of the trained models.
+    """
+
+    params: Params
+    data: Path = paths.DATA
+    models: Path = paths.MODELS
+
+    @classmethod
+    def start(cls) -> "Stage":
+        """Return the stage as params.yaml describes it, and make this process repeatable."""
+        params = load_params()
+        settle(params)
+        return cls(params)
+
+    @cached_property
+    def store(self) -> FeatureStore:
+        """Return the features of the corpus."""
+        return FeatureStore(self.data / "features")
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Return the unified vocabulary."""
+        return Vocabulary.load(self.data / "ontology" / "vocabulary.json")
+
+    @cached_property
+    def encode(self) -> Encode:
+        """Return the text encoder's function from texts to embeddings."""
+        return TextEncoder.from_name(self.params.ontology.text_encoder).encode
+
+
+def train_stage() -> Trained[AlignParts] | None:
+    """Run the stage "train" of params.yaml, for launchers; return None in every process but the first."""
+    from accelerate import PartialState
+
+    stage = Stage.start()
+    trained = train(
+        stage.store, stage.vocabulary, stage.encode, stage.params.train, stage.models / "alignparts",
+        seed=stage.params.base.seed,
+    )  # fmt: skip
+    return trained if PartialState().is_main_process else None
