@@ -13,10 +13,10 @@ from alignparts.core import paths
 from alignparts.core.config import Params, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import COLUMNS
-from alignparts.evaluation.experiments import ablation
 from alignparts.evaluation.experiments.ablation import ablate, shapes_of, share, train_params
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
+from alignparts.ontology.text import TextEncoder
 
 SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "layers": 1, "fourier": 3}
 
@@ -89,7 +89,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     class Encoder:
         encode = staticmethod(toy.encode)
 
-    monkeypatch.setattr(ablation.TextEncoder, "from_name", lambda name: Encoder)
+    monkeypatch.setattr(TextEncoder, "from_name", lambda name: Encoder)
     return tmp_path / "data"
 
 

@@ -260,7 +260,7 @@ def test_the_saved_model_is_the_trained_one(store, tmp_path):
 
 
 def test_nothing_to_train_on(store, tmp_path):
-    with pytest.raises(AlignPartsError, match="no labeled shape"):
+    with pytest.raises(AlignPartsError, match="no shape of the split 'train'"):
         train(store, vocabulary(), encode, params(), tmp_path / "m", ids={"train": [], "validation": []})
 
 

@@ -552,8 +552,8 @@ def test_trains_without_validation(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{"dropout": 1.0}, {"epochs": 0}, {"rate": 1.0}, {"model": {"heads": 0}}])
 def test_settings_are_checked(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="validation error"):
-        PartFieldMPNetParams.model_validate(wrong)
+    with pytest.raises(AlignPartsError, match="baselines.partfield_mpnet"):
+        settled(**wrong)
 
 
 # The method.

@@ -18,7 +18,7 @@ from alignparts.model.fusion import nearest
 from alignparts.model.losses import Targets
 from alignparts.ontology.vocabulary import Vocabulary, words
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Any)
 Encode = Callable[[Sequence[str]], np.ndarray]
 Negatives = Literal["shape", "category"]
 Classes = Literal["batch", "all"]

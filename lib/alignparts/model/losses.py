@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from alignparts.core.config import LossParams
+from alignparts.core.config.params import LossParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignPartsOutput
 from alignparts.model.matching import match

@@ -85,7 +85,7 @@ def train(
             is not finite.
     """
     processes = accelerator(device)
-    device = processes.device
+    target: torch.device = processes.device
     split = training_ids(store, ids)
     table = TextTable(vocabulary, encode)
 
@@ -98,7 +98,7 @@ def train(
 
     training = dataset("train", params.name_prompt_rate, params.point_balance)
     validation = dataset("validation")
-    model = _model(training, params, seed, start).to(device)
+    model = _model(training, params, seed, start).to(target)
     optimizer = adamw(model, params.lr, params.weight_decay, spared=["decoder.partlets"], fused=True)
     described = [
         asdict(model.config), params.model_dump(mode="json"), seed, store.fingerprint, split,
@@ -114,11 +114,11 @@ def train(
         return shares(drawn, processes.process_index, processes.num_processes)
 
     def drawn(epoch: int) -> Iterator[Batch]:
-        return batches(training, order(epoch), epoch, ahead=0 if device.type == "cpu" else 2)
+        return batches(training, order(epoch), epoch, ahead=0 if target.type == "cpu" else 2)
 
     def loss(wrapped: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        batch = moved(batch, device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        batch = moved(batch, target)
+        with torch.autocast(target.type, torch.bfloat16, enabled=target.type == "cuda"):
             output = wrapped(**batch.inputs())
         return alignment_losses(output.float(), batch.targets, params.loss, gather=gather)
 
@@ -138,7 +138,7 @@ def train(
         steps=steps,
         size=len,
         clip=CLIP,
-        validate=lambda: validate(model, validation, params.batch_size, params.loss, device),
+        validate=lambda: validate(model, validation, params.batch_size, params.loss, target),
         keep=lambda: save_model(model, out),
         on_epoch=finished,
     )
@@ -146,9 +146,9 @@ def train(
         curves.end()
         save_model(model, out / "last")
     trainer.wait()
-    best = AlignParts.from_pretrained(out).to(device).eval()
+    best = AlignParts.from_pretrained(out).to(target).eval()
     if statistics and trainer.first:
-        save_statistics(out, *class_statistics(best, dataset("train"), params.batch_size, device))
+        save_statistics(out, *class_statistics(best, dataset("train"), params.batch_size, target))
     trainer.wait()
     count = {name: len(some) for name, some in split.items()}
     return Trained(best, trainer.history, trainer.best_epoch, count)

@@ -12,7 +12,7 @@ from safetensors.numpy import save as to_bytes
 from scipy.optimize import linear_sum_assignment
 
 from alignparts.core.atomic import write_text
-from alignparts.core.config import LossParams
+from alignparts.core.config.params import LossParams
 from alignparts.model.alignparts import AlignParts, AlignPartsOutput
 from alignparts.model.dataset import Batch, PartDataset, TextTable, batches, moved
 from alignparts.model.losses import alignment_losses

@@ -86,8 +86,8 @@ def train(
     }
     statistics = channel_statistics(data["train"])
     config = PartFieldMPNetConfig(
-        *(len(statistics[name][0]) for name in ("geometry", "appearance")),
-        d_t=table.d_t, dropout=params.dropout, **params.model.model_dump(),
+        d_g=len(statistics["geometry"][0]), d_a=len(statistics["appearance"][0]), d_t=table.d_t,
+        dropout=params.dropout, **params.model.model_dump(),
     )  # fmt: skip
     model = seeded(seed, lambda: PartFieldMPNetModel(config))
     model.standardize(**statistics)
