@@ -70,11 +70,11 @@ def ingest(
     ] = False,
 ) -> None:
     """Read a data set into a corpus: one GLB a shape, an index, the paper's split, and what was left out."""
-    from alignparts.corpus.ingest import ingest_folders
+    from alignparts.corpus.ingest import ingest as run
     from alignparts.corpus.readers import ReadOptions
     from alignparts.corpus.splits import paper_sizes
 
-    done = ingest_folders(
+    done = run(
         folders,
         out,
         paper_sizes().model_copy(update={"heldout": tuple(heldout or ())}),

@@ -1,4 +1,4 @@
-"""What each data set calls the categories and parts of the procedural generator."""
+"""Names of the procedural generator's categories and parts in each data set."""
 
 import functools
 from pathlib import Path
@@ -40,32 +40,28 @@ class CategoryDialects(_Block):
 
 
 class Dialects:
-    """All dialect files of a folder, merged.
-
-    Args:
-        categories: by generator category.
-    """
+    """All dialect files of a folder, merged; by generator category."""
 
     def __init__(self, categories: dict[str, CategoryDialects]) -> None:
         self.categories = categories
 
     def datasets(self, category: str) -> list[str]:
-        """Data sets that have the category, in the order of :data:`DATASETS`."""
+        """Return the data sets that have the category, in the order of :data:`DATASETS`."""
         return [name for name in DATASETS if getattr(self._of(category), name) is not None]
 
     def category(self, category: str, dataset: str) -> str:
-        """What a data set calls a generator category.
+        """Return the name of a generator category in a data set.
 
         Raises:
             AlignPartsError: unknown category, or the data set does not have it.
         """
-        found = getattr(self._of(category), dataset, None)
-        if found is None:
+        name = getattr(self._of(category), dataset, None)
+        if name is None:
             raise AlignPartsError(f"dialects: {category}: the data set '{dataset}' does not have it")
-        return found.category
+        return name.category
 
     def part(self, category: str, dataset: str, part: str) -> str | None:
-        """What a data set calls a part; None where it leaves the part unlabeled.
+        """Return the name of a part in a data set; None where it leaves the part unlabeled.
 
         Raises:
             AlignPartsError: the generator makes a part that the dialects do not list.
@@ -76,7 +72,7 @@ class Dialects:
         return getattr(names, dataset)
 
     def heldout(self, categories: tuple[str, ...]) -> set[tuple[str, str]]:
-        """(data set, raw category) pairs that the held-out generator categories go by."""
+        """Return the (data set, raw category) pairs that the held-out generator categories go by."""
         return {
             (dataset, self.category(category, dataset))
             for category in categories
@@ -93,7 +89,7 @@ class Dialects:
 
 @functools.lru_cache(maxsize=4)
 def load_dialects(folder: Path = FOLDER) -> Dialects:
-    """Read and check every ``*.yaml`` of a folder.
+    """Read and check every ``*.yaml`` file of a folder.
 
     Raises:
         AlignPartsError: not YAML, an unknown key, a category in two files, a part without the name of a data

@@ -13,7 +13,6 @@ this way. Shapes that differ in texture or labels alone are copies.
 """
 
 import hashlib
-import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -54,18 +53,17 @@ _SEVERITY = {"train": 0, "validation": 1, "test": 2, "heldout": 2}
 
 
 def describe_triangles(triangles: Float[np.ndarray, "F 3 3"]) -> Float32[np.ndarray, " 31"]:
-    """The descriptor of a surface, see the module: one value for each of :data:`MOMENTS`.
+    """Return the descriptor of a surface: one value for each of :data:`MOMENTS`.
 
     Args:
-        triangles: corners, in any unit; triangles without area do not count.
+        triangles: corners of the triangles, in any unit; those without area do not count.
 
     Raises:
         AlignPartsError: no triangle has an area.
     """
     corners = triangles.astype(np.float64)
-    area = np.linalg.norm(
-        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
-    )  # twice the area; a common factor cancels
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = np.linalg.norm(cross, axis=1)  # twice the area; a common factor cancels
     whole = area.sum()
     if not whole > 0:
         raise AlignPartsError("the shape has no triangle with an area; its geometry cannot be described")
@@ -81,7 +79,7 @@ def describe_triangles(triangles: Float[np.ndarray, "F 3 3"]) -> Float32[np.ndar
 
 
 def describe_points(points: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, " 31"]:
-    """The descriptor of a point cloud: the same moments over its points.
+    """Return the descriptor of a point cloud: the same moments over its points.
 
     Raises:
         AlignPartsError: the points coincide.
@@ -94,38 +92,35 @@ def describe_points(points: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, " 3
 
 
 def geometry_hash(descriptor: Float32[np.ndarray, " 31"]) -> str:
-    """Sixteen hexadecimal digits of the descriptor's cell in a grid of ten times the tolerance.
+    """Return 16 hexadecimal digits of the descriptor's cell in a grid of ten times the tolerance.
 
-    A quick look-up between corpora: equal for copies unless a moment lies at the border of a cell, and for
-    few others. Groups are made from the descriptors, which know no borders.
+    It serves for quick look-up between corpora: equal for copies unless a moment lies at the border of a
+    cell, and for few others. Groups are made from the descriptors, which know no borders.
     """
     cell = np.round(descriptor.astype(np.float64) / (10 * TOLERANCE)).astype(np.int64)
     return hashlib.sha256(cell.tobytes()).hexdigest()[:16]
 
 
 def find_groups(index: pd.DataFrame, descriptors: Float[np.ndarray, "n 31"]) -> pd.DataFrame:
-    """Groups of shapes that are copies of each other, of two or more each.
+    """Group shapes that are copies of each other.
 
     Args:
         index: columns shape_id, dataset, raw_category, split, source, model.
-        descriptors: of the same shapes, in the same order.
+        descriptors: descriptors of the same shapes, in the same order.
 
     Returns:
-        One row a shape that has a copy: :data:`GROUP_COLUMNS`; ``why`` joins with "+" what links it to
+        One row per shape that has a copy: :data:`GROUP_COLUMNS`; ``why`` joins with "+" what links it to
         another of its group: geometry, model, annotation, asset or key. Groups are numbered from 1 by their
         first id.
     """
-    left, right, reasons = [], [], []
-    for first, second, reason in itertools.chain(_same_identity(index), _same_geometry(descriptors)):
-        left.append(first)
-        right.append(second)
-        reasons.append(reason)
-    links = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(len(index), len(index)))
-    _, label = connected_components(links, directed=False)
+    links = [*_same_identity(index), *_same_geometry(descriptors)]
     why: dict[int, set[str]] = defaultdict(set)
-    for first, second, reason in zip(left, right, reasons, strict=True):
+    for first, second, reason in links:
         why[first].add(reason)
         why[second].add(reason)
+    edges = np.array([link[:2] for link in links], np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(links), np.int8), edges.T), shape=(len(index), len(index)))
+    _, label = connected_components(graph, directed=False)
     rows = sorted(why)
     table = index.iloc[rows][["shape_id", "dataset", "raw_category", "split"]].copy()
     table["why"] = ["+".join(sorted(why[row])) for row in rows]
@@ -136,45 +131,40 @@ def find_groups(index: pd.DataFrame, descriptors: Float[np.ndarray, "n 31"]) -> 
 
 
 def resolve_leaks(groups: pd.DataFrame, *, keep: bool = False) -> pd.DataFrame:
-    """The groups that lie in several splits, and what becomes of their shapes.
+    """Decide what becomes of shapes whose group lies in several splits.
 
     Test sets stay as drawn. A copy that trains while another is validated, tested or held out becomes
     "duplicate", and so does one that validates while another is tested or held out.
 
     Args:
-        groups: of :func:`find_groups`.
-        keep: report only; every shape stays in its split.
+        groups: table of :func:`find_groups`.
+        keep: whether every shape stays in its split all the same.
 
     Returns:
-        One row a shape of those groups: :data:`LEAK_COLUMNS`, the split it was drawn for and the one it has.
+        One row per shape of those groups: :data:`LEAK_COLUMNS`, with the split it was drawn for and the one
+        it has.
     """
     drawn = groups[groups["split"].isin(list(_SEVERITY))].rename(columns={"split": "drawn"})
-    several = drawn.groupby("group")["drawn"].transform("nunique") > 1
-    leaks = drawn[several].copy()
+    leaks = drawn[drawn.groupby("group")["drawn"].transform("nunique") > 1].copy()
     severity = leaks["drawn"].map(_SEVERITY)
     worst = severity.groupby(leaks["group"]).transform("max")
-    outcome = leaks["drawn"] if keep else leaks["drawn"].where(severity == worst, "duplicate")
-    leaks["split"] = outcome
+    leaks["split"] = leaks["drawn"] if keep else leaks["drawn"].where(severity == worst, "duplicate")
     return leaks.reset_index(drop=True)[list(LEAK_COLUMNS)]
 
 
-def identities(dataset: str, source: str, model: str) -> Iterator[str]:
-    """Names under which other data sets, or other annotations, know the same object.
+def identities(dataset: str, source: str, model: str) -> list[str]:
+    """Return the names by which other data sets, or other annotations, know the same object.
 
-    "model:…" of the model's id; "annotation:…" of PartNet, whose numbers PartNet-Mobility keeps below 100000;
-    "asset:…" of an Objaverse or Sketchfab uid in the file's name; "key:…" of 3DCoMPaT++.
+    "model:…" is the model's id; "annotation:…" PartNet's, whose numbers PartNet-Mobility keeps below 100000;
+    "asset:…" an Objaverse or Sketchfab uid in the file's name; "key:…" one of 3DCoMPaT++.
     """
-    if model:
-        yield f"model:{model}"
     name = PurePath(source).name
+    names = [f"model:{model}"] if model else []
     if dataset in {"partnet", "partnet_mobility"}:
-        if name.isdecimal() and int(name) < 100_000:
-            yield f"annotation:{int(name)}"
-        return
-    if dataset.startswith("compat"):
-        yield from (f"key:{key}" for key in _COMPAT_KEY.findall(name)[:1])
-        return
-    yield from (f"asset:{uid}" for uid in _UID.findall(name)[:1])
+        listed = name.isdecimal() and int(name) < 100_000
+        return [*names, f"annotation:{int(name)}"] if listed else names
+    kind, pattern = ("key", _COMPAT_KEY) if dataset.startswith("compat") else ("asset", _UID)
+    return [*names, *(f"{kind}:{key}" for key in pattern.findall(name)[:1])]
 
 
 def _same_identity(index: pd.DataFrame) -> Iterator[tuple[int, int, str]]:
@@ -195,8 +185,8 @@ def _same_geometry(descriptors: np.ndarray) -> Iterator[tuple[int, int, str]]:
         if before != row:
             yield before, row, "geometry"
     pairs = cKDTree(descriptors[first]).query_pairs(TOLERANCE, p=np.inf, output_type="ndarray")
-    for one, other in sorted(map(tuple, first[pairs].tolist())):
-        yield one, other, "geometry"
+    for row, before in sorted(map(tuple, first[pairs].tolist())):
+        yield row, before, "geometry"
 
 
 def _weighted_sums(points: Float64[np.ndarray, "n 3"], weight: Float64[np.ndarray, " n"]) -> np.ndarray:

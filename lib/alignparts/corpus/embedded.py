@@ -4,8 +4,9 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,10 @@ from alignparts.core.parallel import map_shapes
 from alignparts.corpus.dialects import DATASETS, Dialects, load_dialects
 from alignparts.corpus.mesh.sampling import seed_of
 from alignparts.corpus.mesh.surface import Surface, join_surfaces, make_surface
-from alignparts.corpus.shape import safe_id
+from alignparts.corpus.shape import LabeledShape, safe_id
 from alignparts.corpus.splits import assign_splits
 from alignparts.corpus.writers import compat, find3d, partnet
-from alignparts.corpus.writers.common import Drawing, write_bytes, write_json
+from alignparts.corpus.writers.common import write_bytes, write_json
 from procparts import CATEGORIES, Piece, generate
 
 LICENSE = "MIT"
@@ -32,8 +33,8 @@ class Planned:
     """A shape to generate.
 
     Attributes:
-        category: of the generator.
-        dataset: whose dialect and format it is written in.
+        category: class of the generator.
+        dataset: data set in whose dialect and format it is written.
         number: running number within the two; the seed comes from the three.
         key: the id it gets in the data set.
     """
@@ -49,17 +50,15 @@ class Planned:
         return safe_id(self.dataset, self.key)
 
 
-@dataclass(frozen=True)
-class _Job:
-    root: Path
+class _Job(NamedTuple):
     planned: Planned
+    target: Path
     seed: int
     free_yaw: float
-    folder: str
 
 
 def plan(params: CorpusParams, seed: int, dialects: Dialects | None = None) -> list[Planned]:
-    """Which shapes the corpus consists of.
+    """Plan the shapes of which the corpus consists.
 
     A seen category has ``shapes_per_category`` shapes over its dialects by their shares, and its test shapes
     besides; a held-out category ``heldout_shapes``. A shape's look depends on its category, dialect, number
@@ -96,7 +95,7 @@ def plan(params: CorpusParams, seed: int, dialects: Dialects | None = None) -> l
 def write_embedded(
     root: Path, params: CorpusParams, seed: int, *, workers: int = 1, scheduler: str | None = None
 ) -> list[Path]:
-    """Write the corpus under ``root`` as ``partnet/``, ``compat/`` and ``find3d/``; returns these folders.
+    """Write the corpus under ``root`` as ``partnet/``, ``compat/`` and ``find3d/``; return these folders.
 
     Shapes that are there are not made again, unless they were made by other code, dialects or seed: then
     everything is.
@@ -106,35 +105,29 @@ def write_embedded(
     """
     planned = plan(params, seed)
     _clear_if_stale(root, params, seed)
-    jobs = [_Job(root, item, seed, params.free_yaw, _find3d_folder(item, params)) for item in planned]
-    for _ in map_shapes(
-        _write_one, jobs, workers=workers, scheduler=scheduler, description="embedded corpus"
-    ):
+    jobs = [_Job(item, _target(root, item, params), seed, params.free_yaw) for item in planned]
+    name = "embedded corpus"
+    for _ in map_shapes(_write_one, jobs, workers=workers, scheduler=scheduler, description=name):
         pass
     _finish(root, planned, params, seed)
     return [root / name for name in DATASETS if (root / name).is_dir()]
 
 
 def surface_of(pieces: list[Piece]) -> Surface:
-    """The surface of generated pieces; part instance i is piece i."""
-    images: dict[int, np.ndarray] = {}
+    """Return the surface of generated pieces; part instance i is piece i."""
+    images: dict[int, np.ndarray | None] = {id(None): None}
     surfaces = []
     for piece in pieces:
-        image = piece.material.image
-        if image is not None and id(image) not in images:
+        image, mesh = piece.material.image, piece.mesh
+        if id(image) not in images:
             images[id(image)] = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
-        picture = None if image is None else images[id(image)]
-        mesh = piece.mesh
-        surfaces.append(
-            make_surface(
-                mesh.vertices, mesh.faces, uv=mesh.uv, color=piece.material.base_color, textures=(picture,)
-            )
-        )
+        look: dict[str, Any] = {"color": piece.material.base_color, "textures": (images[id(image)],)}
+        surfaces.append(make_surface(mesh.vertices, mesh.faces, uv=mesh.uv, **look))
     return join_surfaces(surfaces, part_of=range(len(surfaces)))
 
 
 def compat_classes(words: Dialects) -> list[str]:
-    """Class names in the order of their indices, as ``metadata/classes.json`` lists them."""
+    """Return the class names in the order of their indices, as ``metadata/classes.json`` lists them."""
     return sorted({words.category(c, "compat") for c in words.categories if "compat" in words.datasets(c)})
 
 
@@ -170,66 +163,58 @@ def _key(category: str, dataset: str, number: int, words: Dialects, classes: lis
     return f"{name.replace(' ', '_')}_{uid}"
 
 
-def _find3d_folder(item: Planned, params: CorpusParams) -> str:
+def _target(root: Path, item: Planned, params: CorpusParams) -> Path:
+    """Return the file or folder that is there once the shape is written."""
+    if item.dataset == "partnet":
+        return root / "partnet" / "data" / item.key
+    if item.dataset == "compat":
+        return root / "compat" / "models" / f"{item.key}.gltf"
     # Find3D's three groups; which one a shape is in decides nothing here.
-    return "unseen" if item.category in params.heldout else find3d.FOLDERS[2 * (item.number % 2)]
+    held = item.category in params.heldout
+    return root / "find3d" / ("unseen" if held else find3d.FOLDERS[2 * (item.number % 2)]) / item.key
 
 
 def _write_one(job: _Job) -> None:
-    item = job.planned
-    root = job.root / item.dataset
-    done = {
-        "partnet": root / "data" / item.key,
-        "compat": root / "models" / f"{item.key}.gltf",
-        "find3d": root / job.folder / item.key,
-    }
-    if done[item.dataset].exists():
+    item, words = job.planned, load_dialects()
+    if job.target.exists():
         return
-    words = load_dialects()
     seed = seed_of(f"{item.category}/{item.dataset}/{item.number}", job.seed)
     pieces = generate(item.category, np.random.default_rng(seed), job.free_yaw)
-    drawing = Drawing(
-        key=item.key,
+    shape = LabeledShape(
+        shape_id=item.key,
+        dataset=item.dataset,
         category=words.category(item.category, item.dataset),
-        names=[words.part(item.category, item.dataset, piece.part) for piece in pieces],
+        license=LICENSE,
+        source="",
+        instances=[words.part(item.category, item.dataset, piece.part) or "" for piece in pieces],
         surface=surface_of(pieces),
-        seed=seed,
     )
     if item.dataset == "partnet":
-        partnet.write(root, drawing)
+        partnet.write(job.target, shape, seed)
     elif item.dataset == "compat":
-        compat.write(root, drawing)
+        compat.write(job.target.parents[1], shape)
     else:
-        find3d.write(root, drawing, job.folder)
+        find3d.write(job.target, shape, seed)
 
 
 def _finish(root: Path, planned: list[Planned], params: CorpusParams, seed: int) -> None:
     words = load_dialects()
-    table = pd.DataFrame(
-        {
-            "shape_id": [item.shape_id for item in planned],
-            "dataset": [item.dataset for item in planned],
-            "raw_category": [words.category(item.category, item.dataset) for item in planned],
-            "model": [
-                partnet.model_id(item.key) if item.dataset == "partnet" else item.shape_id for item in planned
-            ],
-        }
-    )
-    splits = assign_splits(table, params, words.heldout(params.heldout), seed)
-    rows = list(zip(planned, table["raw_category"], splits, strict=True))
-    partnet.finish(
-        root / "partnet", [(i.key, category, split) for i, category, split in rows if i.dataset == "partnet"]
-    )
-    parts = {
-        names.compat for entry in words.categories.values() if entry.compat for names in entry.parts.values()
-    }
-    compat.finish(
-        root / "compat",
-        compat_classes(words),
-        sorted(name for name in parts if name),
-        [(item.key, split) for item, _, split in rows if item.dataset == "compat"],
-    )
-    for name in {item.dataset for item in planned}:
+    table = pd.DataFrame([asdict(item) for item in planned])
+    table["shape_id"] = [item.shape_id for item in planned]
+    table["raw_category"] = [words.category(item.category, item.dataset) for item in planned]
+    annotated = table["dataset"] == "partnet"
+    table["model"] = table["key"].map(partnet.model_id).where(annotated, table["shape_id"])
+    table["split"] = assign_splits(table, params, words.heldout(params.heldout), seed)
+
+    def rows(dataset: str, *columns: str) -> list[tuple[str, ...]]:
+        chosen = table.loc[table["dataset"] == dataset, list(columns)]
+        return list(chosen.itertuples(index=False, name=None))
+
+    partnet.finish(root / "partnet", rows("partnet", "key", "raw_category", "split"))
+    entries = [entry for entry in words.categories.values() if entry.compat]
+    parts = {names.compat for entry in entries for names in entry.parts.values() if names.compat}
+    compat.finish(root / "compat", compat_classes(words), sorted(parts), rows("compat", "key", "split"))
+    for name in table["dataset"].unique():
         write_bytes(root / name / "license.txt", f"{LICENSE}\n".encode())
 
 

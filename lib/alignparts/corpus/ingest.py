@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,21 +25,22 @@ from alignparts.corpus.splits import assign_splits, one_a_model, plain_name, wri
 
 REPORT = ("shape_id", "kind", "source", "reason")
 _ADDED = ("model", "parts", "instances", "faces", "official_split")
-_BATCH = 8  # shapes a task: sending one takes as long as reading a small one
+_BATCH = 8
+"""Shapes per task of a worker: sending one takes as long as reading a small one."""
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What a run of ingestion came to.
+    """Outcome of a run of ingestion.
 
     Attributes:
-        corpus: what was written.
-        kept: shapes that were there already.
-        report: what was left out: shape_id, kind, source, reason.
+        corpus: the corpus written.
+        kept: number of shapes that were there already.
+        report: shapes left out: shape_id, kind, source, reason.
         groups: copies of each other, see :func:`alignparts.corpus.duplicates.find_groups`.
         leaks: those drawn for several splits, see :func:`alignparts.corpus.duplicates.resolve_leaks`.
-        seconds: the whole run.
+        seconds: wall time.
     """
 
     corpus: Corpus
@@ -50,8 +51,7 @@ class Ingested:
     seconds: float
 
 
-@dataclass(frozen=True)
-class _Job:
+class _Job(NamedTuple):
     kind: str
     locator: Locator
     source: str
@@ -59,36 +59,15 @@ class _Job:
     texture_size: int
 
 
-@dataclass(frozen=True)
-class _Result:
-    """A row of the index, or the reason why there is none."""
+class _Stored(NamedTuple):
+    """A shape of the corpus: its row of the index, its descriptor, and whether it was there before."""
 
-    shape_id: str
-    kind: str
-    source: str
-    row: dict[str, Any] | None = None
-    descriptor: np.ndarray | None = None
-    kept: bool = False
-    reason: str = ""
+    row: dict[str, Any]
+    descriptor: np.ndarray
+    kept: bool
 
 
 def ingest(
-    sources: Sequence[Path | str],
-    out: Path | str,
-    params: CorpusParams,
-    *,
-    seed: int = 0,
-    workers: int = 1,
-    scheduler: str | None = None,
-    texture_size: int = 1024,
-) -> Corpus:
-    """Read every shape under the source folders into a corpus folder; see :func:`ingest_folders`."""
-    return ingest_folders(
-        sources, out, params, seed=seed, workers=workers, scheduler=scheduler, texture_size=texture_size
-    ).corpus
-
-
-def ingest_folders(
     sources: Sequence[Path | str],
     out: Path | str,
     params: CorpusParams,
@@ -110,15 +89,15 @@ def ingest_folders(
 
     Args:
         sources: folders of any mixture of data sets, see :func:`alignparts.corpus.readers.scan`.
-        out: the corpus folder.
-        params: for the splits.
+        out: folder of the corpus.
+        params: sizes of the splits.
         kind: "auto", or what the sources are meant to be.
-        options: which labels and shapes are wanted.
-        seed: of the splits.
-        workers: processes.
+        options: choice of labels and shapes.
+        seed: seed of the splits.
+        workers: number of processes.
         scheduler: address of a Dask scheduler.
         texture_size: longest side of a stored image in pixels.
-        keep_duplicates: leave copies of tested shapes in training; they are reported all the same.
+        keep_duplicates: whether copies of tested shapes stay in training; they are reported all the same.
 
     Raises:
         AlignPartsError: a source is missing or of another kind, a file that concerns all shapes is broken,
@@ -126,42 +105,39 @@ def ingest_folders(
     """
     start = time.perf_counter()
     target, tops = Path(out), [Path(source) for source in sources]
+    folders = ", ".join(map(str, tops))
     chosen = options or ReadOptions()
     batch = 1 if workers <= 1 and scheduler is None else _BATCH
     jobs = _Jobs(tops, target, kind, chosen, texture_size, batch)
     if not len(jobs):
         raise AlignPartsError(
-            f"{', '.join(map(str, tops))}: no shape in it; expected a folder of one of the kinds "
+            f"{folders}: no shape in it; expected a folder of one of the kinds "
             f"{', '.join(sorted(readers.KINDS))}"
         )
     _prepare(target, {"sources": [top.name for top in tops], **asdict(chosen), "texture_size": texture_size})
-    rows: list[dict[str, Any]] = []
-    descriptors: list[np.ndarray] = []
+    stored: list[_Stored] = []
     left_out: list[tuple[str, ...]] = []
-    kept = 0
     name = "ingest" if batch == 1 else f"ingest (x {batch} shapes)"
-    done = map_shapes(_convert_all, jobs, workers=workers, scheduler=scheduler, description=name)
-    for result in itertools.chain.from_iterable(done):
-        if result.row is None or result.descriptor is None:
-            left_out.append((result.shape_id, result.kind, result.source, result.reason))
-            continue
-        rows.append(result.row)
-        descriptors.append(result.descriptor)
-        kept += result.kept
+    for results in map_shapes(_convert_all, jobs, workers=workers, scheduler=scheduler, description=name):
+        for result in results:
+            if isinstance(result, _Stored):
+                stored.append(result)
+            else:
+                left_out.append(result)
     report = pd.DataFrame(left_out, columns=list(REPORT))
     _write_csv(target / "report.csv", report)
-    if not rows:
-        raise AlignPartsError(f"{', '.join(map(str, tops))}: no shape could be read; see {target}/report.csv")
-    index = pd.DataFrame(rows)
+    if not stored:
+        raise AlignPartsError(f"{folders}: no shape could be read; see {target}/report.csv")
+    index = pd.DataFrame([entry.row for entry in stored])
     order = index["shape_id"].argsort(kind="stable")
-    geometry = np.stack(descriptors)[order]
+    geometry = np.stack([entry.descriptor for entry in stored])[order]
     index = index.iloc[order].reset_index(drop=True)
     index["split"] = _splits(index, params, seed)
     groups = duplicates.find_groups(index, geometry)
     leaks = duplicates.resolve_leaks(groups, keep=keep_duplicates)
-    outcome = leaks.set_index("shape_id")["split"]
-    index["split"] = index["shape_id"].map(outcome).fillna(index["split"])
+    index["split"] = index["shape_id"].map(leaks.set_index("shape_id")["split"]).fillna(index["split"])
     _write(target, index[[*COLUMNS, *_ADDED]], geometry, groups, leaks)
+    kept = sum(entry.kept for entry in stored)
     return Ingested(Corpus(target), kept, report, groups, leaks, time.perf_counter() - start)
 
 
@@ -192,17 +168,15 @@ class _Jobs(Sequence[list[_Job]]):
         taken: Counter[str] = Counter()
         for top in self.tops:
             for kind, locator in readers.scan(top, self.kind, self.options):
-                shape_id = locator.shape_id
+                shape_id, path = locator.shape_id, locator.path
                 while shape_id in taken:
                     taken[locator.shape_id] += 1
                     shape_id = f"{locator.shape_id}.{taken[locator.shape_id]}"
                 taken[shape_id] += 1
-                path = locator.path
-                inside = (
-                    path.relative_to(top) if path != top and path.is_relative_to(top) else Path(path.name)
-                )
-                source = str(Path(top.name) / inside)
-                yield _Job(kind, replace(locator, shape_id=shape_id), source, self.target, self.texture_size)
+                below = path != top and path.is_relative_to(top)
+                source = Path(top.name) / (path.relative_to(top) if below else path.name)
+                job = replace(locator, shape_id=shape_id)
+                yield _Job(kind, job, str(source), self.target, self.texture_size)
 
 
 def _prepare(target: Path, settings: dict[str, Any]) -> None:
@@ -235,7 +209,7 @@ def _compare(record: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
 
 
 def _splits(index: pd.DataFrame, params: CorpusParams, seed: int) -> list[str]:
-    """The split of every shape as drawn; a shape without named parts takes no part in it."""
+    """Return the split of every shape as drawn; a shape without named parts takes no part in it."""
     labeled = index[index["parts"] > 0]
     splits = assign_splits(labeled, params, load_dialects().heldout(params.heldout), seed)
     drawn = dict(zip(labeled["shape_id"], one_a_model(labeled, splits), strict=True))
@@ -261,19 +235,18 @@ def _write_csv(path: Path, table: pd.DataFrame) -> None:
     write_atomically(path, lambda temporary: table.to_csv(temporary, index=False))
 
 
-def _convert_all(jobs: list[_Job]) -> list[_Result]:
+def _convert_all(jobs: list[_Job]) -> list[_Stored | tuple[str, ...]]:
     return [_convert(job) for job in jobs]
 
 
-def _convert(job: _Job) -> _Result:
-    """Read one shape and write it, unless it is there.
+def _convert(job: _Job) -> _Stored | tuple[str, ...]:
+    """Read one shape and write it, unless it is there; else return its row of the report.
 
     Raises:
         AlignPartsError: what ends the run: a file of all shapes is broken, or the disk takes no more.
     """
-    identity = (job.locator.shape_id, job.kind, job.source)
     try:
-        stored = _stored(job)
+        stored = _read_stored(job)
         kept = stored is not None
         if stored is None:
             shape = replace(readers.read(job.kind, job.locator), shape_id=job.locator.shape_id)
@@ -282,28 +255,28 @@ def _convert(job: _Job) -> _Result:
             path = write_shape(job.out / "shapes", shape, texture_size=job.texture_size)
             stored = read_about(path), describe_file(path)
         about, descriptor = stored
-        row = _row(about, readers.model_of(job.kind, job.locator), readers.split_of(job.kind, job.locator))
-        return _Result(*identity, row, descriptor, kept)
+        row = _row(about, *readers.model_and_split(job.kind, job.locator))
+        return _Stored(row, descriptor, kept)
     except BrokenLabels:
         raise
     except AlignPartsError as error:
-        return _Result(*identity, reason=str(error))
+        reason = str(error)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK and _within(error.filename, job.out):
             raise AlignPartsError(f"{job.out}: cannot be written: {error.strerror}") from None
         # One broken file among thousands must not end the run; its reason goes into the report.
-        return _Result(*identity, reason=f"{job.locator.path}: {type(error).__name__}: {error}")
+        reason = f"{job.locator.path}: {type(error).__name__}: {error}"
+    return job.locator.shape_id, job.kind, job.source, reason
 
 
-def _stored(job: _Job) -> tuple[dict[str, Any], np.ndarray] | None:
-    """What the corpus says of a shape that is there, and its descriptor; None where it has to be read."""
+def _read_stored(job: _Job) -> tuple[dict[str, Any], np.ndarray] | None:
+    """Return what the corpus says of a shape that is there, and its descriptor; else None."""
     try:
         path = shape_file(job.out, job.locator.shape_id)
         about = read_about(path)
         # An id may have gone to another file since, where two had the same.
-        if job.kind != "corpus" and about["source"] != job.source:
-            return None
-        return about, describe_file(path)
+        same = job.kind == "corpus" or about["source"] == job.source
+        return (about, describe_file(path)) if same else None
     except AlignPartsError:
         return None
 
@@ -313,17 +286,13 @@ def _within(file: Any, folder: Path) -> bool:
     return file is None or Path(str(file)).is_relative_to(folder)
 
 
-def _row(about: dict[str, Any], model: str, official: str) -> dict[str, Any]:
+def _row(about: dict[str, Any], model: str, split: str) -> dict[str, Any]:
     return {
-        "shape_id": about["shape_id"],
-        "dataset": about["dataset"],
+        **{name: about[name] for name in ("shape_id", "dataset", "license", "source", "faces")},
         "category": plain_name(about["category"]),
-        "license": about["license"],
-        "source": about["source"],
         "raw_category": about["category"],
         "model": model,
         "parts": len(set(about["instances"])),
         "instances": len(about["instances"]),
-        "faces": about["faces"],
-        "official_split": official,
+        "official_split": split,
     }

@@ -18,7 +18,7 @@ class Cloud:
         points: positions.
         normals: directions.
         colors: RGB.
-        instance: part instance of a point, -1 where unlabeled.
+        instance: part instance of every point, -1 where unlabeled.
     """
 
     points: Float64[np.ndarray, "n 3"]
@@ -34,9 +34,9 @@ class LabeledShape:
     Attributes:
         shape_id: unique in a corpus; fit for a file name.
         dataset: "partnet", "compat", "find3d", "partnet_mobility", "named_glb" ...
-        category: as the data set calls it.
+        category: class as the data set calls it.
         license: the terms the source came under; "" where unknown.
-        source: where it was read from.
+        source: file or folder it was read from.
         instances: part name of every instance, indexed by ``surface.face_part``; "" where the data set
             gives none.
         surface: the shape; surfels where the source is a cloud.
@@ -59,60 +59,51 @@ class LabeledShape:
 
 
 def tidy(shape: LabeledShape) -> LabeledShape:
-    """Drop instances without surface and those without name; what remains is numbered from 0.
+    """Drop instances without surface and those without name; number what remains from 0.
 
     Faces of nameless instances become unlabeled (-1).
 
     Raises:
         AlignPartsError: no triangle has an area, or no part with a name is left.
     """
-    surface = shape.surface
+    surface, count = shape.surface, len(shape.instances)
     solid = surface.face_part[(surface.areas() > 0) & (surface.face_part >= 0)]
-    if len(solid) and solid.max() >= len(shape.instances):
+    if solid.max(initial=-1) >= count:
         raise AlignPartsError(
-            f"{shape.source}: a face belongs to instance {solid.max()}, "
-            f"but there are only {len(shape.instances)} instances"
+            f"{shape.source}: a face belongs to instance {solid.max()}, but there are only {count} instances"
         )
     surface.frame()
-    present = np.zeros(len(shape.instances), bool)
-    present[solid] = True
+    present = np.isin(np.arange(count), solid)
     keep = [index for index, name in enumerate(shape.instances) if present[index] and name.strip()]
     if not keep:
         raise AlignPartsError(f"{shape.source}: no part with a name and a surface")
-    table = np.full(len(shape.instances) + 1, -1, np.int32)
+    table = np.full(count + 1, -1, np.int32)  # the last entry stands for -1
     table[keep] = np.arange(len(keep), dtype=np.int32)
-    cloud = shape.cloud
-    if cloud is not None:
-        cloud = replace(cloud, instance=table[cloud.instance])
     return replace(
         shape,
         instances=[shape.instances[index].strip() for index in keep],
         surface=replace(surface, face_part=table[np.maximum(surface.face_part, -1)]),
-        cloud=cloud,
+        cloud=shape.cloud and replace(shape.cloud, instance=table[shape.cloud.instance]),
     )
 
 
 def instance_areas(shape: LabeledShape) -> Float64[np.ndarray, " instances"]:
-    """Surface of every instance, in squared units of the shape."""
-    labeled = shape.surface.face_part >= 0
-    return np.bincount(
-        shape.surface.face_part[labeled],
-        weights=shape.surface.areas()[labeled],
-        minlength=len(shape.instances),
-    )
+    """Return the area of every instance, in squared units of the shape."""
+    part, areas = shape.surface.face_part, shape.surface.areas()
+    return np.bincount(part[part >= 0], weights=areas[part >= 0], minlength=len(shape.instances))
 
 
 def safe_id(*parts: str) -> str:
-    """A shape id of these parts that is fit for a file name."""
+    """Join words into a shape id that is fit for a file name."""
     text = "_".join(parts)
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in text).strip(".")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """The same names, with a running number after those that repeat."""
-    seen: dict[str, int] = {}
+    """Return the same names, with a running number after those that repeat."""
+    times: dict[str, int] = {}
     result = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        times[name] = times.get(name, 0) + 1
+        result.append(name if times[name] == 1 else f"{name}_{times[name]}")
     return result

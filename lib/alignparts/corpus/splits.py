@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alignparts.core.atomic import write_atomically
+from alignparts.core.atomic import write_text
 from alignparts.core.config import CorpusParams, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import SPLITS
@@ -25,7 +25,7 @@ def paper_sizes() -> CorpusParams:
 def assign_splits(
     shapes: pd.DataFrame, params: CorpusParams, heldout: set[tuple[str, str]], seed: int
 ) -> list[str]:
-    """The split of every shape: train, validation, test or heldout.
+    """Return the split of every shape: train, validation, test or heldout.
 
     - Held-out categories are never trained on.
     - PartNet and 3DCoMPaT++ each give half of ``test_per_category`` shapes of every category (paper: 3 of 24
@@ -40,9 +40,12 @@ def assign_splits(
 
     Args:
         shapes: columns shape_id, dataset, raw_category, model ("" where unknown).
-        params: sizes.
+        params: sizes of the splits.
         heldout: (data set, raw category) pairs; names in ``params.heldout`` count for any data set.
-        seed: other seeds draw other shapes.
+        seed: seed of the draw.
+
+    Raises:
+        AlignPartsError: a column is missing.
     """
     missing = {"shape_id", "dataset", "raw_category", "model"} - set(shapes.columns)
     if missing:
@@ -78,11 +81,11 @@ def assign_splits(
 
 
 def one_a_model(shapes: pd.DataFrame, splits: list[str]) -> list[str]:
-    """The same splits with one tested shape a model; its further annotations or styles become "duplicate".
+    """Return the splits with one tested shape per model; its further annotations become "duplicate".
 
     Args:
         shapes: columns shape_id, dataset, model ("" where unknown); the first id of a model stays.
-        splits: of :func:`assign_splits`.
+        splits: splits of :func:`assign_splits`.
     """
     table = shapes[["shape_id", "dataset", "model"]].assign(split=splits, row=range(len(shapes)))
     tested = table[(table["split"] == "test") & (table["model"] != "")].sort_values("shape_id")
@@ -91,25 +94,20 @@ def one_a_model(shapes: pd.DataFrame, splits: list[str]) -> list[str]:
 
 
 def write_lists(folder: Path, index: pd.DataFrame) -> None:
-    """Write ``splits/<split>.txt`` under a corpus: the ids of a split, one a line, sorted."""
+    """Write ``splits/<split>.txt`` under a corpus: the sorted ids of a split, one per line."""
     for split in SPLITS:
         ids = sorted(index.loc[index["split"] == split, "shape_id"])
-        _write_lines(folder / "splits" / f"{split}.txt", ids)
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    text = "".join(f"{line}\n" for line in lines)
-    write_atomically(path, lambda temporary: temporary.write_text(text))
+        write_text(folder / "splits" / f"{split}.txt", "".join(f"{shape_id}\n" for shape_id in ids))
 
 
 def plain_name(name: str) -> str:
-    """A category's name in lower case with underscores: "StorageFurniture" gives "storage_furniture"."""
+    """Return a category's name in lower case with underscores: "StorageFurniture" gives "storage_furniture"."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return re.sub(r"[\W_]+", "_", words).strip("_").lower()
 
 
 def _first_models(rows: pd.DataFrame, quota: int) -> pd.Index:
-    """The first shapes by rank, those whose model has one annotation before the others."""
+    """Return the first shapes by rank, those whose model has one annotation before the others."""
     order = rows.sort_values(["several", "rank", "shape_id"])
     models = order["model"].drop_duplicates()
     chosen = models.iloc[: min(quota, max(len(models) - 1, 0))]

@@ -1,0 +1,1 @@
+"""Geometry: surfaces, the files they come from and go to, samples, pictures and labels of their faces."""

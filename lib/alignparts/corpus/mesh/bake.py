@@ -21,12 +21,12 @@ def bake_points(
     """Give every triangle a patch of texture whose texels take the color of the nearest point of its part.
 
     Args:
-        surface: without textures.
+        surface: surface without textures.
         points: positions in the surface's frame.
         colors: RGBA in 0..1.
         label: part label of every point.
-        part_label: label of every part instance of the surface; a part no point belongs to takes the nearest
-            point of any.
+        part_label: label of every part instance of the surface; a part to which no point belongs takes the
+            nearest point of any.
 
     The patch of a triangle spans its two shorter edges, at texel centers, so that bilinear look-up stays
     within it; its sides are powers of two, by the edges' lengths over the points' spacing.
@@ -74,7 +74,7 @@ def bake_points(
 
 
 def _pack(side: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Upper left texel (x, y) of every patch, and the size of the image.
+    """Return the upper left texel (x, y) of every patch, and the size of the image.
 
     Rows of one height; widest first, so that powers of two fill a row without a gap.
     """
@@ -93,7 +93,7 @@ def _pack(side: np.ndarray) -> tuple[np.ndarray, int, int]:
 
 
 def _texels(corners: np.ndarray, side: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Position of every texel that look-up can reach, and its (face, x, y)."""
+    """Return the position of every texel that look-up can reach, and its (face, x, y)."""
     positions, places = [], []
     for wide, high in np.unique(side, axis=0).tolist():
         members = np.flatnonzero((side[:, 0] == wide) & (side[:, 1] == high))

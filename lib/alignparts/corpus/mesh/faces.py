@@ -20,55 +20,42 @@ def face_labels(
     *,
     fill: bool = False,
 ) -> Int32[np.ndarray, " faces"]:
-    """The part of every face.
+    """Return the part of every face, -1 unlabeled.
 
     A face on which samples lie takes the label of most of them. Any other takes the vote of the samples
     nearest to its center, weighted by nearness and by how well the normals agree (either side, since real
     meshes mix their winding). "Unlabeled" votes like a part. Ties: the lowest part.
 
     Args:
-        surface: the mesh.
-        sample: its samples, in the model frame.
+        surface: mesh whose faces are labeled.
+        sample: points on the mesh, in the model frame.
         point_part: part of every sample, -1 unlabeled.
         parts: number of parts.
-        fill: faces that come out unlabeled take the best part all the same, where there is any part.
-
-    Returns:
-        Part of every face, -1 unlabeled.
+        fill: whether faces that come out unlabeled take the best part all the same, where there is any part.
     """
-    columns = np.where(point_part < 0, parts, point_part)
     part_of = np.full(len(surface.faces), -1, np.int32)
-    if parts == 0:
+    voters = np.flatnonzero(point_part >= 0) if fill else np.arange(len(point_part))
+    if parts == 0 or not len(voters):
         return part_of
-    if fill:
-        kept = np.flatnonzero(point_part >= 0)
-        columns = columns[kept]
-    else:
-        kept = np.arange(len(point_part))
-    if not len(kept):
-        return part_of
-    sampled = _majority_on_faces(sample.face[kept], columns, parts + 1)
-    part_of[sampled[0]] = sampled[1]
-    done = np.zeros(len(part_of), bool)
-    done[sampled[0]] = True
-    rest = np.flatnonzero(~done)
-    points = sample.points[kept].astype(np.float64)
-    normals = sample.normals[kept].astype(np.float64)
+    column = np.where(point_part < 0, parts, point_part)[voters]
+    sampled, majority = _majority(sample.face[voters], column, parts + 1)
+    part_of[sampled] = majority
+    rest = np.setdiff1d(np.arange(len(part_of)), sampled, assume_unique=True)
+    points, normals = sample.points[voters].astype(np.float64), sample.normals[voters].astype(np.float64)
     tree = cKDTree(points)
     face_normals = surface.normals()
     for start in range(0, len(rest), CHUNK):
         faces = rest[start : start + CHUNK]
-        centers = surface.vertices[surface.faces[faces]].mean(axis=1)
-        centers = (centers - sample.center) * sample.scale
-        part_of[faces] = _vote(tree, points, normals, columns, centers, face_normals[faces], parts + 1)
+        centers = (surface.vertices[surface.faces[faces]].mean(axis=1) - sample.center) * sample.scale
+        part_of[faces] = _vote(tree, normals, column, centers, face_normals[faces], parts + 1)
     part_of[part_of == parts] = -1
     return part_of
 
 
-def _majority_on_faces(
+def _majority(
     face: Int[np.ndarray, " n"], column: Int[np.ndarray, " n"], columns: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Faces with a sample, and the label of most of their samples."""
+    """Return the faces with a sample, and the label of most of their samples."""
     pairs, votes = np.unique(face.astype(np.int64) * columns + column, return_counts=True)
     faces, labels = pairs // columns, pairs % columns
     # By face, then most votes, then lowest label; the first of every face wins.
@@ -79,19 +66,16 @@ def _majority_on_faces(
 
 def _vote(
     tree: cKDTree,
-    points: Float[np.ndarray, "n 3"],
     normals: Float[np.ndarray, "n 3"],
     column: Int[np.ndarray, " n"],
     centers: Float[np.ndarray, "m 3"],
     face_normals: Float[np.ndarray, "m 3"],
     columns: int,
 ) -> Int[np.ndarray, " m"]:
-    count = min(NEIGHBORS, len(points))
-    distance, near = tree.query(centers, k=count)
-    distance, near = distance.reshape(-1, count), near.reshape(-1, count)
+    count = min(NEIGHBORS, tree.n)
+    distance, near = (array.reshape(-1, count) for array in tree.query(centers, k=count))
     agreement = np.abs(np.einsum("mkd,md->mk", normals[near], face_normals))
-    scale = distance[:, -1:] + 1e-9
-    weight = (0.1 + agreement) / (0.05 + distance / scale)
+    weight = (0.1 + agreement) / (0.05 + distance / (distance[:, -1:] + 1e-9))
     votes = np.zeros((len(centers), columns))
     np.add.at(votes, (np.arange(len(centers))[:, None], column[near]), weight)
     return votes.argmax(axis=1)

@@ -1,59 +1,29 @@
-"""Opening glTF files of others without losing names, materials or parts of them."""
+"""GLB files: their container, and surfaces written with one node per part, materials and textures kept."""
 
 import io
 import json
-import re
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
+from PIL import Image
 
+from alignparts.core.atomic import write_atomically
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.surface import GRAY, node_extras
+from alignparts.corpus.mesh.surface import Surface
 
-NODE_KEY = "_gltf_node"
 _MAGIC, _JSON, _BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
-_UNREADABLE = {"EXT_meshopt_compression", "KHR_meshopt_compression"}
-
-
-class FolderResolver(trimesh.resolvers.Resolver):
-    """Files beside a shape: paths may go up and down, but never out of ``root``."""
-
-    def __init__(self, folder: Path, root: Path | None = None) -> None:
-        self.folder = folder.resolve()
-        self.root = (root or folder).resolve()
-
-    def get(self, name: str) -> bytes:
-        """Bytes of the file called ``name`` relative to the folder.
-
-        Raises:
-            AlignPartsError: the path leads out of the root, or there is no such file.
-        """
-        path = (self.folder / name.strip().replace("\\", "/")).resolve()
-        if not path.is_relative_to(self.root):
-            raise AlignPartsError(f"{self.folder}: refers to {name}, which lies outside {self.root.name}/")
-        if not path.is_file():
-            raise AlignPartsError(f"{self.folder}: refers to {name}, which does not exist")
-        return path.read_bytes()
-
-    def keys(self) -> list[str]:
-        """Names of the files in the folder."""
-        return [path.name for path in self.folder.iterdir()]
-
-    def write(self, name: str, data: Any) -> None:
-        """Not for writing."""
-        raise AlignPartsError(f"{self.folder}: read only, cannot write {name}")
-
-    def namespaced(self, namespace: str) -> "FolderResolver":
-        """The same root, seen from a folder below."""
-        return FolderResolver(self.folder / namespace, self.root)
+_COMPONENTS = {"f4": 5126, "u2": 5123, "u4": 5125}
+_KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
+_VERTICES, _INDICES = 34962, 34963
+_UNLABELED: dict[str, Any] = {"name": "unlabeled", "extras": {"part": "", "instance": -1}}
+_PLAIN_COLORS = 4
+"""A few plain colors of one part become materials; more become vertex colors."""
 
 
 def split_container(data: bytes, source: str) -> tuple[dict[str, Any], bytes | None]:
-    """JSON header and binary chunk of a .glb or .gltf file.
+    """Return the JSON header and the binary chunk of a .glb or .gltf file.
 
     Raises:
         AlignPartsError: neither glTF 2 JSON nor a GLB container.
@@ -80,7 +50,7 @@ def split_container(data: bytes, source: str) -> tuple[dict[str, Any], bytes | N
 
 
 def join_container(header: dict[str, Any], binary: bytes | None) -> bytes:
-    """A GLB file of a header and a binary chunk."""
+    """Return the GLB file of a header and a binary chunk."""
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     chunks = struct.pack("<II", len(text), _JSON) + text
@@ -90,156 +60,216 @@ def join_container(header: dict[str, Any], binary: bytes | None) -> bytes:
     return struct.pack("<III", _MAGIC, 2, 12 + len(chunks)) + chunks
 
 
-def load_scene(
-    data: bytes,
-    source: str,
-    resolver: trimesh.resolvers.Resolver,
-    edit: Callable[[dict[str, Any]], None] | None = None,
-) -> tuple[trimesh.Scene, dict[str, Any]]:
-    """A glTF file as a trimesh scene, with its own header.
+class GltfBuffer:
+    """A binary chunk that grows, with its buffer views and accessors.
 
-    Every geometry node of the scene carries extras ``{NODE_KEY: index}``: the glTF node it comes from, which
-    trimesh's own node names do not tell. Texture transforms and second uv sets are applied.
+    Attributes:
+        data: the bytes.
+        views: entries of ``bufferViews``.
+        accessors: entries of ``accessors``.
+    """
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+
+    def view(self, data: bytes, target: int | None = None) -> int:
+        """Add bytes at a multiple of four; return the index of their view."""
+        self.data += b"\0" * (-len(self.data) % 4)
+        view = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)}
+        self.views.append(view if target is None else {**view, "target": target})
+        self.data += data
+        return len(self.views) - 1
+
+    def accessor(self, values: np.ndarray, target: int | None = None, *, bounds: bool = False) -> int:
+        """Add float32, uint16 or uint32 values, (n,) or (n, 2..4); return the index of their accessor.
+
+        Args:
+            values: the numbers, little-endian.
+            target: GPU buffer that they are for.
+            bounds: whether to state their minimum and maximum, which positions need.
+        """
+        accessor: dict[str, Any] = {
+            "bufferView": self.view(np.ascontiguousarray(values).tobytes(), target),
+            "componentType": _COMPONENTS[f"{values.dtype.kind}{values.dtype.itemsize}"],
+            "count": len(values),
+            "type": _KINDS[values[:1].size],
+        }
+        if bounds:
+            accessor |= {"min": values.min(axis=0).tolist(), "max": values.max(axis=0).tolist()}
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+
+def read_accessor(header: dict[str, Any], binary: bytes, number: int) -> np.ndarray:
+    """Return the numbers of an accessor as :class:`GltfBuffer` lays them out: tightly packed, flat."""
+    accessor = header["accessors"][number]
+    view = header["bufferViews"][accessor["bufferView"]]
+    dtype = {code: f"<{name}" for name, code in _COMPONENTS.items()}[accessor["componentType"]]
+    columns = {name: count for count, name in _KINDS.items()}[accessor["type"]]
+    return np.frombuffer(binary, dtype, accessor["count"] * columns, view["byteOffset"])
+
+
+def write_glb(
+    path: Path,
+    surface: Surface,
+    nodes: list[dict[str, Any]],
+    *,
+    extras: dict[str, Any] | None = None,
+    texture_size: int = 1024,
+) -> None:
+    """Write a surface with one node per part.
+
+    trimesh writes one material per mesh; a part may have several, so the primitives are laid out here.
 
     Args:
-        data: content of the file.
-        source: what messages call it.
-        resolver: finds external buffers and images.
-        edit: changes the header before it is read.
-
-    Raises:
-        AlignPartsError: not glTF, compressed in a way that cannot be read, or broken.
+        path: the .glb to write, atomically.
+        surface: the surface.
+        nodes: for every part index a dict with "name" and "extras"; faces with ``face_part`` -1 go to a node
+            called "unlabeled" with extras ``{"part": "", "instance": -1}``.
+        extras: extras of the scene.
+        texture_size: longest side of an embedded image in pixels.
     """
-    header, binary = split_container(data, source)
-    needed = set(header.get("extensionsRequired", []))
-    if needed & _UNREADABLE or ("KHR_draco_mesh_compression" in needed and not _has_draco()):
-        raise AlignPartsError(f"{source}: compressed with {', '.join(sorted(needed))}; save it uncompressed")
-    if edit is not None:
-        edit(header)
-    _mark_nodes(header)
-    _choose_uv_sets(header)
-    stream = io.BytesIO(join_container(header, binary))
-    try:
-        scene = trimesh.load_scene(stream, file_type="glb", resolver=resolver, process=False)
-    except AlignPartsError:
-        raise
-    except Exception as error:
-        raise AlignPartsError(f"{source}: cannot be read: {type(error).__name__}: {error}") from error
-    _transform_uvs(scene, header)
-    _gray_missing(scene, header)
-    return scene, header
+    low, high = surface.vertices.min(axis=0), surface.vertices.max(axis=0)
+    center = (low + high) / 2
+    # float32 positions: what lies far from the origin would lose its shape.
+    far = bool(np.abs(center).max() > 16 * (high - low).max() > 0)
+    writer = _Writer(surface, texture_size, center if far else np.zeros(3))
+    order = np.argsort(surface.face_part, kind="stable")
+    parts, starts = np.unique(surface.face_part[order], return_index=True)
+    entries, meshes = [], []
+    for number, (part, faces) in enumerate(zip(parts.tolist(), np.split(order, starts[1:]), strict=True)):
+        node = nodes[part] if part >= 0 else _UNLABELED
+        meshes.append({"name": node["name"], "primitives": writer.primitives(faces)})
+        entries.append({"name": node["name"], "mesh": number, "extras": node["extras"]})
+    roots = list(range(len(entries)))
+    if far:
+        entries.append({"name": "origin", "translation": center.tolist(), "children": roots})
+        roots = [len(entries) - 1]
+    scene = {"nodes": roots, "extras": extras} if extras else {"nodes": roots}
+    data = join_container(writer.header(scene, entries, meshes), bytes(writer.buffer.data))
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
-def parts_by_node(scene: trimesh.Scene) -> tuple[list[int], np.ndarray]:
-    """The glTF nodes that hold triangles, ascending, and for every face of the scene its node's position.
+class _Writer:
+    """Primitives, materials and images of one file, whose positions are moved by ``-shift``."""
 
-    Faces are in the order of :func:`surface.surface_from_scene`; the primitives of one node
-    belong together.
+    def __init__(self, surface: Surface, texture_size: int, shift: np.ndarray) -> None:
+        self.surface, self.texture_size, self.shift = surface, texture_size, shift
+        self.buffer = GltfBuffer()
+        self.materials: list[dict[str, Any]] = []
+        self.images: list[dict[str, Any]] = []
+        self._image_of: dict[int, tuple[int, bool]] = {}
+        self._material_of: dict[tuple[Any, ...], int] = {}
+
+    def primitives(self, faces: np.ndarray) -> list[dict[str, Any]]:
+        """Add faces as one primitive per material and plain color."""
+        color = self.surface.corner_color[faces]
+        flat = (color == color[:, :1]).all(axis=(1, 2))
+        shade = np.full(len(faces), -1)
+        distinct, inverse = np.unique(color[flat, 0], axis=0, return_inverse=True)
+        if len(distinct) <= _PLAIN_COLORS:
+            shade[flat] = inverse.reshape(-1)
+        keys = np.stack([self.surface.face_material[faces], shade], axis=1)
+        groups, member = np.unique(keys, axis=0, return_inverse=True)
+        return [
+            self._primitive(faces[member.reshape(-1) == number], material, plain >= 0)
+            for number, (material, plain) in enumerate(groups.tolist())
+        ]
+
+    def _primitive(self, faces: np.ndarray, index: int, plain: bool) -> dict[str, Any]:
+        surface = self.surface
+        corner = surface.faces[faces].reshape(-1)
+        uv = surface.uv[faces].reshape(-1, 2)
+        color = surface.corner_color[faces].reshape(-1, 4)
+        textured = surface.textures[index] is not None
+        # Corners that differ in nothing become one vertex.
+        columns = [corner]
+        if textured:
+            columns += [*np.ascontiguousarray(uv).view(np.int32).T]
+        if not plain:
+            columns += [*np.ascontiguousarray(color).view(np.int32).T]
+        _, first, indices = np.unique(
+            np.stack(columns, axis=1).astype(np.int64), axis=0, return_index=True, return_inverse=True
+        )
+        points = (surface.vertices[corner[first]] - self.shift).astype(np.float32)
+        attributes = {"POSITION": self.buffer.accessor(points, _VERTICES, bounds=True)}
+        if textured:
+            flipped = (uv[first] * np.array([1, -1]) + np.array([0, 1])).astype(np.float32)
+            attributes["TEXCOORD_0"] = self.buffer.accessor(flipped, _VERTICES)
+        if not plain:
+            attributes["COLOR_0"] = self.buffer.accessor(color[first], _VERTICES)
+        kind = np.uint16 if len(first) < 65535 else np.uint32
+        return {
+            "attributes": attributes,
+            "indices": self.buffer.accessor(indices.reshape(-1).astype(kind), _INDICES),
+            "material": self._material(index, color[0] if plain else None, bool(color[:, 3].min() < 1)),
+            "mode": 4,
+        }
+
+    def _material(self, index: int, factor: np.ndarray | None, clear: bool) -> int:
+        key = (index, None if factor is None else factor.tobytes(), clear)
+        if key not in self._material_of:
+            pbr: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
+            if factor is not None:
+                pbr["baseColorFactor"] = factor.tolist()
+            image = self.surface.textures[index]
+            if image is not None:
+                texture, has_alpha = self._image(image)
+                pbr["baseColorTexture"] = {"index": texture}
+                clear = clear or has_alpha
+            self._material_of[key] = len(self.materials)
+            material = {"pbrMetallicRoughness": pbr, "doubleSided": True}
+            self.materials.append({**material, "alphaMode": "BLEND"} if clear else material)
+        return self._material_of[key]
+
+    def _image(self, pixels: np.ndarray) -> tuple[int, bool]:
+        key = id(pixels)
+        if key not in self._image_of:
+            data, mime, has_alpha = encode_image(pixels, self.texture_size)
+            self.images.append({"bufferView": self.buffer.view(data), "mimeType": mime})
+            self._image_of[key] = (len(self.images) - 1, has_alpha)
+        return self._image_of[key]
+
+    def header(
+        self, scene: dict[str, Any], nodes: list[dict[str, Any]], meshes: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Return the header of the file."""
+        header: dict[str, Any] = {
+            "asset": {"version": "2.0", "generator": "alignparts"},
+            "scene": 0,
+            "scenes": [scene],
+            "nodes": nodes,
+            "meshes": meshes,
+            "accessors": self.buffer.accessors,
+            "bufferViews": self.buffer.views,
+            "buffers": [{"byteLength": len(self.buffer.data) + -len(self.buffer.data) % 4}],
+            "materials": self.materials,
+        }
+        if self.images:
+            header["images"] = self.images
+            header["samplers"] = [{"wrapS": 10497, "wrapT": 10497}]
+            header["textures"] = [{"source": index, "sampler": 0} for index in range(len(self.images))]
+        return header
+
+
+def encode_image(pixels: np.ndarray, longest: int) -> tuple[bytes, str, bool]:
+    """Encode an image as JPEG, or as PNG where it has alpha.
+
+    Args:
+        pixels: RGBA (H, W, 4) uint8.
+        longest: longest side in pixels that the file may have; larger images are scaled down.
+
+    Returns:
+        The file's bytes, its MIME type, and whether it has alpha.
     """
-    owners, counts = [], []
-    for node in scene.graph.nodes_geometry:
-        mesh = scene.geometry[scene.graph[node][1]]
-        if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces):
-            owners.append(node_extras(scene, node)[NODE_KEY])
-            counts.append(len(mesh.faces))
-    nodes, position = np.unique(np.array(owners, np.int64), return_inverse=True)
-    return nodes.tolist(), np.repeat(position.reshape(-1).astype(np.int32), counts)
-
-
-def _has_draco() -> bool:
-    try:
-        import DracoPy  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def _mark_nodes(header: dict[str, Any]) -> None:
-    meshes = header.get("meshes", [])
-    drawable = {
-        index
-        for index, mesh in enumerate(meshes)
-        if any(primitive.get("mode", 4) in (4, 5) for primitive in mesh.get("primitives", []))
-    }
-    nodes = header.get("nodes", [])
-    for index, node in enumerate(nodes):
-        extras = node.get("extras")
-        node["extras"] = {**(extras if isinstance(extras, dict) else {}), NODE_KEY: index}
-        # trimesh skips nodes with a camera, and the children of nodes whose mesh has nothing to draw.
-        node.pop("camera", None)
-        if node.get("mesh") not in drawable:
-            node.pop("mesh", None)
-    if not header.get("scenes"):
-        children = {child for node in nodes for child in node.get("children", [])}
-        header["scenes"] = [{"nodes": [index for index in range(len(nodes)) if index not in children]}]
-        header.pop("scene", None)
-
-
-def _base_texture(material: dict[str, Any]) -> dict[str, Any]:
-    glossy = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness", {})
-    found = material.get("pbrMetallicRoughness", {}).get("baseColorTexture") or glossy.get("diffuseTexture")
-    return found or {}
-
-
-def _choose_uv_sets(header: dict[str, Any]) -> None:
-    materials = header.get("materials", [])
-    for number, material in enumerate(materials):
-        material["name"] = str(number)
-    for mesh in header.get("meshes", []):
-        for primitive in mesh.get("primitives", []):
-            index = primitive.get("material")
-            if index is None or index >= len(materials):
-                continue
-            texture = _base_texture(materials[index])
-            transform = texture.get("extensions", {}).get("KHR_texture_transform", {})
-            chosen = transform.get("texCoord", texture.get("texCoord", 0))
-            attributes = primitive.get("attributes", {})
-            if chosen and f"TEXCOORD_{chosen}" in attributes:
-                attributes["TEXCOORD_0"] = attributes[f"TEXCOORD_{chosen}"]
-
-
-def _gray_missing(scene: trimesh.Scene, header: dict[str, Any]) -> None:
-    """Gray for materials whose image could not be read; trimesh leaves them white."""
-    textured = {str(n) for n, material in enumerate(header.get("materials", [])) if _base_texture(material)}
-    for mesh in scene.geometry.values():
-        material: Any = getattr(getattr(mesh, "visual", None), "material", None)
-        if getattr(material, "name", None) in textured and getattr(material, "baseColorTexture", 1) is None:
-            material.baseColorFactor = GRAY
-
-
-def _transform_uvs(scene: trimesh.Scene, header: dict[str, Any]) -> None:
-    transforms = {}
-    for number, material in enumerate(header.get("materials", [])):
-        given = _base_texture(material).get("extensions", {}).get("KHR_texture_transform")
-        if given:
-            transforms[str(number)] = given
-    if not transforms:
-        return
-    for mesh in scene.geometry.values():
-        visual: Any = getattr(mesh, "visual", None)
-        given = transforms.get(getattr(getattr(visual, "material", None), "name", None) or "")
-        if given is None or getattr(visual, "uv", None) is None:
-            continue
-        # KHR_texture_transform: T R S on uvs whose origin is the upper left.
-        uv = np.array(visual.uv, np.float64)
-        uv[:, 1] = 1 - uv[:, 1]
-        uv *= given.get("scale", [1, 1])
-        angle = float(given.get("rotation", 0))
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        uv = uv @ turn + given.get("offset", [0, 0])
-        uv[:, 1] = 1 - uv[:, 1]
-        visual.uv = uv
-
-
-def strip_counter(name: str) -> str:
-    """A node's name without what modelling tools append to repeated names.
-
-    "leg.001", "leg_02", "leg 3", "leg-4", "leg_1_0" and a trimesh suffix of six hexadecimal digits that holds
-    a digit become "leg"; "leg_left", "mp3" and "12" stay as they are.
-    """
-    text = name.strip()
-    while True:
-        shorter = re.sub(r"(?:[._\-\s]+\d+|[._](?=[0-9a-f]*\d)[0-9a-f]{6})$", "", text)
-        if shorter == text or not re.search(r"[^\W\d_]", shorter):
-            return text
-        text = shorter
+    has_alpha = bool(pixels[..., 3].min() < 255)
+    image = Image.fromarray(pixels if has_alpha else np.ascontiguousarray(pixels[..., :3]))
+    image.thumbnail((longest, longest))
+    stream = io.BytesIO()
+    if has_alpha:
+        image.save(stream, "PNG", compress_level=4)
+        return stream.getvalue(), "image/png", True
+    image.save(stream, "JPEG", quality=92, subsampling=0)
+    return stream.getvalue(), "image/jpeg", False

@@ -1,4 +1,4 @@
-"""Opening the meshes of others: GLB, glTF, OBJ, PLY, STL, OFF (the input of ``alignparts name``)."""
+"""Opening users' meshes: GLB, glTF, OBJ, PLY, STL, OFF (the input of ``alignparts name``)."""
 
 import io
 import logging
@@ -13,8 +13,9 @@ import numpy as np
 import trimesh
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.glb import FolderResolver, load_scene
-from alignparts.corpus.mesh.surface import Surface, surface_from_scene
+from alignparts.corpus.mesh.resolver import FolderResolver
+from alignparts.corpus.mesh.scene import faced_nodes, load_scene, surface_from_scene
+from alignparts.corpus.mesh.surface import Surface
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 
@@ -32,17 +33,8 @@ class MeshError(AlignPartsError):
 
 
 @dataclass(frozen=True)
-class FaceBlock:
-    """Faces of one geometry node: ``[start, start + count)`` in the file's face order."""
-
-    node: str
-    start: int
-    count: int
-
-
-@dataclass(frozen=True)
 class InputMesh:
-    """A mesh file.
+    """A mesh file, with all that is needed to write its geometry and materials again.
 
     Attributes:
         path: the file.
@@ -50,13 +42,13 @@ class InputMesh:
         surface: the same faces in world coordinates. Face order: the geometry nodes in the order of
             ``scene.graph.nodes_geometry``, each node's faces in its mesh's order, polygons cut into
             triangles.
-        blocks: the nodes of that order.
+        blocks: the faces of every geometry node, in that order.
     """
 
     path: Path
     scene: trimesh.Scene
     surface: Surface
-    blocks: tuple[FaceBlock, ...]
+    blocks: dict[str, slice]
 
     @property
     def name(self) -> str:
@@ -105,11 +97,10 @@ def _read(path: Path, suffix: str, data: bytes) -> trimesh.Scene:
     # OBJ data sets often keep images beside the folder of the meshes; glTF refers downwards only.
     resolver = FolderResolver(folder, folder.parent if suffix == ".obj" else folder)
     if suffix in (".glb", ".gltf"):
-        _check_container(path, data)
-        names: list[str] = []
-        scene, _ = load_scene(data, str(path), resolver, lambda header: names.extend(_material_names(header)))
-        _restore_material_names(scene, names)
-        return scene
+        size = struct.unpack_from("<I", data, 8)[0] if len(data) >= 12 else 12
+        if data[:4] == b"glTF" and len(data) < max(size, 20):
+            raise AlignPartsError(f"{path}: truncated: {len(data)} bytes of {size}")
+        return load_scene(data, str(path), resolver)[0]
     try:
         return trimesh.load_scene(io.BytesIO(data), file_type=suffix[1:], resolver=resolver, process=False)
     except AlignPartsError:
@@ -119,55 +110,22 @@ def _read(path: Path, suffix: str, data: bytes) -> trimesh.Scene:
         raise AlignPartsError(f"{path}: not a readable {suffix[1:].upper()} file ({reason})") from None
 
 
-def _check_container(path: Path, data: bytes) -> None:
-    if data[:4] == b"glTF":
-        size = struct.unpack_from("<I", data, 8)[0] if len(data) >= 12 else 12
-        if len(data) < max(size, 20):
-            raise AlignPartsError(f"{path}: truncated: {len(data)} bytes of {size}")
-
-
-def _material_names(header: dict) -> list[str]:
-    return [
-        str(material.get("name", f"material_{i}")) for i, material in enumerate(header.get("materials", []))
-    ]
-
-
-def _restore_material_names(scene: trimesh.Scene, names: list[str]) -> None:
-    done: set[int] = set()
-    for mesh in scene.geometry.values():
-        material = getattr(getattr(mesh, "visual", None), "material", None)
-        number = str(getattr(material, "name", None) or "")
-        if (
-            material is not None
-            and id(material) not in done
-            and number.isdigit()
-            and int(number) < len(names)
-        ):
-            done.add(id(material))
-            material.name = names[int(number)]
-
-
 def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:
-    blocks, start, points = [], 0, 0
-    for node in scene.graph.nodes_geometry:
-        matrix, name = scene.graph[node]
-        mesh = scene.geometry[name]
-        if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
-            points += len(getattr(mesh, "vertices", ()))
-            continue
+    blocks: dict[str, slice] = {}
+    start = 0
+    for node, matrix, mesh in faced_nodes(scene):
         if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
             raise AlignPartsError(f"{path}: '{node}' refers to a vertex that is not in the file (truncated?)")
-        used = np.zeros(len(mesh.vertices), bool)
-        used[mesh.faces] = True
-        if not np.isfinite(mesh.vertices[used]).all() or not np.isfinite(matrix).all():
+        if not np.isfinite(mesh.vertices[mesh.referenced_vertices]).all() or not np.isfinite(matrix).all():
             raise MeshError(
                 "not_finite", f"{path}: '{node}' has a vertex that is not finite (NaN or infinity)"
             )
-        blocks.append(FaceBlock(str(node), start, len(mesh.faces)))
+        blocks[str(node)] = slice(start, start + len(mesh.faces))
         start += len(mesh.faces)
     if not blocks:
-        what = f"only {points} points and no triangle" if points else "no triangle"
-        raise MeshError("no_faces", f"{path}: {what}; expected a mesh with faces")
+        points = sum(len(getattr(geometry, "vertices", ())) for geometry in scene.geometry.values())
+        content = f"only {points} points and no triangle" if points else "no triangle"
+        raise MeshError("no_faces", f"{path}: {content}; expected a mesh with faces")
     surface = surface_from_scene(scene)
     if len(surface.faces) != start:
         raise AlignPartsError(f"{path}: {start} faces were read, {len(surface.faces)} kept")
@@ -175,12 +133,12 @@ def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:
         surface.frame()
     except AlignPartsError:
         raise MeshError("no_area", f"{path}: degenerate: none of its {start} triangles has an area") from None
-    return InputMesh(path, scene, surface, tuple(blocks))
+    return InputMesh(path, scene, surface, blocks)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without trimesh's own warnings about files of others."""
+    """Silence trimesh's warnings about the file."""
     logger = logging.getLogger("trimesh")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

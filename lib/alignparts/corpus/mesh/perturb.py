@@ -5,46 +5,67 @@ from dataclasses import replace
 
 import numpy as np
 import trimesh
-from jaxtyping import Float64, Int
+from jaxtyping import Int
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.soup import GRAY, join_surfaces, make_surface
-from alignparts.corpus.mesh.surface import Surface
+from alignparts.corpus.mesh.surface import GRAY, Surface, join_surfaces, make_surface
 
 LEAST = 4
 """Triangles that a part keeps at least: a tetrahedron."""
+STRENGTH = {
+    "rotation": "degrees about a random axis",
+    "noise": "noise of vertices, share of the longest half side",
+    "decimation": "share of triangles removed",
+    "texture": "without color and texture",
+}
+"""Meaning of the strength of a disturbance."""
 
 
-def rotated(surface: Surface, degrees: float, seed: int = 0) -> Surface:
-    """Turned by an angle about a random axis."""
+def disturbed(surface: Surface, kind: str, strength: float, seed: int = 0) -> Surface:
+    """Return a surface after one of `DISTURBANCES`; strength 0 leaves it as it is.
+
+    Raises:
+        AlignPartsError: an unknown disturbance, or a strength outside its range.
+    """
+    if kind not in DISTURBANCES:
+        raise AlignPartsError(f"disturbance '{kind}': expected one of {', '.join(DISTURBANCES)}")
+    return surface if strength == 0 else DISTURBANCES[kind](surface, strength, seed)
+
+
+def rotated(surface: Surface, degrees: float, seed: int) -> Surface:
+    """Turn by an angle about a random axis."""
     axis = np.random.default_rng(seed).normal(size=3)
     turn = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis))
     return replace(surface, vertices=turn.apply(surface.vertices))
 
 
-def noisy(surface: Surface, share: float, seed: int = 0) -> Surface:
-    """Every vertex moved by normal noise whose standard deviation is a share of the longest half side.
+def noisy(surface: Surface, share: float, seed: int) -> Surface:
+    """Move every vertex by normal noise whose standard deviation is a share of the longest half side.
 
     Vertices at one place move together, so that no triangle leaves its neighbors; so do the corners of a
     surfel.
     """
-    _, scale = surface.frame()
-    groups = _places(surface)
+    if surface.is_cloud:
+        groups = np.zeros(len(surface.vertices), np.int64)
+        groups[surface.faces.ravel()] = np.repeat(np.arange(len(surface.faces)) // 2, 3)
+    else:
+        groups = np.unique(surface.vertices, axis=0, return_inverse=True)[1].ravel()
+    scale = surface.frame()[1]
     moves = np.random.default_rng(seed).normal(size=(int(groups.max()) + 1, 3)) * (share / scale)
     return replace(surface, vertices=surface.vertices + moves[groups])
 
 
-def decimated(surface: Surface, removed: float, seed: int = 0) -> Surface:
-    """Fewer triangles, by quadric edge collapse within each part; a cloud loses points at random.
+def decimated(surface: Surface, removed: float, seed: int) -> Surface:
+    """Reduce triangles by quadric edge collapse within each part; a cloud loses points at random.
 
     A new triangle has the mean color of the old one of its part whose center is nearest. Textures are gone.
 
     Args:
-        surface: to simplify.
+        surface: surface to simplify.
         removed: share of the triangles that go; a part keeps `LEAST` of them.
-        seed: of the points that a cloud loses.
+        seed: seed of the choice of points that a cloud loses.
 
     Raises:
         AlignPartsError: a share that is not in 0..1.
@@ -55,51 +76,21 @@ def decimated(surface: Surface, removed: float, seed: int = 0) -> Surface:
         points = len(surface.faces) // 2
         kept = np.random.default_rng(seed).permutation(points)[: max(round((1 - removed) * points), LEAST)]
         return surface.subset(np.sort(np.concatenate([2 * kept, 2 * kept + 1])))
-    parts = [np.flatnonzero(surface.face_part == part) for part in np.unique(surface.face_part)]
     solid = surface.areas() > 0
-    return join_surfaces(
-        [_simplified(surface, part[solid[part]], removed) for part in parts if solid[part].any()]
-    )
+    parts = [np.flatnonzero((surface.face_part == part) & solid) for part in np.unique(surface.face_part)]
+    return join_surfaces([_simplified(surface, faces, removed) for faces in parts if len(faces)])
 
 
-def colorless(surface: Surface, strength: float = 1.0, seed: int = 0) -> Surface:
-    """Gray all over: no texture and no color, whatever the strength."""
+def colorless(surface: Surface, strength: float, seed: int) -> Surface:
+    """Make everything gray, without texture and color, whatever the strength."""
     gray = np.broadcast_to(np.array(GRAY, np.float32), surface.corner_color.shape)
     return replace(surface, corner_color=gray.copy(), textures=(None,) * len(surface.textures))
 
 
-Disturb = Callable[[Surface, float, int], Surface]
-"""A surface, a strength and a seed."""
-DISTURBANCES: Mapping[str, Disturb] = {
+DISTURBANCES: Mapping[str, Callable[[Surface, float, int], Surface]] = {
     "rotation": rotated, "noise": noisy, "decimation": decimated, "texture": colorless,
 }  # fmt: skip
-STRENGTH = {
-    "rotation": "degrees about a random axis",
-    "noise": "noise of vertices, share of the longest half side",
-    "decimation": "share of triangles removed",
-    "texture": "without color and texture",
-}
-"""What the strength of a disturbance is."""
-
-
-def disturbed(surface: Surface, kind: str, strength: float, seed: int = 0) -> Surface:
-    """A surface after one of `DISTURBANCES`; strength 0 leaves it as it is.
-
-    Raises:
-        AlignPartsError: an unknown disturbance.
-    """
-    if kind not in DISTURBANCES:
-        raise AlignPartsError(f"disturbance '{kind}': expected one of {', '.join(DISTURBANCES)}")
-    return surface if strength == 0 else DISTURBANCES[kind](surface, strength, seed)
-
-
-def _places(surface: Surface) -> Int[np.ndarray, " V"]:
-    """Which vertices move together."""
-    if not surface.is_cloud:
-        return np.unique(surface.vertices, axis=0, return_inverse=True)[1].ravel()
-    groups = np.zeros(len(surface.vertices), np.int64)
-    groups[surface.faces.ravel()] = np.repeat(np.arange(len(surface.faces)) // 2, 3)
-    return groups
+"""Functions of a surface, a strength and a seed."""
 
 
 def _simplified(surface: Surface, faces: Int[np.ndarray, " f"], removed: float) -> Surface:
@@ -109,17 +100,8 @@ def _simplified(surface: Surface, faces: Int[np.ndarray, " f"], removed: float) 
     simple = mesh.simplify_quadric_decimation(face_count=aim) if aim < len(faces) else mesh
     if not len(simple.faces) or not simple.area > 0:
         simple = mesh
-    nearest = faces[
-        cKDTree(_centers(surface.vertices, surface.faces[faces])).query(simple.triangles_center)[1]
-    ]
+    centers = surface.vertices[surface.faces[faces]].mean(axis=1)
+    nearest = faces[cKDTree(centers).query(simple.triangles_center)[1]]
     color = surface.color_at(nearest, np.full((len(nearest), 3), 1 / 3))
     part = np.full(len(simple.faces), surface.face_part[faces[0]], np.int32)
-    return make_surface(
-        np.asarray(simple.vertices, np.float64), np.asarray(simple.faces), face_part=part, color=color
-    )
-
-
-def _centers(
-    vertices: Float64[np.ndarray, "V 3"], faces: Int[np.ndarray, "f 3"]
-) -> Float64[np.ndarray, "f 3"]:
-    return np.asarray(vertices[faces].mean(axis=1))
+    return make_surface(simple.vertices, simple.faces, face_part=part, color=color)

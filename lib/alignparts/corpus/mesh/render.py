@@ -16,33 +16,28 @@ from alignparts.corpus.mesh.surface import Surface
 
 ELEVATIONS = (20.0, -30.0, 45.0)
 """Degrees above the horizon, taken in turn by successive views: the sides, the underside, the top."""
-
 FIELD_OF_VIEW = 40.0
 """Degrees, both ways."""
-
 RAYS_AT_ONCE = 1 << 17
 """Bounds the memory that large pictures take."""
-
 SOLID = 0.1
 """A surface of less alpha is looked through: the face and depth of the pixel are those behind it."""
-
 LAYERS = 4
 """Transparent surfaces composited along one ray; what is behind the last counts as white."""
-
 STEP = 1e-4
-"""How far behind a transparent surface its ray goes on, in the model frame."""
+"""Offset of a ray past a transparent hit, in the model frame."""
 
 
 @dataclass(frozen=True)
 class Lighting:
-    """Lambert's lights; the shares of a face seen head-on and lit by all add up to about 1.
+    """Lambert's lights; their shares on a face that is seen head-on and lit by all add up to about 1.
 
     Attributes:
         ambient: light from everywhere.
         head: light at the camera.
         key: a fixed light from the upper right front.
         fill: a fixed light from the lower left back.
-        sheen: what even a black face gives back of the directed lights, so that its shape shows.
+        sheen: share of the directed lights that even a black face reflects, so that its shape shows.
     """
 
     ambient: float = 0.35
@@ -62,7 +57,7 @@ class Views:
 
     Attributes:
         color: RGB, white where nothing is.
-        face: the face that a pixel's center shows, -1 for the background.
+        face: face at a pixel's center, -1 for the background.
         depth: its distance along the viewing axis, in units of the model frame; infinite for the background.
         front: whether it shows the side from which its corners run counter-clockwise.
         cameras: model frame to camera frame (x right, y down, z forward), rotation and translation.
@@ -81,13 +76,13 @@ class Views:
 
     @property
     def eyes(self) -> Float64[np.ndarray, "V 3"]:
-        """Where the cameras are, in the model frame."""
-        return -np.einsum("vij,vi->vj", self.cameras[:, :, :3], self.cameras[:, :, 3])
+        """Positions of the cameras in the model frame."""
+        return _eyes(self.cameras)
 
     def project(
         self, points: Float[np.ndarray, "N 3"]
     ) -> tuple[Float64[np.ndarray, "V N 2"], Float64[np.ndarray, "V N"]]:
-        """Where points of the model frame fall in every view.
+        """Project points of the model frame into every view.
 
         Returns:
             Pixel coordinates (x right, y down; pixel (row, column) covers [column, column + 1) x
@@ -103,7 +98,7 @@ class Views:
 
 
 def ring_cameras(views: int, distance: float) -> Float64[np.ndarray, "views 3 4"]:
-    """Cameras around the upright axis y that look at the origin.
+    """Return cameras around the upright axis y that look at the origin.
 
     Azimuths are evenly spread and start half a step off the front (+z), so that no view is square to a
     box; elevations follow `ELEVATIONS` in turn.
@@ -130,7 +125,7 @@ def render_views(
     Transparent surfaces blend with up to three more behind them, then with white.
 
     Args:
-        surface: what to draw; it is brought into the model frame.
+        surface: surface to draw; it is brought into the model frame.
         views: number of cameras.
         resolution: side of the square pictures, in pixels.
         lighting: the lights; `Lighting()` when None.
@@ -160,32 +155,31 @@ def draw_views(
     """Draw a shape from given cameras.
 
     Args:
-        surface: The shape to draw.
-        vertices: Its vertices in the frame of the cameras.
-        cameras: World to camera (x right, y down, z forward), rotation and translation.
-        resolution: Side of the square pictures in pixels; they span :data:`FIELD_OF_VIEW`.
-        lighting: The lights; `Lighting()` when None.
+        surface: shape to draw.
+        vertices: its vertices in the frame of the cameras.
+        cameras: world to camera (x right, y down, z forward), rotation and translation.
+        resolution: side of the square pictures in pixels; they span :data:`FIELD_OF_VIEW`.
+        lighting: the lights; `Lighting()` when None.
     """
     focal = resolution / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
-    drawing = _Drawing(surface, vertices, lighting or Lighting())
+    caster = _Caster(surface, vertices, lighting or Lighting())
     offset = np.arange(resolution) + 0.5 - resolution / 2
     x, y = np.meshgrid(offset / focal, offset / focal)
     pixels = np.stack([x, y, np.ones_like(x)], axis=2).reshape(-1, 3)
     together = max(1, RAYS_AT_ONCE // len(pixels))
-    parts = [drawing.cast(cameras[i : i + together], pixels) for i in range(0, len(cameras), together)]
-    color, face, depth, front = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    parts = [caster.cast(cameras[i : i + together], pixels) for i in range(0, len(cameras), together)]
     shape = (len(cameras), resolution, resolution)
-    return Views(
-        color=color.reshape(*shape, 3),
-        face=face.reshape(shape),
-        depth=depth.reshape(shape),
-        front=front.reshape(shape),
-        cameras=cameras,
-        focal=float(focal),
+    color, face, depth, front = (
+        np.concatenate(arrays).reshape(shape + arrays[0].shape[1:]) for arrays in zip(*parts, strict=True)
     )
+    return Views(color, face, depth, front, cameras, float(focal))
 
 
-class _Drawing:
+def _eyes(cameras: Float64[np.ndarray, "v 3 4"]) -> Float64[np.ndarray, "v 3"]:
+    return -np.einsum("vij,vi->vj", cameras[:, :, :3], cameras[:, :, 3])
+
+
+class _Caster:
     """A shape ready to be hit by rays."""
 
     def __init__(self, surface: Surface, vertices: Float64[np.ndarray, "V 3"], lighting: Lighting) -> None:
@@ -202,10 +196,9 @@ class _Drawing:
     def cast(
         self, cameras: Float64[np.ndarray, "v 3 4"], pixels: Float64[np.ndarray, "p 3"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Color, face, depth and side of every pixel (v * p of them); pixels are rays of depth 1."""
+        """Return color, face, depth and side of every pixel (v * p of them); pixels are rays of depth 1."""
         direction = (pixels @ cameras[:, :, :3]).reshape(-1, 3)
-        eyes = -np.einsum("vij,vi->vj", cameras[:, :, :3], cameras[:, :, 3])
-        origin = np.repeat(eyes, len(pixels), axis=0)
+        origin = np.repeat(_eyes(cameras), len(pixels), axis=0)
         length = np.linalg.norm(direction, axis=1)
         direction /= length[:, None]
         count = len(direction)
@@ -219,13 +212,12 @@ class _Drawing:
         for layer in range(LAYERS):
             start = origin[alive] + direction[alive] * traveled[alive, None]
             hit = self.scene.run(start.astype(np.float32), direction[alive].astype(np.float32), output=1)
-            found = hit["primID"] >= 0
-            alive = alive[found]
+            struck = hit["primID"] >= 0
+            alive = alive[struck]
             if not len(alive):
                 break
-            at = hit["primID"][found]
-            u, v = hit["u"][found], hit["v"][found]
-            distance = traveled[alive] + hit["tfar"][found]
+            at, u, v, reach = (hit[name][struck] for name in ("primID", "u", "v", "tfar"))
+            distance = traveled[alive] + reach
             rgba = self.surface.color_at(at, np.stack([1 - u - v, u, v], axis=1))
             lit, outside = self._light(at, direction[alive])
             alpha = rgba[:, 3] if layer < LAYERS - 1 else np.where(rgba[:, 3] >= SOLID, rgba[:, 3], 0)

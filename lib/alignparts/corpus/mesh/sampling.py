@@ -15,14 +15,14 @@ class Sample:
     """Surface samples in the model frame.
 
     Attributes:
-        points: in [-1, 1]: bounding-box center at 0, longest half side 1; PartField's frame is
+        points: positions in [-1, 1]: bounding-box center at 0, longest half side 1; PartField's frame is
             ``0.9 * points``.
-        face: the triangle a point lies on.
-        bary: barycentric coordinates in it.
-        normals: unit, by winding.
+        face: triangle that a point lies on.
+        bary: barycentric coordinates in that triangle.
+        normals: unit normals, by winding.
         colors: RGB in 0..1.
         instance: part instance, -1 where unlabeled.
-        center: model = (x - center) * scale.
+        center: origin of the model frame: model = (x - center) * scale.
         scale: see ``center``.
     """
 
@@ -40,7 +40,7 @@ def sample_surface(surface: Surface, n: int, seed: int) -> Sample:
     """Draw points with a density proportional to area.
 
     Args:
-        surface: what to sample; triangles without area are never drawn.
+        surface: surface to sample; triangles without area are never drawn.
         n: number of points.
         seed: equal seeds give equal points.
 
@@ -72,6 +72,6 @@ def sample_surface(surface: Surface, n: int, seed: int) -> Sample:
 
 
 def seed_of(shape_id: str, seed: int) -> int:
-    """A seed that depends on the shape's id and the run's seed only, equal on every machine."""
+    """Return a seed that depends on the shape's id and the run's seed only, equal on every machine."""
     digest = hashlib.sha256(f"{seed}:{shape_id}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1

@@ -1,67 +1,189 @@
-"""Surfaces of trimesh scenes, of meshes and of clouds."""
+"""A shape as triangles with a color at every point: the one geometry that is drawn, sampled and stored."""
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-import trimesh
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Float64, Int, Int32, Int64
 from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.soup import GRAY, Surface, join_surfaces, make_surface, rgba_float
 
-__all__ = [
-    "GRAY",
-    "Surface",
-    "join_surfaces",
-    "make_surface",
-    "node_extras",
-    "rgba_float",
-    "surface_from_cloud",
-    "surface_from_mesh",
-    "surface_from_scene",
-]
-
-# Random points lie half a grid step apart on average: 2.5 times that covers four fifths of a surface.
+GRAY = (0.6, 0.6, 0.6, 1.0)
 SURFEL_SIDE = 2.5
+"""Side of a surfel over the mean distance to the nearest neighbor. Random points lie half a grid step apart
+on average, so that 2.5 times that distance covers four fifths of a surface."""
 
 
-def surface_from_scene(scene: trimesh.Scene) -> Surface:
-    """The surface of a trimesh scene in world coordinates.
+@dataclass(frozen=True)
+class Surface:
+    """Triangles, the part instance of each, and their colors.
 
-    Faces are in the order of ``scene.graph.nodes_geometry``, and within a node in the order of its mesh. Load
-    with ``process=False`` where that order matters. A node's extras ``{"instance": i}`` label its faces.
-    Opaque glTF materials lose their alpha, as the standard says; nodes that mirror turn their triangles over.
-
-    Raises:
-        AlignPartsError: the scene has no triangle mesh.
+    Attributes:
+        vertices: positions, in the unit and frame of the source.
+        faces: corners of every triangle.
+        face_part: part instance of every triangle, -1 where unlabeled.
+        uv: texture coordinates of every corner, origin at the lower left; zeros where unused.
+        corner_color: RGBA in 0..1; multiplies the texture, or stands alone.
+        face_material: index into ``textures``.
+        textures: per material an image (H, W, 4) uint8, or None.
+        is_cloud: whether it is made of surfels, two triangles per point.
     """
-    surfaces: list[Surface] = []
-    images: dict[int, np.ndarray | None] = {}
-    for node in scene.graph.nodes_geometry:
-        matrix, name = scene.graph[node]
-        mesh = scene.geometry[name]
-        if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
-            continue
-        instance = node_extras(scene, node).get("instance", -1)
-        surfaces.append(_surface_of_mesh(mesh, matrix, int(instance), images))
+
+    vertices: Float64[np.ndarray, "V 3"]
+    faces: Int64[np.ndarray, "F 3"]
+    face_part: Int32[np.ndarray, " F"]
+    uv: Float32[np.ndarray, "F 3 2"]
+    corner_color: Float32[np.ndarray, "F 3 4"]
+    face_material: Int32[np.ndarray, " F"]
+    textures: tuple[np.ndarray | None, ...]
+    is_cloud: bool = False
+
+    @cached_property
+    def _cross(self) -> Float64[np.ndarray, "F 3"]:
+        corners = self.vertices[self.faces]
+        return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+
+    def areas(self) -> Float64[np.ndarray, " F"]:
+        """Return the area of every triangle, in squared units of the vertices."""
+        return np.linalg.norm(self._cross, axis=1) / 2
+
+    def normals(self) -> Float64[np.ndarray, "F 3"]:
+        """Return the unit normal of every triangle by its winding; (0, 0, 1) where it has no area."""
+        length = np.linalg.norm(self._cross, axis=1, keepdims=True)
+        return np.where(length > 0, self._cross / np.where(length > 0, length, 1), [0.0, 0.0, 1.0])
+
+    def frame(self) -> tuple[Float64[np.ndarray, " 3"], float]:
+        """Return center and scale of the model frame: ``(x - center) * scale`` has longest half side 1.
+
+        Vertices of triangles without area do not count.
+
+        Raises:
+            AlignPartsError: no triangle has an area.
+        """
+        used = self.faces[self.areas() > 0]
+        if not len(used):
+            raise AlignPartsError("the shape has no triangle with an area; nothing can be sampled or drawn")
+        points = self.vertices[np.unique(used)]
+        low, high = points.min(axis=0), points.max(axis=0)
+        return (low + high) / 2, float(2 / (high - low).max())
+
+    def color_at(
+        self, face: Int[np.ndarray, " n"], bary: Float[np.ndarray, "n 3"]
+    ) -> Float32[np.ndarray, "n 4"]:
+        """Return the RGBA color (0..1) of points given by triangle and barycentric coordinates.
+
+        Textures are looked up bilinearly and wrap around.
+        """
+        weight = bary.astype(np.float32)[:, :, None]
+        color = (self.corner_color[face] * weight).sum(axis=1)
+        material = self.face_material[face]
+        uv: np.ndarray | None = None
+        for index in np.unique(material):
+            image = self.textures[index]
+            if image is not None:
+                uv = (self.uv[face] * weight).sum(axis=1) if uv is None else uv
+                at = np.flatnonzero(material == index)
+                color[at] *= _bilinear(image, uv[at])
+        return np.clip(color, 0, 1)
+
+    def subset(self, keep: np.ndarray) -> "Surface":
+        """Return the triangles chosen by a mask or by indices, with all vertices."""
+        names = ("faces", "face_part", "uv", "corner_color", "face_material")
+        return replace(self, **{name: getattr(self, name)[keep] for name in names})
+
+
+def _bilinear(image: np.ndarray, uv: Float32[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n 4"]:
+    height, width = image.shape[:2]
+    # float64: 4096 px textures and repeated uvs need more than 24 bits.
+    x = (uv[:, 0].astype(np.float64) % 1.0) * width - 0.5
+    y = ((1.0 - uv[:, 1].astype(np.float64)) % 1.0) * height - 0.5
+    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    along = (x - left).astype(np.float32)[:, None]
+    down = (y - top).astype(np.float32)[:, None]
+    x0, x1, y0, y1 = left % width, (left + 1) % width, top % height, (top + 1) % height
+    upper = image[y0, x0] * (1 - along) + image[y0, x1] * along
+    lower = image[y1, x0] * (1 - along) + image[y1, x1] * along
+    return ((upper * (1 - down) + lower * down) / np.float32(255)).astype(np.float32)
+
+
+def make_surface(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    *,
+    face_part: np.ndarray | None = None,
+    uv: np.ndarray | None = None,
+    color: np.ndarray | Sequence[float | int] = GRAY,
+    face_material: np.ndarray | None = None,
+    textures: Sequence[np.ndarray | None] = (None,),
+) -> Surface:
+    """Make a surface from arrays of any numeric type, with defaults for what is missing.
+
+    Triangles with a vertex that is not finite collapse to one point, so that the order of faces is kept.
+
+    Args:
+        vertices: positions (V, 3).
+        faces: vertices of every triangle (F, 3).
+        face_part: part instances (F,); unlabeled when None.
+        uv: texture coordinates, (F, 3, 2) per corner or (V, 2) per vertex.
+        color: RGBA in 0..1: (4,) for all, (F, 4) per face or (F, 3, 4) per corner.
+        face_material: indices (F,) into ``textures``; 0 when None.
+        textures: images (H, W, 4) uint8 or None.
+    """
+    points = np.array(vertices, dtype=np.float64).reshape(-1, 3)
+    corners = np.array(faces, dtype=np.int64).reshape(-1, 3)
+    finite = np.asarray(np.isfinite(points).all(axis=1))
+    if not finite.all():
+        points[~finite] = points[finite].mean(axis=0) if finite.any() else 0.0
+        broken = ~finite[corners].all(axis=1)
+        corners[broken] = corners[broken][:, :1]
+    count = len(corners)
+    rgba = np.asarray(color, dtype=np.float32)
+    rgba = rgba[:, None, :] if rgba.ndim == 2 else rgba
+    corner_uv = np.zeros((count, 3, 2), np.float32)
+    if uv is not None:
+        given = np.nan_to_num(np.asarray(uv, dtype=np.float32), posinf=0.0, neginf=0.0)
+        corner_uv = given if given.ndim == 3 else given[corners]
+    return Surface(
+        vertices=points,
+        faces=corners,
+        face_part=np.asarray(np.full(count, -1) if face_part is None else face_part, np.int32),
+        uv=corner_uv,
+        corner_color=np.ascontiguousarray(np.broadcast_to(rgba, (count, 3, 4))),
+        face_material=np.asarray(np.zeros(count) if face_material is None else face_material, np.int32),
+        textures=tuple(textures),
+    )
+
+
+def join_surfaces(surfaces: Sequence[Surface], *, part_of: Sequence[int] | None = None) -> Surface:
+    """Join surfaces into one, faces in the order given.
+
+    Args:
+        surfaces: surfaces to join; an image that several use (the same array) is kept once.
+        part_of: part instance of each surface; when None, every face keeps its own.
+    """
     if not surfaces:
-        raise AlignPartsError("the scene holds no triangle mesh")
-    return join_surfaces(surfaces)
-
-
-def surface_from_mesh(mesh: trimesh.Trimesh) -> Surface:
-    """The surface of one trimesh mesh, faces in its order, unlabeled."""
-    return _surface_of_mesh(mesh, np.eye(4), -1, {})
-
-
-def node_extras(scene: trimesh.Scene, node: Any) -> dict[str, Any]:
-    """The glTF extras of a node of a scene, as trimesh keeps them on the edge that leads to it."""
-    graph = scene.graph.transforms
-    parent = graph.parents.get(node)
-    metadata = graph.edge_data.get((parent, node), {}).get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
+        return make_surface(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    textures = {id(image): image for surface in surfaces for image in surface.textures}
+    number = {key: index for index, key in enumerate(textures)}
+    tables = [np.array([number[id(image)] for image in s.textures] or [0], np.int32) for s in surfaces]
+    offsets = np.cumsum([0, *(len(surface.vertices) for surface in surfaces)])[:-1]
+    parts = [surface.face_part for surface in surfaces]
+    if part_of is not None:
+        parts = [np.full(len(s.faces), part, np.int32) for s, part in zip(surfaces, part_of, strict=True)]
+    return Surface(
+        vertices=np.concatenate([surface.vertices for surface in surfaces]),
+        faces=np.concatenate([s.faces + offset for s, offset in zip(surfaces, offsets, strict=True)]),
+        face_part=np.concatenate(parts),
+        uv=np.concatenate([surface.uv for surface in surfaces]),
+        corner_color=np.concatenate([surface.corner_color for surface in surfaces]),
+        face_material=np.concatenate(
+            [table[s.face_material] for s, table in zip(surfaces, tables, strict=True)]
+        ),
+        textures=tuple(textures.values()),
+        is_cloud=all(surface.is_cloud for surface in surfaces),
+    )
 
 
 def surface_from_cloud(
@@ -70,19 +192,18 @@ def surface_from_cloud(
     colors: np.ndarray,
     instance: Int[np.ndarray, " n"] | None = None,
 ) -> Surface:
-    """A surface of surfels: one square, two triangles, a point, facing along its normal.
+    """Make a surface of surfels: per point one square of two triangles, facing along its normal.
+
+    Faces 2i and 2i + 1 belong to point i; see :data:`SURFEL_SIDE` for their size.
 
     Args:
         points: positions.
-        normals: directions of any length; where one has none, the surfel lies level.
+        normals: directions of any length; a surfel without direction lies level.
         colors: (n, 3) or (n, 4), uint8 or floats in 0..1.
-        instance: part instance of every point; missing: unlabeled.
-
-    The side is :data:`SURFEL_SIDE` times the mean distance to the nearest neighbor. Faces 2i and 2i + 1
-    belong to point i.
+        instance: part instance of every point; unlabeled when None.
 
     Raises:
-        AlignPartsError: there are fewer than two points.
+        AlignPartsError: there are fewer than two points, or all coincide.
     """
     if len(points) < 2:
         raise AlignPartsError(f"a cloud of {len(points)} points; at least two are needed")
@@ -96,86 +217,23 @@ def surface_from_cloud(
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     normal = np.where(length > 1e-12, normal / np.where(length > 1e-12, length, 1), [0.0, 1.0, 0.0])
     # The axis least along the normal makes the steadiest tangent.
-    helper = np.eye(3)[np.abs(normal).argmin(axis=1)]
-    tangent = np.cross(helper, normal)
+    tangent = np.cross(np.eye(3)[np.abs(normal).argmin(axis=1)], normal)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     other = np.cross(normal, tangent)
     corner = [xyz + half * (a * tangent + b * other) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-    vertices = np.stack(corner, axis=1).reshape(-1, 3)
     faces = (4 * np.arange(len(xyz))[:, None] + np.array([0, 1, 2, 0, 2, 3])).reshape(-1, 3)
     part = None if instance is None else np.repeat(np.asarray(instance, np.int32), 2)
-    surface = make_surface(vertices, faces, face_part=part, color=np.repeat(rgba_float(colors), 2, axis=0))
+    surface = make_surface(
+        np.stack(corner, axis=1), faces, face_part=part, color=np.repeat(rgba_float(colors), 2, axis=0)
+    )
     return replace(surface, is_cloud=True)
 
 
-def _surface_of_mesh(
-    mesh: trimesh.Trimesh, matrix: np.ndarray, instance: int, images: dict[int, np.ndarray | None]
-) -> Surface:
-    vertices = np.asarray(mesh.vertices, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
-    faces = np.asarray(mesh.faces, np.int64)
-    color, uv, image = _look(mesh, images)
-    if np.linalg.det(matrix[:3, :3]) < 0:
-        faces = faces[:, [0, 2, 1]]
-        color = color[:, [0, 2, 1]] if color.ndim == 3 else color
-    part = np.full(len(faces), instance, np.int32)
-    return make_surface(vertices, faces, face_part=part, uv=uv, color=color, textures=(image,))
-
-
-def _look(
-    mesh: trimesh.Trimesh, images: dict[int, np.ndarray | None]
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Corner colors, vertex uvs and image of a mesh."""
-    visual: Any = mesh.visual
-    count = len(mesh.faces)
-    factor: np.ndarray = np.array(GRAY, np.float32)
-    uv = image = None
-    if visual.kind == "texture":
-        material = visual.material
-        factor, opaque = _factor(material)
-        simple = material.to_simple() if hasattr(material, "to_simple") else material
-        picture = getattr(simple, "image", None)
-        given = None if visual.uv is None else np.asarray(visual.uv)
-        if picture is not None and given is not None and given.shape == (len(mesh.vertices), 2):
-            if id(picture) not in images:
-                images[id(picture)] = _pixels(picture)
-            image, uv = images[id(picture)], given
-            if image is not None and opaque and image[..., 3].min() < 255:
-                image = image.copy()
-                image[..., 3] = 255
-        if picture is not None and image is None:
-            factor = np.array(GRAY, np.float32)
-        extra = visual.vertex_attributes.get("color") if hasattr(visual, "vertex_attributes") else None
-        if extra is not None and len(extra) == len(mesh.vertices):
-            tint = rgba_float(extra)
-            if opaque:
-                tint[:, 3] = 1
-            return (factor * tint)[mesh.faces], uv, image
-    elif visual.kind == "face":
-        return rgba_float(visual.face_colors), None, None
-    elif visual.kind == "vertex":
-        return rgba_float(visual.vertex_colors)[mesh.faces], None, None
-    return np.tile(factor, (count, 1)), uv, image
-
-
-def _factor(material: Any) -> tuple[np.ndarray, bool]:
-    """Color that multiplies the texture, and whether alpha is to be ignored."""
-    if isinstance(material, trimesh.visual.material.PBRMaterial):
-        given = material.baseColorFactor
-        factor = np.ones(4, np.float32) if given is None else rgba_float(np.asarray(given)[None])[0].copy()
-        opaque = material.alphaMode in (None, "OPAQUE")
-        if opaque:
-            factor[3] = 1
-        return factor, opaque
-    if getattr(material, "image", None) is not None:
-        # OBJ exporters write any Kd beside map_Kd, black included.
-        return np.ones(4, np.float32), False
-    diffuse = getattr(material, "diffuse", None)
-    return np.array(GRAY, np.float32) if diffuse is None else rgba_float(np.asarray(diffuse)[None])[0], False
-
-
-def _pixels(picture: Any) -> np.ndarray | None:
-    """RGBA pixels of a PIL image; None where it cannot be decoded."""
-    try:
-        return np.array(picture.convert("RGBA"))
-    except (OSError, ValueError, SyntaxError):
-        return None
+def rgba_float(colors: np.ndarray) -> Float32[np.ndarray, "n 4"]:
+    """Return colors (n, 3|4), integers in 0..255 (0..65535 for uint16) or floats in 0..1, as float RGBA."""
+    values = np.asarray(colors)
+    kind = values.dtype.kind
+    top = float(np.iinfo(values.dtype).max) if kind == "u" else 255.0 if kind == "i" else 1.0
+    rgba = np.ones((len(values), 4), np.float32)
+    rgba[:, : values.shape[1]] = values[:, :4].astype(np.float32) / np.float32(top)
+    return np.clip(np.nan_to_num(rgba), 0, 1)

@@ -1,17 +1,29 @@
-"""What the readers share: where a shape lies, and small file formats."""
+"""The steps that readers share: where a shape lies, its files, its license, and the shape itself."""
 
 import functools
 import json
+import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
+import trimesh
+from jaxtyping import Float64, Int
+from pydantic import TypeAdapter, ValidationError
+from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.surface import Surface, surface_from_cloud
+from alignparts.corpus.shape import Cloud, LabeledShape
+
+Tree = Path | zipfile.Path
+"""A folder or a file, which may lie in a zip."""
+_NEIGHBORS = 12
+_GRAY = 153
 
 
 class BrokenLabels(AlignPartsError):
@@ -23,14 +35,14 @@ class BrokenLabels(AlignPartsError):
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Which of the labels and shapes that a data set offers are read.
+    """Choice among the labels and shapes that a data set offers.
 
     Attributes:
-        tree: of PartNet and PartNet-Mobility: the annotators' own ``result.json`` ("raw") or
+        tree: PartNet and PartNet-Mobility: the annotators' own ``result.json`` ("raw") or
             ``result_after_merging.json`` ("merged").
-        level: of both: parts of this level of PartNet's benchmark (1 to 3); None: the leaves of the tree.
+        level: both: parts of this level of PartNet's benchmark (1 to 3); None: the leaves of the tree.
         geometry: the parts' meshes, or the data set's own point samples.
-        granularity: of 3DCoMPaT++: fine or coarse part names.
+        granularity: 3DCoMPaT++: fine or coarse part names.
     """
 
     tree: Literal["raw", "merged"] = "raw"
@@ -44,15 +56,15 @@ class Locator:
     """One shape of a raw data set on disk.
 
     Attributes:
-        path: the folder or file of the shape; of a zip, ``<zip>/<entry>``.
+        path: the folder or file of the shape; in a zip, ``<zip>/<entry>``.
         root: the top of its data set, where lists and styles are.
         shape_id: unique within what was detected.
         category: where the data set's files give none themselves, from a manifest.
         license: its terms, from a manifest or ``license.txt``.
-        reason: why it cannot be read, for kind "unknown".
+        reason: why it cannot be read or is not used; "" where it can.
         split: the data set's own split, where it states one: "train", "validation" or "test".
-        options: which labels and shapes are wanted.
-        model: what it shows, where that is known before it is read; shapes of one model stay together.
+        options: labels and shapes that are wanted.
+        model: the object that it shows, where known before reading; shapes of one model stay together.
     """
 
     path: Path
@@ -66,43 +78,91 @@ class Locator:
     model: str = ""
 
 
-def read_json(path: Path | zipfile.Path) -> Any:
-    """JSON of a file.
+class DataSet(Protocol):
+    """A module that reads one kind of data set."""
+
+    def is_root(self, folder: Path, names: Collection[str]) -> bool:
+        """Return whether a folder, which holds these names, is the top of such a data set or one shape."""
+        ...
+
+    def locate(self, root: Path) -> Iterator[Locator]:
+        """Yield the shapes of such a folder; those that cannot be read with the reason."""
+        ...
+
+    def read(self, locator: Locator) -> LabeledShape:
+        """Read one shape."""
+        ...
+
+
+def sorted_entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder by name."""
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+@functools.lru_cache(maxsize=16)
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """Open a zip, which stays open.
 
     Raises:
-        AlignPartsError: it is missing or not JSON.
+        BrokenLabels: it is not a readable zip.
     """
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
-    except (FileNotFoundError, KeyError):
-        raise AlignPartsError(f"{path}: no such file") from None
-    except (ValueError, OSError) as error:
-        raise AlignPartsError(f"{path}: not JSON: {error}") from None
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BrokenLabels(f"{path}: not a readable zip: {error}") from None
 
 
-def leaves(tree: Any, source: Path) -> Iterator[list[dict[str, Any]]]:
-    """Leaves of a PartNet tree, each as the nodes on the way to it: root first, leaf last.
+@functools.lru_cache(maxsize=64)
+def license_of(root: Path, default: str = "") -> str:
+    """Return the license that a tree states in ``license.txt``, else ``default``."""
+    path = root / "license.txt"
+    return path.read_text().strip() if path.is_file() else default
+
+
+def read_json(
+    path: Tree, form: Any = Any, expected: str = "", broken: type[AlignPartsError] = AlignPartsError
+) -> Any:
+    """Return the JSON of a file.
+
+    Args:
+        path: the file.
+        form: type that the content must have, checked by pydantic.
+        expected: that form in words, for messages.
+        broken: error to raise.
 
     Raises:
-        AlignPartsError: not a list of one root, or a node lacks its name.
+        AlignPartsError: as ``broken``: the file is missing, not JSON, or of another form.
     """
-    if not isinstance(tree, list) or not tree or not isinstance(tree[0], dict):
-        raise AlignPartsError(f"{source}: expected a list with one root node")
-    stack: list[tuple[list[dict[str, Any]], Any]] = [([], node) for node in reversed(tree)]
-    while stack:
-        above, node = stack.pop()
-        if not isinstance(node, dict) or "name" not in node:
-            path = "/".join(str(step["name"]) for step in above)
-            raise AlignPartsError(f"{source}: a node without 'name' under /{path}")
-        children = node.get("children") or []
-        if children:
-            stack += [([*above, node], child) for child in reversed(children)]
-        else:
-            yield [*above, node]
+    hint = f"; expected {expected}" if expected else ""
+    try:
+        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (FileNotFoundError, KeyError):
+        raise broken(f"{path}: no such file{hint}") from None
+    except (ValueError, OSError) as error:
+        raise broken(f"{path}: not JSON: {error}{hint}") from None
+    return value if form is Any else checked(value, form, path, expected, broken)
+
+
+def checked(
+    value: Any, form: Any, path: Tree, expected: str, broken: type[AlignPartsError] = AlignPartsError
+) -> Any:
+    """Return the content of a file as the type that it must have; see :func:`read_json`."""
+    try:
+        return _adapter(form).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = "".join(f"{item}: " for item in first["loc"] if item != "[key]")
+        raise broken(f"{path}: {place}expected {expected}") from None
+
+
+@functools.lru_cache(maxsize=32)
+def _adapter(form: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(form)
 
 
 def read_numbers(path: Path, columns: int) -> np.ndarray:
-    """A text table of numbers separated by blanks, (rows, columns) float64.
+    """Return a text table of numbers separated by blanks, (rows, columns) float64.
 
     Raises:
         AlignPartsError: it is missing, or has other columns.
@@ -116,8 +176,70 @@ def read_numbers(path: Path, columns: int) -> np.ndarray:
     return table
 
 
-@functools.lru_cache(maxsize=64)
-def license_of(root: Path, default: str = "") -> str:
-    """The license a tree states in ``license.txt``, else ``default``."""
-    path = root / "license.txt"
-    return path.read_text().strip() if path.is_file() else default
+def make_cloud(
+    points: Float64[np.ndarray, "n 3"],
+    instance: Int[np.ndarray, " n"],
+    colors: np.ndarray | None = None,
+    normals: np.ndarray | None = None,
+) -> Cloud:
+    """Make a cloud of the points that are finite.
+
+    Args:
+        points: positions.
+        instance: part instance of every point, -1 where unlabeled.
+        colors: RGB in 0..255, (n, 3); gray when None.
+        normals: directions (n, 3); when None, those of the plane through a point's neighbors, away from the
+            middle of the cloud.
+    """
+    fine = np.isfinite(points).all(axis=1)
+    xyz = points[fine]
+    rgb = np.full((len(points), 3), _GRAY) if colors is None else np.asarray(colors, np.float64)
+    return Cloud(
+        points=xyz,
+        normals=_fit_normals(xyz) if normals is None else np.nan_to_num(normals.astype(np.float64))[fine],
+        colors=np.clip(np.rint(np.nan_to_num(rgb)), 0, 255).astype(np.uint8)[fine],
+        instance=instance[fine].astype(np.int32),
+    )
+
+
+def _fit_normals(points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
+    if len(points) < 3:
+        return np.tile([0.0, 1.0, 0.0], (len(points), 1))
+    near = cKDTree(points).query(points, k=min(_NEIGHBORS, len(points)))[1]
+    _, normals = trimesh.points.plane_fit(points[near])
+    inwards = np.einsum("ij,ij->i", normals, points - points.mean(axis=0)) < 0
+    return np.where(inwards[:, None], -normals, normals)
+
+
+def labeled_shape(
+    locator: Locator,
+    dataset: str,
+    names: list[str],
+    geometry: Surface | Cloud,
+    *,
+    category: str = "",
+    license: str = "",
+) -> LabeledShape:
+    """Make the shape of a locator.
+
+    Args:
+        locator: gives id and source, and overrides category and license where it has them.
+        dataset: name of the data set.
+        names: part name of every instance of the geometry.
+        geometry: the surface, its faces labeled by instance, or the data set's own points.
+        category: class of the shape, as the data set calls it.
+        license: terms of the shape.
+    """
+    cloud = geometry if isinstance(geometry, Cloud) else None
+    return LabeledShape(
+        shape_id=locator.shape_id,
+        dataset=dataset,
+        category=locator.category or category,
+        license=locator.license or license,
+        source=str(locator.path),
+        instances=names,
+        surface=geometry if isinstance(geometry, Surface) else surface_from_cloud(
+            geometry.points, geometry.normals, geometry.colors, geometry.instance
+        ),
+        cloud=cloud,
+    )  # fmt: skip

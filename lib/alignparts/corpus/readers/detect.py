@@ -1,45 +1,48 @@
-"""Which shapes of which data sets lie under a folder."""
+"""Which shapes of which data sets lie under a folder, and reading one of them."""
 
 import csv
 import functools
-import os
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.index import Corpus, shape_file
-from alignparts.corpus.readers import compat, compat_hdf5, labeled_mesh, partnet, partobjaverse, texverse
-from alignparts.corpus.readers.common import BrokenLabels, Locator, ReadOptions
-from alignparts.corpus.shape import safe_id
+from alignparts.corpus.readers import (
+    compat,
+    compat_hdf5,
+    find3d,
+    labeled_mesh,
+    mobility,
+    named_glb,
+    partnet,
+    partobjaverse,
+    stored,
+    texverse,
+)
+from alignparts.corpus.readers.common import BrokenLabels, DataSet, Locator, ReadOptions, sorted_entries
+from alignparts.corpus.shape import LabeledShape, safe_id, tidy
 
 UNKNOWN = "unknown"
 """The kind of what cannot be read; the locator says why."""
-
-
-class DataSet(Protocol):
-    """A module that knows the top folder of its data set."""
-
-    def is_root(self, folder: Path) -> bool:
-        """Whether this is the top folder of such a data set."""
-        ...
-
-    def locate(self, root: Path) -> Iterator[Locator]:
-        """Its shapes."""
-        ...
-
-
-# Asked in this order; a folder that one of them owns is not looked into further.
 DATA_SETS: dict[str, DataSet] = {
+    "corpus": stored,
+    "partnet_mobility": mobility,
+    "partnet": partnet,
+    "compat": compat,
+    "find3d": find3d,
     "compat_hdf5": compat_hdf5,
     "partobjaverse": partobjaverse,
     "texverse": texverse,
     "labeled_mesh": labeled_mesh,
 }
+"""Asked in this order; a folder that one of them owns is not looked into further."""
+KINDS = {**{kind: module.read for kind, module in DATA_SETS.items()}, "named_glb": named_glb.read}
+"""The reader of every kind."""
+UNLABELED = frozenset({"texverse"})
+"""Kinds whose shapes need no named part."""
 
 # Files that accompany shapes and are none themselves.
 _ASIDE = re.compile(
@@ -48,10 +51,36 @@ _ASIDE = re.compile(
 _LOOSE_COMPAT = re.compile(r"[0-9a-f]{2}_[0-9a-z]{3}\.gltf")
 
 
+def read(kind: str, locator: Locator) -> LabeledShape:
+    """Read one detected shape; instances without name or surface are dropped.
+
+    Raises:
+        AlignPartsError: it cannot be read, or it has no named part where its kind has labels.
+    """
+    if kind not in KINDS:
+        raise AlignPartsError(f"{locator.path}: {locator.reason or f'kind {kind!r} has no reader'}")
+    shape = KINDS[kind](locator)
+    if kind in UNLABELED and not shape.part_names:
+        shape.surface.frame()  # raises where nothing has an area
+        return shape
+    return tidy(shape)
+
+
+def model_and_split(kind: str, locator: Locator) -> tuple[str, str]:
+    """Return the model that a shape shows and its data set's own split; "" where not known or not stated.
+
+    Raises:
+        AlignPartsError: the data set's files on it are broken.
+    """
+    if kind in {"partnet", "partnet_mobility"}:
+        return partnet.model_and_split(locator)
+    return locator.model, locator.split
+
+
 def scan(
     folder: Path | str, kind: str = "auto", options: ReadOptions | None = None
 ) -> Iterator[tuple[str, Locator]]:
-    """The shapes under a folder one by one, whatever data sets it mixes, sorted by path.
+    """Yield the shapes under a folder one by one, whatever data sets it mixes, sorted by path.
 
     Nothing is read but names and the data sets' own lists, and no more than the names of one folder and the
     ids so far are held. A ``manifest.csv`` with the columns path and category (and license) tells of the
@@ -70,28 +99,22 @@ def scan(
             of the kind, but there are of another.
     """
     top = Path(folder)
-    if top.is_file():
-        found = _file(top, top.parent)
-    elif top.is_dir():
-        found = _walk(top, top)
-    else:
+    if not top.exists():
         raise AlignPartsError(f"{top}: no such folder")
     chosen = options or ReadOptions()
     others: Counter[str] = Counter()
-    seen: Counter[str] = Counter()
+    times: Counter[str] = Counter()
     matched = False
-    for given, locator in found:
-        actual, reason = given, locator.reason
-        if reason:
-            actual = UNKNOWN
-        elif kind not in ("auto", given) and given != UNKNOWN:
+    for given, locator in _file(top, top.parent) if top.is_file() else _walk(top, top):
+        actual, reason = UNKNOWN if locator.reason else given, locator.reason
+        if actual != UNKNOWN and kind not in ("auto", given):
             others[given] += 1
             actual, reason = UNKNOWN, f"looks like {given}, not {kind}"
         matched = matched or actual != UNKNOWN
-        seen[locator.shape_id] += 1
-        times = seen[locator.shape_id]
-        # Two data sets may hold the same key.
-        shape_id = locator.shape_id if times == 1 else f"{locator.shape_id}.{times}"
+        shape_id = locator.shape_id
+        times[shape_id] += 1
+        if times[shape_id] > 1:  # two data sets may hold the same key
+            shape_id = f"{shape_id}.{times[shape_id]}"
         yield actual, _with_manifest(replace(locator, shape_id=shape_id, reason=reason, options=chosen), top)
     if others and not matched:
         (likely, count), *_ = others.most_common(1)
@@ -102,37 +125,20 @@ def scan(
 
 
 def detect(folder: Path | str) -> list[tuple[str, Locator]]:
-    """:func:`scan` as a list, for folders that are small."""
+    """Return :func:`scan` as a list, for folders that are small."""
     return list(scan(folder))
 
 
 def _walk(folder: Path, top: Path) -> Iterator[tuple[str, Locator]]:
     try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        entries = sorted_entries(folder)
     except OSError as error:
         inside = folder.relative_to(top).parts or (folder.name,)
         yield UNKNOWN, Locator(folder, top, safe_id(*inside), reason=f"cannot be opened: {error.strerror}")
         return
     names = {entry.name for entry in entries}
-    if {"index.parquet", "shapes"} <= names:
-        yield from _corpus(folder)
-        return
-    if "result.json" in names and names & {"textured_objs", "objs"}:
-        yield _annotation(folder, "partnet_mobility" if "textured_objs" in names else "partnet")
-        return
-    if "textured_objs" in names and names & {"mobility.urdf", "semantics.txt"}:
-        reason = "no result.json, which names the parts of PartNet-Mobility"
-        yield UNKNOWN, Locator(folder, folder.parent, safe_id(UNKNOWN, folder.name), reason=reason)
-        return
-    if "models" in names and compat.is_tree(folder):
-        yield from (("compat", locator) for locator in compat.locate(folder))
-        return
-    if "points5000.pcd" in names:
-        yield "find3d", Locator(folder, folder.parent.parent, safe_id("find3d", folder.name))
-        return
     for kind, module in DATA_SETS.items():
-        if module.is_root(folder):
+        if module.is_root(folder, names):
             yield from ((kind, locator) for locator in module.locate(folder))
             return
     for entry in entries:
@@ -142,90 +148,55 @@ def _walk(folder: Path, top: Path) -> Iterator[tuple[str, Locator]]:
             yield from _file(Path(entry.path), top)
 
 
-def _corpus(folder: Path) -> Iterator[tuple[str, Locator]]:
-    index = Corpus(folder).index
-    model = index["model"] if "model" in index else [""] * len(index)
-    split = index["official_split"] if "official_split" in index else [""] * len(index)
-    for shape_id, shown, official in zip(index["shape_id"], model, split, strict=True):
-        path = shape_file(folder, shape_id)
-        yield "corpus", Locator(path, folder, shape_id, model=shown, split=official)
-
-
-def _annotation(folder: Path, kind: str) -> tuple[str, Locator]:
-    root = folder.parent.parent if folder.parent.name == "data" else folder.parent
-    valid = partnet.valid_annotations(root) if kind == "partnet" else None
-    listed = valid is None or folder.name in valid
-    reason = "" if listed else "not listed in stats/all_valid_anno_info.txt"
-    shape_id = safe_id(kind if listed else UNKNOWN, folder.name)
-    return kind, Locator(folder, root, shape_id, reason=reason)
-
-
 def _file(path: Path, top: Path) -> Iterator[tuple[str, Locator]]:
-    inside = path.relative_to(top).with_suffix("") if path != top else Path(path.stem)
-    name, suffix = path.name, path.suffix.lower()
-    if suffix == ".zip":
-        if zipfile.is_zipfile(path) and compat.is_tree(compat.open_tree(path)):
-            yield from (("compat", locator) for locator in compat.locate(path))
-        else:
-            reason = "a zip of no known data set; unpack it"
-            yield UNKNOWN, Locator(path, top, safe_id(*inside.parts), reason=reason)
-    elif _LOOSE_COMPAT.fullmatch(name):
+    inside = path.relative_to(top).with_suffix("").parts
+    suffix = path.suffix.lower()
+    if suffix == ".zip" and zipfile.is_zipfile(path) and compat.is_tree(compat.open_tree(path)):
+        yield from (("compat", locator) for locator in compat.locate(path))
+    elif _LOOSE_COMPAT.fullmatch(path.name):
         yield "compat", Locator(path, path.parent, safe_id("compat", path.stem))
     elif suffix in {".glb", ".gltf"}:
-        yield "named_glb", Locator(path, top, safe_id("named_glb", *inside.parts))
-    elif not _ASIDE.fullmatch(name):
-        mesh = suffix in {".obj", ".ply", ".stl", ".off"}
-        reason = "a mesh without part names" if mesh else "no known format"
-        yield UNKNOWN, Locator(path, top, safe_id(*inside.parts), reason=reason)
+        yield "named_glb", Locator(path, top, safe_id("named_glb", *inside))
+    elif not _ASIDE.fullmatch(path.name):
+        reasons = {".zip": "a zip of no known data set; unpack it"}
+        reasons |= dict.fromkeys((".obj", ".ply", ".stl", ".off"), "a mesh without part names")
+        yield UNKNOWN, Locator(path, top, safe_id(*inside), reason=reasons.get(suffix, "no known format"))
 
 
 def _with_manifest(locator: Locator, top: Path) -> Locator:
-    folder = locator.path.parent
-    while True:
-        rows = _manifest(folder, _stamp(folder))
-        row = rows.get(str(locator.path.relative_to(folder)))
+    for folder in locator.path.parents:
+        row = _manifest(folder / "manifest.csv").get(str(locator.path.relative_to(folder)))
         if row is not None:
             return replace(locator, category=row[0], license=row[1])
-        if folder == top or folder == folder.parent:
-            return locator
-        folder = folder.parent
+        if folder == top:
+            break
+    return locator
 
 
-def _stamp(folder: Path) -> int:
-    try:
-        return (folder / "manifest.csv").stat().st_mtime_ns
-    except OSError:
-        return 0
+def _manifest(path: Path) -> dict[str, tuple[str, str]]:
+    return _read_manifest(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
 
 @functools.lru_cache(maxsize=64)
-def _manifest(folder: Path, stamp: int) -> dict[str, tuple[str, str]]:
-    """Category and license by path, of a manifest with this time stamp (0: there is none)."""
-    if not stamp:
-        return {}
-    source = folder / "manifest.csv"
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            return _manifest_rows(csv.reader(file, strict=True), source)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BrokenLabels(f"{source}: not a CSV file in UTF-8: {error}") from None
-
-
-def _manifest_rows(rows: Iterator[list[str]], source: Path) -> dict[str, tuple[str, str]]:
-    head = next(rows, [])
-    if not {"path", "category"} <= set(head):
-        raise BrokenLabels(
-            f"{source}: line 1: expected the columns path and category (and license), got {head}"
-        )
+def _read_manifest(path: Path, stamp: int) -> dict[str, tuple[str, str]]:
+    """Return category and license by path, of a manifest with this time stamp."""
     table: dict[str, tuple[str, str]] = {}
-    for row in rows:
-        if not row:
-            continue
-        if len(row) != len(head):
-            line = getattr(rows, "line_num", len(table) + 2)
-            raise BrokenLabels(
-                f"{source}: line {line}: {len(row)} cells; expected {len(head)} ({', '.join(head)})"
-            )
-        cells = dict(zip(head, row, strict=True))
-        table[cells["path"].rstrip("/")] = (cells["category"], cells.get("license", ""))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            head = next(rows, [])
+            if not {"path", "category"} <= set(head):
+                raise BrokenLabels(
+                    f"{path}: line 1: expected the columns path and category (and license), got {head}"
+                )
+            for row in filter(None, rows):
+                if len(row) != len(head):
+                    raise BrokenLabels(
+                        f"{path}: line {rows.line_num}: {len(row)} cells; expected {len(head)} "
+                        f"({', '.join(head)})"
+                    )
+                cells = dict(zip(head, row, strict=True))
+                table[cells["path"].rstrip("/")] = (cells["category"], cells.get("license", ""))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BrokenLabels(f"{path}: not a CSV file in UTF-8: {error}") from None
     return table

@@ -1,22 +1,41 @@
 """PartNet-Mobility (SAPIEN): the fine names of ``result.json`` over textured OBJ files in rest pose."""
 
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.glb import FolderResolver
-from alignparts.corpus.mesh.surface import Surface, join_surfaces, surface_from_scene
+from alignparts.corpus.mesh.resolver import FolderResolver
+from alignparts.corpus.mesh.scene import faced_nodes, surface_from_scene
+from alignparts.corpus.mesh.surface import Surface, join_surfaces
 from alignparts.corpus.readers.common import Locator
+from alignparts.corpus.readers.partnet import annotation_in, mesh_files, read_annotation
 from alignparts.corpus.readers.partnet_labels import Part
-from alignparts.corpus.readers.partnet_shape import mesh_files, read_annotation
-from alignparts.corpus.shape import LabeledShape
+from alignparts.corpus.shape import LabeledShape, safe_id
 
 LICENSE = "PartNet-Mobility and ShapeNet terms: non-commercial research"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def is_root(folder: Path, names: Collection[str]) -> bool:
+    """Return whether a folder is one object, even if its names are missing."""
+    return "textured_objs" in names and any(
+        name in names for name in ("result.json", "mobility.urdf", "semantics.txt")
+    )
+
+
+def locate(root: Path) -> Iterator[Locator]:
+    """Yield the object of a folder."""
+    if (root / "result.json").exists():
+        yield annotation_in(root, "partnet_mobility")
+    else:
+        reason = "no result.json, which names the parts of PartNet-Mobility"
+        yield Locator(root, root.parent, safe_id("unknown", root.name), reason=reason)
 
 
 def read(locator: Locator) -> LabeledShape:
@@ -35,13 +54,15 @@ def read(locator: Locator) -> LabeledShape:
 
 def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
     surfaces: list[Surface] = []
+    owners: list[int] = []
     images: dict[bytes, np.ndarray] = {}
     for index, part in enumerate(parts):
-        files = mesh_files(folder / "textured_objs", part)
-        pieces = [piece for file in files if (piece := _read_obj(file, folder, images)) is not None]
-        if pieces:
-            surfaces.append(join_surfaces(pieces, part_of=[index] * len(pieces)))
-    return join_surfaces(surfaces) if surfaces else None
+        for file in mesh_files(folder / "textured_objs", part):
+            surface = _read_obj(file, folder, images)
+            if surface is not None:
+                surfaces.append(surface)
+                owners.append(index)
+    return join_surfaces(surfaces, part_of=owners) if surfaces else None
 
 
 def _read_obj(file: Path, folder: Path, images: dict[bytes, np.ndarray]) -> Surface | None:
@@ -55,48 +76,26 @@ def _read_obj(file: Path, folder: Path, images: dict[bytes, np.ndarray]) -> Surf
         return None
     except Exception as error:
         raise AlignPartsError(f"{file}: cannot be read: {type(error).__name__}: {error}") from error
-    clear = _opacity(file)
-    if clear:
-        surface = _dissolve(surface, scene, clear)
+    meshes = [mesh for _, _, mesh in faced_nodes(scene)]
+    opacity = np.array([_opacity(mesh.visual) for mesh in meshes], np.float32)
+    surface.corner_color[..., 3] *= np.repeat(opacity, [len(mesh.faces) for mesh in meshes])[:, None]
     return replace(surface, textures=tuple(_shared(image, images) for image in surface.textures))
 
 
 def _shared(image: np.ndarray | None, images: dict[bytes, np.ndarray]) -> np.ndarray | None:
-    """One array an image, though every OBJ file loads its own copy."""
+    """Return one array per image, though every OBJ file loads its own copy."""
     if image is None:
         return None
     return images.setdefault(str(image.shape).encode() + image.tobytes(), image)
 
 
-def _opacity(file: Path) -> dict[str, float]:
-    """Opacity by material name, where an MTL file states one below 1; trimesh reads none."""
-    path = file.with_suffix(".mtl")
-    if not path.is_file():
-        return {}
-    result: dict[str, float] = {}
-    name = ""
-    for line in path.read_text(errors="replace").splitlines():
-        words = line.split()
-        if len(words) > 1 and words[0] == "newmtl":
-            name = " ".join(words[1:])
-        elif len(words) > 1 and words[0] in ("d", "Tr") and _NUMBER.fullmatch(words[-1]):
-            # Tr is the complement; beside a d of the same material, it counts no more.
-            value = float(words[-1])
-            if words[0] == "d":
-                result[name] = value
-            else:
-                result.setdefault(name, 1 - value)
-    return {name: max(value, 0.0) for name, value in result.items() if value < 1}
-
-
-def _dissolve(surface: Surface, scene: trimesh.Scene, clear: dict[str, float]) -> Surface:
-    color, start = surface.corner_color.copy(), 0
-    for node in scene.graph.nodes_geometry:
-        mesh = scene.geometry[scene.graph[node][1]]
-        if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
-            continue
-        end = start + len(mesh.faces)
-        name = getattr(getattr(mesh.visual, "material", None), "name", None)
-        color[start:end, :, 3] *= clear.get(str(name), 1.0)
-        start = end
-    return replace(surface, corner_color=color)
+def _opacity(visual: Any) -> float:
+    """Return the opacity that an MTL file states; trimesh keeps its words, but does not use them."""
+    words = getattr(getattr(visual, "material", None), "kwargs", {})
+    # Tr is the complement of d; beside a d of the same material, it counts no more.
+    for key, sign in (("d", 1), ("tr", -1)):
+        given = words.get(key)
+        if given and _NUMBER.fullmatch(given[-1]):
+            value = float(given[-1])
+            return min(max(value if sign > 0 else 1 - value, 0.0), 1.0)
+    return 1.0

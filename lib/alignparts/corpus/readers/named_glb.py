@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.glb import FolderResolver, load_scene, parts_by_node, strip_counter
-from alignparts.corpus.mesh.surface import surface_from_scene
-from alignparts.corpus.readers.common import Locator, license_of
+from alignparts.corpus.mesh.resolver import FolderResolver
+from alignparts.corpus.mesh.scene import load_parts
+from alignparts.corpus.readers.common import Locator, labeled_shape, license_of
 from alignparts.corpus.shape import LabeledShape
 
 # Names that programs give, not people.
@@ -16,6 +16,7 @@ _MEANINGLESS = re.compile(
     r"cube|plane|sphere|cylinder|cone|torus|icosphere|circle|bezier ?curve|curve|text|shape|solid|body\d+|"
     r"sketchfab[_ ]?model|unlabell?ed|collada.*|.*\.(fbx|obj|dae|gltf|glb|stl))?[\s_\-.]*\d*"
 )
+_COUNTER = re.compile(r"(?:[._\-\s]+\d+|[._](?=[0-9a-f]*\d)[0-9a-f]{6})$")
 
 
 def read(locator: Locator) -> LabeledShape:
@@ -32,35 +33,33 @@ def read(locator: Locator) -> LabeledShape:
         data = path.read_bytes()
     except OSError as error:
         raise AlignPartsError(f"{path}: {error.strerror}") from None
-    scene, header = load_scene(data, str(path), FolderResolver(path.parent, locator.root))
-    try:
-        surface = surface_from_scene(scene)
-    except AlignPartsError as error:
-        raise AlignPartsError(f"{path}: {error}") from None
-    nodes, surface.face_part[:] = parts_by_node(scene)
-    return LabeledShape(
-        shape_id=locator.shape_id,
-        dataset="named_glb",
-        category=locator.category or category_from(path),
-        license=locator.license or license_of(path.parent),
-        source=str(path),
-        instances=[_name(header, header["nodes"][node]) for node in nodes],
-        surface=surface,
-    )
+    surface, nodes, header = load_parts(data, str(path), FolderResolver(path.parent, locator.root))
+    names = [_name(node, header["meshes"][node["mesh"]]) for node in nodes]
+    category, terms = category_from(path), license_of(path.parent)
+    return labeled_shape(locator, "named_glb", names, surface, category=category, license=terms)
 
 
 def category_from(path: Path) -> str:
-    """A category guessed from a file's name, where nothing states one: "car_2.glb" gives "car"."""
+    """Guess a category from a file's name, where nothing states one: "car_2.glb" gives "car"."""
     return re.sub(r"[_\-\s]+", " ", strip_counter(path.stem)).strip()
 
 
-def _name(header: dict[str, Any], node: dict[str, Any]) -> str:
+def strip_counter(name: str) -> str:
+    """Return a node's name without what modelling tools append to repeated names.
+
+    "leg.001", "leg_02", "leg 3", "leg-4", "leg_1_0" and a trimesh suffix of six hexadecimal digits that holds
+    a digit become "leg"; "leg_left", "mp3" and "12" stay as they are.
+    """
+    text = name.strip()
+    while True:
+        shorter = _COUNTER.sub("", text)
+        if shorter == text or not re.search(r"[^\W\d_]", shorter):
+            return text
+        text = shorter
+
+
+def _name(node: dict[str, Any], mesh: dict[str, Any]) -> str:
     if "part" in node.get("extras", {}):
         return str(node["extras"]["part"])
-    mesh = header["meshes"][node["mesh"]]
-    for name in (node.get("name"), mesh.get("name")):
-        if isinstance(name, str):
-            short = strip_counter(name)
-            if not _MEANINGLESS.fullmatch(short):
-                return short
-    return ""
+    given = (strip_counter(name) for name in (node.get("name"), mesh.get("name")) if isinstance(name, str))
+    return next((name for name in given if not _MEANINGLESS.fullmatch(name)), "")

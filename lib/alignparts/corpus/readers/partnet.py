@@ -1,27 +1,57 @@
-"""PartNet v0: trees of names over untextured OBJ files, colors from the colored point samples."""
+"""PartNet v0: trees of names over untextured OBJ files, colors from the colored point samples.
 
-from collections.abc import Sequence
+:func:`read_annotation` serves PartNet-Mobility, too, whose folders differ in their meshes alone.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Int32, Int64
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.bake import bake_points
 from alignparts.corpus.mesh.surface import Surface, join_surfaces, make_surface
-from alignparts.corpus.readers.common import Locator, read_numbers
-from alignparts.corpus.readers.partnet_labels import Part, official_split, valid_annotations
-from alignparts.corpus.readers.partnet_shape import (
-    PAINTED,
-    PAINTED_LABEL,
-    mesh_files,
-    read_annotation,
-    read_labels,
+from alignparts.corpus.readers.common import (
+    Locator,
+    labeled_shape,
+    license_of,
+    make_cloud,
+    read_json,
+    read_numbers,
 )
-from alignparts.corpus.shape import LabeledShape
-
-__all__ = ["LICENSE", "official_split", "read", "read_plain_obj", "valid_annotations"]
+from alignparts.corpus.readers.face_labels import whole_numbers
+from alignparts.corpus.readers.partnet_labels import Part, official_split, read_parts, valid_annotations
+from alignparts.corpus.shape import Cloud, LabeledShape, safe_id
 
 LICENSE = "ShapeNet and PartNet terms: non-commercial research"
+_PAINTED, _PAINTED_LABEL = "sample-points-all-pts-nor-rgba-10000.txt", "sample-points-all-label-10000.txt"
+_PLAIN, _PLAIN_LABEL = "pts-10000.txt", "label-10000.txt"
+
+
+def is_root(folder: Path, names: Collection[str]) -> bool:
+    """Return whether a folder is one annotation."""
+    return "result.json" in names and "objs" in names and "textured_objs" not in names
+
+
+def locate(root: Path) -> Iterator[Locator]:
+    """Yield the annotation of a folder; with the reason where the data set does not list it as valid.
+
+    Raises:
+        BrokenLabels: the list of valid annotations is broken.
+    """
+    locator = annotation_in(root, "partnet")
+    valid = valid_annotations(locator.root)
+    listed = valid is None or root.name in valid
+    reason = "" if listed else "not listed in stats/all_valid_anno_info.txt"
+    yield locator if listed else annotation_in(root, "unknown", reason)
+
+
+def annotation_in(folder: Path, kind: str, reason: str = "") -> Locator:
+    """Return the locator of an annotation's folder; the data set is the folder above, or above ``data/``."""
+    root = folder.parent.parent if folder.parent.name == "data" else folder.parent
+    return Locator(folder, root, safe_id(kind, folder.name), reason=reason)
 
 
 def read(locator: Locator) -> LabeledShape:
@@ -38,18 +68,63 @@ def read(locator: Locator) -> LabeledShape:
     return read_annotation(locator, "partnet", LICENSE, _read_meshes)
 
 
-def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
-    surfaces = []
-    for index, part in enumerate(parts):
-        for file in mesh_files(folder / "objs", part):
-            surface = read_plain_obj(file)
-            surface.face_part[:] = index
-            surfaces.append(surface)
-    return _paint(join_surfaces(surfaces), folder / "point_sample", parts) if surfaces else None
+def read_annotation(
+    locator: Locator,
+    dataset: str,
+    license: str,
+    read_meshes: Callable[[Path, list[Part]], Surface | None],
+) -> LabeledShape:
+    """Read one annotation folder, under the labels and as the geometry that ``locator.options`` asks for.
+
+    Args:
+        locator: the folder.
+        dataset: name of the data set.
+        license: terms, where the data set states none.
+        read_meshes: reads the parts' meshes, faces labeled by index; None where no part has a file.
+
+    Raises:
+        AlignPartsError: a tree is missing or broken, no part has a mesh, or there are no point samples.
+        BrokenLabels: a label file of the data set is broken.
+    """
+    folder = locator.path
+    category = str(_meta(folder).get("model_cat", ""))
+    parts = read_parts(folder, locator.root, category, locator.options)
+    geometry: Surface | Cloud | None
+    if locator.options.geometry == "points":
+        geometry = _read_cloud(folder / "point_sample", parts)
+    else:
+        geometry = read_meshes(folder, parts)
+    if geometry is None:
+        absent = [name for part in parts for name in part.objs]
+        raise AlignPartsError(
+            f"{folder}: no leaf of result.json has a mesh; missing: {', '.join(absent[:3])}"
+        )
+    names = [part.name for part in parts]
+    terms = license_of(locator.root, license)
+    return labeled_shape(locator, dataset, names, geometry, category=category, license=terms)
+
+
+def model_and_split(locator: Locator) -> tuple[str, str]:
+    """Return the model of an annotation and its split by the data set's lists; "" where not stated.
+
+    Raises:
+        AlignPartsError: ``meta.json`` is missing or broken.
+        BrokenLabels: a list of a split is broken.
+    """
+    meta = _meta(locator.path)
+    split = official_split(locator.root, str(meta.get("model_cat") or ""), locator.path.name)
+    return str(meta.get("model_id") or ""), split
+
+
+def mesh_files(folder: Path, part: Part) -> list[Path]:
+    """Return the OBJ files of a part; one that is missing leaves a gap."""
+    files = [folder / f"{name}.obj" for name in part.objs]
+    # Names come from a file: they must not lead out of the folder.
+    return [file for file in files if file.parent == folder and file.is_file()]
 
 
 def read_plain_obj(path: Path) -> Surface:
-    """Vertices and faces of an OBJ file; polygons become fans.
+    """Return the vertices and faces of an OBJ file; polygons become fans.
 
     Raises:
         AlignPartsError: an index points nowhere, or the file is not OBJ.
@@ -77,16 +152,29 @@ def read_plain_obj(path: Path) -> Surface:
     return make_surface(vertices, faces)
 
 
+def _meta(folder: Path) -> dict[str, Any]:
+    return read_json(folder / "meta.json", dict[str, Any], "an object with model_id and model_cat")
+
+
+def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
+    files = [(index, file) for index, part in enumerate(parts) for file in mesh_files(folder / "objs", part)]
+    if not files:
+        return None
+    surface = join_surfaces(
+        [read_plain_obj(file) for _, file in files], part_of=[index for index, _ in files]
+    )
+    return _paint(surface, folder / "point_sample", parts)
+
+
 def _paint(surface: Surface, samples: Path, parts: Sequence[Part]) -> Surface:
-    """Colors of the colored sample: of points of the same part, where the sample is labeled."""
-    painted = samples / PAINTED
-    if not painted.is_file():
+    """Color by the colored sample: by points of the same part, where the sample is labeled."""
+    if not (samples / _PAINTED).is_file():
         return surface
-    table = read_numbers(painted, 10)
+    table = read_numbers(samples / _PAINTED, 10)
     label = np.zeros(len(table), np.int64)
     ids = np.zeros(len(parts), np.int64)
-    if (samples / PAINTED_LABEL).is_file():
-        label = read_labels(samples / PAINTED_LABEL, len(table))
+    if (samples / _PAINTED_LABEL).is_file():
+        label = _read_labels(samples / _PAINTED_LABEL, len(table))
         # One id stands for all leaves of a part.
         ids = np.array([min(part.leaves, default=-1) for part in parts])
         for part, first in zip(parts, ids, strict=True):
@@ -95,3 +183,41 @@ def _paint(surface: Surface, samples: Path, parts: Sequence[Part]) -> Surface:
     color = np.concatenate([table[:, 6:9] / 255, table[:, 9:]], axis=1).astype(np.float32)
     fine = np.isfinite(table).all(axis=1)
     return bake_points(surface, table[fine, :3], color[fine], label[fine], ids)
+
+
+def _read_cloud(samples: Path, parts: Sequence[Part]) -> Cloud:
+    """Read the colored point sample, else the plain one, in the frame of the meshes.
+
+    Raises:
+        AlignPartsError: there is no labeled sample, or a label is no leaf.
+    """
+    if (samples / _PAINTED).is_file() and (samples / _PAINTED_LABEL).is_file():
+        table, source = read_numbers(samples / _PAINTED, 10), samples / _PAINTED_LABEL
+    elif (samples / _PLAIN).is_file():
+        table, source = read_numbers(samples / _PLAIN, 3), samples / _PLAIN_LABEL
+    else:
+        raise AlignPartsError(
+            f"{samples}: no point sample; expected {_PAINTED} or {_PLAIN}, with labels; "
+            "the meshes can be read without (geometry mesh)"
+        )
+    instance = _instances(_read_labels(source, len(table)), parts, source)
+    if table.shape[1] == 3:
+        return make_cloud(table, instance)
+    return make_cloud(table[:, :3], instance, table[:, 6:9], table[:, 3:6])
+
+
+def _read_labels(path: Path, points: int) -> Int64[np.ndarray, " n"]:
+    """Return the leaf ids of the points of a sample."""
+    labels = read_numbers(path, 1)[:, 0]
+    if len(labels) != points:
+        raise AlignPartsError(f"{path}: {points} points but {len(labels)} labels")
+    return whole_numbers(labels, f"{path}: line", 1, "a leaf's id")
+
+
+def _instances(labels: np.ndarray, parts: Sequence[Part], source: Path) -> Int32[np.ndarray, " n"]:
+    owner = {leaf: index for index, part in enumerate(parts) for leaf in part.leaves}
+    values, where = np.unique(labels, return_inverse=True)
+    strange = [value for value in values.tolist() if value not in owner]
+    if strange:
+        raise AlignPartsError(f"{source}: label {strange[0]} is no leaf of result.json")
+    return np.array([owner[value] for value in values.tolist()], np.int32)[where.reshape(-1)]

@@ -2,18 +2,27 @@
 
 import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.readers.common import BrokenLabels, ReadOptions, leaves, read_json
+from typing_extensions import TypedDict
 
-# Leaves of these names stand for what the annotators did not name.
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.readers.common import BrokenLabels, ReadOptions, read_json
+
 UNNAMED = frozenset({"other", "others", "other_leaf"})
+"""Names of leaves that stand for what the annotators did not name."""
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _WAY_OUT = "leave the level out to read the leaves of the tree"
+
+Chain = list[dict[str, Any]]
+"""A leaf of a tree as the nodes on the way to it: root first, leaf last."""
+
+
+class _Listed(TypedDict):
+    anno_id: str | int
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,7 @@ class Part:
     """One part instance of an annotation.
 
     Attributes:
-        name: what it is called; "" where it is unlabeled.
+        name: its name; "" where it is unlabeled.
         path: names from the root down to it, joined by "/"; tells parts of one name apart.
         objs: names of its OBJ files.
         leaves: ids of the leaves of ``result.json`` that make it up, by which point samples are labeled.
@@ -34,7 +43,7 @@ class Part:
 
 
 def read_parts(folder: Path, root: Path, category: str, options: ReadOptions) -> list[Part]:
-    """The part instances of an annotation, under the labels that are asked for.
+    """Return the part instances of an annotation, under the labels that are asked for.
 
     - ``tree="raw"``: the leaves of ``result.json``.
     - ``tree="merged"``: the leaves of ``result_after_merging.json``. They do not cover the shape: what the
@@ -49,9 +58,9 @@ def read_parts(folder: Path, root: Path, category: str, options: ReadOptions) ->
     is replaced by the label's whole path.
 
     Args:
-        folder: of the annotation.
-        root: of the data set, with ``stats/``.
-        category: as PartNet calls it, "StorageFurniture".
+        folder: the annotation.
+        root: top of the data set, with ``stats/``.
+        category: class as PartNet calls it, "StorageFurniture".
         options: tree and level.
 
     Raises:
@@ -60,29 +69,41 @@ def read_parts(folder: Path, root: Path, category: str, options: ReadOptions) ->
         BrokenLabels: a label file is broken.
     """
     source = folder / "result.json"
-    chains = list(leaves(read_json(source), source))
+    chains = list(_leaves(source))
     if options.level is not None:
         return _level_parts(chains, level_labels(root, category, options.level), source)
-    raw = [
-        Part(_own_name(chain), _path(chain), _objs(chain[-1]), (_leaf_id(chain[-1], source),))
-        for chain in chains
-    ]
+    raw = [_part(chain, (_leaf_id(chain[-1], source),)) for chain in chains]
     return _merged_parts(folder, raw) if options.tree == "merged" else raw
 
 
-def _level_parts(
-    chains: list[list[dict[str, Any]]], labels: dict[str, tuple[str, str]], source: Path
-) -> list[Part]:
-    groups: dict[int, tuple[tuple[str, str], list[dict[str, Any]]]] = {}
+def _leaves(source: Path) -> Iterator[Chain]:
+    """Yield the leaves of a tree.
+
+    Raises:
+        AlignPartsError: not a list of one root, or a node lacks its name.
+    """
+    tree = read_json(source)
+    if not isinstance(tree, list) or not tree or not isinstance(tree[0], dict):
+        raise AlignPartsError(f"{source}: expected a list with one root node")
+    stack: list[tuple[Chain, Any]] = [([], node) for node in reversed(tree)]
+    while stack:
+        above, node = stack.pop()
+        if not isinstance(node, dict) or "name" not in node:
+            raise AlignPartsError(f"{source}: a node without 'name' under /{_path(above)}")
+        children = node.get("children") or []
+        stack += [([*above, node], child) for child in reversed(children)]
+        if not children:
+            yield [*above, node]
+
+
+def _level_parts(chains: list[Chain], labels: dict[str, tuple[str, str]], source: Path) -> list[Part]:
+    groups: dict[int, tuple[tuple[str, str], Chain]] = {}
     for chain in chains:
-        node, label = chain[-1], ("", _path(chain))
-        for depth in range(1, len(chain) + 1):
-            found = labels.get(_path(chain[:depth]))
-            if found is not None:
-                node, label = chain[depth - 1], found
-                break
+        paths = [_path(chain[:depth]) for depth in range(1, len(chain) + 1)]
+        depth = next((depth for depth, path in enumerate(paths) if path in labels), -1)
         # Two nodes of one path are two instances, so that the node itself is the key.
-        groups.setdefault(id(node), (label, []))[1].append(chain[-1])
+        label = labels.get(paths[depth], ("", paths[-1]))
+        groups.setdefault(id(chain[depth]), (label, []))[1].append(chain[-1])
     return [
         Part(name, path, tuple(obj for leaf in below for obj in _objs(leaf)),
              tuple(_leaf_id(leaf, source) for leaf in below))
@@ -94,7 +115,7 @@ def _merged_parts(folder: Path, raw: list[Part]) -> list[Part]:
     source = folder / "result_after_merging.json"
     if not source.is_file():
         raise AlignPartsError(f"{source}: no such file; read the tree before merging (tree raw)")
-    chains = list(leaves(read_json(source), source))
+    chains = list(_leaves(source))
     owner = {obj: index for index, chain in enumerate(chains) for obj in _objs(chain[-1])}
     below: list[list[int]] = [[] for _ in chains]
     dropped = []
@@ -105,16 +126,12 @@ def _merged_parts(folder: Path, raw: list[Part]) -> list[Part]:
         rest = tuple(obj for obj in part.objs if obj not in owner)
         if rest:
             dropped.append(Part("", part.path, rest, () if owners else part.leaves))
-    parts = [
-        Part(_own_name(chain), _path(chain), _objs(chain[-1]), tuple(ids))
-        for chain, ids in zip(chains, below, strict=True)
-    ]
-    return parts + dropped
+    return [_part(chain, tuple(ids)) for chain, ids in zip(chains, below, strict=True)] + dropped
 
 
 @functools.lru_cache(maxsize=128)
 def level_labels(root: Path, category: str, level: int) -> dict[str, tuple[str, str]]:
-    """Name and path of the label of one level by path in the raw tree, after PartNet's own ``stats/``.
+    """Return name and path of the label of one level by path in the raw tree, by PartNet's ``stats/``.
 
     Raises:
         AlignPartsError: there are no label files, or the category has no such level.
@@ -132,17 +149,16 @@ def level_labels(root: Path, category: str, level: int) -> dict[str, tuple[str, 
         there = f"its levels are {', '.join(others)}" if others else "it has no level at all"
         raise AlignPartsError(f"{table}: no such file: category '{category}': {there}; {_WAY_OUT}")
     paths = [path for _, path, _ in _rows(table, ("<id>", "<path>", "<kind>"))]
-    mapping = _rows(
-        _stats(root) / "merging_hierarchy_mapping" / f"{category}.txt", ("<raw path>", "<merged path>")
-    )
-    times = Counter(_last(path) for path in paths)
-    names = {path: _last(path) if times[_last(path)] == 1 else path for path in paths}
-    return {raw: (names[merged], merged) for raw, merged in mapping if merged in names}
+    mapping = _stats(root) / "merging_hierarchy_mapping" / f"{category}.txt"
+    times = Counter(path.rpartition("/")[2] for path in paths)
+    names = {path: short if times[short := path.rpartition("/")[2]] == 1 else path for path in paths}
+    rows = _rows(mapping, ("<raw path>", "<merged path>"))
+    return {raw: (names[merged], merged) for raw, merged in rows if merged in names}
 
 
 @functools.lru_cache(maxsize=4)
 def valid_annotations(root: Path) -> frozenset[str] | None:
-    """Annotations that ``stats/all_valid_anno_info.txt`` lists; None where a tree has no such file.
+    """Return the annotations in ``stats/all_valid_anno_info.txt``; None where a tree has no such file.
 
     Raises:
         BrokenLabels: it is broken.
@@ -155,15 +171,15 @@ def valid_annotations(root: Path) -> frozenset[str] | None:
 
 
 def official_split(root: Path, category: str, anno_id: str) -> str:
-    """The split of an annotation by ``stats/train_val_test_split/<Cat>.{train,val,test}.json``.
+    """Return the split of an annotation by ``stats/train_val_test_split/<Cat>.{train,val,test}.json``.
 
     Args:
-        root: of the data set, with ``stats/``.
-        category: as PartNet calls it, "StorageFurniture".
+        root: top of the data set, with ``stats/``.
+        category: class as PartNet calls it, "StorageFurniture".
         anno_id: the name of the annotation's folder.
 
     Returns:
-        "train", "validation" or "test"; "" where the lists have it not: they hold one annotation a model.
+        "train", "validation" or "test"; "" where the lists have it not: they hold one annotation per model.
 
     Raises:
         BrokenLabels: a list is broken, or two of them have the same annotation.
@@ -178,7 +194,9 @@ def _splits(root: Path, category: str) -> dict[str, str]:
         path = _stats(root) / "train_val_test_split" / f"{category}.{word}.json"
         if not path.is_file():
             continue
-        for anno_id in _listed(path):
+        expected = 'a list of {"model_id": ..., "anno_id": ...}'
+        for entry in read_json(path, list[_Listed], expected, BrokenLabels):
+            anno_id = str(entry["anno_id"])
             if splits.setdefault(anno_id, split) != split:
                 raise BrokenLabels(
                     f"{path}: annotation {anno_id} is in the list of {splits[anno_id]}, too; expected one"
@@ -186,55 +204,33 @@ def _splits(root: Path, category: str) -> dict[str, str]:
     return splits
 
 
-def _listed(path: Path) -> list[str]:
-    expected = 'expected a list of {"model_id": ..., "anno_id": ...}'
-    try:
-        entries = read_json(path)
-    except AlignPartsError as error:
-        raise BrokenLabels(f"{error}; {expected}") from None
-    if not isinstance(entries, list):
-        raise BrokenLabels(f"{path}: {expected}")
-    for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, dict) or "anno_id" not in entry:
-            raise BrokenLabels(f"{path}: entry {number}: {expected}")
-    return [str(entry["anno_id"]) for entry in entries]
-
-
 def _stats(root: Path) -> Path:
-    """The folder ``stats``: of the root, or beside it, as where annotations lie in ``data_v0/``."""
+    """Return the folder ``stats``: of the root, or beside it, as where annotations lie in ``data_v0/``."""
     beside = root.parent / "stats"
     return beside if not (root / "stats").is_dir() and beside.is_dir() else root / "stats"
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
-    """Words of every line of a label file."""
+    """Return the words of every line of a label file."""
     expected = f"expected '{' '.join(columns)}'"
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BrokenLabels(f"{path}: cannot be read ({error}); {expected} in every line") from None
-    rows = []
-    for number, line in enumerate(lines, 1):
-        cells = line.split()
-        if not cells:
-            continue
+    rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    for number, cells in rows:
         if len(cells) != len(columns) or (columns[0] == "<id>" and not cells[0].isdecimal()):
-            raise BrokenLabels(f"{path}: line {number}: {line.strip()[:80]!r}; {expected}")
-        rows.append(cells)
-    return rows
+            raise BrokenLabels(f"{path}: line {number}: {lines[number - 1].strip()[:80]!r}; {expected}")
+    return [cells for _, cells in rows]
 
 
-def _own_name(chain: list[dict[str, Any]]) -> str:
+def _part(chain: Chain, leaves: tuple[int, ...]) -> Part:
     name = str(chain[-1]["name"])
-    return "" if name.lower() in UNNAMED else name
+    return Part("" if name.lower() in UNNAMED else name, _path(chain), _objs(chain[-1]), leaves)
 
 
-def _path(chain: list[dict[str, Any]]) -> str:
+def _path(chain: Chain) -> str:
     return "/".join(str(node["name"]) for node in chain)
-
-
-def _last(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _objs(node: dict[str, Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""PartObjaverse-Tiny: Objaverse meshes with a semantic and an instance label a face.
+"""PartObjaverse-Tiny: Objaverse meshes with a semantic and an instance label per face.
 
 ``PartObjaverse-Tiny_mesh/<uid>.glb``, ``PartObjaverse-Tiny_semantic.json`` ({group: {uid: [part names]}}),
 ``PartObjaverse-Tiny_semantic_gt/<uid>.npy`` and ``PartObjaverse-Tiny_instance_gt/<uid>.npy``; the three
@@ -7,16 +7,23 @@ folders may be the zips of that name in which they are published.
 
 import functools
 import zipfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.glb import FolderResolver, load_scene
-from alignparts.corpus.mesh.surface import surface_from_scene
-from alignparts.corpus.readers.common import BrokenLabels, Locator, license_of, read_json
+from alignparts.corpus.mesh.resolver import FolderResolver
+from alignparts.corpus.mesh.scene import load_parts
+from alignparts.corpus.readers.common import (
+    BrokenLabels,
+    Locator,
+    Tree,
+    labeled_shape,
+    license_of,
+    open_zip,
+    read_json,
+)
 from alignparts.corpus.readers.face_labels import read_face_labels
 from alignparts.corpus.shape import LabeledShape, safe_id
 
@@ -27,24 +34,21 @@ _MESH, _SEMANTIC, _INSTANCE = (
 _NAMES = "PartObjaverse-Tiny_semantic.json"
 
 
-def is_root(folder: Path) -> bool:
-    """Whether the meshes of the data set, as folder or zip, are in a folder."""
-    return (folder / _MESH).is_dir() or (folder / f"{_MESH}.zip").is_file()
+def is_root(folder: Path, names: Collection[str]) -> bool:
+    """Return whether the meshes of the data set, as folder or zip, are in a folder."""
+    return _MESH in names or f"{_MESH}.zip" in names
 
 
 def locate(root: Path) -> Iterator[Locator]:
-    """The shapes of a data set by uid; those without mesh or names come with the reason.
+    """Yield the shapes of a data set by uid; those without mesh or names come with the reason.
 
     Raises:
         BrokenLabels: the file of names is missing or broken.
     """
     names, meshes = _names(root), _entries(root, _MESH, ".glb")
     for uid in sorted(names.keys() | meshes.keys()):
-        reason = ""
-        if uid not in meshes:
-            reason = f"no mesh {uid}.glb in {_MESH}"
-        elif uid not in names:
-            reason = f"not in {_NAMES}"
+        reason = "" if uid in names else f"not in {_NAMES}"
+        reason = reason if uid in meshes else f"no mesh {uid}.glb in {_MESH}"
         yield Locator(root / _MESH / f"{uid}.glb", root, safe_id("partobjaverse", uid), reason=reason)
 
 
@@ -60,86 +64,56 @@ def read(locator: Locator) -> LabeledShape:
             of the faces.
         BrokenLabels: the file of names is missing or broken.
     """
-    root, uid = locator.root, locator.path.stem
-    group, names = _names(root).get(uid, ("", []))
-    path = _entry(root, _MESH, f"{uid}.glb")
-    scene, _ = load_scene(path.read_bytes(), str(locator.path), FolderResolver(root))
-    surface = surface_from_scene(scene)
+    root, path = locator.root, locator.path
+    group, names = _names(root).get(path.stem, ("", []))
+    data = _entry(root, _MESH, path.name).read_bytes()
+    surface, _, _ = load_parts(data, str(path), FolderResolver(root))
     count = len(surface.faces)
-    gt = _entry(root, _SEMANTIC, f"{uid}.npy")
-    semantic = read_face_labels(gt, count, locator.path)
-    if semantic.max(initial=-1) >= len(names) or semantic.min(initial=-1) < -1:
-        worst = semantic.max() if semantic.max() >= len(names) else semantic.min()
-        raise AlignPartsError(f"{gt}: label {worst}; {_NAMES} has {len(names)} names for {uid}")
+    file = f"{path.stem}.npy"
+    source = _entry(root, _SEMANTIC, file)
+    semantic = read_face_labels(source, count, path)
+    strange = semantic[(semantic >= len(names)) | (semantic < -1)]
+    if len(strange):
+        raise AlignPartsError(
+            f"{source}: label {strange[0]}; {_NAMES} has {len(names)} names for {path.stem}"
+        )
     instance = np.full(count, -1, np.int64)
-    if f"{uid}" in _entries(root, _INSTANCE, ".npy"):
-        instance = read_face_labels(_entry(root, _INSTANCE, f"{uid}.npy"), count, locator.path)
+    if path.stem in _entries(root, _INSTANCE, ".npy"):
+        instance = read_face_labels(_entry(root, _INSTANCE, file), count, path)
     labeled = semantic >= 0
-    pairs, index = np.unique(
-        np.stack([semantic[labeled], instance[labeled]], axis=1), axis=0, return_inverse=True
-    )
-    face_part = np.full(count, -1, np.int32)
-    face_part[labeled] = index.reshape(-1)
-    return LabeledShape(
-        shape_id=locator.shape_id,
-        dataset="partobjaverse",
-        category=locator.category or group,
-        license=locator.license or license_of(root, LICENSE),
-        source=str(locator.path),
-        instances=[names[label] for label in pairs[:, 0].tolist()],
-        surface=replace(surface, face_part=face_part),
-    )
+    pairs, index = np.unique(np.stack([semantic, instance], axis=1)[labeled], axis=0, return_inverse=True)
+    surface.face_part[:] = -1
+    surface.face_part[labeled] = index.reshape(-1)
+    instances = [names[label] for label in pairs[:, 0].tolist()]
+    terms = license_of(root, LICENSE)
+    return labeled_shape(locator, "partobjaverse", instances, surface, category=group, license=terms)
 
 
 @functools.lru_cache(maxsize=4)
 def _names(root: Path) -> dict[str, tuple[str, list[str]]]:
-    """Group and part names of every uid."""
-    path = root / _NAMES
-    expected = "expected {group: {uid: [part names]}}"
-    try:
-        table = read_json(path)
-    except AlignPartsError as error:
-        raise BrokenLabels(f"{error}; {expected}") from None
-    result: dict[str, tuple[str, list[str]]] = {}
-    for group, shapes in table.items() if isinstance(table, dict) else [("", None)]:
-        if not isinstance(shapes, dict):
-            raise BrokenLabels(f"{path}: {group or 'top'}: {expected}")
-        for uid, names in shapes.items():
-            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise BrokenLabels(f"{path}: {group}: {uid}: {expected}")
-            result[uid] = (group, names)
-    return result
+    """Return group and part names of every uid."""
+    form = dict[str, dict[str, list[str]]]
+    table = read_json(root / _NAMES, form, "{group: {uid: [part names]}}", BrokenLabels)
+    return {uid: (group, names) for group, shapes in table.items() for uid, names in shapes.items()}
 
 
-def _entry(root: Path, name: str, file: str) -> Path | zipfile.Path:
-    stem, _, suffix = file.rpartition(".")
-    found = _entries(root, name, f".{suffix}").get(stem)
-    if found is None:
+def _entry(root: Path, name: str, file: str) -> Tree:
+    """Return a file of a folder, or of the zip of that name."""
+    entry = _entries(root, name, Path(file).suffix).get(Path(file).stem)
+    if entry is None:
         raise AlignPartsError(f"{root}: no {file} in {name}")
-    return (
-        root / name / found
-        if (root / name).is_dir()
-        else zipfile.Path(_open_zip(root / f"{name}.zip"), found)
-    )
+    folder = root / name
+    return folder / entry if folder.is_dir() else zipfile.Path(open_zip(root / f"{name}.zip"), entry)
 
 
 @functools.lru_cache(maxsize=16)
 def _entries(root: Path, name: str, suffix: str) -> dict[str, str]:
-    """Files of a folder, or of the zip of that name, by their names without suffix."""
+    """Return the files of a folder, or of the zip of that name, by their names without suffix."""
+    paths: list[str] = []
     if (root / name).is_dir():
-        names = [path.name for path in (root / name).iterdir()]
+        paths = [path.name for path in (root / name).iterdir()]
     elif (root / f"{name}.zip").is_file():
-        names = _open_zip(root / f"{name}.zip").namelist()
-    else:
-        names = []
-    found = ((entry.rpartition("/")[2], entry) for entry in names)
+        paths = open_zip(root / f"{name}.zip").namelist()
+    files = ((path.rpartition("/")[2], path) for path in paths)
     # macOS adds a "._" twin to every file of its zips.
-    return {file[: -len(suffix)]: entry for file, entry in found if file.endswith(suffix) and file[0] != "."}
-
-
-@functools.lru_cache(maxsize=8)
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise BrokenLabels(f"{path}: not a readable zip: {error}") from None
+    return {file[: -len(suffix)]: path for file, path in files if file.endswith(suffix) and file[0] != "."}

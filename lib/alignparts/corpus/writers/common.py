@@ -1,4 +1,4 @@
-"""What the writers share."""
+"""The steps that writers share."""
 
 import io
 import json
@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,9 @@ from alignparts.core.atomic import write_atomically
 from alignparts.corpus.mesh.surface import Surface
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A generated shape in the words of one data set.
-
-    Attributes:
-        key: the data set's own id.
-        category: the data set's class name.
-        names: of every part instance of ``surface``; None where the data set leaves it unlabeled.
-        surface: the shape.
-        seed: for whatever the format samples.
-    """
-
-    key: str
-    category: str
-    names: list[str | None]
-    surface: Surface
-    seed: int
-
-
 @contextmanager
 def fresh_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill that takes the place of ``path`` when it is complete."""
+    """Yield a folder to fill, which takes the place of ``path`` when it is complete."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -52,17 +33,17 @@ def fresh_folder(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file at once."""
+    """Write a file atomically."""
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    """Write JSON at once."""
+    """Write JSON atomically."""
     write_bytes(path, json.dumps(value, indent=indent).encode())
 
 
 def table_text(*columns: np.ndarray, decimals: int = 5) -> bytes:
-    """Columns of numbers as text, separated by blanks; floats to so many decimals."""
+    """Return columns of numbers as text, separated by blanks, floats rounded to ``decimals``."""
     arrays = [np.round(c.astype(np.float64), decimals) + 0.0 if c.dtype.kind == "f" else c for c in columns]
     table = pa.table([pa.array(array) for array in arrays], names=[str(i) for i in range(len(arrays))])
     stream = io.BytesIO()
@@ -71,13 +52,13 @@ def table_text(*columns: np.ndarray, decimals: int = 5) -> bytes:
 
 
 def unit_sphere(surface: Surface) -> Surface:
-    """The surface with its bounding box around the origin and its farthest vertex at distance 1."""
+    """Return the surface with its bounding box around the origin and its farthest vertex at distance 1."""
     center, _ = surface.frame()
     moved = surface.vertices - center
     return replace(surface, vertices=moved / np.linalg.norm(moved, axis=1).max())
 
 
 def unit_box(surface: Surface) -> Surface:
-    """The surface with its bounding box around the origin and its longest side 1."""
+    """Return the surface with its bounding box around the origin and its longest side 1."""
     center, scale = surface.frame()
     return replace(surface, vertices=(surface.vertices - center) * (scale / 2))

@@ -1,15 +1,16 @@
-"""Writing PartNet v0: trees of names, one OBJ a component, and the point samples."""
+"""Writing PartNet v0: trees of names, one OBJ per component, and the point samples."""
 
 import hashlib
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from alignparts.corpus.mesh.sampling import sample_surface
+from alignparts.corpus.mesh.sampling import Sample, sample_surface
 from alignparts.corpus.mesh.surface import Surface
+from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.writers.common import (
-    Drawing,
     fresh_folder,
     table_text,
     unit_sphere,
@@ -18,44 +19,47 @@ from alignparts.corpus.writers.common import (
 )
 
 SAMPLES = 10_000
-# Depth to which the merged tree keeps nodes; below, leaves are taken together.
 _MERGED_DEPTH = 3
+"""Depth to which the merged tree keeps nodes; below, leaves are taken together."""
 
 
-def write(root: Path, drawing: Drawing) -> None:
-    """Write ``data/<key>/``; nothing is done where the folder is there."""
-    folder = root / "data" / drawing.key
-    if folder.is_dir():
-        return
-    surface = unit_sphere(drawing.surface)
+def write(folder: Path, shape: LabeledShape, seed: int) -> None:
+    """Write the folder of one annotation; the names of instances are paths in the tree.
+
+    Args:
+        folder: ``data/<key>``.
+        shape: shape to write.
+        seed: seed of the point samples and of the cuts of components.
+    """
+    surface = unit_sphere(shape.surface)
     with fresh_folder(folder) as target:
-        tree, leaf_of = _raw_tree(drawing, surface, target / "objs")
+        tree, leaf_of = _raw_tree(shape, surface, target / "objs", np.random.default_rng(seed))
         meta = {
-            "model_id": model_id(drawing.key),
-            "anno_id": drawing.key,
+            "model_id": model_id(shape.shape_id),
+            "anno_id": shape.shape_id,
             "user_id": "procedural",
             "time_in_sec": "0",
             "version": "1",
-            "model_cat": drawing.category,
+            "model_cat": shape.category,
         }
         write_json(target / "meta.json", meta)
-        write_json(target / "result.json", tree)
-        write_json(target / "result_after_merging.json", _merged(tree))
-        _write_samples(target / "point_sample", surface, np.array(leaf_of), drawing.seed)
+        write_json(target / "result.json", [tree])
+        write_json(target / "result_after_merging.json", [_merged(tree, itertools.count())])
+        _write_samples(target / "point_sample", surface, np.array(leaf_of), seed)
 
 
 def model_id(key: str) -> str:
-    """The model an annotation is of: every generated shape has one annotation."""
+    """Return the model that an annotation is of: every generated shape has one annotation."""
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def finish(root: Path, shapes: list[tuple[str, str, str]]) -> None:
     """Write ``stats/`` for (key, category, split) triples; held-out shapes stand with the tested."""
     official = {"train": "train", "validation": "val", "test": "test", "heldout": "test"}
-    lists: dict[tuple[str, str], list[dict[str, str]]] = {}
+    lists: dict[tuple[str, str], list[dict[str, str]]] = {
+        (category, name): [] for _, category, _ in shapes for name in ("train", "val", "test")
+    }
     for key, category, split in shapes:
-        for name in ("train", "val", "test"):
-            lists.setdefault((category, name), [])
         lists[category, official[split]].append({"model_id": model_id(key), "anno_id": key})
     for (category, name), entries in lists.items():
         write_json(root / "stats" / "train_val_test_split" / f"{category}.{name}.json", entries)
@@ -63,65 +67,54 @@ def finish(root: Path, shapes: list[tuple[str, str, str]]) -> None:
     write_bytes(root / "stats" / "all_valid_anno_info.txt", "".join(lines).encode())
 
 
-def _raw_tree(drawing: Drawing, surface: Surface, objs: Path) -> tuple[list[dict[str, Any]], list[int]]:
-    """The tree of ``result.json`` with its OBJ files written; id of the leaf of every part instance."""
+def _raw_tree(
+    shape: LabeledShape, surface: Surface, objs: Path, rng: np.random.Generator
+) -> tuple[dict[str, Any], list[int]]:
+    """Write the OBJ files; return the root of ``result.json`` and the leaf id of every part instance."""
     objs.mkdir(parents=True)
-    rng = np.random.default_rng(drawing.seed)
-    paths = [(name or "other").split("/") for name in drawing.names]
-    top = next(
-        (path[0] for path, name in zip(paths, drawing.names, strict=True) if name), drawing.category.lower()
-    )
-    root: dict[str, Any] = {"id": 0, "name": top, "text": _text(top), "children": []}
+    top = next((name.split("/")[0] for name in shape.instances if name), shape.category.lower())
+    number = itertools.count()
+    component = itertools.count()
+
+    def node(name: str, **entries: Any) -> dict[str, Any]:
+        return {"id": next(number), "name": name, "text": name.replace("_", " ").capitalize(), **entries}
+
+    root = node(top, children=[])
     inner: dict[tuple[str, ...], dict[str, Any]] = {(): root}
-    count, component = 1, 0
     leaf_of = []
-    for part, path in enumerate(paths):
+    for part, name in enumerate(shape.instances):
+        path = (name or "other").split("/")
         way = path[1:-1] if path[0] == top else path[:-1]
-        node = root
         for depth in range(len(way)):
             key = tuple(way[: depth + 1])
             if key not in inner:
-                inner[key] = {"id": count, "name": way[depth], "text": _text(way[depth]), "children": []}
-                count += 1
-                node["children"].append(inner[key])
-            node = inner[key]
+                inner[key] = node(way[depth], children=[])
+                inner[key[:-1]]["children"].append(inner[key])
         faces = np.flatnonzero(surface.face_part == part)
-        pieces = [faces]
-        if len(faces) > 40 and rng.random() < 0.2:
-            # Annotators cut components: one leaf, several OBJ files.
-            pieces = [faces[: len(faces) // 2], faces[len(faces) // 2 :]]
-        names = []
-        for number, piece in enumerate(pieces):
-            names.append(f"{'original' if len(pieces) == 1 else 'new'}-{component + number}")
-            _write_obj(objs / f"{names[-1]}.obj", surface, piece)
-        component += len(pieces)
-        node["children"].append({"id": count, "name": path[-1], "text": _text(path[-1]), "objs": names})
-        leaf_of.append(count)
-        count += 1
-    return [root], leaf_of
+        # Annotators cut components: one leaf, several OBJ files.
+        cut = len(faces) > 40 and rng.random() < 0.2
+        pieces = [faces[: len(faces) // 2], faces[len(faces) // 2 :]] if cut else [faces]
+        names = [f"{'new' if cut else 'original'}-{next(component)}" for _ in pieces]
+        for file, piece in zip(names, pieces, strict=True):
+            _write_obj(objs / f"{file}.obj", surface, piece)
+        leaf = node(path[-1], objs=names)
+        inner[tuple(way)]["children"].append(leaf)
+        leaf_of.append(leaf["id"])
+    return root, leaf_of
 
 
-def _merged(tree: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The cleaned tree: renumbered, ``objs`` at every node, deep leaves merged, "other" left out."""
-    number = iter(range(1_000_000))
-
-    def visit(node: dict[str, Any], depth: int) -> dict[str, Any]:
-        new = {"ori_id": node["id"], "name": node["name"], "id": next(number), "text": node["text"]}
-        new["objs"] = _objs(node)
-        children = [child for child in node.get("children", []) if child["name"] != "other"]
-        if children and depth < _MERGED_DEPTH:
-            new["children"] = [visit(child, depth + 1) for child in children]
-        return new
-
-    return [visit(tree[0], 0)]
+def _merged(node: dict[str, Any], number: "itertools.count[int]", depth: int = 0) -> dict[str, Any]:
+    """Return the cleaned tree: renumbered, ``objs`` at every node, deep leaves merged, "other" left out."""
+    new = {"ori_id": node["id"], "name": node["name"], "id": next(number), "text": node["text"]}
+    new["objs"] = _objs(node)
+    children = [child for child in node.get("children", []) if child["name"] != "other"]
+    if children and depth < _MERGED_DEPTH:
+        new["children"] = [_merged(child, number, depth + 1) for child in children]
+    return new
 
 
 def _objs(node: dict[str, Any]) -> list[str]:
     return [*node.get("objs", []), *(name for child in node.get("children", []) for name in _objs(child))]
-
-
-def _text(name: str) -> str:
-    return name.replace("_", " ").capitalize()
 
 
 def _write_obj(path: Path, surface: Surface, faces: np.ndarray) -> None:
@@ -135,16 +128,15 @@ def _write_obj(path: Path, surface: Surface, faces: np.ndarray) -> None:
 
 def _write_samples(folder: Path, surface: Surface, leaf_of: np.ndarray, seed: int) -> None:
     folder.mkdir(parents=True)
-    bare = sample_surface(surface, SAMPLES, seed)
-    points = bare.points / bare.scale + bare.center
-    (folder / "pts-10000.txt").write_bytes(table_text(*points.T))
+    bare, full = (sample_surface(surface, SAMPLES, number) for number in (seed, seed + 1))
+    (folder / "pts-10000.txt").write_bytes(table_text(*_points(bare).T))
     (folder / "label-10000.txt").write_bytes(table_text(leaf_of[bare.instance]))
-    full = sample_surface(surface, SAMPLES, seed + 1)
-    points = full.points / full.scale + full.center
     rgba = surface.color_at(full.face, full.bary)
-    rgb = np.round(rgba[:, :3] * 255).astype(np.int64)
-    table = table_text(
-        *points.T, *np.round(full.normals.astype(np.float64), 3).T, *rgb.T, np.round(rgba[:, 3], 3)
-    )
+    normals, rgb = np.round(full.normals.astype(np.float64), 3), np.round(rgba[:, :3] * 255).astype(np.int64)
+    table = table_text(*_points(full).T, *normals.T, *rgb.T, np.round(rgba[:, 3], 3))
     (folder / "sample-points-all-pts-nor-rgba-10000.txt").write_bytes(table)
     (folder / "sample-points-all-label-10000.txt").write_bytes(table_text(leaf_of[full.instance]))
+
+
+def _points(sample: Sample) -> np.ndarray:
+    return sample.points / sample.scale + sample.center

@@ -1,0 +1,277 @@
+"""Others' glTF files and trimesh scenes: opened without losing names, materials or parts, and as surfaces."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.glb import join_container, split_container
+from alignparts.corpus.mesh.surface import GRAY, Surface, join_surfaces, make_surface, rgba_float
+
+NODE_KEY = "_gltf_node"
+_UNREADABLE = {"EXT_meshopt_compression", "KHR_meshopt_compression"}
+
+
+def load_scene(
+    data: bytes,
+    source: str,
+    resolver: trimesh.resolvers.Resolver,
+    edit: Callable[[dict[str, Any]], None] | None = None,
+) -> tuple[trimesh.Scene, dict[str, Any]]:
+    """Open a glTF file as a trimesh scene; return it with the file's header.
+
+    Every geometry node of the scene carries extras ``{NODE_KEY: index}``: the glTF node it comes from, which
+    trimesh's node names do not tell. Texture transforms and second uv sets are applied.
+
+    Args:
+        data: content of the file.
+        source: name of the file in messages.
+        resolver: finds external buffers and images.
+        edit: changes the header before it is read.
+
+    Raises:
+        AlignPartsError: not glTF, compressed in a way that cannot be read, or broken.
+    """
+    header, binary = split_container(data, source)
+    needed = set(header.get("extensionsRequired", []))
+    if needed & _UNREADABLE or ("KHR_draco_mesh_compression" in needed and find_spec("DracoPy") is None):
+        raise AlignPartsError(f"{source}: compressed with {', '.join(sorted(needed))}; save it uncompressed")
+    if edit is not None:
+        edit(header)
+    materials = header.get("materials", [])
+    names = [str(material.get("name", f"material_{i}")) for i, material in enumerate(materials)]
+    _mark_nodes(header)
+    _choose_uv_sets(header)
+    stream = io.BytesIO(join_container(header, binary))
+    try:
+        scene = trimesh.load_scene(stream, file_type="glb", resolver=resolver, process=False)
+    except AlignPartsError:
+        raise
+    except Exception as error:
+        raise AlignPartsError(f"{source}: cannot be read: {type(error).__name__}: {error}") from error
+    _finish_materials(scene, materials, names)
+    return scene, header
+
+
+def load_parts(
+    data: bytes,
+    source: str,
+    resolver: trimesh.resolvers.Resolver,
+    edit: Callable[[dict[str, Any]], None] | None = None,
+) -> tuple[Surface, list[dict[str, Any]], dict[str, Any]]:
+    """Read a glTF file as a surface whose part instances are its nodes with triangles.
+
+    The primitives of one node are one instance.
+
+    Args:
+        data: content of the file.
+        source: name of the file in messages.
+        resolver: finds external buffers and images.
+        edit: changes the header before it is read.
+
+    Returns:
+        The surface, the glTF node of every instance, and the header of the file.
+
+    Raises:
+        AlignPartsError: see :func:`load_scene`; there is no triangle.
+    """
+    scene, header = load_scene(data, source, resolver, edit)
+    try:
+        surface = surface_from_scene(scene)
+    except AlignPartsError as error:
+        raise AlignPartsError(f"{source}: {error}") from None
+    triangles = [
+        (node_extras(scene, node)[NODE_KEY], len(mesh.faces)) for node, _, mesh in faced_nodes(scene)
+    ]
+    owners, counts = np.array(triangles, np.int64).T
+    nodes, instance = np.unique(owners, return_inverse=True)
+    surface.face_part[:] = np.repeat(instance.reshape(-1), counts)
+    return surface, [header["nodes"][node] for node in nodes.tolist()], header
+
+
+def faced_nodes(scene: trimesh.Scene) -> Iterator[tuple[Any, np.ndarray, trimesh.Trimesh]]:
+    """Yield name, matrix to the world and mesh of every geometry node that has triangles, in face order.
+
+    This order, and within a node that of its mesh, is the order of faces everywhere. It is the file's where
+    the scene was loaded with ``process=False``.
+    """
+    for node in scene.graph.nodes_geometry:
+        matrix, name = scene.graph[node]
+        mesh = scene.geometry[name]
+        if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces):
+            yield node, np.asarray(matrix), mesh
+
+
+def node_extras(scene: trimesh.Scene, node: Any) -> dict[str, Any]:
+    """Return the glTF extras of a node, which trimesh keeps on the edge that leads to it."""
+    graph = scene.graph.transforms
+    parent = graph.parents.get(node)
+    metadata = graph.edge_data.get((parent, node), {}).get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def surface_from_scene(scene: trimesh.Scene) -> Surface:
+    """Return the surface of a trimesh scene in world coordinates, faces in the order of `faced_nodes`.
+
+    A node's extras ``{"instance": i}`` label its faces. Opaque glTF materials lose their alpha, as the
+    standard says; nodes that mirror turn their triangles over.
+
+    Raises:
+        AlignPartsError: the scene has no triangle mesh.
+    """
+    images: dict[int, np.ndarray | None] = {}
+    surfaces = [
+        _surface_of_mesh(mesh, matrix, int(node_extras(scene, node).get("instance", -1)), images)
+        for node, matrix, mesh in faced_nodes(scene)
+    ]
+    if not surfaces:
+        raise AlignPartsError("the scene holds no triangle mesh")
+    return join_surfaces(surfaces)
+
+
+def _mark_nodes(header: dict[str, Any]) -> None:
+    drawable = {
+        index
+        for index, mesh in enumerate(header.get("meshes", []))
+        if any(primitive.get("mode", 4) in (4, 5) for primitive in mesh.get("primitives", []))
+    }
+    nodes = header.get("nodes", [])
+    for index, node in enumerate(nodes):
+        extras = node.get("extras")
+        node["extras"] = {**(extras if isinstance(extras, dict) else {}), NODE_KEY: index}
+        # trimesh skips nodes with a camera, and the children of nodes whose mesh has nothing to draw.
+        node.pop("camera", None)
+        if node.get("mesh") not in drawable:
+            node.pop("mesh", None)
+    if not header.get("scenes"):
+        children = {child for node in nodes for child in node.get("children", [])}
+        header["scenes"] = [{"nodes": [index for index in range(len(nodes)) if index not in children]}]
+        header.pop("scene", None)
+
+
+def _base_texture(material: dict[str, Any]) -> dict[str, Any]:
+    glossy = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness", {})
+    metallic = material.get("pbrMetallicRoughness", {})
+    return metallic.get("baseColorTexture") or glossy.get("diffuseTexture") or {}
+
+
+def _texture_transform(material: dict[str, Any]) -> dict[str, Any]:
+    return _base_texture(material).get("extensions", {}).get("KHR_texture_transform") or {}
+
+
+def _choose_uv_sets(header: dict[str, Any]) -> None:
+    """Put the uv set that a material uses first, and name materials by their index."""
+    materials = header.get("materials", [])
+    for number, material in enumerate(materials):
+        material["name"] = str(number)
+    for mesh in header.get("meshes", []):
+        for primitive in mesh.get("primitives", []):
+            index = primitive.get("material")
+            if index is None or index >= len(materials):
+                continue
+            default = _base_texture(materials[index]).get("texCoord", 0)
+            chosen = _texture_transform(materials[index]).get("texCoord", default)
+            attributes = primitive.get("attributes", {})
+            if chosen and f"TEXCOORD_{chosen}" in attributes:
+                attributes["TEXCOORD_0"] = attributes[f"TEXCOORD_{chosen}"]
+
+
+def _finish_materials(scene: trimesh.Scene, materials: list[dict[str, Any]], names: list[str]) -> None:
+    """Apply texture transforms, turn materials without their image gray, and give materials their names."""
+    numbered: list[tuple[Any, int]] = []
+    for mesh in scene.geometry.values():
+        visual = getattr(mesh, "visual", None)
+        number = str(getattr(getattr(visual, "material", None), "name", None) or "")
+        if re.fullmatch("[0-9]+", number) and int(number) < len(materials):
+            numbered.append((visual, int(number)))
+    for visual, number in numbered:
+        transform = _texture_transform(materials[number])
+        if transform and getattr(visual, "uv", None) is not None:
+            visual.uv = _transformed(visual.uv, transform)
+        image = getattr(visual.material, "baseColorTexture", 1)
+        if image is None and _base_texture(materials[number]):
+            visual.material.baseColorFactor = GRAY  # trimesh leaves it white
+        visual.material.name = names[number]
+
+
+def _transformed(uv: np.ndarray, transform: dict[str, Any]) -> np.ndarray:
+    """Return uvs after KHR_texture_transform: T R S on uvs whose origin is the upper left."""
+    angle = float(transform.get("rotation", 0))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    result = np.array(uv, np.float64)
+    result[:, 1] = 1 - result[:, 1]
+    result = (result * transform.get("scale", [1, 1])) @ turn + transform.get("offset", [0, 0])
+    result[:, 1] = 1 - result[:, 1]
+    return result
+
+
+def _surface_of_mesh(
+    mesh: trimesh.Trimesh, matrix: np.ndarray, instance: int, images: dict[int, np.ndarray | None]
+) -> Surface:
+    vertices = np.asarray(mesh.vertices, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+    faces = np.asarray(mesh.faces, np.int64)
+    color, uv, image = _look(mesh, images)
+    if np.linalg.det(matrix[:3, :3]) < 0:
+        faces = faces[:, [0, 2, 1]]
+        color = color[:, [0, 2, 1]] if color.ndim == 3 else color
+    part = np.full(len(faces), instance, np.int32)
+    return make_surface(vertices, faces, face_part=part, uv=uv, color=color, textures=(image,))
+
+
+def _look(
+    mesh: trimesh.Trimesh, images: dict[int, np.ndarray | None]
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Return colors per face or corner, uvs per vertex and the image of a mesh."""
+    visual: Any = mesh.visual
+    if visual.kind == "face":
+        return rgba_float(visual.face_colors), None, None
+    if visual.kind == "vertex":
+        return rgba_float(visual.vertex_colors)[mesh.faces], None, None
+    factor, uv, image = np.array(GRAY, np.float32), None, None
+    if visual.kind == "texture":
+        material = visual.material
+        factor, opaque = _factor(material)
+        picture = getattr(material.to_simple() if hasattr(material, "to_simple") else material, "image", None)
+        given = None if visual.uv is None else np.asarray(visual.uv)
+        if picture is not None and given is not None and given.shape == (len(mesh.vertices), 2):
+            if id(picture) not in images:
+                images[id(picture)] = _pixels(picture)
+            image, uv = images[id(picture)], given
+            if image is not None and opaque and image[..., 3].min() < 255:
+                image = image.copy()
+                image[..., 3] = 255
+        if picture is not None and image is None:
+            factor = np.array(GRAY, np.float32)
+        tint = visual.vertex_attributes.get("color") if hasattr(visual, "vertex_attributes") else None
+        if tint is not None and len(tint) == len(mesh.vertices):
+            color = rgba_float(tint)
+            color[:, 3] = 1 if opaque else color[:, 3]
+            return (factor * color)[mesh.faces], uv, image
+    return np.tile(factor, (len(mesh.faces), 1)), uv, image
+
+
+def _factor(material: Any) -> tuple[np.ndarray, bool]:
+    """Return the RGBA that multiplies the texture, and whether alpha is to be ignored."""
+    if isinstance(material, trimesh.visual.material.PBRMaterial):
+        given, opaque = material.baseColorFactor, material.alphaMode in (None, "OPAQUE")
+        factor = np.ones(4, np.float32) if given is None else rgba_float(np.asarray(given)[None])[0].copy()
+        factor[3] = 1 if opaque else factor[3]
+        return factor, opaque
+    if getattr(material, "image", None) is not None:
+        # OBJ exporters write any Kd beside map_Kd, black included.
+        return np.ones(4, np.float32), False
+    diffuse = getattr(material, "diffuse", None)
+    return np.array(GRAY, np.float32) if diffuse is None else rgba_float(np.asarray(diffuse)[None])[0], False
+
+
+def _pixels(picture: Any) -> np.ndarray | None:
+    """Return the RGBA pixels of a PIL image; None where it cannot be decoded."""
+    try:
+        return np.array(picture.convert("RGBA"))
+    except (OSError, ValueError, SyntaxError):
+        return None
