@@ -53,7 +53,7 @@ corpus = ingest.ingest(
     seed=run.params.base.seed,
     workers=run.params.base.workers,
     scheduler=run.params.base.scheduler,
-)
+).corpus
 left_out = pd.read_csv(run.data / "corpus" / "report.csv")
 print("left out:", len(left_out))
 print("shapes:", len(corpus))

@@ -31,8 +31,7 @@ from IPython.display import Image
 
 from alignparts.core.run import start
 from alignparts.corpus.embedded import surface_of
-from alignparts.corpus.mesh.glb import split_container
-from alignparts.corpus.mesh.glb_write import write_glb
+from alignparts.corpus.mesh.glb import split_container, write_glb
 from alignparts.naming.pipeline import NamedPartsPipeline
 
 run = start("tour", profile)

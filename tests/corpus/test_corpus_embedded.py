@@ -21,7 +21,7 @@ from alignparts.corpus.mesh.surface import make_surface
 from alignparts.corpus.shape import LabeledShape, instance_areas, tidy
 from alignparts.corpus.splits import assign_splits, plain_name
 from alignparts.corpus.writers import compat, find3d, partnet
-from alignparts.corpus.writers.common import Drawing, unit_box, unit_sphere
+from alignparts.corpus.writers.common import unit_box, unit_sphere
 from procparts.kit.materials import Material
 from procparts.kit.mesh import Mesh, Piece
 
@@ -79,9 +79,8 @@ PARAMS = smoke.block(
 )  # fmt: skip
 
 
-def drawing(names: list[str | None]) -> Drawing:
-    pieces = table(np.random.default_rng(0))
-    return Drawing("7", "Table", names, surface_of(pieces), 0)
+def drawing(key: str, category: str, names: list[str]) -> LabeledShape:
+    return LabeledShape(key, "", category, "", "", names, surface_of(table(np.random.default_rng(0))))
 
 
 def only(folder: Path) -> LabeledShape:
@@ -95,8 +94,8 @@ def mean_color(shape: LabeledShape, instance: int) -> np.ndarray:
 
 
 def test_partnet_round_trip(tmp_path):
-    made = drawing(["table/tabletop/surface", "table/base/leg", "table/base/leg", None])
-    partnet.write(tmp_path, made)
+    made = drawing("7", "Table", ["table/tabletop/surface", "table/base/leg", "table/base/leg", ""])
+    partnet.write(tmp_path / "data" / "7", made, 0)
     partnet.finish(tmp_path, [("7", "Table", "train")])
     shape = only(tmp_path)
     assert shape.instances == ["surface", "leg", "leg"] and shape.category == "Table"
@@ -114,7 +113,7 @@ def test_partnet_round_trip(tmp_path):
 
 
 def test_compat_round_trip(tmp_path):
-    made = replace(drawing(["table_top", "leg", "leg", None]), key="00_001", category="table")
+    made = drawing("00_001", "table", ["table_top", "leg", "leg", ""])
     compat.write(tmp_path, made)
     compat.finish(tmp_path, ["table"], ["leg", "table_top"], [("00_001", "test")])
     shape = only(tmp_path)
@@ -128,8 +127,8 @@ def test_compat_round_trip(tmp_path):
 
 
 def test_find3d_round_trip(tmp_path):
-    made = replace(drawing(["top", "leg", "leg", None]), key="dining_table_ab")
-    find3d.write(tmp_path, made, "seenclass")
+    made = drawing("dining_table_ab", "dining table", ["top", "leg", "leg", ""])
+    find3d.write(tmp_path / "seenclass" / made.shape_id, made, 0)
     shape = only(tmp_path)
     assert shape.instances == ["top", "leg"] and shape.category == "dining table"
     area = np.bincount(made.surface.face_part, weights=made.surface.areas())
@@ -172,7 +171,7 @@ def test_embedded_corpus_from_disk_to_index(tmp_path, generator):
     raw = tmp_path / "raw"
     trees = write_embedded(raw, PARAMS, 3)
     assert [tree.name for tree in trees] == ["partnet", "compat", "find3d"]
-    corpus = ingest([raw], tmp_path / "corpus", PARAMS, seed=3)
+    corpus = ingest([raw], tmp_path / "corpus", PARAMS, seed=3).corpus
     counts = corpus.index.groupby(["dataset", "split"]).size().to_dict()
     assert counts["partnet", "test"] == counts["compat", "test"] == counts["find3d", "test"] == 1
     assert counts["partnet", "heldout"] == counts["compat", "heldout"] == 1
@@ -224,15 +223,15 @@ def test_a_corrupt_shape_is_left_out_with_its_reason_and_ingestion_resumes(tmp_p
     broken = sorted((raw / "partnet/data").iterdir())[0]
     (broken / "result.json").write_text("{nonsense")
     (sorted((raw / "find3d/seenclass").iterdir())[0] / "points5000.pcd").write_bytes(b"\xff\xfe")
-    corpus = ingest([raw], tmp_path / "corpus", PARAMS)
+    corpus = ingest([raw], tmp_path / "corpus", PARAMS).corpus
     report = pd.read_csv(tmp_path / "corpus/report.csv")
     assert len(report) == 2 and len(corpus) == 9
     assert "not JSON" in report.set_index("shape_id").loc[f"partnet_{broken.name}", "reason"]
     file = next((tmp_path / "corpus/shapes").glob("*.glb"))
     before = file.stat().st_mtime_ns
-    assert len(ingest([raw], tmp_path / "corpus", PARAMS)) == 9
+    assert len(ingest([raw], tmp_path / "corpus", PARAMS).corpus) == 9
     assert file.stat().st_mtime_ns == before
-    again = ingest([tmp_path / "corpus"], tmp_path / "copy", PARAMS)
+    again = ingest([tmp_path / "corpus"], tmp_path / "copy", PARAMS).corpus
     assert again.ids() == corpus.ids()
     assert set(again.index["dataset"]) == {"partnet", "compat", "find3d"}
 

@@ -13,10 +13,10 @@ from PIL import Image
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import readers
-from alignparts.corpus.mesh.glb import strip_counter
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import GRAY
 from alignparts.corpus.readers import find3d
+from alignparts.corpus.readers.named_glb import strip_counter
 from alignparts.corpus.shape import instance_areas
 
 SQUARE = "v 0 0 {z}\nv 1 0 {z}\nv 1 1 {z}\nv 0 1 {z}\nf 1 2 3 4\n"
@@ -353,7 +353,7 @@ def test_find3d_label_without_name_and_lengths_that_differ_are_clear_errors(tmp_
 
 def test_pcd_binary_and_compressed_hold_the_same(tmp_path):
     rows = np.arange(12, dtype="<f4").reshape(4, 3)
-    head = "VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nPOINTS 4\nDATA "
+    head = "VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 4\nHEIGHT 1\nPOINTS 4\nDATA "
     (tmp_path / "b.pcd").write_bytes((head + "binary\n").encode() + rows.tobytes())
     flat = rows.T.tobytes()
     stored = b"".join(bytes([len(chunk) - 1]) + chunk for chunk in (flat[:32], flat[32:]))
@@ -362,7 +362,6 @@ def test_pcd_binary_and_compressed_hold_the_same(tmp_path):
     for name in ("b.pcd", "c.pcd"):
         fields = find3d.read_pcd(tmp_path / name)
         assert np.stack([fields[axis] for axis in "xyz"], axis=1).tolist() == rows.tolist()
-    assert find3d._lzf(b"\x01ab\x60\x01", 7) == b"abababa"
     (tmp_path / "d.pcd").write_bytes((head + "binary\n").encode() + rows.tobytes()[:8])
     with pytest.raises(AlignPartsError, match=r"d\.pcd: not a PCD file"):
         find3d.read_pcd(tmp_path / "d.pcd")

@@ -7,14 +7,13 @@ from PIL import Image
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.sampling import sample_surface, seed_of
+from alignparts.corpus.mesh.scene import surface_from_scene
 from alignparts.corpus.mesh.surface import (
     GRAY,
     SURFEL_SIDE,
     join_surfaces,
     make_surface,
     surface_from_cloud,
-    surface_from_mesh,
-    surface_from_scene,
 )
 
 
@@ -134,7 +133,9 @@ def test_samples_are_spread_by_area():
 
 
 def test_samples_lie_in_their_triangles_with_unit_normals_in_the_model_frame():
-    surface = surface_from_mesh(trimesh.creation.icosphere(2, radius=3.0).apply_translation([7, 8, 9]))
+    surface = surface_from_scene(
+        trimesh.Scene(trimesh.creation.icosphere(2, radius=3.0).apply_translation([7, 8, 9]))
+    )
     sample = sample_surface(surface, 500, 1)
     position = sample.points / sample.scale + sample.center
     rebuilt = (surface.vertices[surface.faces[sample.face]] * sample.bary[:, :, None]).sum(axis=1)
@@ -154,7 +155,7 @@ def test_samples_within_a_triangle_are_uniform():
 
 
 def test_equal_seeds_give_equal_samples():
-    surface = surface_from_mesh(trimesh.creation.box())
+    surface = surface_from_scene(trimesh.Scene(trimesh.creation.box()))
     first, again, other = (sample_surface(surface, 64, seed) for seed in (5, 5, 6))
     assert (first.points == again.points).all() and not (first.points == other.points).all()
     assert seed_of("chair_1", 0) == 4422759864800842851

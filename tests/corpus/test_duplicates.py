@@ -18,8 +18,7 @@ from alignparts.corpus.duplicates import (
     resolve_leaks,
 )
 from alignparts.corpus.index import describe_file, write_shape
-from alignparts.corpus.mesh.surface import make_surface
-from alignparts.corpus.readers.find3d import surface_from_cloud
+from alignparts.corpus.mesh.surface import make_surface, surface_from_cloud
 from alignparts.corpus.shape import Cloud, LabeledShape
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import h5py
@@ -19,11 +20,11 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import ingest as module
 from alignparts.corpus import readers
 from alignparts.corpus.index import Corpus
-from alignparts.corpus.ingest import ingest_folders
+from alignparts.corpus.ingest import ingest
 from alignparts.corpus.mesh.surface import make_surface
-from alignparts.corpus.readers import BrokenLabels, detect, scan
+from alignparts.corpus.readers import BrokenLabels, detect, kinds, scan
 from alignparts.corpus.readers.common import Locator
-from alignparts.corpus.readers.detect import DATA_SETS
+from alignparts.corpus.readers.kinds import DATA_SETS
 from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.splits import paper_sizes
 from alignparts.evaluation.speed import ingest as bench_ingest
@@ -70,7 +71,7 @@ def cloud(root: Path, uid: str = "0123abcd") -> Path:
     folder = root / "seenclass" / f"tea_pot_{uid}"
     folder.mkdir(parents=True)
     points = np.random.default_rng(0).random((20, 3)).astype("<f4")
-    head = "VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nPOINTS 20\nDATA binary\n"
+    head = "VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 20\nPOINTS 20\nDATA binary\n"
     (folder / "points5000.pcd").write_bytes(head.encode() + points.tobytes())
     np.save(folder / "labels.npy", np.arange(20) % 3)
     (folder / "label_map.json").write_text('{"1": "lid", "2": "body"}')
@@ -160,10 +161,10 @@ def test_a_folder_becomes_a_corpus_and_the_run_one_line(run, tmp_path):
 
 def test_processes_and_seed_change_nothing_but_the_split(tmp_path):
     source = partnet(tmp_path / "pn", 12)
-    one = ingest_folders([source], tmp_path / "a", PAPER, kind="partnet")
-    two = ingest_folders([source], tmp_path / "b", PAPER, kind="auto", workers=2)
+    one = ingest([source], tmp_path / "a", PAPER, kind="partnet")
+    two = ingest([source], tmp_path / "b", PAPER, kind="auto", workers=2)
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
-    other = ingest_folders([source], tmp_path / "c", PAPER, seed=1)
+    other = ingest([source], tmp_path / "c", PAPER, seed=1)
     assert one.corpus.ids("test") == two.corpus.ids("test") != other.corpus.ids("test")
 
 
@@ -193,7 +194,7 @@ def test_styles_of_one_shape_stay_together_and_one_asset_is_known_in_two_data_se
     styled_clouds(tmp_path / "all/a")
     objaverse_tiny(tmp_path / "all/b")
     texverse(tmp_path / "all/c")
-    done = ingest_folders([tmp_path / "all"], tmp_path / "out", PAPER)
+    done = ingest([tmp_path / "all"], tmp_path / "out", PAPER)
     index = done.corpus.index.set_index("shape_id")
     assert index.loc[f"texverse_{UID}", "split"] == "unlabeled"
     assert index.loc[f"texverse_{UID}", "parts"] == 0
@@ -235,7 +236,7 @@ def test_shapes_are_found_one_by_one(tmp_path, monkeypatch):
 class Own:
     """A data set whose top folder holds a file "own.txt" with a line a shape: id, split, names."""
 
-    def is_root(self, folder: Path) -> bool:
+    def is_root(self, folder: Path, names: Collection[str]) -> bool:
         return (folder / "own.txt").is_file()
 
     def locate(self, root: Path):
@@ -251,7 +252,8 @@ class Own:
         if names == ["broken"]:
             raise BrokenLabels(f"{locator.root / 'names.json'}: line 3: expected a list of names")
         box = trimesh.creation.box((1, 1, 1 + ord(locator.path.name) % 7))
-        surface = make_surface(box.vertices, box.faces, face_part=np.zeros(12, np.int32))
+        names = [name for name in names if name]
+        surface = make_surface(box.vertices, box.faces, face_part=np.full(12, 0 if names else -1))
         return LabeledShape(locator.shape_id, "own", "cup", "", str(locator.path), names, surface)
 
 
@@ -267,24 +269,24 @@ def own(monkeypatch, tmp_path):
 
 def test_official_splits_are_kept_beside_the_drawn_ones(own, tmp_path):
     (own / "own.txt").write_text("a;train;cup\nb;test;cup\nc;;cup\nz;test;cup\n")
-    done = ingest_folders([own], tmp_path / "out", PAPER)
+    done = ingest([own], tmp_path / "out", PAPER)
     official = done.corpus.index.set_index("shape_id")["official_split"].to_dict()
     assert official == {"own_a": "train", "own_b": "test", "own_c": ""}
     assert report_of(tmp_path / "out")["own_z"].endswith("own/z: unused")
-    again = ingest_folders([tmp_path / "out"], tmp_path / "copy", PAPER)
+    again = ingest([tmp_path / "out"], tmp_path / "copy", PAPER)
     assert again.corpus.index.set_index("shape_id")["official_split"].to_dict() == official
 
 
 def test_shapes_without_labels_are_in_no_split_that_is_used(own, tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "UNLABELED", frozenset({"own"}))
+    monkeypatch.setattr(kinds, "UNLABELED", frozenset({"own"}))
     (own / "own.txt").write_text("a;;cup\nb;;\n")
-    done = ingest_folders([own], tmp_path / "out", PAPER)
+    done = ingest([own], tmp_path / "out", PAPER)
     split = done.corpus.index.set_index("shape_id")["split"].to_dict()
     assert split["own_b"] == "unlabeled" and split["own_a"] in ("train", "validation")
     bare = done.corpus.load("own_b")
     assert bare.instances == [] and (bare.surface.face_part == -1).all()
-    monkeypatch.setattr(readers, "UNLABELED", frozenset())
-    ingest_folders([own], tmp_path / "strict", PAPER)
+    monkeypatch.setattr(kinds, "UNLABELED", frozenset())
+    ingest([own], tmp_path / "strict", PAPER)
     assert "no part with a name" in report_of(tmp_path / "strict")["own_b"]
 
 
@@ -293,7 +295,7 @@ def test_shapes_without_labels_are_in_no_split_that_is_used(own, tmp_path, monke
 
 def key_of_a_tested_one(source: Path, out: Path) -> str:
     """Number of a tested annotation."""
-    return ingest_folders([source], out, PAPER).corpus.ids("test")[0].rpartition("_")[2]
+    return ingest([source], out, PAPER).corpus.ids("test")[0].rpartition("_")[2]
 
 
 def test_a_copy_of_a_tested_shape_leaves_training(run, tmp_path):
@@ -338,7 +340,7 @@ def test_the_partnet_mobility_twin_of_a_tested_annotation_leaves_training(tmp_pa
     (stranger / "objs").rename(stranger / "textured_objs")
     (stranger / "meta.json").write_text(json.dumps({"model_id": "new", "anno_id": key, "model_cat": "Chair"}))
     (stranger / "textured_objs/leg.obj").write_text((source / "data/5/objs/seat.obj").read_text())
-    done = ingest_folders([source, tmp_path / "pm"], tmp_path / "out", PAPER)
+    done = ingest([source, tmp_path / "pm"], tmp_path / "out", PAPER)
     split = done.corpus.index.set_index("shape_id")["split"]
     assert split[f"partnet_{key}"] == "test" and split[f"partnet_mobility_{key}"] == "duplicate"
     assert split[f"partnet_mobility_{100_000 + int(key)}"] in ("train", "validation")
@@ -376,7 +378,7 @@ def test_a_reader_that_fails_in_its_own_way_ends_nothing(tmp_path, monkeypatch):
         return real(locator)
 
     monkeypatch.setitem(readers.KINDS, "partnet", sometimes)
-    done = ingest_folders([partnet(tmp_path / "pn", 3)], tmp_path / "out", PAPER)
+    done = ingest([partnet(tmp_path / "pn", 3)], tmp_path / "out", PAPER)
     assert len(done.corpus) == 2
     assert "ZeroDivisionError: division by zero" in report_of(tmp_path / "out")["partnet_1"]
 
@@ -438,7 +440,7 @@ def test_a_broken_manifest_stops_with_file_and_line(tmp_path, text, message):
     named(tmp_path / "glb/pot.glb")
     (tmp_path / "glb/manifest.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BrokenLabels, match=rf"manifest\.csv: {message}"):
-        ingest_folders([tmp_path / "glb"], tmp_path / "out", PAPER)
+        ingest([tmp_path / "glb"], tmp_path / "out", PAPER)
     assert not (tmp_path / "out").exists()
 
 
@@ -453,7 +455,7 @@ def test_a_manifest_gives_category_and_license_and_may_be_quoted(tmp_path):
 def test_a_broken_label_file_stops_the_run(own, tmp_path, text):
     (own / "own.txt").write_text(text)
     with pytest.raises(BrokenLabels, match=r"line \d: .*expected"):
-        ingest_folders([own], tmp_path / "out", PAPER)
+        ingest([own], tmp_path / "out", PAPER)
     assert not (tmp_path / "out/index.parquet").exists()
 
 
@@ -526,20 +528,20 @@ def test_a_full_disk_stops_the_run_instead_of_leaving_out_all_shapes(tmp_path, m
 
     monkeypatch.setattr(module, "write_shape", full)
     with pytest.raises(AlignPartsError, match="cannot be written: No space left"):
-        ingest_folders([partnet(tmp_path / "pn", 2)], tmp_path / "out", PAPER)
+        ingest([partnet(tmp_path / "pn", 2)], tmp_path / "out", PAPER)
 
 
 def test_a_corpus_made_with_other_settings_is_not_mixed_with(tmp_path):
     source, out = partnet(tmp_path / "pn", 3), tmp_path / "out"
-    ingest_folders([source], out, PAPER)
+    ingest([source], out, PAPER)
     with pytest.raises(
         AlignPartsError, match=r"ingest\.json: this corpus was made with tree 'raw', not 'merged'"
     ):
-        ingest_folders([source], out, PAPER, options=readers.ReadOptions(tree="merged"))
+        ingest([source], out, PAPER, options=readers.ReadOptions(tree="merged"))
     other = cloud(tmp_path / "f3")
     with pytest.raises(AlignPartsError, match=r"made with sources \['pn'\], not \['f3'\]"):
-        ingest_folders([other], out, PAPER)
-    more = ingest_folders([source, other], out, PAPER)
+        ingest([other], out, PAPER)
+    more = ingest([source, other], out, PAPER)
     assert more.kept == 3 and len(more.corpus) == 4
 
 
@@ -549,7 +551,7 @@ def test_a_corpus_made_with_other_settings_is_not_mixed_with(tmp_path):
 def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     source = partnet(tmp_path / "pn", 10)
     (source / "data/6/objs/leg.obj").write_text("f 1 2 3\n")
-    ingest_folders([source], tmp_path / "whole", PAPER)
+    ingest([source], tmp_path / "whole", PAPER)
     read = []
     real = readers.KINDS["partnet"]
 
@@ -561,13 +563,13 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path, monkeypatch)
 
     monkeypatch.setitem(readers.KINDS, "partnet", lambda locator: counted(locator, 5))
     with pytest.raises(KeyboardInterrupt):
-        ingest_folders([source], tmp_path / "out", PAPER)
+        ingest([source], tmp_path / "out", PAPER)
     assert not (tmp_path / "out/index.parquet").exists()
     (tmp_path / "out/shapes/.writing-half.glb").write_bytes(b"glTF")
     (tmp_path / "out/shapes/partnet_1.glb").write_bytes(b"glTF cut off by another program")
     first = list(read)
     monkeypatch.setitem(readers.KINDS, "partnet", lambda locator: counted(locator, 99))
-    done = ingest_folders([source], tmp_path / "out", PAPER)
+    done = ingest([source], tmp_path / "out", PAPER)
     assert sorted(read[len(first) :]) == sorted(
         {f"partnet_{i}" for i in range(10)} - {*first} | {"partnet_1"}
     )
@@ -577,9 +579,9 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path, monkeypatch)
 
 def test_an_id_that_now_belongs_to_another_file_is_read_again(tmp_path):
     named(tmp_path / "s/b c.glb", ("lid", "pot"))
-    ingest_folders([tmp_path / "s"], tmp_path / "out", PAPER)
+    ingest([tmp_path / "s"], tmp_path / "out", PAPER)
     named(tmp_path / "s/b-c.glb", ("body", "cap", "tip"))
-    done = ingest_folders([tmp_path / "s"], tmp_path / "out", PAPER)
+    done = ingest([tmp_path / "s"], tmp_path / "out", PAPER)
     names = {row.source: done.corpus.load(row.shape_id).instances for row in done.corpus.index.itertuples()}
     assert {name: sorted(parts) for name, parts in names.items()} == {
         "s/b c.glb": ["lid", "pot"], "s/b-c.glb": ["body", "cap", "tip"],

@@ -42,7 +42,7 @@ def test_every_format(tmp_path, suffix):
     mesh = load_mesh(path)
     assert len(mesh.surface.faces) == 12
     assert mesh.surface.areas().sum() == pytest.approx(22)
-    assert mesh.blocks[0].count == 12
+    assert list(mesh.blocks.values()) == [slice(0, 12)]
 
 
 def test_hierarchy_transforms_and_textures(tmp_path):
@@ -51,7 +51,7 @@ def test_hierarchy_transforms_and_textures(tmp_path):
     scene.add_geometry(textured(), node_name="a", transform=turn)
     scene.add_geometry(box(), node_name="b", parent_node_name="a", transform=turn)
     mesh = load_mesh(saved(tmp_path, "two.glb", scene))
-    assert [block.count for block in mesh.blocks] == [12, 12]
+    assert [block.stop - block.start for block in mesh.blocks.values()] == [12, 12]
     corners = np.concatenate(
         [box().apply_transform(turn).vertices, box().apply_transform(turn @ turn).vertices]
     )

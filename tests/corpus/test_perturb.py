@@ -7,8 +7,7 @@ from scipy.spatial.distance import pdist
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.perturb import DISTURBANCES, LEAST, STRENGTH, disturbed
-from alignparts.corpus.mesh.soup import GRAY, make_surface
-from alignparts.corpus.mesh.surface import Surface, surface_from_cloud
+from alignparts.corpus.mesh.surface import GRAY, Surface, make_surface, surface_from_cloud
 
 RED, BLUE = (1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0)
 

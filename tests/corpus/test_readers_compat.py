@@ -241,7 +241,9 @@ def clouds(folder: Path, name: str = "train_fine.hdf5", rows: int = 2, **changes
 
 def test_rows_are_shapes_turned_upright_with_names_by_global_id(tmp_path):
     upright = clouds(metadata(tmp_path))
-    assert compat_hdf5.is_root(tmp_path) and not compat_hdf5.is_root(tmp_path / "metadata")
+    assert compat_hdf5.is_root(tmp_path, {"a", "train_fine.hdf5"}) and not compat_hdf5.is_root(
+        tmp_path, {"a"}
+    )
     found = located(tmp_path, compat_hdf5)
     assert list(found) == ["compat_points_c7_000__7", "compat_points_c7_001__8"]
     one = found["compat_points_c7_001__8"]

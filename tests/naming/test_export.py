@@ -81,8 +81,8 @@ def test_one_node_a_part_and_the_frame_is_kept(tmp_path):
     again = load_mesh(files.glb)
     owner = np.concatenate(
         [
-            np.full(block.count, ["top", "leg", "unlabeled"].index(block.node.split("_")[0]))
-            for block in again.blocks
+            np.full(faces.stop - faces.start, ["top", "leg", "unlabeled"].index(node.split("_")[0]))
+            for node, faces in again.blocks.items()
         ]
     )
     for index, label in enumerate((0, 1, -1)):

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from alignparts.cli.app import app
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.ingest import ingest_folders
+from alignparts.corpus.ingest import ingest
 from alignparts.corpus.mesh.glb import split_container
 from alignparts.corpus.readers import read, scan
 from texparts.annotation.annotation import replay
@@ -102,7 +102,7 @@ def test_what_was_exported_is_ingested_without_loss(tmp_path: Path) -> None:
         given = [names[label] if label >= 0 else "" for label in faces.tolist()]
         assert [shape.instances[i] if i >= 0 else "" for i in shape.surface.face_part.tolist()] == given
         assert shape.category == "box"
-    ingest_folders([tmp_path / "out"], tmp_path / "corpus", smoke.block("corpus"), keep_duplicates=True)
+    ingest([tmp_path / "out"], tmp_path / "corpus", smoke.block("corpus"), keep_duplicates=True)
     index = pd.read_parquet(tmp_path / "corpus" / "index.parquet")
     assert len(index) == 2
 

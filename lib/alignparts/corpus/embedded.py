@@ -119,7 +119,7 @@ def surface_of(pieces: list[Piece]) -> Surface:
     surfaces = []
     for piece in pieces:
         image, mesh = piece.material.image, piece.mesh
-        if id(image) not in images:
+        if image is not None and id(image) not in images:
             images[id(image)] = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
         look: dict[str, Any] = {"color": piece.material.base_color, "textures": (images[id(image)],)}
         surfaces.append(make_surface(mesh.vertices, mesh.faces, uv=mesh.uv, **look))
@@ -206,7 +206,7 @@ def _finish(root: Path, planned: list[Planned], params: CorpusParams, seed: int)
     table["model"] = table["key"].map(partnet.model_id).where(annotated, table["shape_id"])
     table["split"] = assign_splits(table, params, words.heldout(params.heldout), seed)
 
-    def rows(dataset: str, *columns: str) -> list[tuple[str, ...]]:
+    def rows(dataset: str, *columns: str) -> list[tuple[Any, ...]]:
         chosen = table.loc[table["dataset"] == dataset, list(columns)]
         return list(chosen.itertuples(index=False, name=None))
 

@@ -90,7 +90,7 @@ def write_shape(folder: Path, shape: LabeledShape, *, texture_size: int = 1024) 
     about = {name: getattr(shape, name) for name in _ABOUT}
     about["faces"] = 0 if cloud else len(shape.surface.faces)
     if cloud is not None:
-        arrays = {
+        arrays: dict[str, Any] = {
             "points": cloud.points,
             "normals": cloud.normals.astype(np.float32),
             "colors": cloud.colors,

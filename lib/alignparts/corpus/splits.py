@@ -101,7 +101,7 @@ def write_lists(folder: Path, index: pd.DataFrame) -> None:
 
 
 def plain_name(name: str) -> str:
-    """Return a category's name in lower case with underscores: "StorageFurniture" gives "storage_furniture"."""
+    """Return a category in lower case with underscores: "StorageFurniture" gives "storage_furniture"."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return re.sub(r"[\W_]+", "_", words).strip("_").lower()
 

@@ -129,7 +129,8 @@ def labels_json(
         "unlabeled_faces": int((face_part < 0).sum()),
         "face_order": FACE_ORDER,
         "nodes": [
-            {"name": block.node, "first_face": block.start, "faces": block.count} for block in mesh.blocks
+            {"name": node, "first_face": faces.start, "faces": faces.stop - faces.start}
+            for node, faces in mesh.blocks.items()
         ],
     }
 
@@ -197,11 +198,11 @@ def _pieces(
     frame: np.ndarray | None = None
     back: np.ndarray = np.eye(4)
     pieces = []
-    for block in mesh.blocks:
-        chosen = np.flatnonzero(face_part[block.start : block.start + block.count] == part)
+    for node, faces in mesh.blocks.items():
+        chosen = np.flatnonzero(face_part[faces] == part)
         if not len(chosen):
             continue
-        matrix, name = mesh.scene.graph[block.node]
+        matrix, name = mesh.scene.graph[node]
         matrix = np.asarray(matrix, np.float64)
         if frame is None:
             # A mirrored or flat frame would turn or lose what comes from other nodes.

@@ -20,7 +20,7 @@ from alignparts.core.config import Params, TrainParams, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import forget_progress
 from alignparts.corpus.index import Corpus
-from alignparts.corpus.ingest import ingest_folders
+from alignparts.corpus.ingest import ingest
 from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.comparison import COLUMNS, Claim, paired_table
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes, taking_turns
@@ -150,7 +150,7 @@ def export_features(export: Path, work: Path, loop: Loop) -> FeatureStore | None
         "test_per_category": 0, "find3d_test": 0, "heldout": (), "validation_fraction": 0.0,
     })  # fmt: skip
     base = loop.params.base
-    read = ingest_folders(
+    read = ingest(
         [export / "objects"], work / "corpus", everything, kind="labeled_mesh", seed=base.seed,
         workers=base.workers, scheduler=base.scheduler, keep_duplicates=True,
     )  # fmt: skip

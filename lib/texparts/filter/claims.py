@@ -18,7 +18,8 @@ from PIL import Image, UnidentifiedImageError
 
 from alignparts.core.config.texparts import FilterParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.glb import FolderResolver, split_container
+from alignparts.corpus.mesh.glb import split_container
+from alignparts.corpus.mesh.resolver import FolderResolver
 from texparts.filter.rejected import Rejected
 
 _CORNERS = 3

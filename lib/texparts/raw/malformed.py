@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from alignparts.corpus.mesh.glb import join_container, split_container
-from alignparts.corpus.mesh.glb_write import encode_image
+from alignparts.corpus.mesh.glb import encode_image, join_container, split_container
 from alignparts.corpus.mesh.surface import Surface, make_surface
 from texparts.raw import texverse
 

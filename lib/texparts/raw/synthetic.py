@@ -231,7 +231,7 @@ def _clear_if_stale(folder: TexVerseLike, params: Params, seed: int) -> None:
     here = Path(__file__)
     corpus = Path(dialects.__file__).parent
     files = [
-        here, here.with_name("malformed.py"), here.with_name("texverse.py"), corpus / "mesh" / "glb_write.py",
+        here, here.with_name("malformed.py"), here.with_name("texverse.py"), corpus / "mesh" / "glb.py",
         *sorted(Path(procparts.__file__).parent.rglob("*.py")), *sorted(corpus.glob("dialects/*.yaml")),
     ]  # fmt: skip
     code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from alignparts.core.atomic import write_atomically
-from alignparts.corpus.mesh.glb import join_container, split_container
-from alignparts.corpus.mesh.glb_write import write_glb
+from alignparts.corpus.mesh.glb import join_container, split_container, write_glb
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.writers.common import write_json
 

@@ -186,9 +186,9 @@ def _finish_materials(scene: trimesh.Scene, materials: list[dict[str, Any]], nam
     numbered: list[tuple[Any, int]] = []
     for mesh in scene.geometry.values():
         visual = getattr(mesh, "visual", None)
-        number = str(getattr(getattr(visual, "material", None), "name", None) or "")
-        if re.fullmatch("[0-9]+", number) and int(number) < len(materials):
-            numbered.append((visual, int(number)))
+        name = str(getattr(getattr(visual, "material", None), "name", None) or "")
+        if re.fullmatch("[0-9]+", name) and int(name) < len(materials):
+            numbered.append((visual, int(name)))
     for visual, number in numbered:
         transform = _texture_transform(materials[number])
         if transform and getattr(visual, "uv", None) is not None:

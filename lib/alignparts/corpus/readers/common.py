@@ -22,6 +22,7 @@ from alignparts.corpus.shape import Cloud, LabeledShape
 
 Tree = Path | zipfile.Path
 """A folder or a file, which may lie in a zip."""
+_ADAPTER = functools.lru_cache(maxsize=32)(TypeAdapter)
 _NEIGHBORS = 12
 _GRAY = 153
 
@@ -149,16 +150,12 @@ def checked(
 ) -> Any:
     """Return the content of a file as the type that it must have; see :func:`read_json`."""
     try:
-        return _adapter(form).validate_python(value)
+        return _ADAPTER(form).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = "".join(f"{item}: " for item in first["loc"] if item != "[key]")
+        steps = (f"entry {step + 1}" if isinstance(step, int) else step for step in first["loc"])
+        place = "".join(f"{step}: " for step in steps if step != "[key]")
         raise broken(f"{path}: {place}expected {expected}") from None
-
-
-@functools.lru_cache(maxsize=32)
-def _adapter(form: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(form)
 
 
 def read_numbers(path: Path, columns: int) -> np.ndarray:

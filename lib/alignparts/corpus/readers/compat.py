@@ -12,21 +12,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-import trimesh
-
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.resolver import FolderResolver
 from alignparts.corpus.mesh.scene import load_parts
 from alignparts.corpus.mesh.surface import GRAY
-from alignparts.corpus.readers.common import (
-    BrokenLabels,
-    Locator,
-    Tree,
-    labeled_shape,
-    license_of,
-    open_zip,
-    read_json,
-)
+from alignparts.corpus.readers import common
+from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 LICENSE = "3DCoMPaT++ terms of use"
@@ -43,9 +34,6 @@ def locate(root: Path) -> Iterator[Locator]:
     """Yield the shapes of a data set, sorted, each with its official split.
 
     Those of the official test split are not used: the paper draws its own from train and valid.
-
-    Raises:
-        BrokenLabels: ``metadata/split.json`` is broken.
     """
     splits = official_splits(root)
     models = (open_tree(root) / "models").iterdir()
@@ -62,10 +50,6 @@ def read(locator: Locator) -> LabeledShape:
     The part is the glTF node's name less its running number; ``locator.options.granularity`` "coarse" takes
     the part that ``metadata/hier_coarse.json`` puts it under. A name that ``metadata/parts_fine.json`` lacks
     stays unlabeled. A texture that is not there leaves its part gray.
-
-    Raises:
-        AlignPartsError: the file is broken, points are asked for, or a part has no coarse name.
-        BrokenLabels: a file of ``metadata/`` is broken.
     """
     if locator.options.geometry == "points":
         raise AlignPartsError(
@@ -79,16 +63,16 @@ def read(locator: Locator) -> LabeledShape:
     names = [_part(str(node.get("name", "")), known) for node in nodes]
     if locator.options.granularity == "coarse":
         names = [coarse_name(root, key, name) if name else "" for name in names]
-    category, terms = locator.category or category_of(root, key), license_of(root, LICENSE)
-    return labeled_shape(locator, "compat", names, surface, category=category, license=terms)
+    category, terms = locator.category or category_of(root, key), common.license_of(root, LICENSE)
+    return common.labeled_shape(locator, "compat", names, surface, category=category, license=terms)
 
 
-def open_tree(root: Path) -> Tree:
+def open_tree(root: Path) -> common.Tree:
     """Return a data set's folder, or the inside of its zip."""
-    return zipfile.Path(open_zip(root)) if root.suffix == ".zip" else root
+    return zipfile.Path(common.open_zip(root)) if root.suffix == ".zip" else root
 
 
-def is_tree(root: Tree) -> bool:
+def is_tree(root: common.Tree) -> bool:
     """Return whether this is a whole data set, not a folder with a loose shape."""
     return (root / "models").is_dir() and any(
         (root / name).exists() for name in ("textures_map.json", "styles/", "metadata/")
@@ -100,7 +84,7 @@ def official_splits(root: Path) -> dict[str, str]:
     """Return the official split of every shape in ``metadata/split.json``: train, validation or test.
 
     Raises:
-        BrokenLabels: the file is broken.
+        common.BrokenLabels: the file is broken.
     """
     expected = "{train: [shape ids], valid: [...], test: [...]}"
     table = metadata(root, "split.json", dict[str, list[str]], expected)[1] or {}
@@ -111,7 +95,7 @@ def vocabulary(root: Path, level: str) -> list[str] | None:
     """Return the part names of a level, "fine" or "coarse", by global part id; None where there is no file.
 
     Raises:
-        BrokenLabels: the file is no list of names.
+        common.BrokenLabels: the file is no list of names.
     """
     return metadata(root, f"parts_{level}.json", list[str], "a list of part names")[1]
 
@@ -134,7 +118,7 @@ def coarse_name(root: Path, key: str, part: str) -> str:
 
     Raises:
         AlignPartsError: there is no such file, or it lacks the shape's class or the part.
-        BrokenLabels: the file is broken.
+        common.BrokenLabels: the file is broken.
     """
     expected = "{hexadecimal class: {fine part: coarse part}}"
     path, table = metadata(root, "hier_coarse.json", dict[str, dict[str, str]], expected)
@@ -152,7 +136,7 @@ def coarse_name(root: Path, key: str, part: str) -> str:
 
 
 @functools.lru_cache(maxsize=32)
-def metadata(root: Path, name: str, form: Any = Any, expected: str = "") -> tuple[Tree, Any]:
+def metadata(root: Path, name: str, form: Any = Any, expected: str = "") -> tuple[common.Tree, Any]:
     """Return path and content of a file of ``metadata/``; None as content where it is nowhere.
 
     Args:
@@ -162,13 +146,13 @@ def metadata(root: Path, name: str, form: Any = Any, expected: str = "") -> tupl
         expected: that form in words.
 
     Raises:
-        BrokenLabels: it is not JSON, or of another form.
+        common.BrokenLabels: it is not JSON, or of another form.
     """
     # The official zip holds none; its loader takes the folder separately.
     for place in (open_tree(root), root.parent, root.parent.parent):
         path = place / "metadata" / name
         if path.is_file():
-            return path, read_json(path, form, expected, BrokenLabels)
+            return path, common.read_json(path, form, expected, common.BrokenLabels)
     return root / "metadata" / name, None
 
 
@@ -190,9 +174,9 @@ class _Compositions:
     first ones are read.
     """
 
-    def __init__(self, root: Tree) -> None:
+    def __init__(self, root: common.Tree) -> None:
         self.first: dict[str, dict[str, str]] = {}
-        files: list[tuple[int, str, Tree]] = []
+        files: list[tuple[int, str, common.Tree]] = []
         styles: Any = root / "styles"
         for split in styles.iterdir() if is_tree(root) and styles.is_dir() else ():
             for file in split.iterdir() if split.is_dir() else ():
@@ -204,7 +188,7 @@ class _Compositions:
     def of(self, key: str) -> dict[str, str]:
         """Return the materials of a shape's parts; none where it has no composition."""
         while key not in self.first and self.rest:
-            for name, parts in read_json(self.rest.pop(), broken=BrokenLabels).items():
+            for name, parts in common.read_json(self.rest.pop(), broken=common.BrokenLabels).items():
                 self.first.setdefault(str(name).partition("__")[0], parts)
         return self.first.get(key, {})
 
@@ -216,8 +200,9 @@ def _compositions(root: Path) -> _Compositions:
 
 @functools.lru_cache(maxsize=2)
 def _textures_map(root: Path) -> dict[str, Any]:
-    path = open_tree(root) / "textures_map.json"
-    return read_json(path, broken=BrokenLabels) if is_tree(open_tree(root)) and path.is_file() else {}
+    tree = open_tree(root)
+    path = tree / "textures_map.json"
+    return common.read_json(path, broken=common.BrokenLabels) if is_tree(tree) and path.is_file() else {}
 
 
 class _Textures(FolderResolver):
@@ -255,6 +240,6 @@ class _Textures(FolderResolver):
         """Return the bytes of a file of the data set."""
         return super().get(name) if isinstance(self.tree, Path) else (self.tree / name).read_bytes()
 
-    def namespaced(self, namespace: str) -> trimesh.resolvers.Resolver:
+    def namespaced(self, namespace: str) -> FolderResolver:
         """Return the same files: names are given from the root."""
         return self

@@ -56,10 +56,6 @@ def read(locator: Locator) -> LabeledShape:
     """Read one row: its points, turned to y up, and their parts.
 
     The official code takes (x, y, z) to (x, -z, y) before it writes; this is undone.
-
-    Raises:
-        AlignPartsError: the file is broken, is coarse where fine parts are wanted, or a part has no name.
-        BrokenLabels: a file of ``metadata/`` is broken.
     """
     file, row, root = locator.path.parents[1], int(locator.path.parent.name), locator.root
     key, granularity = locator.path.name.partition("__")[0], locator.options.granularity

@@ -21,14 +21,8 @@ from typing_extensions import TypedDict
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import SUFFIXES, load_mesh
-from alignparts.corpus.readers.common import (
-    Locator,
-    checked,
-    labeled_shape,
-    license_of,
-    read_json,
-    sorted_entries,
-)
+from alignparts.corpus.readers import common
+from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.face_labels import instances_of, read_face_labels
 from alignparts.corpus.readers.named_glb import category_from
 from alignparts.corpus.shape import LabeledShape, safe_id
@@ -55,7 +49,7 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
 
 def locate(root: Path) -> Iterator[Locator]:
     """Yield the labeled meshes of a folder and of the folders below it, by path; others with the reason."""
-    entries = sorted_entries(root)
+    entries = common.sorted_entries(root)
     names = [entry.name for entry in entries if entry.is_file()]
     stems = {Path(name).stem for name in _meshes(names)}
     for name in _meshes(names):
@@ -75,11 +69,7 @@ def locate(root: Path) -> Iterator[Locator]:
 
 
 def read(locator: Locator) -> LabeledShape:
-    """Read one mesh; a label is one part instance, as no more is told.
-
-    Raises:
-        AlignPartsError: a file is missing or broken, or labels and triangles differ in number.
-    """
+    """Read one mesh; a label is one part instance, as no more is told."""
     path = locator.path
     labels, names = path.with_name(f"{path.stem}.{_LABELS}"), path.with_name(f"{path.stem}.{_NAMES}")
     title = path
@@ -91,8 +81,8 @@ def read(locator: Locator) -> LabeledShape:
     surface = load_mesh(path).surface
     given = read_face_labels(labels, len(surface.faces), path)
     instances, surface.face_part[:] = instances_of(given, table)
-    category, terms = category or category_from(title), license_of(path.parent)
-    return labeled_shape(locator, "labeled_mesh", instances, surface, category=category, license=terms)
+    category, terms = category or category_from(title), common.license_of(path.parent)
+    return common.labeled_shape(locator, "labeled_mesh", instances, surface, category=category, license=terms)
 
 
 def _meshes(names: Collection[str]) -> list[str]:
@@ -106,7 +96,7 @@ def _lonely(path: Path, names: Collection[str]) -> str:
         return f"no {path.stem}.{_LABELS} beside it"
     if _WRITTEN in names and _NAMES not in names:
         try:
-            source = read_json(path.parent / _WRITTEN)
+            source = common.read_json(path.parent / _WRITTEN)
         except AlignPartsError as error:
             return str(error)
         mesh = source.get("input") if isinstance(source, dict) else None
@@ -118,11 +108,11 @@ def _lonely(path: Path, names: Collection[str]) -> str:
 def _table(source: Path) -> tuple[dict[int, str], str]:
     """Return the name of every label, and the category where it is stated."""
     if source.name == _WRITTEN:
-        written = read_json(source, _Written, "parts with index and name, as written by alignparts")
+        written = common.read_json(source, _Written, "parts with index and name, as written by alignparts")
         names = {part["index"]: part["name"].strip() for part in written["parts"]}
         return names, str(written.get("category") or "")
     expected = 'a list of names, or {"label": "name"} with whole numbers as labels'
-    table = read_json(source)
+    table = common.read_json(source)
     entries = dict(enumerate(table)) if isinstance(table, list) else table
-    names = checked(entries, dict[int, str | None], source, expected)
+    names = common.checked(entries, dict[int, str | None], source, expected)
     return {label: (name or "").strip() for label, name in names.items()}, ""

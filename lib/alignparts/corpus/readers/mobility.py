@@ -44,10 +44,6 @@ def read(locator: Locator) -> LabeledShape:
     Only OBJ files that a leaf refers to count: others are collision pieces. The URDF is not needed, as all
     files are in one frame. ``locator.options`` count as for PartNet; objects that do not come from there have
     neither a merged tree nor point samples.
-
-    Raises:
-        AlignPartsError: a tree is missing or broken, no leaf has a mesh, or there are no point samples.
-        BrokenLabels: a label file of the data set is broken.
     """
     return read_annotation(locator, "partnet_mobility", LICENSE, _read_meshes)
 

@@ -24,9 +24,6 @@ def read(locator: Locator) -> LabeledShape:
 
     The name is ``extras.part`` where there is one, else the node's name, else the mesh's, without the running
     numbers of modelling tools. Names such as "Object_2" say nothing: those nodes stay unlabeled.
-
-    Raises:
-        AlignPartsError: not glTF, compressed, broken, or without triangles.
     """
     path = locator.path
     try:

@@ -13,14 +13,8 @@ from jaxtyping import Int32, Int64
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.bake import bake_points
 from alignparts.corpus.mesh.surface import Surface, join_surfaces, make_surface
-from alignparts.corpus.readers.common import (
-    Locator,
-    labeled_shape,
-    license_of,
-    make_cloud,
-    read_json,
-    read_numbers,
-)
+from alignparts.corpus.readers import common
+from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.face_labels import whole_numbers
 from alignparts.corpus.readers.partnet_labels import Part, official_split, read_parts, valid_annotations
 from alignparts.corpus.shape import Cloud, LabeledShape, safe_id
@@ -36,11 +30,7 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
 
 
 def locate(root: Path) -> Iterator[Locator]:
-    """Yield the annotation of a folder; with the reason where the data set does not list it as valid.
-
-    Raises:
-        BrokenLabels: the list of valid annotations is broken.
-    """
+    """Yield the annotation of a folder; with the reason where the data set does not list it as valid."""
     locator = annotation_in(root, "partnet")
     valid = valid_annotations(locator.root)
     listed = valid is None or root.name in valid
@@ -60,10 +50,6 @@ def read(locator: Locator) -> LabeledShape:
     ``locator.options`` chooses the merged tree or a level, see
     :func:`alignparts.corpus.readers.partnet_labels.read_parts`, and the point samples instead of the meshes.
     A missing OBJ leaves a gap as long as another one is there.
-
-    Raises:
-        AlignPartsError: a tree is missing or broken, no leaf has a mesh, or there are no point samples.
-        BrokenLabels: a label file of the data set is broken.
     """
     return read_annotation(locator, "partnet", LICENSE, _read_meshes)
 
@@ -100,8 +86,8 @@ def read_annotation(
             f"{folder}: no leaf of result.json has a mesh; missing: {', '.join(absent[:3])}"
         )
     names = [part.name for part in parts]
-    terms = license_of(locator.root, license)
-    return labeled_shape(locator, dataset, names, geometry, category=category, license=terms)
+    terms = common.license_of(locator.root, license)
+    return common.labeled_shape(locator, dataset, names, geometry, category=category, license=terms)
 
 
 def model_and_split(locator: Locator) -> tuple[str, str]:
@@ -153,7 +139,7 @@ def read_plain_obj(path: Path) -> Surface:
 
 
 def _meta(folder: Path) -> dict[str, Any]:
-    return read_json(folder / "meta.json", dict[str, Any], "an object with model_id and model_cat")
+    return common.read_json(folder / "meta.json", dict[str, Any], "an object with model_id and model_cat")
 
 
 def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
@@ -170,7 +156,7 @@ def _paint(surface: Surface, samples: Path, parts: Sequence[Part]) -> Surface:
     """Color by the colored sample: by points of the same part, where the sample is labeled."""
     if not (samples / _PAINTED).is_file():
         return surface
-    table = read_numbers(samples / _PAINTED, 10)
+    table = common.read_numbers(samples / _PAINTED, 10)
     label = np.zeros(len(table), np.int64)
     ids = np.zeros(len(parts), np.int64)
     if (samples / _PAINTED_LABEL).is_file():
@@ -192,9 +178,9 @@ def _read_cloud(samples: Path, parts: Sequence[Part]) -> Cloud:
         AlignPartsError: there is no labeled sample, or a label is no leaf.
     """
     if (samples / _PAINTED).is_file() and (samples / _PAINTED_LABEL).is_file():
-        table, source = read_numbers(samples / _PAINTED, 10), samples / _PAINTED_LABEL
+        table, source = common.read_numbers(samples / _PAINTED, 10), samples / _PAINTED_LABEL
     elif (samples / _PLAIN).is_file():
-        table, source = read_numbers(samples / _PLAIN, 3), samples / _PLAIN_LABEL
+        table, source = common.read_numbers(samples / _PLAIN, 3), samples / _PLAIN_LABEL
     else:
         raise AlignPartsError(
             f"{samples}: no point sample; expected {_PAINTED} or {_PLAIN}, with labels; "
@@ -202,13 +188,13 @@ def _read_cloud(samples: Path, parts: Sequence[Part]) -> Cloud:
         )
     instance = _instances(_read_labels(source, len(table)), parts, source)
     if table.shape[1] == 3:
-        return make_cloud(table, instance)
-    return make_cloud(table[:, :3], instance, table[:, 6:9], table[:, 3:6])
+        return common.make_cloud(table, instance)
+    return common.make_cloud(table[:, :3], instance, table[:, 6:9], table[:, 3:6])
 
 
 def _read_labels(path: Path, points: int) -> Int64[np.ndarray, " n"]:
     """Return the leaf ids of the points of a sample."""
-    labels = read_numbers(path, 1)[:, 0]
+    labels = common.read_numbers(path, 1)[:, 0]
     if len(labels) != points:
         raise AlignPartsError(f"{path}: {points} points but {len(labels)} labels")
     return whole_numbers(labels, f"{path}: line", 1, "a leaf's id")

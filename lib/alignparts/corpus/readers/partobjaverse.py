@@ -15,15 +15,8 @@ import numpy as np
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.resolver import FolderResolver
 from alignparts.corpus.mesh.scene import load_parts
-from alignparts.corpus.readers.common import (
-    BrokenLabels,
-    Locator,
-    Tree,
-    labeled_shape,
-    license_of,
-    open_zip,
-    read_json,
-)
+from alignparts.corpus.readers import common
+from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.face_labels import read_face_labels
 from alignparts.corpus.shape import LabeledShape, safe_id
 
@@ -40,11 +33,7 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
 
 
 def locate(root: Path) -> Iterator[Locator]:
-    """Yield the shapes of a data set by uid; those without mesh or names come with the reason.
-
-    Raises:
-        BrokenLabels: the file of names is missing or broken.
-    """
+    """Yield the shapes of a data set by uid; those without mesh or names come with the reason."""
     names, meshes = _names(root), _entries(root, _MESH, ".glb")
     for uid in sorted(names.keys() | meshes.keys()):
         reason = "" if uid in names else f"not in {_NAMES}"
@@ -58,11 +47,6 @@ def read(locator: Locator) -> LabeledShape:
     A part instance is what one instance label and one semantic label have in common, or all faces of a
     semantic label where there are no instance labels. Faces with the semantic label -1 stay unlabeled.
     Labels are in the order of the faces as trimesh reads the file.
-
-    Raises:
-        AlignPartsError: a file is missing or broken, a label has no name, or their number differs from that
-            of the faces.
-        BrokenLabels: the file of names is missing or broken.
     """
     root, path = locator.root, locator.path
     group, names = _names(root).get(path.stem, ("", []))
@@ -85,25 +69,25 @@ def read(locator: Locator) -> LabeledShape:
     surface.face_part[:] = -1
     surface.face_part[labeled] = index.reshape(-1)
     instances = [names[label] for label in pairs[:, 0].tolist()]
-    terms = license_of(root, LICENSE)
-    return labeled_shape(locator, "partobjaverse", instances, surface, category=group, license=terms)
+    terms = common.license_of(root, LICENSE)
+    return common.labeled_shape(locator, "partobjaverse", instances, surface, category=group, license=terms)
 
 
 @functools.lru_cache(maxsize=4)
 def _names(root: Path) -> dict[str, tuple[str, list[str]]]:
     """Return group and part names of every uid."""
     form = dict[str, dict[str, list[str]]]
-    table = read_json(root / _NAMES, form, "{group: {uid: [part names]}}", BrokenLabels)
+    table = common.read_json(root / _NAMES, form, "{group: {uid: [part names]}}", common.BrokenLabels)
     return {uid: (group, names) for group, shapes in table.items() for uid, names in shapes.items()}
 
 
-def _entry(root: Path, name: str, file: str) -> Tree:
+def _entry(root: Path, name: str, file: str) -> common.Tree:
     """Return a file of a folder, or of the zip of that name."""
     entry = _entries(root, name, Path(file).suffix).get(Path(file).stem)
     if entry is None:
         raise AlignPartsError(f"{root}: no {file} in {name}")
     folder = root / name
-    return folder / entry if folder.is_dir() else zipfile.Path(open_zip(root / f"{name}.zip"), entry)
+    return folder / entry if folder.is_dir() else zipfile.Path(common.open_zip(root / f"{name}.zip"), entry)
 
 
 @functools.lru_cache(maxsize=16)
@@ -113,7 +97,7 @@ def _entries(root: Path, name: str, suffix: str) -> dict[str, str]:
     if (root / name).is_dir():
         paths = [path.name for path in (root / name).iterdir()]
     elif (root / f"{name}.zip").is_file():
-        paths = open_zip(root / f"{name}.zip").namelist()
+        paths = common.open_zip(root / f"{name}.zip").namelist()
     files = ((path.rpartition("/")[2], path) for path in paths)
     # macOS adds a "._" twin to every file of its zips.
     return {file[: -len(suffix)]: path for file, path in files if file.endswith(suffix) and file[0] != "."}

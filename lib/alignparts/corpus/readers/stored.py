@@ -14,20 +14,12 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
 
 
 def locate(root: Path) -> Iterator[Locator]:
-    """Yield the shapes of a corpus, each with its model and its data set's own split.
-
-    Raises:
-        AlignPartsError: its index is broken, or the file of a shape is missing.
-    """
+    """Yield the shapes of a corpus, each with its model and its data set's own split."""
     index = Corpus(root).index.reindex(columns=["shape_id", "model", "official_split"], fill_value="")
     for shape_id, model, split in index.itertuples(index=False):
         yield Locator(shape_file(root, shape_id), root, shape_id, model=model, split=split)
 
 
 def read(locator: Locator) -> LabeledShape:
-    """Read one shape as it was stored.
-
-    Raises:
-        AlignPartsError: the file is broken or not a corpus shape.
-    """
+    """Read one shape as it was stored."""
     return read_shape(locator.path)

@@ -15,13 +15,8 @@ from typing import Any
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.resolver import FolderResolver
 from alignparts.corpus.mesh.scene import load_parts
-from alignparts.corpus.readers.common import (
-    BrokenLabels,
-    Locator,
-    labeled_shape,
-    license_of,
-    sorted_entries,
-)
+from alignparts.corpus.readers import common
+from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 LICENSE = "TexVerse: per-object Creative Commons license, not stated in metadata.json"
@@ -44,9 +39,6 @@ def locate(root: Path) -> Iterator[Locator]:
     Several resolutions differ in the textures alone, which a corpus stores smaller than the smallest of them.
     Held are the licenses of all ids (0.13 GB for 858,669; a metadata.json of 1.2 GB is parsed once, in 13 s)
     and, where there are several resolutions, the ids met so far (as much again).
-
-    Raises:
-        BrokenLabels: ``metadata.json`` is broken.
     """
     path = root / "metadata.json"
     licenses = _licenses(path, path.stat().st_mtime_ns) if path.is_file() else {}
@@ -66,7 +58,7 @@ def metadata(root: Path, ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return the entries of these ids in ``metadata.json``; none where there is no such file.
 
     Raises:
-        BrokenLabels: it is broken.
+        common.BrokenLabels: it is broken.
     """
     path = root / "metadata.json"
     if not path.is_file():
@@ -80,22 +72,19 @@ def uid_of(path: Path) -> str:
 
 
 def read(locator: Locator) -> LabeledShape:
-    """Read one object: no instances, every face unlabeled, and no category, as names are free text.
-
-    Raises:
-        AlignPartsError: not glTF, compressed, broken, or without triangles.
-    """
+    """Read one object: no instances, every face unlabeled, and no category, as names are free text."""
     path = locator.path
     try:
         surface, _, _ = load_parts(path.read_bytes(), str(path), FolderResolver(path.parent))
     except OSError as error:
         raise AlignPartsError(f"{path}: {error.strerror}") from None
     surface.face_part[:] = -1
-    return labeled_shape(locator, "texverse", [], surface, license=license_of(locator.root, LICENSE))
+    terms = common.license_of(locator.root, LICENSE)
+    return common.labeled_shape(locator, "texverse", [], surface, license=terms)
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for entry in sorted_entries(folder):
+    for entry in common.sorted_entries(folder):
         path = Path(entry.path)
         yield from _files(path) if entry.is_dir() else (path,)
 
@@ -118,7 +107,7 @@ def _members(path: Path) -> Iterator[tuple[str, Any]]:
         try:
             text, at, done = file.read(_CHUNK).lstrip(), 1, 0
             if not text.startswith("{"):
-                raise BrokenLabels(f"{path}: expected {{id: {{...}}}}")
+                raise common.BrokenLabels(f"{path}: expected {{id: {{...}}}}")
             while True:
                 try:
                     at = _skip(text, at, r"[\s,]*")
@@ -130,12 +119,12 @@ def _members(path: Path) -> Iterator[tuple[str, Any]]:
                     more = file.read(_CHUNK) if len(text) - at < _LONGEST else ""
                     if not more:
                         place = f"near character {done + error.pos}: {error.msg}"
-                        raise BrokenLabels(f"{path}: not JSON {place}") from None
+                        raise common.BrokenLabels(f"{path}: not JSON {place}") from None
                     done, text, at = done + at, text[at:] + more, 0
                     continue
                 yield str(key), value
         except UnicodeDecodeError as error:
-            raise BrokenLabels(f"{path}: not UTF-8: {error.reason}") from None
+            raise common.BrokenLabels(f"{path}: not UTF-8: {error.reason}") from None
 
 
 def _skip(text: str, at: int, pattern: str) -> int:
