@@ -111,7 +111,8 @@ def test_find3d_label_map_of_another_form_is_a_clear_error(tmp_path, names):
 
 
 def test_pcd_text_with_a_field_of_several_values(tmp_path):
-    text = "FIELDS x n y\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 3 1\nWIDTH 2\nPOINTS 2\nDATA ascii\n1 2 3 4 5\n6 7 8 9 10\n"
+    head = "FIELDS x n y\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 3 1\nWIDTH 2\nPOINTS 2\nDATA ascii\n"
+    text = f"{head}1 2 3 4 5\n6 7 8 9 10\n"
     (tmp_path / "a.pcd").write_text(text)
     fields = find3d.read_pcd(tmp_path / "a.pcd")
     assert fields["y"].tolist() == [5, 10]
