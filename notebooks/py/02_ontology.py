@@ -50,13 +50,10 @@ settings = run.params.ontology
 import pandas as pd
 
 from alignparts.ontology.merge import unify
-from alignparts.ontology.names import Names, dialect_names
-from alignparts.ontology.vocabulary import RawVocabulary
+from alignparts.ontology.raw import RawVocabulary
 
 seen = RawVocabulary.of_corpus(run.data / "corpus")
-declared = dialect_names()
-names = Names(seen.with_declared(declared.raw), declared.parents)
-raw = names.raw
+raw = seen.with_declared(RawVocabulary.of_dialects())
 parts = pd.DataFrame([(*key, count) for key, count in sorted(raw.parts.items())],
                      columns=["dataset", "category", "part", "shapes"])
 by_dataset = parts.assign(carried=parts.shapes > 0).groupby("dataset").agg(
@@ -78,7 +75,7 @@ from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.text import TextEncoder
 
 encoder = TextEncoder.from_name(settings.text_encoder)
-llm = LanguageModel(settings.llm, settings.llm_model)
+llm = LanguageModel.from_params(settings)
 result = unify(raw, encoder, llm, settings.threshold, settings.review_threshold)
 vocabulary = result.vocabulary
 
@@ -103,7 +100,7 @@ list(result.conflicts) or "no conflict"
 # %%
 from alignparts.ontology.export import counts_table
 
-counts = counts_table(names, result)
+counts = counts_table(raw, result)
 counts
 
 # %%
@@ -153,7 +150,7 @@ from IPython.display import HTML
 
 from alignparts.report.ontology_map import map_figure, tree_html
 
-HTML(tree_html(names, vocabulary))
+HTML(tree_html(raw, vocabulary))
 
 # %% [markdown]
 # ## Why descriptions and not names
@@ -263,7 +260,7 @@ write_text(run.folder / "ontology_pairs.csv", table)
 tables.write_table(run.folder, "ontology_counts", counts)
 tables.write_table(run.folder, "ontology_strata", strata)
 tables.write_table(run.folder, "ontology_precision", precision)
-write_text(run.reports / "ontology.ttl", turtle(names, vocabulary))
+write_text(run.reports / "ontology.ttl", turtle(raw, vocabulary))
 at = {stage: pairs[pairs.stage == stage] for stage in ("embedding", "review")}
 metrics = {
     "categories_raw": int(overall.categories["as written"]),

@@ -10,20 +10,13 @@ import numpy as np
 import pytest
 from ontology_toys import Bag, Judge, Part
 
+from alignparts.core.config import load_params
 from alignparts.core.errors import AlignPartsError
-from alignparts.ontology.llm.client import REPLIES, LanguageModel, Record
-from alignparts.ontology.merge import (
-    Pair,
-    RawVocabulary,
-    Unification,
-    Vocabulary,
-    group,
-    missing_requests,
-    unify,
-)
-from alignparts.ontology.names import canonical_names
-from alignparts.ontology.pairs import embed
-from alignparts.ontology.vocabulary import spelling
+from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.merge import Unification, unify
+from alignparts.ontology.pairs import Pair, embed, group, longest
+from alignparts.ontology.raw import RawVocabulary
+from alignparts.ontology.vocabulary import Vocabulary, spelling
 
 
 def raw(*rows: tuple[str, str, str]) -> RawVocabulary:
@@ -123,6 +116,20 @@ def test_merging_the_merged_changes_nothing() -> None:
     assert summary(twice) == summary(once)
 
 
+def canonical_names(vocabulary: Vocabulary) -> RawVocabulary:
+    """The names of a unified vocabulary, as if its data sets used them."""
+    raw = RawVocabulary()
+    for category, part, aliases in vocabulary.groups():
+        for alias in aliases:
+            if part:
+                key = alias.dataset, category, part
+                raw.parts[key] = raw.parts.get(key, 0) + alias.count
+            else:
+                of = alias.dataset, category
+                raw.categories[of] = raw.categories.get(of, 0) + alias.count
+    return raw
+
+
 def summary(vocabulary: Vocabulary) -> dict[str, object]:
     """Canonical names with what they mean and how often they are, without the names that became them."""
     return {
@@ -147,35 +154,31 @@ def random_pairs(rng: random.Random) -> tuple[list[str], list[Pair]]:
 def test_groups_of_random_verdicts(seed: int) -> None:
     rng = random.Random(seed)
     names, pairs = random_pairs(rng)
-    merge = group(names, pairs)
-    owner = {name: head for head, members in merge.groups.items() for name in members}
-    assert sorted(owner) == sorted(names)  # total: every name in exactly one group
-    for head, members in merge.groups.items():
-        assert head in members and len(head) == max(map(len, members))
+    groups, conflicts = group(names, pairs)
+    owner = {name: members for members in groups for name in members}
+    assert sorted(name for members in groups for name in members) == sorted(names)  # each in one group
     for pair in pairs:
         if not pair.same:
             assert owner[pair.a] != owner[pair.b]  # what was kept apart stays apart
     apart = [pair for pair in pairs if pair.same and owner[pair.a] != owner[pair.b]]
-    assert len(merge.conflicts) == len(apart)
+    assert len(conflicts) == len(apart)
     for pair in apart:
-        assert any(f"'{pair.a}' = '{pair.b}'" in conflict for conflict in merge.conflicts)
+        assert any(f"'{pair.a}' = '{pair.b}'" in conflict for conflict in conflicts)
     for _ in range(5):
         rng.shuffle(names)
         rng.shuffle(pairs)
-        assert group(names, pairs) == merge  # whatever the order
-    if not merge.conflicts:
-        left = [pair for pair in pairs if {pair.a, pair.b} <= set(merge.groups)]
-        assert group(merge.groups, left).groups == {head: (head,) for head in merge.groups}  # idempotent
+        assert group(names, pairs) == (groups, conflicts)  # whatever the order
+    if not conflicts:
+        heads = [longest(members) for members in groups]
+        left = [pair for pair in pairs if {pair.a, pair.b} <= set(heads)]
+        assert group(heads, left)[0] == sorted((head,) for head in heads)  # idempotent
 
 
 def test_without_rejections_groups_are_connected_components() -> None:
     same = [("a", "b"), ("b", "cc"), ("d", "e")]
     pairs = [Pair("", a, b, 0.9, 0.0, "embedding", True, "same thing") for a, b in same]
-    assert group(["a", "b", "cc", "d", "e", "f"], pairs).groups == {
-        "cc": ("a", "b", "cc"),
-        "d": ("d", "e"),
-        "f": ("f",),
-    }
+    assert group(["a", "b", "cc", "d", "e", "f"], pairs)[0] == [("a", "b", "cc"), ("d", "e"), ("f",)]
+    assert longest(["d", "cc", "bb"]) == "bb"
 
 
 def test_a_rejected_pair_is_not_joined_through_a_third_name() -> None:
@@ -184,9 +187,8 @@ def test_a_rejected_pair_is_not_joined_through_a_third_name() -> None:
         Pair("car", "bumper", "rear_bumper", 0.8, 0.0, "embedding", True, "a bumper"),
         Pair("car", "front_bumper", "rear_bumper", 0.9, 0.0, "embedding", False, "front and rear"),
     ]
-    merge = group(["bumper", "front_bumper", "rear_bumper"], pairs)
-    assert merge.groups == {"front_bumper": ("bumper", "front_bumper"), "rear_bumper": ("rear_bumper",)}
-    (conflict,) = merge.conflicts
+    groups, (conflict,) = group(["bumper", "front_bumper", "rear_bumper"], pairs)
+    assert groups == [("bumper", "front_bumper"), ("rear_bumper",)]
     assert "'bumper' = 'rear_bumper' of 'car' is left out" in conflict
     assert "'front_bumper' and 'rear_bumper'" in conflict
 
@@ -298,14 +300,16 @@ def test_wrong_input() -> None:
         unify(RawVocabulary({("p", "Chair"): 1}, {("p", "Table", "top"): 1}), Bag(), Judge())
 
 
-def test_missing_requests_come_in_rounds(tmp_path: Path) -> None:
+def test_without_any_reply_only_categories_can_be_asked_for(tmp_path: Path) -> None:
     llm = LanguageModel(replies=tmp_path)
-    missing = missing_requests(MICROWAVES, Bag(), llm)
-    assert missing == [("describe_category", {"category": "microwave"}),
-                       ("describe_category", {"category": "microwave oven"})]  # fmt: skip
+    missing = unify(MICROWAVES, Bag(), llm, partial=True).missing
+    assert [(one.prompt, one.variables) for one in missing if one.settled] == [
+        ("describe_category", {"category": "microwave"}),
+        ("describe_category", {"category": "microwave oven"}),
+    ]
     with pytest.raises(AlignPartsError, match="no recorded reply"):
         unify(MICROWAVES, Bag(), llm)
-    assert missing_requests(MICROWAVES, Bag(), Judge()) == []
+    assert unify(MICROWAVES, Bag(), Judge(), partial=True).missing == ()
 
 
 def test_missing_replies_are_listed_and_never_guessed() -> None:
@@ -336,7 +340,6 @@ def test_nothing_below_an_open_category_is_settled() -> None:
     assert result.vocabulary.categories == ["microwave", "microwave_oven"]
     settled = {(one.prompt, one.settled) for one in result.missing}
     assert settled == {("same_category", True), ("describe_part", False)}
-    assert {prompt for prompt, _ in missing_requests(MICROWAVES, Bag(), recorded)} == {"same_category"}
 
 
 def test_a_group_without_a_chosen_name_takes_its_longest() -> None:
@@ -355,8 +358,7 @@ def test_a_pair_without_a_verdict_neither_joins_nor_keeps_apart() -> None:
         Pair("", "a", "c", 0.9, 0.0, "embedding", decided=False),
         Pair("", "c", "d", 0.9, 0.0, "embedding", decided=False),
     ]
-    merge = group(["a", "b", "c", "d"], pairs)
-    assert merge.groups == {"a": ("a", "b", "c"), "d": ("d",)} and merge.conflicts == ()
+    assert group(["a", "b", "c", "d"], pairs) == ([("a", "b", "c"), ("d",)], [])
 
 
 def test_declared_names_count_nothing() -> None:
@@ -414,21 +416,6 @@ def test_rods_of_a_chairs_back_stay_apart() -> None:
     assert result.vocabulary.parts("chair") == list(rods)
     (pair,) = result.pairs
     assert pair.stage == "embedding" and "orientation" in pair.reason
-
-
-def test_recorded_replies_are_whole() -> None:
-    llm = LanguageModel()
-    seen: list[str] = []
-    for path in sorted(REPLIES.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            record = Record.model_validate_json(line)
-            assert record.hash == llm.request_hash(record.prompt, record.variables), (
-                path.name,
-                record.variables,
-            )
-            assert record.prompt == path.stem and record.model
-            seen.append(record.hash)
-    assert len(seen) == len(set(seen)) > 0
 
 
 def test_descriptions_of_one_category_are_all_different(embedded: Unification) -> None:

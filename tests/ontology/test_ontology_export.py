@@ -21,9 +21,11 @@ from alignparts.ontology.export import (
     parts_table,
     write_ontology,
 )
-from alignparts.ontology.llm.client import LanguageModel, Record, append_record
+from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.llm.records import Record, append_record
 from alignparts.ontology.merge import Unification, unify
-from alignparts.ontology.names import Names, read_names
+from alignparts.ontology.names import read_names
+from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.requests import description_request, verdict_request
 from alignparts.ontology.skos import turtle
 from alignparts.report.ontology_map import embedding_map, tree_html
@@ -43,25 +45,25 @@ SAME = {("chair leg", "leg"), ("arm chair", "chair")}
 
 
 @pytest.fixture
-def names(tmp_path: Path) -> Names:
+def names(tmp_path: Path) -> RawVocabulary:
     path = tmp_path / "names.csv"
     path.write_text(TABLE)
     return read_names([path])
 
 
 @pytest.fixture
-def result(names: Names) -> Unification:
-    return unify(names.raw, Bag(), Judge(SAME), 0.6, 0.3)
+def result(names: RawVocabulary) -> Unification:
+    return unify(names, Bag(), Judge(SAME), 0.6, 0.3)
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / name, keep_default_na=False)
 
 
-def test_every_file(tmp_path: Path, names: Names, result: Unification) -> None:
+def test_every_file(tmp_path: Path, names: RawVocabulary, result: Unification) -> None:
     write_ontology(tmp_path, names, result, LanguageModel())
     aliases = read(tmp_path, "aliases.csv")
-    for dataset, category, part in names.raw.parts:
+    for dataset, category, part in names.parts:
         mine = aliases[(aliases.dataset == dataset) & (aliases.category == category) & (aliases.part == part)]
         assert len(mine) == 1
         found = mine.canonical_category.iloc[0], mine.canonical_part.iloc[0]
@@ -71,7 +73,7 @@ def test_every_file(tmp_path: Path, names: Names, result: Unification) -> None:
         20, 2, "leg", "leg",
     ]  # fmt: skip
     assert parts.loc[("arm_chair", "bar"), "parents"] == "chair_back; chair_seat > frame"
-    assert parts.shapes.sum() == sum(names.raw.parts.values())
+    assert parts.shapes.sum() == sum(names.parts.values())
     merged = read(tmp_path, "merged.csv")
     assert merged.canonical.tolist() == ["arm_chair", "chair_leg"]
     assert "chair_leg = leg" in merged.reasons.iloc[1] and "as the test says" in merged.reasons.iloc[1]
@@ -80,21 +82,21 @@ def test_every_file(tmp_path: Path, names: Names, result: Unification) -> None:
     assert (tmp_path / "missing.jsonl").read_text() == "" and read(tmp_path, "undecided.csv").empty
 
 
-def test_the_same_bytes_whatever_the_order(tmp_path: Path, names: Names) -> None:
+def test_the_same_bytes_whatever_the_order(tmp_path: Path, names: RawVocabulary) -> None:
     head, *rows = TABLE.splitlines()
     for seed in range(3):
         random.Random(seed).shuffle(rows)
         path = tmp_path / "shuffled.csv"
         path.write_text("\n".join([head, *rows]) + "\n")
         shuffled = read_names([path])
-        result = unify(shuffled.raw, Bag(), Judge(SAME), 0.6, 0.3)
+        result = unify(shuffled, Bag(), Judge(SAME), 0.6, 0.3)
         write_ontology(tmp_path / str(seed), shuffled, result, LanguageModel())
     for file in (tmp_path / "0").iterdir():
         for seed in (1, 2):
             assert file.read_bytes() == (tmp_path / str(seed) / file.name).read_bytes(), file.name
 
 
-def test_counts_add_up(names: Names, result: Unification) -> None:
+def test_counts_add_up(names: RawVocabulary, result: Unification) -> None:
     table = counts_table(names, result)
     overall = table[table.dataset == ""].set_index("step")
     pairs = overall.loc[["proposed at embedding", "proposed at review"]].sum()
@@ -114,20 +116,20 @@ def test_counts_add_up(names: Names, result: Unification) -> None:
         assert merged == (0 if column == "categories" else 1)
 
 
-def test_hierarchy_keeps_every_path(names: Names, result: Unification) -> None:
+def test_hierarchy_keeps_every_path(names: RawVocabulary, result: Unification) -> None:
     table = hierarchy_table(names, result.vocabulary)
-    assert len(table) == len(names.raw.parts)
+    assert len(table) == len(names.parts)
     rows = {(row.dataset, row.part): (row.level, row.parents) for row in table.itertuples()}
     assert rows["PartNet", "chair/chair_seat/frame/bar"] == (2, "chair_seat > frame")
     assert rows["PartNet", "chair/leg"] == (0, "")
     assert rows["3DCoMPaT++", "back"] == (1, "back")
 
 
-def skos_of(names: Names, result: Unification, base: str = "https://example.org/parts/") -> Graph:
+def skos_of(names: RawVocabulary, result: Unification, base: str = "https://example.org/parts/") -> Graph:
     return Graph().parse(data=turtle(names, result.vocabulary, base), format="turtle")
 
 
-def test_skos_integrity(names: Names, result: Unification) -> None:
+def test_skos_integrity(names: RawVocabulary, result: Unification) -> None:
     """Conditions S9, S13 and S14 of the SKOS Reference, and what makes a hierarchy one."""
     graph = skos_of(names, result)
     (scheme,) = graph.subjects(RDF.type, SKOS.ConceptScheme)
@@ -147,9 +149,9 @@ def test_skos_integrity(names: Names, result: Unification) -> None:
     assert all(predicate in SKOS for predicate in used)
 
 
-def test_skos_resolves_every_legacy_name(names: Names, result: Unification) -> None:
+def test_skos_resolves_every_legacy_name(names: RawVocabulary, result: Unification) -> None:
     graph = skos_of(names, result)
-    for dataset, category, part in names.raw.parts:
+    for dataset, category, part in names.parts:
         found = [
             subject
             for subject, _, code in graph.triples((None, SKOS.notation, None))
@@ -161,7 +163,7 @@ def test_skos_resolves_every_legacy_name(names: Names, result: Unification) -> N
         assert str(label) == result.vocabulary.resolve(category, part)[1].replace("_", " ")
 
 
-def test_skos_keeps_the_hierarchy(names: Names, result: Unification) -> None:
+def test_skos_keeps_the_hierarchy(names: RawVocabulary, result: Unification) -> None:
     graph, base = skos_of(names, result), "https://example.org/parts/arm_chair"
     broader = {str(one) for one in graph.objects(URIRef(f"{base}/bar"), SKOS.broader)}
     assert broader == {f"{base}/-/chair_back", f"{base}/-/chair_seat/frame"}
@@ -174,14 +176,14 @@ def test_skos_keeps_the_hierarchy(names: Names, result: Unification) -> None:
 
 
 @pytest.mark.parametrize("base", ["parts/", "https://example.org/parts", "https://example.org/a b/", ""])
-def test_skos_bad_base(names: Names, result: Unification, base: str) -> None:
+def test_skos_bad_base(names: RawVocabulary, result: Unification, base: str) -> None:
     with pytest.raises(AlignPartsError, match="absolute URI"):
         turtle(names, result.vocabulary, base)
 
 
-def test_missing_requests_as_lines(names: Names) -> None:
+def test_missing_requests_as_lines(names: RawVocabulary) -> None:
     llm = Part(SAME, lambda prompt, v: prompt != "same_part" and v.get("part") != "bar")
-    result = unify(names.raw, Bag(), llm, 0.6, 0.3, partial=True)
+    result = unify(names, Bag(), llm, 0.6, 0.3, partial=True)
     lines = [json.loads(line) for line in missing_lines(result, llm).splitlines()]
     assert {line["prompt"] for line in lines} == {"describe_part", "same_part"}
     for line in lines:
@@ -190,7 +192,7 @@ def test_missing_requests_as_lines(names: Names) -> None:
     assert table.parts["without a description"] == 1 and table.parts["verdict missing"] > 0
 
 
-def test_tree(names: Names, result: Unification) -> None:
+def test_tree(names: RawVocabulary, result: Unification) -> None:
     html = tree_html(names, result.vocabulary)
     for tag in ("details", "summary", "ul", "li", "b", "i"):
         assert len(re.findall(rf"<{tag}>", html)) == len(re.findall(rf"</{tag}>", html))
@@ -217,7 +219,7 @@ def record(folder: Path, request: tuple[str, dict[str, str]], reply: dict[str, o
     append_record(folder / "replies.jsonl", one)
 
 
-def test_command(tmp_path: Path, names: Names) -> None:
+def test_command(tmp_path: Path, names: RawVocabulary) -> None:
     replies = tmp_path / "replies"
     replies.mkdir()
     arguments = ["ontology", str(tmp_path / "names.csv"), "--out", str(tmp_path / "out"),
@@ -242,7 +244,7 @@ def test_command(tmp_path: Path, names: Names) -> None:
     assert encoders.loc[("unified", "all"), "all-minilm-l6-v2"] == "2 / 5"
 
 
-def test_answers_in_a_file_settle_it_round_by_round(tmp_path: Path, names: Names) -> None:
+def test_answers_in_a_file_settle_it_round_by_round(tmp_path: Path, names: RawVocabulary) -> None:
     replies, ask = tmp_path / "replies", tmp_path / "ask.jsonl"
     arguments = ["ontology", str(tmp_path / "names.csv"), "--out", str(tmp_path / "out"),
                  "--replies", str(replies), "--export-missing", str(ask)]  # fmt: skip

@@ -6,15 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from ontology_toys import Bag, Judge
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import COLUMNS, write_shape
 from alignparts.corpus.mesh.surface import surface_from_cloud
 from alignparts.corpus.shape import Cloud, LabeledShape
-from alignparts.ontology.merge import unify
-from alignparts.ontology.names import Names, canonical_names, dialect_names, read_names
-from alignparts.ontology.vocabulary import RawVocabulary
+from alignparts.ontology.names import read_names
+from alignparts.ontology.raw import RawVocabulary
 
 # PartNet's template: a tree with paths and kinds; the bar stands under two wholes, and "other" is both.
 TREE = """dataset,class,part,parent,name,label_id,kind
@@ -55,12 +53,8 @@ def tables(tmp_path: Path) -> list[Path]:
 
 def test_leaves_are_parts_and_their_paths_the_hierarchy(tables: list[Path]) -> None:
     names = read_names(tables[:1])
-    assert names.raw == RawVocabulary(
-        {("PartNet", "Chair"): 0},
-        {("PartNet", "Chair", path): 0
-         for path in ("chair/chair_back/bar", "chair/chair_seat/bar", "chair/other/other")},
-    )  # fmt: skip
-    assert names.parents == {
+    assert names.categories == {("PartNet", "Chair"): 0} and set(names.parts.values()) == {0}
+    assert set(names.parts) == set(names.parents) and names.parents == {
         ("PartNet", "Chair", "chair/chair_back/bar"): {("chair_back",)},
         ("PartNet", "Chair", "chair/chair_seat/bar"): {("chair_seat",)},
         ("PartNet", "Chair", "chair/other/other"): {("other",)},
@@ -68,20 +62,20 @@ def test_leaves_are_parts_and_their_paths_the_hierarchy(tables: list[Path]) -> N
 
 
 def test_inner_nodes_on_demand(tables: list[Path]) -> None:
-    parts = read_names(tables[:1], inner_nodes=True).raw.parts
+    parts = read_names(tables[:1], inner_nodes=True).parts
     assert len(parts) == 7 and ("PartNet", "Chair", "chair/chair_back") in parts
 
 
 def test_coarse_parts_are_the_wholes_of_fine_ones(tables: list[Path]) -> None:
     names = read_names(tables[1:2])
-    assert names.raw.categories == {("3DCoMPaT++", "chair"): 32, ("3DCoMPaT++", "lamp"): 9}
-    assert names.raw.parts["3DCoMPaT++", "chair", "chair_bar"] == 20
+    assert names.categories == {("3DCoMPaT++", "chair"): 32, ("3DCoMPaT++", "lamp"): 9}
+    assert names.parts["3DCoMPaT++", "chair", "chair_bar"] == 20
     assert names.parents["3DCoMPaT++", "chair", "leg"] == {("leg",)}
     assert names.parents["3DCoMPaT++", "lamp", "lamp_null"] == {()}
 
 
 def test_rows_of_shapes_are_counted(tables: list[Path]) -> None:
-    raw = read_names(tables[2:]).raw
+    raw = read_names(tables[2:])
     assert raw.categories == {("Tiny", "chair"): 2, ("Tiny", "armor"): 0, ("Tiny", "lamp"): 1}
     assert raw.parts == {
         ("Tiny", "chair", "Leg"): 2, ("Tiny", "chair", "Arm"): 1, ("Tiny", "lamp", 'shade, "big"'): 1,
@@ -100,10 +94,17 @@ def test_order_of_files_and_rows_does_not_matter(tables: list[Path], seed: int) 
     assert read_names([*tables, tables[0]]) == expected  # a file given twice adds nothing
 
 
+def test_headers_in_capitals(tables: list[Path], tmp_path: Path) -> None:
+    head, *rows = FINE.splitlines()
+    capitals = head.replace("dataset,class", "Dataset, Category").replace("part,", "PART,")
+    (tmp_path / "capitals.csv").write_text("\n".join([capitals, *rows]) + "\n")
+    assert read_names([tmp_path / "capitals.csv"]) == read_names(tables[1:2])
+
+
 def test_bad_tables(tmp_path: Path) -> None:
     path = tmp_path / "names.csv"
     bad = {
-        "dataset,part\nP,leg\n": "column 'category' is missing",
+        "dataset,part\nP,leg\n": "column 'class' is missing",
         "dataset,class,part\n,chair,leg\n": "names.csv:2: expected a data set and a class",
         "dataset,class,part\nP,chair,leg\nP,_,leg\n": "names.csv:3: expected a data set and a class",
         "dataset,class,part\nP,chair,/\n": "names.csv:2: part '/' has no letters",
@@ -136,23 +137,12 @@ def test_a_corpus_beside_a_table(tables: list[Path], tmp_path: Path) -> None:
     index = pd.DataFrame({name: ["a", "b"] for name in COLUMNS})
     index.to_parquet(corpus / "index.parquet")
     names = read_names([tables[1], corpus])
-    assert names.raw.categories["ours", "Stool"] == 2 and names.raw.categories["3DCoMPaT++", "chair"] == 32
-    assert names.raw.parts["ours", "Stool", "leg"] == 2
+    assert names.categories["ours", "Stool"] == 2 and names.categories["3DCoMPaT++", "chair"] == 32
+    assert names.parts["ours", "Stool", "leg"] == 2
     assert names.parents["ours", "Stool", "leg"] == {()}
 
 
-def test_canonical_names_carry_the_counts(tables: list[Path]) -> None:
-    names = read_names(tables)
-    same = {("arm", "leg"), ("bar", "chair bar")}
-    vocabulary = unify(names.raw, Bag(), Judge(same), 0.6, 0.0).vocabulary
-    assert vocabulary.resolve("Chair", "chair/chair_back/bar") == ("chair", "chair_bar")
-    raw = canonical_names(vocabulary)
-    assert raw.parts["3DCoMPaT++", "chair", "chair_bar"] == 20
-    assert sum(raw.parts.values()) == sum(names.raw.parts.values())
-    assert sum(raw.categories.values()) == sum(names.raw.categories.values())
-
-
 def test_the_embedded_dialects_state_a_hierarchy() -> None:
-    names = dialect_names()
-    assert isinstance(names, Names) and set(names.parents) == set(names.raw.parts)
+    names = RawVocabulary.of_dialects()
+    assert set(names.parents) == set(names.parts)
     assert ("chair_back", "back_surface") in names.parents["partnet", "Chair", "back_soft_surface"]

@@ -19,7 +19,7 @@ def ontology(
     names: Annotated[
         list[Path], typer.Argument(help="CSV files with the columns dataset,class,part, or corpus folders.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the vocabulary and all that it came from.")],
+    out: Annotated[Path, typer.Option(help="Folder for the vocabulary, its tables and its history.")],
     text_encoder: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,10 +40,12 @@ def ontology(
     inner_nodes: Annotated[
         bool, typer.Option("--inner-nodes", help="Count wholes of a tree as parts, not its leaves alone.")
     ] = False,
-    base: Annotated[str | None, typer.Option(help="What every URI of ontology.ttl starts with.")] = None,
+    base: Annotated[str | None, typer.Option(help="Start of every URI of ontology.ttl.")] = None,
     export_missing: Annotated[
         Path | None,
-        typer.Option(help="JSON lines to answer: what can be asked now and no recorded reply covers."),
+        typer.Option(
+            help="JSON lines to answer: requests that can be asked now and that no recorded reply covers."
+        ),
     ] = None,
     import_replies: Annotated[
         list[Path] | None,
@@ -52,7 +54,7 @@ def ontology(
 ) -> None:
     """Merge the part names of several data sets into one vocabulary (sections 4.1 and 9.4).
 
-    With recorded replies alone, what they do not cover is listed and never guessed: such names stay apart.
+    With recorded replies alone, names that they do not cover are listed and stay apart; nothing is guessed.
     """
     from alignparts.core.atomic import write_text
     from alignparts.ontology.export import counts_table, write_ontology
@@ -65,7 +67,7 @@ def ontology(
     from alignparts.ontology.requests import SCHEMAS
     from alignparts.ontology.text import TextEncoder
 
-    read = read_names(names, inner_nodes=inner_nodes)
+    raw = read_names(names, inner_nodes=inner_nodes)
     model = LanguageModel(llm, llm_model, replies or REPLIES)
     for path in import_replies or []:
         typer.echo(f"{path}: {read_replies(path, model, SCHEMAS)} replies put on record in {model.folder}")
@@ -73,35 +75,37 @@ def ontology(
     if len(set(encoders)) < len(encoders):
         raise AlignPartsError("--text-encoder: the same encoder is named twice; expected each once")
     counts: dict[str, pd.DataFrame] = {}
+    results: list[Unification] = []
     for name in encoders:
         start = time.perf_counter()
         encoder = TextEncoder.from_name(name)
         loaded = time.perf_counter() - start
-        result = unify(read.raw, encoder, model, threshold, review_threshold, partial=llm == "recorded")
-        counts[name] = counts_table(read, result)
+        result = unify(raw, encoder, model, threshold, review_threshold, partial=llm == "recorded")
+        results.append(result)
+        counts[name] = counts_table(raw, result)
         typer.echo(f"{name}: {loaded:.1f} s to load, {result.seconds['embed']:.1f} s to embed, "
                    f"{result.seconds['rest']:.1f} s for the rest")  # fmt: skip
-        if name == encoders[0]:
-            first = result
-            write_ontology(out, read, result, model, base)
-    shown = _side_by_side(counts)
-    write_text(out / "encoders.csv", shown.to_csv(index=False, lineterminator="\n"))
-    typer.echo(shown.to_markdown(index=False))
+    if model.spent.replies:
+        typer.echo(f"{llm}: {model.spent}")
+    write_ontology(out, raw, results[0], model, **({} if base is None else {"base": base}))
+    table = _side_by_side(counts)
+    write_text(out / "encoders.csv", table.to_csv(index=False, lineterminator="\n"))
+    typer.echo(table.to_markdown(index=False))
     if export_missing is not None:
-        settled = [Request(one.prompt, one.variables) for one in first.missing if one.settled]
+        settled = [Request(one.prompt, one.variables) for one in results[0].missing if one.settled]
         count = export_requests(export_missing, model, settled, SCHEMAS)
         typer.echo(f"{count} requests to answer -> {export_missing}; then --import-replies {export_missing}")
-    for line in _notes(first):
+    for line in _notes(results[0]):
         typer.echo(line)
     typer.echo(f"-> {out}")
 
 
 def _side_by_side(counts: "dict[str, pd.DataFrame]") -> "pd.DataFrame":
-    """One row a step and data set, one column an encoder: "categories / parts"."""
+    """Return a row per step and data set, and a column per encoder: "categories / parts"."""
     import pandas as pd
 
     columns = {
-        name: [f"{one.categories} / {one.parts}" for one in table.itertuples()]
+        name: [f"{row.categories} / {row.parts}" for row in table.itertuples()]
         for name, table in counts.items()
     }
     steps = next(iter(counts.values()))
@@ -109,17 +113,16 @@ def _side_by_side(counts: "dict[str, pd.DataFrame]") -> "pd.DataFrame":
 
 
 def _notes(result: "Unification") -> list[str]:
-    """What a reader must know about the vocabulary: what is missing, what contradicts itself."""
-    lines = []
-    asked = [one.prompt.split("_")[0] for one in result.missing]
+    """Return warnings about missing replies and contradicting verdicts."""
+    lines = [f"contradiction: {conflict}" for conflict in result.conflicts]
+    if not result.missing:
+        return lines
+    verbs = [one.prompt.split("_")[0] for one in result.missing]
     undecided = sum(not pair.decided for pair in result.pairs)
     settled = sum(one.settled for one in result.missing)
-    if asked:
-        lines.append(
-            f"not final: no reply on record for {asked.count('describe')} descriptions (compared by name "
-            f"alone), {undecided} verdicts (kept apart) and {asked.count('name')} choices of a name (the "
-            f"longest is taken); {settled} requests can be asked now, the rest depends on them "
-            "(missing.jsonl)"
-        )
-    lines += [f"contradiction: {conflict}" for conflict in result.conflicts]
-    return lines
+    note = (
+        f"not final: no reply on record for {verbs.count('describe')} descriptions (compared by name "
+        f"alone), {undecided} verdicts (kept apart) and {verbs.count('name')} choices of a name (the "
+        f"longest is taken); {settled} requests can be asked now, the rest depends on them (missing.jsonl)"
+    )
+    return [note, *lines]

@@ -23,7 +23,7 @@ from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.lift import lift, visibility
 from alignparts.features.partfield import FRAME, PartField
 from alignparts.features.store import FeatureStore, fingerprint_of
-from alignparts.ontology.merge import Vocabulary
+from alignparts.ontology.vocabulary import Vocabulary
 
 VERSION = 1
 """Raised when the same inputs give other features."""

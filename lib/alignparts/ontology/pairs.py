@@ -1,4 +1,4 @@
-"""Pairs of names that may mean the same: which are worth a verdict, and what the verdicts add up to."""
+"""Pairs of names that may mean the same: which are worth a verdict, and the groups that verdicts make."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,19 +10,17 @@ from jaxtyping import Float32
 
 from alignparts.ontology.vocabulary import Alias, words
 
-__all__ = ["Encoder", "Merge", "Name", "Pair", "embed", "group", "longest", "propose"]
-
 
 @runtime_checkable
 class Encoder(Protocol):
-    """What :class:`alignparts.ontology.text.TextEncoder` is used for here."""
+    """A sentence encoder, such as :class:`alignparts.ontology.text.TextEncoder`."""
 
     def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d_t"]: ...
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name within one category: how data sets write it, and what it means ("" where that is unknown)."""
+    """A name within one category: its description ("" where unknown), and how data sets write it."""
 
     description: str
     aliases: tuple[Alias, ...]
@@ -34,7 +32,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two names put to the language model, and what it said.
+    """Two names put to the language model, and its verdict.
 
     ``a < b`` in alphabetical order; ``category`` is empty where the two are categories themselves. The
     cosine of the descriptions is 0 where either name has none. A pair that no verdict covers is not
@@ -53,26 +51,18 @@ class Pair:
 
     @property
     def cosine(self) -> float:
-        """What the thresholds are compared with: the larger of the two cosines."""
+        """Return the larger of the two cosines, which the thresholds are compared with."""
         return max(self.name_cosine, self.description_cosine)
 
 
-@dataclass(frozen=True)
-class Merge:
-    """Verdicts as groups: longest name → its names; and the verdicts that could not be followed."""
-
-    groups: dict[str, tuple[str, ...]]
-    conflicts: tuple[str, ...] = ()
-
-
 def embed(encoder: Encoder, texts: Iterable[str]) -> dict[str, Float32[np.ndarray, " d_t"]]:
-    """The embedding of every distinct text, all of them in one call."""
+    """Return the embedding of every distinct text, all of them encoded in one call."""
     distinct = sorted(set(texts))
     return dict(zip(distinct, encoder.encode(distinct), strict=True))
 
 
 def longest(names: Iterable[str]) -> str:
-    """The longest name, of equally long ones the first in the alphabet."""
+    """Return the longest name, of equally long ones the first in the alphabet."""
     return min(names, key=lambda name: (-len(name), name))
 
 
@@ -83,42 +73,46 @@ def propose(
     threshold: float,
     review_threshold: float,
 ) -> list[Pair]:
-    """Pairs of names worth a verdict (stages ``embedding`` and ``review``, see `alignparts.ontology.merge`).
+    """Return pairs of names worth a verdict (stages ``embedding`` and ``review``, see `ontology.merge`).
 
     Args:
-        category: the one that the names belong to; empty: they are categories.
-        names: by spelling.
+        category: category that the names belong to; empty: they are categories.
+        names: names by spelling.
         vectors: embeddings of length 1 of every name in words, and of every description.
         threshold: cosine above which any two are proposed.
         review_threshold: cosine above which two that no data set uses both of are proposed.
     """
     ordered = sorted(names)
-    name_cosines = _cosines([vectors[words(name)] for name in ordered])
-    described = np.array([bool(names[name].description) for name in ordered], dtype=bool)
-    description_cosines = _cosines([vectors[names[name].description or words(name)] for name in ordered])
-    description_cosines[~(described[:, None] & described)] = 0.0
+    if len(ordered) < 2:
+        return []
+    by_name = np.stack([vectors[words(name)] for name in ordered])
+    # A name without a description has the cosine 0 with all others.
+    nothing = np.zeros_like(by_name[0])
+    described = np.stack(
+        [vectors[text] if (text := names[name].description) else nothing for name in ordered]
+    )
+    name_cosines, description_cosines = by_name @ by_name.T, described @ described.T
     pairs = []
     for i, j in combinations(range(len(ordered)), 2):
         a, b = ordered[i], ordered[j]
-        first, second = float(name_cosines[i, j]), float(description_cosines[i, j])
-        stage: Literal["embedding", "review"] = "embedding"
-        if max(first, second) <= threshold:
-            if names[a].datasets & names[b].datasets:
-                continue
-            if max(first, second) <= review_threshold:
-                continue
-            stage = "review"
-        pairs.append(Pair(category, a, b, round(first, 4), round(second, 4), stage))
+        cosines = float(name_cosines[i, j]), float(description_cosines[i, j])
+        stage: Literal["embedding", "review"] = "embedding" if max(cosines) > threshold else "review"
+        shared = names[a].datasets & names[b].datasets
+        if stage == "embedding" or (max(cosines) > review_threshold and not shared):
+            pairs.append(Pair(category, a, b, round(cosines[0], 4), round(cosines[1], 4), stage))
     return pairs
 
 
-def group(names: Iterable[str], pairs: Sequence[Pair]) -> Merge:
-    """Groups of names that mean the same, by union-find over the accepted pairs.
+def group(names: Iterable[str], pairs: Sequence[Pair]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Group names that mean the same, by union-find over the accepted pairs.
 
     A rejected pair never ends in one group. Where accepted pairs would chain one together, they are
     followed from the most to the least similar, ties in alphabetical order, and the one that would close
-    the chain is left out and named in ``conflicts``. A pair without a verdict neither joins nor keeps
-    apart. The result does not depend on the order of the input.
+    the chain is left out. A pair without a verdict neither joins nor keeps apart. The result does not depend
+    on the order of the input.
+
+    Returns:
+        The groups, each in alphabetical order, and a line per accepted pair that was left out.
     """
     from scipy.cluster.hierarchy import DisjointSet
 
@@ -135,11 +129,4 @@ def group(names: Iterable[str], pairs: Sequence[Pair]) -> Merge:
             within = f" of '{pair.category}'" if pair.category else ""
             conflicts.append(f"'{pair.a}' = '{pair.b}'{within} is left out: with it '{closed[0]}' and "
                              f"'{closed[1]}', which were kept apart, would be one")  # fmt: skip
-    return Merge({longest(one): tuple(sorted(one)) for one in sets.subsets()}, tuple(conflicts))
-
-
-def _cosines(vectors: Sequence[np.ndarray]) -> np.ndarray:
-    if not vectors:
-        return np.zeros((0, 0), dtype=np.float32)
-    stacked = np.stack(vectors)
-    return stacked @ stacked.T
+    return sorted(tuple(sorted(members)) for members in sets.subsets()), conflicts

@@ -1,4 +1,4 @@
-"""What the ontology asks the language model: descriptions, verdicts and canonical names (section 9.4)."""
+"""Questions of the ontology to the language model: descriptions, verdicts, canonical names (section 9.4)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from alignparts.ontology.vocabulary import words
 
-Request = tuple[str, dict[str, str]]
-"""Name of a prompt, and what its placeholders stand for."""
+Question = tuple[str, dict[str, str]]
+"""Name of a prompt, and values of its placeholders."""
 
 
 class Description(BaseModel):
@@ -38,14 +38,14 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "name_category": Choice,
     "name_part": Choice,
 }
-"""What a reply must be, by prompt."""
+"""Pydantic model of the reply, by prompt."""
 
 
 class Missing(NamedTuple):
-    """A request that no recorded reply covers.
+    """A question that no recorded reply covers.
 
     ``settled``: it will be asked in this form whatever the other missing replies turn out to be. The rest
-    hangs on them: a category may still get another name, a group another member.
+    depends on them: a category may still get another name, a group another member.
     """
 
     prompt: str
@@ -53,28 +53,25 @@ class Missing(NamedTuple):
     settled: bool
 
 
-def description_request(category: str, part: str = "") -> Request:
-    """What is asked to describe a category or, given one, a part of it."""
+def description_request(category: str, part: str = "") -> Question:
+    """Return the question for the description of a category or, given one, of a part of it."""
     if part:
         return "describe_part", {"category": words(category), "part": words(part)}
     return "describe_category", {"category": words(category)}
 
 
-def verdict_request(category: str, a: str, a_description: str, b: str, b_description: str) -> Request:
-    """What is asked about two names, ``a < b``, of a category or, where it is empty, of two categories."""
-    variables = {
-        "a": words(a), "a_description": a_description, "b": words(b), "b_description": b_description,
-    }  # fmt: skip
-    return (
-        ("same_part", {"category": words(category), **variables})
-        if category
-        else ("same_category", variables)
-    )
+def verdict_request(category: str, a: str, a_description: str, b: str, b_description: str) -> Question:
+    """Return the question about two names ``a < b`` of a category or, where it is empty, two categories."""
+    ends = {"a": words(a), "a_description": a_description, "b": words(b), "b_description": b_description}
+    return _within("same", category, ends)
 
 
-def choice_request(category: str, names: Sequence[str]) -> Request:
-    """What is asked to choose the canonical one of names that mean the same, in alphabetical order."""
-    joined = "; ".join(map(words, names))
+def choice_request(category: str, names: Sequence[str]) -> Question:
+    """Return the question for the canonical one of names that mean the same, in alphabetical order."""
+    return _within("name", category, {"names": "; ".join(map(words, names))})
+
+
+def _within(verb: str, category: str, variables: dict[str, str]) -> Question:
     if category:
-        return "name_part", {"category": words(category), "names": joined}
-    return "name_category", {"names": joined}
+        return f"{verb}_part", {"category": words(category), **variables}
+    return f"{verb}_category", variables

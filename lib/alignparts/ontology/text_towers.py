@@ -1,4 +1,4 @@
-"""The text halves of CLIP and SigLIP, as far as `alignparts.ontology.text.TextEncoder` needs them."""
+"""The text towers of CLIP and SigLIP, behind the interface of a SentenceTransformer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,17 +20,17 @@ CLASSES: dict[str, tuple[type[PreTrainedModel], str, bool]] = {
     "siglip": (SiglipTextModel, "pooler_output", True),
     "siglip2": (Siglip2TextModel, "pooler_output", True),
 }
-"""By ``model_type``: class, the output that pictures are compared with, whether every text is padded to the
+"""By ``model_type``: class, the output that images are compared with, and whether every text is padded to the
 full length (SigLIP was trained so, without an attention mask)."""
 
 
 class TextTower:
-    """A text tower with the two methods of a SentenceTransformer that are used here.
+    """A text tower with the two methods of a SentenceTransformer that `TextEncoder` calls.
 
     Args:
-        source: a folder, or a name on the hub.
-        kind: a key of `CLASSES`.
-        device: a torch device.
+        source: folder, or name on the hub.
+        kind: key of `CLASSES`.
+        device: torch device.
         hub: ``revision`` and ``local_files_only``.
     """
 
@@ -39,19 +39,19 @@ class TextTower:
         self.tokenizer = AutoTokenizer.from_pretrained(source, **hub)
         whole = AutoConfig.from_pretrained(source, **hub)
         config = whole.text_config
-        if kind == "clip":  # only the pair's own says how wide both halves end
+        if kind == "clip":  # its text config states another width
             config.projection_dim = whole.projection_dim
         model: Any = model_class.from_pretrained(source, config=config, **hub)
-        self.model: Any = model.to(device).eval()
+        self.model = model.to(device).eval()
 
     def get_embedding_dimension(self) -> int:
-        """Width of the embeddings."""
+        """Return the width of the embeddings."""
         config = self.model.config
         return int(config.projection_dim if self.output == "text_embeds" else config.projection_size)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], batch_size: int = 64, **_: Any) -> Float32[np.ndarray, "n d_t"]:
-        """Embeddings of length 1."""
+        """Return embeddings of length 1."""
         length = self.model.config.max_position_embeddings
         parts = []
         for start in range(0, len(texts), batch_size):

@@ -1,11 +1,10 @@
-"""The unified vocabulary on disk: canonical categories and parts, their descriptions and aliases."""
+"""The unified vocabulary: canonical categories and parts, their descriptions and aliases."""
 
 import csv
 import difflib
 import io
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -16,90 +15,19 @@ from alignparts.core.errors import AlignPartsError
 
 
 def spelling(name: str) -> str:
-    """A name as the vocabulary spells it: the last component of a path, in lower snake case.
+    """Return a name as the vocabulary spells it: the last component of a path, in lower snake case.
 
     ``StorageFurniture`` → ``storage_furniture``; ``chair/chair_seat`` → ``chair_seat``; ``coffee table`` →
-    ``coffee_table``. Two data sets that differ in spelling alone use one name.
+    ``coffee_table``. Data sets that differ in spelling alone use one name.
     """
     leaf = name.strip().rstrip("/").rsplit("/", 1)[-1]
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", leaf)
-    return re.sub(r"[\s_\-]+", "_", words).strip("_").lower()
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", leaf)
+    return re.sub(r"[\s_\-]+", "_", snake).strip("_").lower()
 
 
 def words(name: str) -> str:
-    """A name as a person would write it: ``door_glass`` → ``door glass``."""
+    """Return a name as a person would write it: ``door_glass`` → ``door glass``."""
     return name.replace("_", " ")
-
-
-@dataclass(frozen=True)
-class RawVocabulary:
-    """The names that data sets use, with the number of shapes that carry each.
-
-    Attributes:
-        categories: shapes by (dataset, category).
-        parts: shapes by (dataset, category, part); unlabeled instances are not in it.
-    """
-
-    categories: dict[tuple[str, str], int]
-    parts: dict[tuple[str, str, str], int]
-
-    @classmethod
-    def of(cls, shapes: Iterable[tuple[str, str, Iterable[str]]]) -> "RawVocabulary":
-        """Count the names of (dataset, category, part names) triples, one a shape; "" is unlabeled."""
-        categories: dict[tuple[str, str], int] = {}
-        parts: dict[tuple[str, str, str], int] = {}
-        for dataset, category, names in shapes:
-            categories[dataset, category] = categories.get((dataset, category), 0) + 1
-            for name in sorted({name for name in names if spelling(name)}):
-                parts[dataset, category, name] = parts.get((dataset, category, name), 0) + 1
-        return cls(categories, parts)
-
-    @classmethod
-    def of_corpus(cls, root: Path) -> "RawVocabulary":
-        """Count the names of every shape of a corpus folder, all splits; no geometry is read."""
-        from alignparts.corpus.index import Corpus, read_about, shape_file
-
-        shapes = (read_about(shape_file(root, shape_id)) for shape_id in Corpus(root).ids())
-        return cls.of((shape["dataset"], shape["category"], shape["instances"]) for shape in shapes)
-
-    @classmethod
-    def of_dialects(cls) -> "RawVocabulary":
-        """Every name that the embedded corpus can use, counted 0 (the corpus is a sample of them)."""
-        from alignparts.corpus.dialects import load_dialects
-
-        dialects = load_dialects()
-        categories: dict[tuple[str, str], int] = {}
-        parts: dict[tuple[str, str, str], int] = {}
-        for generated, entry in dialects.categories.items():
-            for dataset in dialects.datasets(generated):
-                category = dialects.category(generated, dataset)
-                categories[dataset, category] = 0
-                names = (dialects.part(generated, dataset, part) for part in entry.parts)
-                parts.update({(dataset, category, name.rsplit("/", 1)[-1]): 0 for name in names if name})
-        return cls(categories, parts)
-
-    def with_declared(self, declared: "RawVocabulary") -> "RawVocabulary":
-        """Also the names that data sets declare but no shape here carries.
-
-        What a name means, and which names a data set tells apart, must not depend on which shapes happen
-        to be in the corpus.
-        """
-        categories = {(dataset, spelling(category)) for dataset, category in self.categories}
-        parts = {(dataset, spelling(category), spelling(part)) for dataset, category, part in self.parts}
-        return RawVocabulary(
-            self.categories
-            | {
-                key: n
-                for key, n in declared.categories.items()
-                if (key[0], spelling(key[1])) not in categories
-            },
-            self.parts
-            | {
-                key: n
-                for key, n in declared.parts.items()
-                if (key[0], spelling(key[1]), spelling(key[2])) not in parts
-            },
-        )
 
 
 class _Frozen(BaseModel):
@@ -107,7 +35,7 @@ class _Frozen(BaseModel):
 
 
 class Alias(_Frozen):
-    """One name as a data set writes it, and in how many of its shapes."""
+    """A name as a data set writes it, and the number of its shapes that carry it."""
 
     dataset: str
     category: str
@@ -116,7 +44,7 @@ class Alias(_Frozen):
 
 
 class PartEntry(_Frozen):
-    """A canonical part of a category: its affordance description and every name that means it."""
+    """A canonical part of a category, its affordance description and every name that means it."""
 
     description: str
     count: int
@@ -139,71 +67,72 @@ class Vocabulary(_Frozen):
 
     @property
     def categories(self) -> list[str]:
-        """Canonical category names, in alphabetical order."""
+        """Return the canonical category names, in alphabetical order."""
         return sorted(self.entries)
 
     def parts(self, category: str) -> list[str]:
-        """Canonical part names of a category (any of its names), in alphabetical order."""
+        """Return the canonical part names of a category (any of its names), in alphabetical order."""
         return sorted(self.entries[self.resolve_category(category)].parts)
 
     def description(self, category: str, part: str) -> str:
-        """The affordance description of a part (section 3.1); either name may be an alias."""
+        """Return the affordance description of a part (section 3.1); either name may be an alias."""
         category, part = self.resolve(category, part)
         return self.entries[category].parts[part].description
 
     def category_description(self, category: str) -> str:
-        """What a category is; the name may be an alias."""
+        """Return the description of a category; the name may be an alias."""
         return self.entries[self.resolve_category(category)].description
 
     def resolve_category(self, category: str) -> str:
-        """The canonical name of a category.
+        """Return the canonical name of a category.
 
         Raises:
             AlignPartsError: a name that no data set used; the message gives the nearest ones.
         """
-        found = self._categories.get(spelling(category))
-        if found is None:
-            raise AlignPartsError(f"category '{category}' is not in the vocabulary; "
-                                  f"{_nearest(spelling(category), self._categories)}")  # fmt: skip
-        return found
+        canonical = self._categories.get(spelling(category))
+        if canonical is None:
+            nearest = _nearest(category, self._categories)
+            raise AlignPartsError(f"category '{category}' is not in the vocabulary; {nearest}")
+        return canonical
 
     def resolve(self, category: str, part: str) -> tuple[str, str]:
-        """The canonical (category, part) of any legacy names.
+        """Return the canonical (category, part) of any legacy names.
 
         Raises:
             AlignPartsError: a name that no data set used; the message gives the nearest ones.
         """
         canonical = self.resolve_category(category)
         names = self._parts[canonical]
-        found = names.get(spelling(part))
-        if found is None:
-            raise AlignPartsError(f"part '{part}' of '{category}' is not in the vocabulary; "
-                                  f"{_nearest(spelling(part), names)}")  # fmt: skip
-        return canonical, found
+        if spelling(part) not in names:
+            nearest = _nearest(part, names)
+            raise AlignPartsError(f"part '{part}' of '{category}' is not in the vocabulary; {nearest}")
+        return canonical, names[spelling(part)]
 
     def has(self, category: str, part: str | None = None) -> bool:
-        """Whether :meth:`resolve` (or, without a part, :meth:`resolve_category`) would succeed."""
+        """Return whether :meth:`resolve` (or, without a part, :meth:`resolve_category`) would succeed."""
         canonical = self._categories.get(spelling(category))
         return canonical is not None and (part is None or spelling(part) in self._parts[canonical])
 
     def alias_rows(self) -> list[dict[str, str | int]]:
-        """The alias log: one row for every name of every data set, categories' rows with an empty part."""
-        rows: list[dict[str, str | int]] = []
+        """Return the alias log: a row per name of a data set; the rows of categories have an empty part."""
+        return [
+            {**alias.model_dump(), "canonical_category": category, "canonical_part": part}
+            for category, part, aliases in self.groups()
+            for alias in aliases
+        ]
+
+    def groups(self) -> Iterator[tuple[str, str, tuple[Alias, ...]]]:
+        """Yield canonical category, canonical part ("" for the category itself) and the names of each."""
         for category in self.categories:
             entry = self.entries[category]
-            groups: list[tuple[str, tuple[Alias, ...]]] = [("", entry.aliases)]
-            groups += [(part, entry.parts[part].aliases) for part in sorted(entry.parts)]
-            rows += [
-                {**alias.model_dump(), "canonical_category": category, "canonical_part": part}
-                for part, aliases in groups
-                for alias in aliases
-            ]
-        return rows
+            yield category, "", entry.aliases
+            for part in sorted(entry.parts):
+                yield category, part, entry.parts[part].aliases
 
     def only(self, categories: Iterable[str]) -> "Vocabulary":
-        """The same vocabulary for some categories, any of their names; all of them where none is given."""
-        kept = {self.resolve_category(category) for category in categories}
-        return Vocabulary(entries={n: one for n, one in self.entries.items() if not kept or n in kept})
+        """Return the vocabulary of some categories (any of their names), of all where none is given."""
+        chosen = {self.resolve_category(category) for category in categories} or set(self.entries)
+        return Vocabulary(entries={name: self.entries[name] for name in self.entries if name in chosen})
 
     def save(self, path: Path) -> None:
         """Write the vocabulary as JSON, atomically."""
@@ -252,5 +181,5 @@ def _lookup(groups: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or names[:8]
+    near = difflib.get_close_matches(spelling(name), names, n=5, cutoff=0.5) or names[:8]
     return "nearest: " + ", ".join(near) if near else "it is empty"

@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 from matplotlib.figure import Figure
 
-from alignparts.ontology.export import chains
-from alignparts.ontology.names import Names
 from alignparts.ontology.pairs import Encoder, embed
+from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.vocabulary import PartEntry, Vocabulary, spelling, words
 from alignparts.pictures.palette import palette
 
@@ -18,7 +17,7 @@ Tree: TypeAlias = dict[str, "Tree | PartEntry"]
 """Wholes by name; a part's name ends in a line feed, so that it is no whole's."""
 
 
-def tree_html(names: Names, vocabulary: Vocabulary) -> str:
+def tree_html(raw: RawVocabulary, vocabulary: Vocabulary) -> str:
     """The vocabulary as nested ``<details>``: categories, the data sets' own wholes, parts.
 
     A part stands in every whole that a data set says it lies in, with its other names and its shapes.
@@ -28,7 +27,7 @@ def tree_html(names: Names, vocabulary: Vocabulary) -> str:
         entry = vocabulary.entries[category]
         tree: Tree = {}
         for part, one in entry.parts.items():
-            for chain in chains(names, one.aliases):
+            for chain in raw.chains(one.aliases):
                 _at(tree, chain)[part + "\n"] = one
         others = {spelling(alias.category) for alias in entry.aliases} - {category}
         sets = len({alias.dataset for alias in entry.aliases})

@@ -71,9 +71,7 @@ class Clouds:
             arrays, meta = store.load(shape_id, ARRAYS)
             for name in ARRAYS:
                 if name not in arrays:
-                    raise AlignPartsError(
-                        f"shape '{shape_id}': no array '{name}'; extract it again"
-                    )
+                    raise AlignPartsError(f"shape '{shape_id}': no array '{name}'; extract it again")
             stored = len(arrays["part"])
             at = np.sort(np.random.default_rng([seed, index]).permutation(stored)[:kept])
             category = vocabulary.resolve_category(meta["category"])
