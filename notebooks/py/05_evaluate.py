@@ -193,7 +193,7 @@ save_gallery(run, "fine_parts", "Figure 6: fine parts", rows)
 # it, and the same where its name is right, as means over parts. Handles and screws lie on the left.
 
 # %%
-named = (evaluate.CLUSTERING, "Find3D", "PartField+MPNet", scoring.OURS)
+named = (scoring.CLUSTERING, "Find3D", "PartField+MPNet", scoring.OURS)
 parts = pd.concat(
     [
         part_analysis.part_rows(label, shape, one)
@@ -254,7 +254,7 @@ pipeline = NamedPartsPipeline(
     Manifest(views=features.views, resolution=features.resolution, points=settings.points),
 )
 timed = [corpus.load(shape_id) for shape_id in corpus.ids(split="test")[: 1 if smoke else 6]]
-peers = [one.method for one in methods if one.method.label not in (evaluate.CLUSTERING, scoring.OURS)]
+peers = [one.method for one in methods if one.method.label not in (scoring.CLUSTERING, scoring.OURS)]
 seconds = time_stages(
     pipeline, timed, points=settings.points, repetitions=1 if smoke else 5, others=peers
 )
@@ -271,17 +271,17 @@ def value(method, test_set, metric):
 
 run.metrics(
     {
-        "miou": value(evaluate.OURS, "average", "mIoU"),
-        "la_miou": value(evaluate.OURS, "average", "LA-mIoU"),
-        "rla_miou": value(evaluate.OURS, "average", "rLA-mIoU"),
-        "category_accuracy": value(evaluate.OURS, "average", "category accuracy"),
-        "clustering_miou": value(evaluate.CLUSTERING, "average", "mIoU"),
+        "miou": value(scoring.OURS, "average", "mIoU"),
+        "la_miou": value(scoring.OURS, "average", "LA-mIoU"),
+        "rla_miou": value(scoring.OURS, "average", "rLA-mIoU"),
+        "category_accuracy": value(scoring.OURS, "average", "category accuracy"),
+        "clustering_miou": value(scoring.CLUSTERING, "average", "mIoU"),
         "gain_over_clustering": round(gain.value, 4),
         "gain_low": round(gain.low, 4),
         "gain_high": round(gain.high, 4),
         "seen_shapes": gain.n,
-        "heldout_miou": value(evaluate.OURS, "heldout", "mIoU"),
-        "heldout_la_miou": value(evaluate.OURS, "heldout", "LA-mIoU"),
+        "heldout_miou": value(scoring.OURS, "heldout", "mIoU"),
+        "heldout_la_miou": value(scoring.OURS, "heldout", "LA-mIoU"),
         "shapes": int(counts.sum()),
     }
 )

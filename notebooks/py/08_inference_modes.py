@@ -53,7 +53,7 @@ tables.write_table(run.folder, "table4", numbers, tables.by_set(numbers))
 tables.by_set(numbers) if not smoke else print("methods:", ", ".join(numbers.method.unique()))
 
 # %%
-tested = scoring.readable(comparison.paired_table(evaluate.frame(modes.scores), table4.CLAIMS, **bootstrap))
+tested = scoring.readable(comparison.paired_table(scoring.frame(modes.scores), table4.CLAIMS, **bootstrap))
 tables.write_table(run.folder, "table4_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
@@ -75,7 +75,7 @@ tables.write_table(run.folder, "retrieval", retrieved, tables.by_set(retrieved))
 tables.by_set(retrieved) if not smoke else print("methods:", ", ".join(retrieved.method.unique()))
 
 # %%
-tested = comparison.paired_table(evaluate.frame(asked.scores), retrieval_eval.CLAIMS, **bootstrap)
+tested = comparison.paired_table(scoring.frame(asked.scores), retrieval_eval.CLAIMS, **bootstrap)
 tested["metric"] = "IoU, " + tested.metric
 tables.write_table(run.folder, "retrieval_claims", tested)
 tested if not smoke else print("claims:", len(tested))
@@ -133,7 +133,7 @@ ways = {
     "feed-forward": scoring.GIVEN,
 }
 rows = []
-for pair in choose_rows(evaluate.frame(pairs.scores), method=scoring.GIVEN, metric="transfer", seed=seed):
+for pair in choose_rows(scoring.frame(pairs.scores), method=scoring.GIVEN, metric="transfer", seed=seed):
     source, target = (load_labeled(store, one, **look) for one in pair.split(" > "))
     both = [cosegmentation.prepare(one, model, encode, vocabulary, seed) for one in (source, target)]
     labeled = cosegmentation.carried(*both)

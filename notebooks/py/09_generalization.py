@@ -60,7 +60,7 @@ shots = {generalization.label_of(number): number for number in (0, *chosen.shots
 table = pd.concat(
     [
         scoring.readable(curves.setting_table(scores, "shots", shots, sets=(), **bootstrap)),
-        scoring.readable(comparison.score_table(evaluate.frame(others.scores, seed), sets=(), **bootstrap))
+        scoring.readable(comparison.score_table(scoring.frame(others.scores, seed), sets=(), **bootstrap))
         .assign(shots=0),
     ],
     ignore_index=True,
@@ -113,7 +113,7 @@ disturbed = robustness.robustness_scores(
 lines = []
 for kind, group in disturbed.groupby("disturbance", sort=False):
     line = curves.setting_table(group.drop(columns="disturbance"), "strength", sets=(), **bootstrap)
-    lines.append(evaluate.readable(line).assign(disturbance=kind))
+    lines.append(scoring.readable(line).assign(disturbance=kind))
     figure = plots.draw_setting(
         lines[-1], "strength", perturb.STRENGTH[kind], test_set="seen", scale="linear"
     )

@@ -9,6 +9,7 @@ import pytest
 from annotators import annotation, boxes, shape_of, strip, truth
 from review_store import Review, on_sqlite  # noqa: F401
 
+from alignparts.core.config import load_params
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.annotation import Annotation, History
 from texparts.annotation.edits import Accept, Delete, Merge, Paint, Rename, Split
