@@ -1,67 +1,39 @@
 """The command ``alignparts ingest``."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from alignparts.corpus.ingest import Ingested
 
-
-class Kind(StrEnum):
-    """What a folder may hold; "auto" finds out, and takes folders that mix several."""
-
-    AUTO = "auto"
-    PARTNET = "partnet"
-    PARTNET_MOBILITY = "partnet_mobility"
-    COMPAT = "compat"
-    COMPAT_HDF5 = "compat_hdf5"
-    FIND3D = "find3d"
-    PARTOBJAVERSE = "partobjaverse"
-    TEXVERSE = "texverse"
-    NAMED_GLB = "named_glb"
-    LABELED_MESH = "labeled_mesh"
-    CORPUS = "corpus"
-
-
-class Tree(StrEnum):
-    """Which of PartNet's trees."""
-
-    RAW = "raw"
-    MERGED = "merged"
-
-
-class Geometry(StrEnum):
-    """Which geometry of PartNet."""
-
-    MESH = "mesh"
-    POINTS = "points"
-
-
-class Granularity(StrEnum):
-    """Which part names of 3DCoMPaT++."""
-
-    FINE = "fine"
-    COARSE = "coarse"
+Kind = Literal[
+    "auto", "partnet", "partnet_mobility", "compat", "compat_hdf5", "find3d", "partobjaverse", "texverse",
+    "named_glb", "labeled_mesh", "corpus",
+]  # fmt: skip
+"""What a folder may hold; "auto" finds out, and takes folders that mix several."""
 
 
 def ingest(
     kind: Annotated[Kind, typer.Argument(help="What the folders hold; auto finds out.", show_default=False)],
     folders: Annotated[list[Path], typer.Argument(help="Folders of the data set, or its zip.")],
     out: Annotated[Path, typer.Option(help="Folder for the corpus; a run that was killed goes on in it.")],
-    tree: Annotated[Tree, typer.Option(help="PartNet: names as annotated, or after merging.")] = Tree.RAW,
+    tree: Annotated[
+        Literal["raw", "merged"], typer.Option(help="PartNet: names as annotated, or after merging.")
+    ] = "raw",
     level: Annotated[
         int | None, typer.Option(min=1, max=3, help="PartNet: parts of this level; else leaves.")
     ] = None,
-    geometry: Annotated[Geometry, typer.Option(help="PartNet: meshes or point samples.")] = Geometry.MESH,
+    geometry: Annotated[
+        Literal["mesh", "points"], typer.Option(help="PartNet: meshes or point samples.")
+    ] = "mesh",
     granularity: Annotated[
-        Granularity, typer.Option(help="3DCoMPaT++: fine or coarse part names.")
-    ] = Granularity.FINE,
+        Literal["fine", "coarse"], typer.Option(help="3DCoMPaT++: fine or coarse part names.")
+    ] = "fine",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the splits.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
     heldout: Annotated[
         list[str] | None, typer.Option(help="A category that is never trained on; may be repeated.")
     ] = None,
@@ -78,8 +50,8 @@ def ingest(
         folders,
         out,
         paper_sizes().model_copy(update={"heldout": tuple(heldout or ())}),
-        kind=kind.value,
-        options=ReadOptions(tree.value, level, geometry.value, granularity.value),
+        kind=kind,
+        options=ReadOptions(tree, level, geometry, granularity),
         seed=seed,
         workers=workers,
         scheduler=scheduler,
@@ -90,15 +62,14 @@ def ingest(
 
 
 def summary(done: "Ingested") -> list[str]:
-    """What the command prints: a line on the run, and one each on copies and leakage where there are any."""
-    index = done.corpus.index
-    shapes, left_out = len(index), len(done.report)
-    there = f" ({done.kept:,} were there)" if done.kept else ""
-    rate = (shapes + left_out) / max(done.seconds, 1e-9)
+    """Return the lines that the command prints: on the run, and on copies and leakage where there are any."""
+    index, root = done.corpus.index, done.corpus.root
+    before = f" ({done.kept:,} were there)" if done.kept else ""
+    rate = (len(index) + len(done.report)) / max(done.seconds, 1e-9)
     lines = [
-        f"{shapes:,} shapes read{there}, {left_out:,} left out, "
+        f"{len(index):,} shapes read{before}, {len(done.report):,} left out, "
         f"{index['raw_category'].nunique():,} categories, {int(index['parts'].sum()):,} parts "
-        f"in {done.seconds:.1f} s, {rate:.1f} shapes/s -> {done.corpus.root}"
+        f"in {done.seconds:.1f} s, {rate:.1f} shapes/s -> {root}"
     ]
     groups: Any = done.groups.groupby("group")["dataset"]
     if len(done.groups):
@@ -106,13 +77,13 @@ def summary(done: "Ingested") -> list[str]:
         plural = "groups" if groups.ngroups > 1 else "group"
         lines.append(
             f"duplicates: {len(done.groups):,} shapes in {groups.ngroups:,} {plural}, "
-            f"{across:,} across data sets; see {done.corpus.root / 'duplicates.csv'}"
+            f"{across:,} across data sets; see {root / 'duplicates.csv'}"
         )
     if len(done.leaks):
         out = int((done.leaks["split"] == "duplicate").sum())
-        kept = "all kept as drawn" if not out else f"{out:,} shapes taken out of training or validation"
+        outcome = f"{out:,} shapes taken out of training or validation" if out else "all kept as drawn"
         lines.append(
-            f"leakage: {done.leaks['group'].nunique():,} groups lay in several splits, {kept}; "
-            f"see {done.corpus.root / 'leakage.csv'}"
+            f"leakage: {done.leaks['group'].nunique():,} groups lay in several splits, {outcome}; "
+            f"see {root / 'leakage.csv'}"
         )
     return lines

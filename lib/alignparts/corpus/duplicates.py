@@ -75,7 +75,7 @@ def describe_triangles(triangles: Float[np.ndarray, "F 3 3"]) -> Float32[np.ndar
         block = slice(start, start + _CHUNK)
         points = np.einsum("qc,fcd->fqd", _BARY, corners[block]).reshape(-1, 3)
         total += _weighted_sums(points, (area[block, None] * _WEIGHT).reshape(-1))
-    return _rounded(total / whole)
+    return np.round(total / whole, 6).astype(np.float32)
 
 
 def describe_points(points: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, " 31"]:
@@ -88,7 +88,8 @@ def describe_points(points: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, " 3
     radius = np.sqrt((centered**2).sum(axis=1).mean())
     if not radius > 0:
         raise AlignPartsError("the points of the cloud coincide; its geometry cannot be described")
-    return _rounded(_weighted_sums(centered / radius, np.full(len(points), 1 / len(points))))
+    moments = _weighted_sums(centered / radius, np.full(len(points), 1 / len(points)))
+    return np.round(moments, 6).astype(np.float32)
 
 
 def geometry_hash(descriptor: Float32[np.ndarray, " 31"]) -> str:
@@ -195,7 +196,3 @@ def _weighted_sums(points: Float64[np.ndarray, "n 3"], weight: Float64[np.ndarra
     return np.array(
         [(powers[i, :, 0] * powers[j, :, 1] * powers[k, :, 2] * weight).sum() for i, j, k in EXPONENTS]
     )
-
-
-def _rounded(moments: np.ndarray) -> Float32[np.ndarray, " 31"]:
-    return np.round(moments, 6).astype(np.float32)

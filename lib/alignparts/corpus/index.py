@@ -3,6 +3,7 @@
 import json
 import struct
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from alignparts.corpus.mesh.glb import read_accessor, split_container, write_glb
 from alignparts.corpus.mesh.resolver import FolderResolver
 from alignparts.corpus.mesh.scene import load_scene, surface_from_scene
 from alignparts.corpus.mesh.surface import surface_from_cloud
-from alignparts.corpus.shape import Cloud, LabeledShape, unique_names
+from alignparts.corpus.shape import Cloud, LabeledShape
 
 COLUMNS = ("shape_id", "dataset", "category", "split", "license", "source", "raw_category")
 SPLITS = ("train", "validation", "test", "heldout", "duplicate", "unlabeled")
@@ -99,10 +100,12 @@ def write_shape(folder: Path, shape: LabeledShape, *, texture_size: int = 1024) 
         }
         write_atomically(path, lambda temporary: np.savez_compressed(temporary, **arrays))
         return path
-    nodes: list[dict[str, Any]] = [
-        {"name": node, "extras": {"part": part, "instance": index}}
-        for index, (node, part) in enumerate(zip(unique_names(shape.instances), shape.instances, strict=True))
-    ]
+    nodes: list[dict[str, Any]] = []
+    times: Counter[str] = Counter()
+    for index, part in enumerate(shape.instances):
+        times[part] += 1
+        name = part if times[part] == 1 else f"{part}_{times[part]}"
+        nodes.append({"name": name, "extras": {"part": part, "instance": index}})
     write_glb(path, shape.surface, nodes, extras=about, texture_size=texture_size)
     return path
 

@@ -141,15 +141,17 @@ def ingest(
     return Ingested(Corpus(target), kept, report, groups, leaks, time.perf_counter() - start)
 
 
+@dataclass(eq=False)
 class _Jobs(Sequence[list[_Job]]):
     """Batches of shapes to read, found anew by every pass: a large data set is never held, only counted."""
 
-    def __init__(
-        self, tops: list[Path], target: Path, kind: str, options: ReadOptions, texture_size: int, batch: int
-    ) -> None:
-        self.tops, self.target, self.kind = tops, target, kind
-        self.options, self.texture_size, self.batch = options, texture_size, batch
-        self._number: int | None = None
+    tops: list[Path]
+    target: Path
+    kind: str
+    options: ReadOptions
+    texture_size: int
+    batch: int
+    _number: int | None = None
 
     def __len__(self) -> int:
         if self._number is None:

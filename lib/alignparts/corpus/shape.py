@@ -1,6 +1,5 @@
 """A labeled shape, whatever data set it comes from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -97,13 +96,3 @@ def safe_id(*parts: str) -> str:
     """Join words into a shape id that is fit for a file name."""
     text = "_".join(parts)
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in text).strip(".")
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Return the same names, with a running number after those that repeat."""
-    times: dict[str, int] = {}
-    result = []
-    for name in names:
-        times[name] = times.get(name, 0) + 1
-        result.append(name if times[name] == 1 else f"{name}_{times[name]}")
-    return result

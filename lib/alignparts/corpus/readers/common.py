@@ -87,11 +87,20 @@ class DataSet(Protocol):
         ...
 
     def locate(self, root: Path) -> Iterator[Locator]:
-        """Yield the shapes of such a folder; those that cannot be read with the reason."""
+        """Yield the shapes of such a folder; those that cannot be read with the reason.
+
+        Raises:
+            BrokenLabels: a list of the data set is broken.
+        """
         ...
 
     def read(self, locator: Locator) -> LabeledShape:
-        """Read one shape."""
+        """Read one shape.
+
+        Raises:
+            AlignPartsError: a file of it is missing or broken, or it has not what ``options`` ask for.
+            BrokenLabels: a file that concerns all shapes is broken.
+        """
         ...
 
 

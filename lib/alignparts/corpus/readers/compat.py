@@ -17,7 +17,7 @@ from alignparts.corpus.mesh.resolver import FolderResolver
 from alignparts.corpus.mesh.scene import load_parts
 from alignparts.corpus.mesh.surface import GRAY
 from alignparts.corpus.readers import common
-from alignparts.corpus.readers.common import Locator
+from alignparts.corpus.readers.common import BrokenLabels, Locator, Tree
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 LICENSE = "3DCoMPaT++ terms of use"
@@ -35,7 +35,7 @@ def locate(root: Path) -> Iterator[Locator]:
 
     Those of the official test split are not used: the paper draws its own from train and valid.
     """
-    splits = official_splits(root)
+    splits = _official_splits(root)
     models = (open_tree(root) / "models").iterdir()
     for key in sorted(entry.name[:-5] for entry in models if entry.name.endswith(".gltf")):
         split = splits.get(key, "")
@@ -67,12 +67,12 @@ def read(locator: Locator) -> LabeledShape:
     return common.labeled_shape(locator, "compat", names, surface, category=category, license=terms)
 
 
-def open_tree(root: Path) -> common.Tree:
+def open_tree(root: Path) -> Tree:
     """Return a data set's folder, or the inside of its zip."""
     return zipfile.Path(common.open_zip(root)) if root.suffix == ".zip" else root
 
 
-def is_tree(root: common.Tree) -> bool:
+def is_tree(root: Tree) -> bool:
     """Return whether this is a whole data set, not a folder with a loose shape."""
     return (root / "models").is_dir() and any(
         (root / name).exists() for name in ("textures_map.json", "styles/", "metadata/")
@@ -80,12 +80,8 @@ def is_tree(root: common.Tree) -> bool:
 
 
 @functools.lru_cache(maxsize=8)
-def official_splits(root: Path) -> dict[str, str]:
-    """Return the official split of every shape in ``metadata/split.json``: train, validation or test.
-
-    Raises:
-        common.BrokenLabels: the file is broken.
-    """
+def _official_splits(root: Path) -> dict[str, str]:
+    """Return the official split of every shape in ``metadata/split.json``: train, validation or test."""
     expected = "{train: [shape ids], valid: [...], test: [...]}"
     table = metadata(root, "split.json", dict[str, list[str]], expected)[1] or {}
     return {key: split for word, split in SPLITS.items() for key in table.get(word, [])}
@@ -95,7 +91,7 @@ def vocabulary(root: Path, level: str) -> list[str] | None:
     """Return the part names of a level, "fine" or "coarse", by global part id; None where there is no file.
 
     Raises:
-        common.BrokenLabels: the file is no list of names.
+        BrokenLabels: the file is no list of names.
     """
     return metadata(root, f"parts_{level}.json", list[str], "a list of part names")[1]
 
@@ -118,7 +114,7 @@ def coarse_name(root: Path, key: str, part: str) -> str:
 
     Raises:
         AlignPartsError: there is no such file, or it lacks the shape's class or the part.
-        common.BrokenLabels: the file is broken.
+        BrokenLabels: the file is broken.
     """
     expected = "{hexadecimal class: {fine part: coarse part}}"
     path, table = metadata(root, "hier_coarse.json", dict[str, dict[str, str]], expected)
@@ -136,23 +132,17 @@ def coarse_name(root: Path, key: str, part: str) -> str:
 
 
 @functools.lru_cache(maxsize=32)
-def metadata(root: Path, name: str, form: Any = Any, expected: str = "") -> tuple[common.Tree, Any]:
-    """Return path and content of a file of ``metadata/``; None as content where it is nowhere.
-
-    Args:
-        root: top of the data set.
-        name: name of the file.
-        form: type that the content must have.
-        expected: that form in words.
+def metadata(root: Path, name: str, form: Any = Any, expected: str = "") -> tuple[Tree, Any]:
+    """Return path and content of a file of ``metadata/``, of a form; None as content where it is nowhere.
 
     Raises:
-        common.BrokenLabels: it is not JSON, or of another form.
+        BrokenLabels: it is not JSON, or of another form.
     """
     # The official zip holds none; its loader takes the folder separately.
     for place in (open_tree(root), root.parent, root.parent.parent):
         path = place / "metadata" / name
         if path.is_file():
-            return path, common.read_json(path, form, expected, common.BrokenLabels)
+            return path, common.read_json(path, form, expected, BrokenLabels)
     return root / "metadata" / name, None
 
 
@@ -167,42 +157,39 @@ def _part(name: str, known: frozenset[str]) -> str:
     return next((part for part in (short, whole) if not known or part in known), "")
 
 
-class _Compositions:
-    """The fine composition with the lowest number of every shape.
+class _Styles:
+    """What shapes are dressed with: the texture files, and per shape the fine composition of lowest number.
 
     Each of the up to a thousand files has one composition of every shape of its split, so that mostly the
     first ones are read.
     """
 
-    def __init__(self, root: common.Tree) -> None:
+    def __init__(self, root: Path) -> None:
+        tree: Any = open_tree(root)
         self.first: dict[str, dict[str, str]] = {}
-        files: list[tuple[int, str, common.Tree]] = []
-        styles: Any = root / "styles"
-        for split in styles.iterdir() if is_tree(root) and styles.is_dir() else ():
-            for file in split.iterdir() if split.is_dir() else ():
-                number = re.fullmatch(r"comp_fine_(\d+)\.json", file.name)
-                if number:
-                    files.append((int(number[1]), split.name, file))
+        self.textures: dict[str, Any] = {}
+        self.rest: list[Tree] = []
+        if not is_tree(tree):
+            return
+        if (tree / "textures_map.json").is_file():
+            self.textures = common.read_json(tree / "textures_map.json", broken=BrokenLabels)
+        files = []
+        folders = (tree / "styles").iterdir() if (tree / "styles").is_dir() else ()
+        for file in (file for split in folders if split.is_dir() for file in split.iterdir()):
+            number = re.fullmatch(r"comp_fine_(\d+)\.json", file.name)
+            if number:
+                files.append((int(number[1]), file.parent.name, file))
         self.rest = [file for *_, file in sorted(files, key=lambda entry: entry[:2], reverse=True)]
 
-    def of(self, key: str) -> dict[str, str]:
+    def composition(self, key: str) -> dict[str, str]:
         """Return the materials of a shape's parts; none where it has no composition."""
         while key not in self.first and self.rest:
-            for name, parts in common.read_json(self.rest.pop(), broken=common.BrokenLabels).items():
+            for name, parts in common.read_json(self.rest.pop(), broken=BrokenLabels).items():
                 self.first.setdefault(str(name).partition("__")[0], parts)
         return self.first.get(key, {})
 
 
-@functools.lru_cache(maxsize=2)
-def _compositions(root: Path) -> _Compositions:
-    return _Compositions(open_tree(root))
-
-
-@functools.lru_cache(maxsize=2)
-def _textures_map(root: Path) -> dict[str, Any]:
-    tree = open_tree(root)
-    path = tree / "textures_map.json"
-    return common.read_json(path, broken=common.BrokenLabels) if is_tree(tree) and path.is_file() else {}
+_styles = functools.lru_cache(maxsize=2)(_Styles)
 
 
 class _Textures(FolderResolver):
@@ -210,9 +197,8 @@ class _Textures(FolderResolver):
 
     def __init__(self, root: Path, key: str) -> None:
         super().__init__(root)
-        self.tree = open_tree(root)
-        self.composition = _compositions(root).of(key)
-        self.files = _textures_map(root)
+        self.tree, styles = open_tree(root), _styles(root)
+        self.composition, self.files = styles.composition(key), styles.textures
 
     def edit(self, header: dict[str, Any]) -> None:
         """Replace the placeholder images: the diffuse map by the part's material, other maps by nothing."""

@@ -172,11 +172,7 @@ def _paint(surface: Surface, samples: Path, parts: Sequence[Part]) -> Surface:
 
 
 def _read_cloud(samples: Path, parts: Sequence[Part]) -> Cloud:
-    """Read the colored point sample, else the plain one, in the frame of the meshes.
-
-    Raises:
-        AlignPartsError: there is no labeled sample, or a label is no leaf.
-    """
+    """Read the colored point sample, else the plain one, in the frame of the meshes."""
     if (samples / _PAINTED).is_file() and (samples / _PAINTED_LABEL).is_file():
         table, source = common.read_numbers(samples / _PAINTED, 10), samples / _PAINTED_LABEL
     elif (samples / _PLAIN).is_file():

@@ -77,11 +77,7 @@ def read_parts(folder: Path, root: Path, category: str, options: ReadOptions) ->
 
 
 def _leaves(source: Path) -> Iterator[Chain]:
-    """Yield the leaves of a tree.
-
-    Raises:
-        AlignPartsError: not a list of one root, or a node lacks its name.
-    """
+    """Yield the leaves of a tree."""
     tree = read_json(source)
     if not isinstance(tree, list) or not tree or not isinstance(tree[0], dict):
         raise AlignPartsError(f"{source}: expected a list with one root node")
