@@ -19,7 +19,6 @@ from alignparts.corpus.ingest import ingest
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import make_surface
 from alignparts.corpus.shape import LabeledShape, instance_areas, tidy
-from alignparts.corpus.splits import assign_splits, plain_name
 from alignparts.corpus.writers import compat, find3d, partnet
 from alignparts.corpus.writers.common import unit_box, unit_sphere
 from procparts.kit.materials import Material
@@ -244,56 +243,6 @@ def test_nothing_readable_and_no_corpus_are_clear_errors(tmp_path):
     assert "without part names" in (tmp_path / "out/report.csv").read_text()
     with pytest.raises(AlignPartsError, match=r"index\.parquet: no such file"):
         Corpus(tmp_path / "out")
-
-
-def shapes(dataset: str, category: str, count: int, models: list[str] | None = None) -> pd.DataFrame:
-    ids = [f"{dataset}_{category}_{i}" for i in range(count)]
-    return pd.DataFrame(
-        {"shape_id": ids, "dataset": dataset, "raw_category": category, "model": models or [""] * count}
-    )
-
-
-def test_splits_follow_the_papers_rule():
-    table = pd.concat(
-        [
-            shapes("partnet", "Chair", 40), shapes("partnet", "Bed", 2), shapes("compat", "chair", 30),
-            shapes("compat", "garden_bench", 9), shapes("find3d", "chair", 5), shapes("find3d", "lamp", 5),
-            shapes("partnet", "DishWasher", 4),
-        ]
-    )  # fmt: skip
-    params = smoke.block(
-        "corpus", test_per_category=6, find3d_test=1, heldout=("dish_washer",), validation_fraction=0.1
-    )
-    table["split"] = assign_splits(table, params, {("compat", "garden_bench")}, 0)
-    count = table.groupby(["dataset", "raw_category", "split"]).size()
-    assert count["partnet", "Chair", "test"] == count["compat", "chair", "test"] == 3
-    assert count["partnet", "Bed", "test"] == 1
-    assert count["compat", "garden_bench", "heldout"] == 9
-    assert count["partnet", "DishWasher", "heldout"] == 4
-    assert (table[table["dataset"] == "find3d"]["split"] == "test").sum() == 1
-    assert (table["split"] == "validation").sum() == round(0.1 * (82 - 3 - 3 - 1 - 1))
-    shuffled = table.sample(frac=1, random_state=1)
-    assert assign_splits(shuffled, params, {("compat", "garden_bench")}, 0) == shuffled["split"].tolist()
-    assert assign_splits(table, params, set(), 1) != table["split"].tolist()
-
-
-def test_two_annotations_of_one_model_stay_together():
-    models = [f"m{i // 2}" for i in range(60)]
-    table = shapes("partnet", "Chair", 60, models)
-    for seed in range(3):
-        split = pd.Series(
-            assign_splits(table, smoke.block("corpus", heldout=(), validation_fraction=0.3), set(), seed)
-        )
-        assert (split.groupby(models).nunique() == 1).all()
-        assert set(split) == {"train", "validation", "test"}
-
-
-@pytest.mark.parametrize(
-    ("raw", "plain"),
-    [("StorageFurniture", "storage_furniture"), ("dining table", "dining_table"), ("bbq_grill", "bbq_grill")],
-)
-def test_plain_names(raw, plain):
-    assert plain_name(raw) == plain
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import base64
 import json
+import shutil
 import struct
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -282,16 +282,12 @@ def check_compat(found):
     assert colors_of(shape, "seat_ad") == pytest.approx([0, 0, 1], abs=0.01)
 
 
-def test_compat_is_dressed_by_its_first_fine_composition(tmp_path):
-    check_compat(readers.detect(compat(tmp_path / "c")))
-
-
-def test_compat_is_read_inside_its_zip(tmp_path):
+@pytest.mark.parametrize("zipped", [False, True])
+def test_compat_is_dressed_by_its_first_fine_composition_in_a_zip_too(tmp_path, zipped):
     root = compat(tmp_path / "c")
-    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        for file in root.rglob("*"):
-            archive.write(file, file.relative_to(root))
-    check_compat(readers.detect(tmp_path / "all.zip"))
+    if zipped:
+        root = Path(shutil.make_archive(str(tmp_path / "all"), "zip", root))
+    check_compat(readers.detect(root))
 
 
 def test_compat_loose_file_without_materials_or_with_placeholders(tmp_path):

@@ -133,10 +133,10 @@ def test_labels_json_of_another_mesh_is_not_taken(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"leg": 0}, r"names\.json: (\w+: )?expected a list of names"),
-        ({"leg": "0"}, r"names\.json: (\w+: )?expected a list of names"),
-        ([1, 2], r"names\.json: (\w+: )?expected a list of names"),
-        ("leg", r"names\.json: (\w+: )?expected a list of names"),
+        ({"leg": 0}, r"names\.json: ([\w ]+: )?expected a list of names"),
+        ({"leg": "0"}, r"names\.json: ([\w ]+: )?expected a list of names"),
+        ([1, 2], r"names\.json: ([\w ]+: )?expected a list of names"),
+        ("leg", r"names\.json: ([\w ]+: )?expected a list of names"),
         ([], "no part with a name"),
     ],
 )

@@ -220,12 +220,12 @@ def _finish(root: Path, planned: list[Planned], params: CorpusParams, seed: int)
 
 def _clear_if_stale(root: Path, params: CorpusParams, seed: int) -> None:
     """Start afresh where the folder was made otherwise; sizes may change, what is made stays."""
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     code = hashlib.sha256()
     files = [
         *Path(procparts.__file__).parent.rglob("*.py"),
-        *here.glob("writers/*.py"),
-        *here.glob("dialects/*.yaml"),
+        *folder.glob("writers/*.py"),
+        *folder.glob("dialects/*.yaml"),
         Path(__file__),
     ]
     for path in sorted(files):

@@ -1,4 +1,4 @@
-"""Which shape trains and which is tested (section 3.4 and its table of sizes)."""
+"""The splits of the paper: shapes that train, validate and test (section 3.4 and its table of sizes)."""
 
 import hashlib
 import re

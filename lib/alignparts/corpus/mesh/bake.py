@@ -62,8 +62,10 @@ def bake_points(
     if not sure.all():
         nearest[~sure] = cKDTree(points).query(picked[~sure])[1]
     image[at[:, 2], at[:, 1]] = np.round(rgba_float(colors)[nearest] * 255).astype(np.uint8)
+    texel = origin[:, None] + np.array([[0, 0], [1, 0], [0, 1]]) * (side - 1)[:, None] + 0.5
+    corner_uv = np.stack([texel[..., 0] / width, 1 - texel[..., 1] / height], axis=2)
     uv = np.empty((count, 3, 2), np.float32)
-    np.put_along_axis(uv, turn[:, :, None], _corner_uv(side, origin, width, height), axis=1)
+    np.put_along_axis(uv, turn[:, :, None], corner_uv.astype(np.float32), axis=1)
     return replace(
         surface,
         uv=uv,
@@ -110,9 +112,3 @@ def _texels(corners: np.ndarray, side: np.ndarray, origin: np.ndarray) -> tuple[
         top = np.tile(y, len(members)) + origin[face, 1]
         places.append(np.stack([face, left, top], axis=1))
     return np.concatenate(positions), np.concatenate(places)
-
-
-def _corner_uv(side: np.ndarray, origin: np.ndarray, width: int, height: int) -> np.ndarray:
-    corner = np.array([[0, 0], [1, 0], [0, 1]])
-    texel = origin[:, None, :] + corner[None] * (side - 1)[:, None, :] + 0.5
-    return np.stack([texel[..., 0] / width, 1 - texel[..., 1] / height], axis=2).astype(np.float32)

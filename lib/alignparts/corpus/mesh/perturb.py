@@ -74,8 +74,8 @@ def decimated(surface: Surface, removed: float, seed: int) -> Surface:
         raise AlignPartsError(f"decimation: expected a share of triangles from 0 to below 1, got {removed}")
     if surface.is_cloud:
         points = len(surface.faces) // 2
-        kept = np.random.default_rng(seed).permutation(points)[: max(round((1 - removed) * points), LEAST)]
-        return surface.subset(np.sort(np.concatenate([2 * kept, 2 * kept + 1])))
+        stay = np.random.default_rng(seed).permutation(points)[: max(round((1 - removed) * points), LEAST)]
+        return surface.subset(np.sort(np.concatenate([2 * stay, 2 * stay + 1])))
     solid = surface.areas() > 0
     parts = [np.flatnonzero((surface.face_part == part) & solid) for part in np.unique(surface.face_part)]
     return join_surfaces([_simplified(surface, faces, removed) for faces in parts if len(faces)])

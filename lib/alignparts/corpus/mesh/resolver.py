@@ -1,4 +1,4 @@
-"""Where the files lie that a mesh refers to."""
+"""Files that a mesh refers to, found within its folder."""
 
 from pathlib import Path
 from typing import Any

@@ -66,13 +66,7 @@ def load_parts(
 ) -> tuple[Surface, list[dict[str, Any]], dict[str, Any]]:
     """Read a glTF file as a surface whose part instances are its nodes with triangles.
 
-    The primitives of one node are one instance.
-
-    Args:
-        data: content of the file.
-        source: name of the file in messages.
-        resolver: finds external buffers and images.
-        edit: changes the header before it is read.
+    Arguments are those of :func:`load_scene`. The primitives of one node are one instance.
 
     Returns:
         The surface, the glTF node of every instance, and the header of the file.

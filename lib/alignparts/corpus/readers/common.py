@@ -225,6 +225,7 @@ def labeled_shape(
     *,
     category: str = "",
     license: str = "",
+    license_root: Path | None = None,
 ) -> LabeledShape:
     """Make the shape of a locator.
 
@@ -234,14 +235,15 @@ def labeled_shape(
         names: part name of every instance of the geometry.
         geometry: the surface, its faces labeled by instance, or the data set's own points.
         category: class of the shape, as the data set calls it.
-        license: terms of the shape.
+        license: terms of the shape, where no ``license.txt`` states them.
+        license_root: folder of ``license.txt``; the top of the data set when None.
     """
     cloud = geometry if isinstance(geometry, Cloud) else None
     return LabeledShape(
         shape_id=locator.shape_id,
         dataset=dataset,
         category=locator.category or category,
-        license=locator.license or license,
+        license=locator.license or license_of(license_root or locator.root, license),
         source=str(locator.path),
         instances=names,
         surface=geometry if isinstance(geometry, Surface) else surface_from_cloud(

@@ -63,8 +63,8 @@ def read(locator: Locator) -> LabeledShape:
     names = [_part(str(node.get("name", "")), known) for node in nodes]
     if locator.options.granularity == "coarse":
         names = [coarse_name(root, key, name) if name else "" for name in names]
-    category, terms = locator.category or category_of(root, key), common.license_of(root, LICENSE)
-    return common.labeled_shape(locator, "compat", names, surface, category=category, license=terms)
+    category = locator.category or category_of(root, key)
+    return common.labeled_shape(locator, "compat", names, surface, category=category, license=LICENSE)
 
 
 def open_tree(root: Path) -> Tree:

@@ -15,7 +15,7 @@ import numpy as np
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers import compat
-from alignparts.corpus.readers.common import Locator, labeled_shape, license_of, make_cloud
+from alignparts.corpus.readers.common import Locator, labeled_shape, make_cloud
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 _NAME = re.compile(r"(train|valid|test)_(fine|coarse)(_no_gt)?\.hdf5")
@@ -79,8 +79,7 @@ def read(locator: Locator) -> LabeledShape:
     x, y, z, *rgb = table[fine].T
     cloud = make_cloud(np.stack([x, z, -y], axis=1), instance.reshape(-1), np.stack(rgb, axis=1))
     category = locator.category or compat.category_of(root, key)
-    terms = license_of(root, compat.LICENSE)
-    return labeled_shape(locator, "compat", names, cloud, category=category, license=terms)
+    return labeled_shape(locator, "compat", names, cloud, category=category, license=compat.LICENSE)
 
 
 def _rows(path: Path, root: Path, split: str) -> Iterator[Locator]:

@@ -47,8 +47,7 @@ def read(locator: Locator) -> LabeledShape:
     normals = np.stack(directions, axis=1) if len(directions) == 3 else None
     cloud = common.make_cloud(points, instance, _colors(fields), normals)
     category = " ".join(folder.name.split("_")[:-1])  # the words before the uid
-    terms = common.license_of(locator.root, LICENSE)
-    return common.labeled_shape(locator, "find3d", instances, cloud, category=category, license=terms)
+    return common.labeled_shape(locator, "find3d", instances, cloud, category=category, license=LICENSE)
 
 
 def read_pcd(path: Path) -> dict[str, np.ndarray]:

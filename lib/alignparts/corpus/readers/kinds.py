@@ -1,4 +1,4 @@
-"""Which shapes of which data sets lie under a folder, and reading one of them."""
+"""The kinds of data set: their shapes under a folder, and one of them read."""
 
 import csv
 import functools

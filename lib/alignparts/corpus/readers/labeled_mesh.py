@@ -81,8 +81,10 @@ def read(locator: Locator) -> LabeledShape:
     surface = load_mesh(path).surface
     given = read_face_labels(labels, len(surface.faces), path)
     instances, surface.face_part[:] = instances_of(given, table)
-    category, terms = category or category_from(title), common.license_of(path.parent)
-    return common.labeled_shape(locator, "labeled_mesh", instances, surface, category=category, license=terms)
+    return common.labeled_shape(
+        locator, "labeled_mesh", instances, surface,
+        category=category or category_from(title), license_root=path.parent,
+    )  # fmt: skip
 
 
 def _meshes(names: Collection[str]) -> list[str]:

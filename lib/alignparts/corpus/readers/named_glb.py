@@ -7,7 +7,7 @@ from typing import Any
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.resolver import FolderResolver
 from alignparts.corpus.mesh.scene import load_parts
-from alignparts.corpus.readers.common import Locator, labeled_shape, license_of
+from alignparts.corpus.readers.common import Locator, labeled_shape
 from alignparts.corpus.shape import LabeledShape
 
 # Names that programs give, not people.
@@ -32,8 +32,8 @@ def read(locator: Locator) -> LabeledShape:
         raise AlignPartsError(f"{path}: {error.strerror}") from None
     surface, nodes, header = load_parts(data, str(path), FolderResolver(path.parent, locator.root))
     names = [_name(node, header["meshes"][node["mesh"]]) for node in nodes]
-    category, terms = category_from(path), license_of(path.parent)
-    return labeled_shape(locator, "named_glb", names, surface, category=category, license=terms)
+    category = category_from(path)
+    return labeled_shape(locator, "named_glb", names, surface, category=category, license_root=path.parent)
 
 
 def category_from(path: Path) -> str:

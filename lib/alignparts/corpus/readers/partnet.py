@@ -67,10 +67,6 @@ def read_annotation(
         dataset: name of the data set.
         license: terms, where the data set states none.
         read_meshes: reads the parts' meshes, faces labeled by index; None where no part has a file.
-
-    Raises:
-        AlignPartsError: a tree is missing or broken, no part has a mesh, or there are no point samples.
-        BrokenLabels: a label file of the data set is broken.
     """
     folder = locator.path
     category = str(_meta(folder).get("model_cat", ""))
@@ -86,8 +82,7 @@ def read_annotation(
             f"{folder}: no leaf of result.json has a mesh; missing: {', '.join(absent[:3])}"
         )
     names = [part.name for part in parts]
-    terms = common.license_of(locator.root, license)
-    return common.labeled_shape(locator, dataset, names, geometry, category=category, license=terms)
+    return common.labeled_shape(locator, dataset, names, geometry, category=category, license=license)
 
 
 def model_and_split(locator: Locator) -> tuple[str, str]:
@@ -198,8 +193,7 @@ def _read_labels(path: Path, points: int) -> Int64[np.ndarray, " n"]:
 
 def _instances(labels: np.ndarray, parts: Sequence[Part], source: Path) -> Int32[np.ndarray, " n"]:
     owner = {leaf: index for index, part in enumerate(parts) for leaf in part.leaves}
-    values, where = np.unique(labels, return_inverse=True)
-    strange = [value for value in values.tolist() if value not in owner]
+    strange = set(labels.tolist()) - owner.keys()
     if strange:
-        raise AlignPartsError(f"{source}: label {strange[0]} is no leaf of result.json")
-    return np.array([owner[value] for value in values.tolist()], np.int32)[where.reshape(-1)]
+        raise AlignPartsError(f"{source}: label {min(strange)} is no leaf of result.json")
+    return np.array([owner[label] for label in labels.tolist()], np.int32)

@@ -69,8 +69,7 @@ def read(locator: Locator) -> LabeledShape:
     surface.face_part[:] = -1
     surface.face_part[labeled] = index.reshape(-1)
     instances = [names[label] for label in pairs[:, 0].tolist()]
-    terms = common.license_of(root, LICENSE)
-    return common.labeled_shape(locator, "partobjaverse", instances, surface, category=group, license=terms)
+    return common.labeled_shape(locator, "partobjaverse", instances, surface, category=group, license=LICENSE)
 
 
 @functools.lru_cache(maxsize=4)

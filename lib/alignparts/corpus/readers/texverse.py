@@ -79,8 +79,7 @@ def read(locator: Locator) -> LabeledShape:
     except OSError as error:
         raise AlignPartsError(f"{path}: {error.strerror}") from None
     surface.face_part[:] = -1
-    terms = common.license_of(locator.root, LICENSE)
-    return common.labeled_shape(locator, "texverse", [], surface, license=terms)
+    return common.labeled_shape(locator, "texverse", [], surface, license=LICENSE)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,12 +1,13 @@
-"""The paper's split on tables of the real data sets' sizes: 126, 72 and 8 test shapes."""
+"""The paper's split, on small tables and on tables of the real data sets' sizes: 126, 72, 8 test shapes."""
 
 import numpy as np
 import pandas as pd
 import pytest
+import smoke
 
 from alignparts.core import paths
 from alignparts.core.config import load_params
-from alignparts.corpus.splits import assign_splits, one_a_model, paper_sizes, write_lists
+from alignparts.corpus.splits import assign_splits, one_a_model, paper_sizes, plain_name, write_lists
 
 PAPER = paper_sizes()
 SIZES = {"compat": (42, 126), "partnet": (24, 72), "find3d": (8, 8)}
@@ -113,3 +114,42 @@ def test_the_lists_hold_every_shape_once(table, params, tmp_path):
     assert sorted(id_ for ids in lists.values() for id_ in ids) == sorted(index["shape_id"])
     chosen = index.set_index("shape_id")["split"]
     assert all((chosen[ids] == name).all() for name, ids in lists.items())
+
+
+def shapes(dataset: str, category: str, count: int, models: list[str] | None = None) -> pd.DataFrame:
+    ids = [f"{dataset}_{category}_{i}" for i in range(count)]
+    return pd.DataFrame(
+        {"shape_id": ids, "dataset": dataset, "raw_category": category, "model": models or [""] * count}
+    )
+
+
+def test_splits_follow_the_papers_rule():
+    table = pd.concat(
+        [
+            shapes("partnet", "Chair", 40), shapes("partnet", "Bed", 2), shapes("compat", "chair", 30),
+            shapes("compat", "garden_bench", 9), shapes("find3d", "chair", 5), shapes("find3d", "lamp", 5),
+            shapes("partnet", "DishWasher", 4),
+        ]
+    )  # fmt: skip
+    params = smoke.block(
+        "corpus", test_per_category=6, find3d_test=1, heldout=("dish_washer",), validation_fraction=0.1
+    )
+    table["split"] = assign_splits(table, params, {("compat", "garden_bench")}, 0)
+    count = table.groupby(["dataset", "raw_category", "split"]).size()
+    assert count["partnet", "Chair", "test"] == count["compat", "chair", "test"] == 3
+    assert count["partnet", "Bed", "test"] == 1
+    assert count["compat", "garden_bench", "heldout"] == 9
+    assert count["partnet", "DishWasher", "heldout"] == 4
+    assert (table[table["dataset"] == "find3d"]["split"] == "test").sum() == 1
+    assert (table["split"] == "validation").sum() == round(0.1 * (82 - 3 - 3 - 1 - 1))
+    shuffled = table.sample(frac=1, random_state=1)
+    assert assign_splits(shuffled, params, {("compat", "garden_bench")}, 0) == shuffled["split"].tolist()
+    assert assign_splits(table, params, set(), 1) != table["split"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain"),
+    [("StorageFurniture", "storage_furniture"), ("dining table", "dining_table"), ("bbq_grill", "bbq_grill")],
+)
+def test_plain_names(raw, plain):
+    assert plain_name(raw) == plain
