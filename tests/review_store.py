@@ -3,7 +3,7 @@
 import importlib.util
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,6 +14,7 @@ import pytest
 import trimesh
 
 from alignparts.ontology.vocabulary import Alias, CategoryEntry, PartEntry, Vocabulary
+from texparts.annotation.annotation import Annotation, History
 from texparts.annotation.edits import Edit
 from texparts.annotation.objects import About, ObjectFolder, PartRecord, write_object
 from texparts.review.models import Annotator, QueueEntry, TaskState
@@ -80,6 +81,14 @@ def vocabulary() -> Vocabulary:
     )
 
 
+def replay(prediction: Annotation, edits: Iterable[Edit]) -> Annotation:
+    """Apply edits in their order."""
+    history = History(prediction)
+    for edit in edits:
+        history.append(edit)
+    return history.present
+
+
 @dataclass
 class Review:
     """A store, its clock and how to open it once more."""
@@ -93,19 +102,19 @@ class Review:
         return ReviewStore(self.url, self.root, 900.0, vocabulary=vocabulary(), clock=self.clock)
 
     def annotator(self, name: str) -> Annotator:
-        found = self.store.annotator_of(self.store.add_annotator(name))
+        found = self.store.tokens.annotator_of(self.store.tokens.add(name))
         assert found is not None
         return found
 
     def fill(self, count: int = 3, opinions: int = 1) -> None:
         for entry in entries(count):
             write_box(self.root, entry.object_id)
-        self.store.load_queue(entries(count, opinions))
+        self.store.queue.load(entries(count, opinions))
 
     def edit(self, who: Annotator, task: int, edit: Edit, store: ReviewStore | None = None) -> TaskState:
         """One more edit on whatever is there."""
         store = store or self.store
-        return store.append(who, task, str(uuid.uuid4()), store.state(who, task).seq, edit)
+        return store.events.append(who, task, str(uuid.uuid4()), store.events.state(who, task).seq, edit)
 
 
 @cache

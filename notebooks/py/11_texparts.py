@@ -3,8 +3,8 @@
 #
 # Meshes without labels go in (§13): a **filter** leaves out what is broken, the model **predicts** parts and
 # names, a **rank** puts them into a queue, annotators **review** them, and an **export** makes a data set. On
-# one's own folder these are the commands `alignparts texparts filter`, `predict`, `rank`, `alignparts review`
-# and `alignparts texparts export`.
+# one's own folder these are the commands `texparts filter`, `predict`, `rank`, `texparts review`
+# and `texparts export`.
 #
 # Here the meshes are **embedded** ones: procedural textured objects, written as TexVerse is, with unseen
 # categories and broken files among them. The annotators of this notebook are **simulated**: they know the
@@ -106,7 +106,7 @@ figure
 # %% [markdown]
 # ## Review: what it costs
 #
-# `alignparts review data/texparts/work` serves this queue to people. Here a simulated annotator brings every
+# `texparts review data/texparts/work` serves this queue to people. Here a simulated annotator brings every
 # object to its truth, greedily, from several starts: from scratch; from clusters of the geometry field; from
 # our masks without names; from our prediction. Seconds are those of the keystroke-level model (block
 # `texparts.effort`), and count looking, thinking, clicks, keys and strokes.

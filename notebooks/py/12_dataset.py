@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Statistics of an exported data set
 #
-# What is in a data set that `alignparts texparts export` wrote, how much work it was, and how far its
+# What is in a data set that `texparts export` wrote, how much work it was, and how far its
 # annotators agree. Everything is read from the export's own files. Set `dataset` to a folder of your own;
-# `alignparts texparts statistics DATASET --out FOLDER` writes the same tables and figures without a notebook.
+# `texparts statistics DATASET --out FOLDER` writes the same tables and figures without a notebook.
 
 # %% tags=["parameters"]
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml

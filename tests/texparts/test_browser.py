@@ -17,17 +17,17 @@ import trimesh
 from PIL import Image
 from playwright.sync_api import Page, expect
 from review_store import vocabulary
+from screenshot import browser_page, dismiss, find_chromium, serving
 from sqlalchemy import update
 from typer.testing import CliRunner
 
-from alignparts.cli.app import app
 from alignparts.corpus.mesh.glb import split_container
 from texparts.annotation.annotation import Annotation
 from texparts.annotation.objects import About, PartRecord, write_object
+from texparts.cli.app import app
 from texparts.review.models import QueueEntry
 from texparts.review.store import ReviewStore
 from texparts.review.tables import tasks
-from texparts.tools.screenshot import browser_page, dismiss, find_chromium, serving
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="no Chromium on the path (apt-get install chromium)"
@@ -60,11 +60,11 @@ def review(tmp_path: Path) -> Iterator[tuple[ReviewStore, str, str]]:
     for number in range(2):
         write_lamp(tmp_path, f"lamp-{number}")
     store = ReviewStore(f"sqlite:///{tmp_path / 'review.sqlite'}", tmp_path, vocabulary=vocabulary())
-    store.load_queue(
+    store.queue.load(
         QueueEntry(object_id=f"lamp-{number}", rank=number, category="lamp", confidence=0.5)
         for number in range(2)
     )
-    token = store.add_annotator("reviewer")
+    token = store.tokens.add("reviewer")
     with serving(store) as url:
         yield store, url, token
     store.close()
@@ -101,11 +101,11 @@ def drawn(page: Page) -> bool:
 
 def stored(store: ReviewStore, token: str) -> Annotation:
     """What the database has of the object that the annotator has open."""
-    annotator = store.annotator_of(token)
+    annotator = store.tokens.annotator_of(token)
     assert annotator is not None
-    task = store.take_next(annotator)
+    task = store.leases.take_next(annotator)
     assert task is not None
-    return store.state(annotator, task.id).annotation
+    return store.events.state(annotator, task.id).annotation
 
 
 def faces_of(annotation: Annotation, name: str) -> np.ndarray:
@@ -191,7 +191,7 @@ def test_an_object_from_log_in_to_export(
     with page.expect_response("**/api/view/tool"):
         page.keyboard.press("b")
     page.wait_for_timeout(500)
-    assert store.progress().open == 1
+    assert store.submissions.progress().open == 1
     box = page.locator("#view").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.36
@@ -229,7 +229,7 @@ def test_an_object_from_log_in_to_export(
     with page.expect_response("**/submit"):
         page.keyboard.press("Control+Enter")
     expect(page.locator("#object")).to_have_text("lamp-1")
-    handed = next(iter(store.submitted()))
+    handed = next(iter(store.submissions.submitted()))
     final = handed.annotation
     assert handed.object_id == "lamp-0" and handed.seconds > 0
     assert sorted(part.name for part in final.parts) == ["foot", "lamp_cover", "pole"]
@@ -261,7 +261,7 @@ def test_an_object_from_log_in_to_export(
     assert "1 done, 1 rejected" in (page.text_content("dialog p") or "")
     assert page.evaluate("window.hacked") is None and not errors
 
-    command = ["texparts", "export", str(tmp_path), "--out", str(tmp_path / "out")]
+    command = ["export", str(tmp_path), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, [*command, "--database", store.database.shown])
     assert result.exit_code == 0, result.output
     glb = tmp_path / "out" / "objects" / "lamp-0" / "lamp-0.parts.glb"
@@ -298,19 +298,19 @@ def test_edits_made_while_the_server_is_away_are_sent_once(
     picture(page, "offline")
     page.unroute("**/api/tasks/*/events")
     expect(page.locator("#saved")).to_have_text("saved", timeout=30_000)  # it tries every 8 s
-    annotator = store.annotator_of(token)
+    annotator = store.tokens.annotator_of(token)
     assert annotator is not None
-    task = store.take_next(annotator)
+    task = store.leases.take_next(annotator)
     assert task is not None and task.seq == 1
-    assert [one.edit.kind for one in store.history("lamp-0")] == ["delete"]
+    assert [one.edit.kind for one in store.events.history("lamp-0")] == ["delete"]
 
     with store.database.write() as connection:  # the lease runs out, and somebody else comes
         connection.execute(update(tasks).values(lease_until=datetime(2020, 1, 1, tzinfo=UTC)))
-    other = store.annotator_of(store.add_annotator("other"))
-    assert other is not None and store.take(other, "lamp-0").seq == 0
+    other = store.tokens.annotator_of(store.tokens.add("other"))
+    assert other is not None and store.leases.take(other, "lamp-0").seq == 0
     page.wait_for_selector("dialog h2:text-is('Somebody else has this object now')")
     picture(page, "lease_lost")
     page.locator("dialog button.primary").click()
     expect(page.locator("#object")).to_have_text("lamp-1")
-    (handed,) = store.submitted()
+    (handed,) = store.submissions.submitted()
     assert handed.opinions[0].second_opinion and handed.opinions[0].edits == 1

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from review_store import entries, vocabulary, write_box
 
-from alignparts.cli import app
 from alignparts.core.errors import AlignPartsError
-from texparts.cli.review import read_queue
+from texparts.app.opening import read_queue
+from texparts.cli import app
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(monkeypatch, capsys):  # type: ignore[no-untyped-def]
     def command(*arguments):  # type: ignore[no-untyped-def]
-        monkeypatch.setattr(sys, "argv", ["alignparts", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["texparts", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             app.main()
         out = capsys.readouterr()
@@ -41,14 +41,14 @@ def run(monkeypatch, capsys):  # type: ignore[no-untyped-def]
 
 
 def test_annotators(run, root: Path) -> None:  # type: ignore[no-untyped-def]
-    code, token, _ = run("texparts", "annotators", "add", root, "Ann", "--admin")
+    code, token, _ = run("annotators", "add", root, "Ann", "--admin")
     assert code == 0 and len(token.strip()) == 43
-    assert run("texparts", "annotators", "add", root, "Ann")[0] == 2
-    assert re.fullmatch(r"Ann: since \S+, admin\n", run("texparts", "annotators", "list", root)[1])
-    assert run("texparts", "annotators", "revoke", root, "Ann")[0] == 0
-    assert "revoked" in run("texparts", "annotators", "list", root)[1]
-    assert run("texparts", "annotators", "renew", root, "Ann")[1] != token
-    code, _, error = run("texparts", "annotators", "revoke", root, "Bo")
+    assert run("annotators", "add", root, "Ann")[0] == 2
+    assert re.fullmatch(r"Ann: since \S+, admin\n", run("annotators", "list", root)[1])
+    assert run("annotators", "revoke", root, "Ann")[0] == 0
+    assert "revoked" in run("annotators", "list", root)[1]
+    assert run("annotators", "renew", root, "Ann")[1] != token
+    code, _, error = run("annotators", "revoke", root, "Bo")
     assert code == 2 and "expected one of Ann" in error
     assert (root.parent / "review" / "texparts.db").is_file()  # a new run of ROOT's stages does not touch it
 
@@ -79,7 +79,7 @@ def test_bad_input_is_one_line(run, root: Path, tmp_path: Path) -> None:  # type
             (("review", root, "--port", port), "--port"),
             (("review", root, "--database", "mysql://host/name"), "expected sqlite:///FILE"),
             (("review", root, "--vocabulary", tmp_path / "none.json"), "no such vocabulary"),
-            (("texparts", "annotators", "list", tmp_path / "nothing"), "no such folder"),
+            (("annotators", "list", tmp_path / "nothing"), "no such folder"),
         ):
             code, _, error = run(*arguments)
             assert code == 2 and message in error.splitlines()[-1], error
@@ -87,7 +87,7 @@ def test_bad_input_is_one_line(run, root: Path, tmp_path: Path) -> None:  # type
 
 def test_the_first_start_makes_an_annotator(root: Path) -> None:
     vocabulary().save(root / "vocabulary.json")
-    command = [sys.executable, "-m", "alignparts.cli.app", "review", str(root), "--port", "0"]
+    command = [sys.executable, "-m", "texparts.cli.app", "review", str(root), "--port", "0"]
     command += ["--vocabulary", str(root / "vocabulary.json")]
     environment = {**os.environ, "LOGNAME": "somebody"}
     for start in range(2):
@@ -113,10 +113,10 @@ def test_the_first_start_makes_an_annotator(root: Path) -> None:
                 process.wait(20)
 
 
-def test_a_review_starts_without_what_it_does_not_need() -> None:
+def test_both_commands_and_a_review_start_without_what_it_does_not_need() -> None:
     """PyTorch alone takes longer to load than all the rest: annotators wait for it after every restart."""
     code = (
-        "import sys, alignparts.cli.app, alignparts.ontology.vocabulary, texparts.app.proxy, "
-        "texparts.app.server; print('torch' in sys.modules)"
+        "import sys, alignparts.cli.app; assert 'texparts.cli' not in sys.modules; "
+        "import texparts.cli.app, texparts.app.opening, texparts.app.server; print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -24,8 +24,7 @@ from sqlalchemy import select, update
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.edits import Accept, Add, Paint
 from texparts.review.database import Database
-from texparts.review.errors import StoreUnavailable
-from texparts.review.models import Annotator
+from texparts.review.models import Annotator, StoreUnavailable
 from texparts.review.store import ReviewStore
 from texparts.review.tables import meta, metadata
 
@@ -37,7 +36,7 @@ LONG = tuple(number for start in range(0, 12, 2) for number in (start, 1))
 def at_work(review: Review) -> tuple[Annotator, int]:
     review.fill(2)
     ann = review.annotator("Ann")
-    task = review.store.take_next(ann)
+    task = review.store.leases.take_next(ann)
     assert task is not None
     review.edit(ann, task.id, Accept(parts=(0,)))
     return ann, task.id
@@ -47,13 +46,13 @@ def fails_then_works(review: Review, ann: Annotator, task: int, seq: int, repair
     """An edit that cannot be stored is not in the state; the same call works later."""
     event, edit = str(uuid.uuid4()), Add(name="foot", description="x" * 1900, faces=LONG)
     with pytest.raises(StoreUnavailable, match="try again"):
-        review.store.append(ann, task, event, seq, edit)
+        review.store.events.append(ann, task, event, seq, edit)
     repair()
-    assert len(review.store.history("box000")) == seq
-    state = review.store.append(ann, task, event, seq, edit)
+    assert len(review.store.events.history("box000")) == seq
+    state = review.store.events.append(ann, task, event, seq, edit)
     assert state.seq == seq + 1
     fresh = review.reopen()
-    assert fresh.state(ann, task).annotation.parts == state.annotation.parts
+    assert fresh.events.state(ann, task).annotation.parts == state.annotation.parts
     fresh.close()
 
 
@@ -89,7 +88,7 @@ def test_a_full_disk(on_sqlite: Review, small_disk: Path) -> None:
 
     with pytest.raises(StoreUnavailable, match="full"):
         full()
-    fails_then_works(on_sqlite, ann, task, on_sqlite.store.state(ann, task).seq, ballast.unlink)
+    fails_then_works(on_sqlite, ann, task, on_sqlite.store.events.state(ann, task).seq, ballast.unlink)
     on_sqlite.store.close()
 
 
@@ -104,7 +103,8 @@ def test_a_database_that_may_not_grow(on_sqlite: Review) -> None:
     with pytest.raises(StoreUnavailable, match="full"):
         for _ in range(200):
             on_sqlite.edit(ann, task, Add(name="foot", description="x" * 1900))
-    fails_then_works(on_sqlite, ann, task, on_sqlite.store.state(ann, task).seq, lambda: limit(1 << 30))
+    seq = on_sqlite.store.events.state(ann, task).seq
+    fails_then_works(on_sqlite, ann, task, seq, lambda: limit(1 << 30))
 
 
 def test_a_file_that_is_gone_and_comes_back(on_sqlite: Review) -> None:
@@ -129,24 +129,24 @@ def test_a_database_put_back_from_a_copy(on_sqlite: Review, tmp_path: Path) -> N
     with sqlite3.connect(path) as source, sqlite3.connect(copy) as target:
         source.backup(target)
     on_sqlite.edit(ann, task, Paint(part=0, faces=(2, 3)))
-    assert on_sqlite.store.state(ann, task).seq == 2
+    assert on_sqlite.store.events.state(ann, task).seq == 2
     for ending in ("-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
     os.replace(copy, path)
-    state = on_sqlite.store.state(ann, task)  # memory gives way to what the database holds
+    state = on_sqlite.store.events.state(ann, task)  # memory gives way to what the database holds
     assert state.seq == 1 and (state.annotation.face_part == 0).sum() == 2
     on_sqlite.edit(ann, task, Paint(part=0, faces=(10, 2)))
-    assert on_sqlite.store.state(ann, task).annotation.face_part[10] == 0
+    assert on_sqlite.store.events.state(ann, task).annotation.face_part[10] == 0
 
 
 def test_postgresql_stopped_and_started(on_postgres: Review, postgres_folder: Path) -> None:
     server = postgres_server(postgres_folder)
     ann, task = at_work(on_postgres)
     with ThreadPoolExecutor(5) as pool:  # several connections in the pool, all of which will be dead
-        list(pool.map(lambda _: on_postgres.store.state(ann, task), range(20)))
+        list(pool.map(lambda _: on_postgres.store.events.state(ann, task), range(20)))
     server.stop()
     try:
-        for call in (on_postgres.store.progress, lambda: on_postgres.store.take_next(ann)):
+        for call in (on_postgres.store.submissions.progress, lambda: on_postgres.store.leases.take_next(ann)):
             with pytest.raises(StoreUnavailable):
                 call()
         fails_then_works(on_postgres, ann, task, 1, server.ensure_postgres_running)
@@ -163,13 +163,13 @@ def test_several_processes_on_one_database(review: Review) -> None:
     other = review.reopen()
     for number in range(6):
         review.edit(ann, task, Paint(part=0, faces=(2 + number, 1)), (review.store, other)[number % 2])
-    assert review.store.state(ann, task).seq == other.state(ann, task).seq == 7
-    assert (other.state(ann, task).annotation.face_part == 0).sum() == 8
+    assert review.store.events.state(ann, task).seq == other.events.state(ann, task).seq == 7
+    assert (other.events.state(ann, task).annotation.face_part == 0).sum() == 8
     event = str(uuid.uuid4())
     with ThreadPoolExecutor(8) as pool:  # the same edit from both at the same moment
         states = list(
             pool.map(
-                lambda number: (review.store, other)[number % 2].append(
+                lambda number: (review.store, other)[number % 2].events.append(
                     ann, task, event, 7, Accept(parts=(1,))
                 ),
                 range(8),

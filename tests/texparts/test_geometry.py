@@ -64,7 +64,7 @@ def test_what_cannot_be_split(tmp_path: Path) -> None:
 def test_only_the_latest_meshes_stay_in_memory(tmp_path: Path) -> None:
     for number in range(3):
         write_box(tmp_path, f"box{number}")
-    shapes = Shapes(tmp_path, kept=2)
+    shapes = Shapes(tmp_path, size=2)
     first, second = shapes.shape("box0"), shapes.shape("box1")
     assert shapes.shape("box0") is first
     shapes.shape("box2")

@@ -13,9 +13,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from review_store import Clock, Review, entries, postgres_folder, review, write_box
 from sqlalchemy import select
 
+from alignparts.core.config.texparts import Order
 from texparts.annotation.edits import Accept, Add, Category, Rename
-from texparts.review.errors import LeaseLost, NotFound, StaleState, Taken, TaskClosed
-from texparts.review.models import Annotator, Task
+from texparts.review.models import (
+    Annotator,
+    LeaseLost,
+    NotFound,
+    QueueEntry,
+    StaleState,
+    Taken,
+    Task,
+    TaskClosed,
+)
 from texparts.review.pubsub import Change
 from texparts.review.store import ReviewStore
 from texparts.review.tables import items, tasks
@@ -32,7 +41,7 @@ def test_twenty_at_once_get_an_object_each(review: Review) -> None:
     review.fill(20)
     people = [review.annotator(f"ann{number}") for number in range(22)]
     with ThreadPoolExecutor(22) as pool:
-        found = list(pool.map(review.store.take_next, people))
+        found = list(pool.map(review.store.leases.take_next, people))
     objects = [task.object_id for task in found if task is not None]
     assert len(objects) == 20 and len(set(objects)) == 20
     assert found.count(None) == 2
@@ -42,57 +51,73 @@ def test_one_annotator_in_many_tabs_gets_one_object(review: Review) -> None:
     review.fill(8)
     ann = review.annotator("Ann")
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(review.store.take_next, [ann] * 8))
+        found = list(pool.map(review.store.leases.take_next, [ann] * 8))
     assert len({given(task).object_id for task in found}) == 1
 
 
 def test_order(review: Review) -> None:
     review.fill(3)
-    assert given(review.store.take_next(review.annotator("Ann"), "confident")).object_id == "box000"
-    assert given(review.store.take_next(review.annotator("Bo"), "uncertain")).object_id == "box002"
-    assert review.store.load_queue(entries(4)) == 1  # again is harmless
+    assert given(review.store.leases.take_next(review.annotator("Ann"))).object_id == "box000"
+    assert given(review.store.leases.take_next(review.annotator("Bo"), "uncertain")).object_id == "box002"
+    assert review.store.queue.load(entries(4)) == 1  # again is harmless
     moved = entries(4)[3].model_copy(update={"rank": -1.0})
-    assert review.store.load_queue([moved]) == 0
+    assert review.store.queue.load([moved]) == 0
     write_box(review.root, "box003")
-    assert given(review.store.take_next(review.annotator("Cy"), "confident")).object_id == "box003"
+    assert given(review.store.leases.take_next(review.annotator("Cy"))).object_id == "box003"
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"), [(None, "abcd"), ("confident", "dcba"), ("uncertain", "abcd"), ("diverse", "acbd")]
+)
+def test_every_order_of_the_queue(review: Review, order: Order | None, expected: str) -> None:
+    queue = zip("abcd", ("cup", "cup", "lamp", "lamp"), (0.1, 0.2, 0.3, 0.4), strict=True)
+    for rank, (name, category, confidence) in enumerate(queue):
+        write_box(review.root, name)
+        entry = QueueEntry(object_id=name, rank=rank, category=category, confidence=confidence)
+        review.store.queue.load([entry])
+    ann = review.annotator("Ann")
+    for name in expected:
+        task = given(review.store.leases.take_next(ann, order))
+        assert task.object_id == name
+        review.store.submissions.submit(ann, task.id, "done")
 
 
 def test_a_lease_that_nobody_takes_goes_on(review: Review) -> None:
     review.fill(2)
     ann = review.annotator("Ann")
-    task = given(review.store.take_next(ann))
+    task = given(review.store.leases.take_next(ann))
     review.clock.forward(100_000)
     state = review.edit(ann, task.id, Accept(parts=(0,)))
     assert state.expires > review.clock.now and state.seconds == 0
     bo = review.annotator("Bo")
-    assert given(review.store.take_next(bo)).object_id == "box001"
+    assert given(review.store.leases.take_next(bo)).object_id == "box001"
 
 
 def test_a_lost_lease_keeps_the_edits_for_a_second_opinion(review: Review) -> None:
     review.fill(1)
     ann, bo = review.annotator("Ann"), review.annotator("Bo")
-    task = given(review.store.take_next(ann))
+    task = given(review.store.leases.take_next(ann))
     review.edit(ann, task.id, Rename(part=0, name="cover"))
     heard: list[Change] = []
     cancel = review.store.live.subscribe(task.id, heard.append)
-    assert review.store.take_next(bo) is None
+    assert review.store.leases.take_next(bo) is None
     review.clock.forward(901)
-    other = given(review.store.take_next(bo))
+    other = given(review.store.leases.take_next(bo))
     assert other.object_id == task.object_id and other.id != task.id
     assert heard == [Change(task.id, 1, "lost")]
     cancel()
     with pytest.raises(LeaseLost, match="second opinion"):
         review.edit(ann, task.id, Accept(parts=(1,)))
     with pytest.raises(LeaseLost):
-        review.store.beat(ann, task.id, True)
+        review.store.leases.beat(ann, task.id, True)
     with pytest.raises(LeaseLost):
-        review.store.submit(ann, task.id, "done")
-    assert review.store.state(ann, task.id).seq == 1
-    assert review.store.state(bo, other.id).seq == 0  # an opinion of their own
-    review.store.submit(ann, task.id, "done", second_opinion=True)
+        review.store.submissions.submit(ann, task.id, "done")
+    assert review.store.events.state(ann, task.id).seq == 1
+    assert review.store.events.state(bo, other.id).seq == 0  # an opinion of their own
+    review.store.submissions.submit(ann, task.id, "done", second_opinion=True)
     review.edit(bo, other.id, Rename(part=0, name="top"))
-    review.store.submit(bo, other.id, "done")
-    (result,) = review.store.submitted()
+    review.store.submissions.submit(bo, other.id, "done")
+    (result,) = review.store.submissions.submitted()
     assert result.annotators == ("Bo", "Ann")  # who had the object is final
     assert result.annotation.part(0).name == "top"
     assert [one.second_opinion for one in result.opinions] == [False, True]
@@ -101,68 +126,68 @@ def test_a_lost_lease_keeps_the_edits_for_a_second_opinion(review: Review) -> No
 def test_a_given_object(review: Review) -> None:
     review.fill(2)
     ann, bo = review.annotator("Ann"), review.annotator("Bo")
-    task = review.store.take(ann, "box001")
+    task = review.store.leases.take(ann, "box001")
     with pytest.raises(Taken, match="Ann works on it"):
-        review.store.take(bo, "box001")
+        review.store.leases.take(bo, "box001")
     with pytest.raises(NotFound, match="box009"):
-        review.store.take(bo, "box009")
-    for somebody_elses in (review.store.state, review.store.task):
+        review.store.leases.take(bo, "box009")
+    for somebody_elses in (review.store.events.state, review.store.leases.task):
         with pytest.raises(NotFound):
             somebody_elses(bo, task.id)
     with pytest.raises(NotFound):
-        review.store.beat(bo, task.id, True)
-    review.store.submit(ann, task.id, "done")
+        review.store.leases.beat(bo, task.id, True)
+    review.store.submissions.submit(ann, task.id, "done")
     with pytest.raises(Taken, match="opinions"):
-        review.store.take(bo, "box001")
-    assert review.store.take(ann, "box001").status == "open"  # one's own is opened again
+        review.store.leases.take(bo, "box001")
+    assert review.store.leases.take(ann, "box001").status == "open"  # one's own is opened again
     review.edit(ann, task.id, Accept(parts=(0,)))
 
 
 def test_what_was_given_back_comes_last_and_with_its_edits(review: Review) -> None:
     review.fill(2)
     ann = review.annotator("Ann")
-    first = given(review.store.take_next(ann))
+    first = given(review.store.leases.take_next(ann))
     review.edit(ann, first.id, Category(category="crate"))
-    review.store.release(ann, first.id)
+    review.store.leases.release(ann, first.id)
     with pytest.raises(LeaseLost, match="given back"):
         review.edit(ann, first.id, Category(category="chest"))
-    second = given(review.store.take_next(ann))
+    second = given(review.store.leases.take_next(ann))
     assert second.object_id == "box001"
-    review.store.submit(ann, second.id, "done")
-    again = given(review.store.take_next(ann))
+    review.store.submissions.submit(ann, second.id, "done")
+    again = given(review.store.leases.take_next(ann))
     assert again.id == first.id
-    assert review.store.state(ann, again.id).annotation.category == "crate"
+    assert review.store.events.state(ann, again.id).annotation.category == "crate"
 
 
 def test_second_opinions_come_from_different_people(review: Review) -> None:
     review.fill(1, opinions=2)
     ann, bo, cy = (review.annotator(name) for name in ("Ann", "Bo", "Cy"))
-    first, second = given(review.store.take_next(ann)), given(review.store.take_next(bo))
+    first, second = given(review.store.leases.take_next(ann)), given(review.store.leases.take_next(bo))
     assert first.object_id == second.object_id
-    assert review.store.take_next(cy) is None
-    review.store.submit(ann, first.id, "done")
-    assert review.store.take_next(ann) is None  # never the same person twice
-    review.store.submit(bo, second.id, "done")
-    assert review.store.take_next(cy) is None
-    review.store.ask("box000", 3)
-    review.store.ask("box000", 1)  # never fewer
-    assert given(review.store.take_next(cy)).object_id == "box000"
+    assert review.store.leases.take_next(cy) is None
+    review.store.submissions.submit(ann, first.id, "done")
+    assert review.store.leases.take_next(ann) is None  # never the same person twice
+    review.store.submissions.submit(bo, second.id, "done")
+    assert review.store.leases.take_next(cy) is None
+    review.store.queue.ask("box000", 3)
+    review.store.queue.ask("box000", 1)  # never fewer
+    assert given(review.store.leases.take_next(cy)).object_id == "box000"
     with pytest.raises(NotFound):
-        review.store.ask("box009", 2)
+        review.store.queue.ask("box009", 2)
 
 
 def test_only_active_time_counts(review: Review) -> None:
     review.fill(1)
     ann = review.annotator("Ann")
-    task = given(review.store.take_next(ann))
+    task = given(review.store.leases.take_next(ann))
     for gap, active in ((10, True), (50, True), (61, True), (30, False), (20, True), (3600, True), (5, True)):
         review.clock.forward(gap)
-        review.store.beat(ann, task.id, active)
-    assert review.store.state(ann, task.id).seconds == 10 + 50 + 50 + 5
+        review.store.leases.beat(ann, task.id, active)
+    assert review.store.events.state(ann, task.id).seconds == 10 + 50 + 50 + 5
     review.clock.forward(890)
-    review.store.beat(ann, task.id, False)  # a page left open keeps nobody else away
+    review.store.leases.beat(ann, task.id, False)  # a page left open keeps nobody else away
     review.clock.forward(20)
-    assert given(review.store.take_next(review.annotator("Bo"))).object_id == task.object_id
+    assert given(review.store.leases.take_next(review.annotator("Bo"))).object_id == task.object_id
 
 
 class Desk(RuleBasedStateMachine):
@@ -176,10 +201,10 @@ class Desk(RuleBasedStateMachine):
         self.store = ReviewStore(f"sqlite:///{root}/r.db", root, 900.0, clock=self.clock)
         for entry in entries(3):
             write_box(root, entry.object_id)
-        self.store.load_queue(entries(3, opinions))
+        self.store.queue.load(entries(3, opinions))
         self.people: list[Annotator] = []
         for name in ("Ann", "Bo", "Cy"):
-            found = self.store.annotator_of(self.store.add_annotator(name))
+            found = self.store.tokens.annotator_of(self.store.tokens.add(name))
             assert found is not None
             self.people.append(found)
         self.told: dict[int, list[str]] = {}
@@ -190,15 +215,15 @@ class Desk(RuleBasedStateMachine):
         with self.store.database.read() as connection:
             return list(connection.scalars(query))
 
-    @rule(who=st.integers(0, 2), order=st.sampled_from(["confident", "uncertain"]))
-    def take_next(self, who: int, order: str) -> None:
-        task = self.store.take_next(self.people[who], order)  # type: ignore[arg-type]
+    @rule(who=st.integers(0, 2), order=st.sampled_from([None, "confident", "uncertain", "diverse"]))
+    def take_next(self, who: int, order: Order | None) -> None:
+        task = self.store.leases.take_next(self.people[who], order)
         assert task is None or task.status == "open"
 
     @rule(who=st.integers(0, 2), number=st.integers(0, 2))
     def take(self, who: int, number: int) -> None:
         with contextlib.suppress(Taken):
-            assert self.store.take(self.people[who], f"box{number:03d}").status == "open"
+            assert self.store.leases.take(self.people[who], f"box{number:03d}").status == "open"
 
     @rule(who=st.integers(0, 2), pick=st.integers(0, 2), behind=st.integers(0, 1), twice=st.booleans())
     def append(self, who: int, pick: int, behind: int, twice: bool) -> None:
@@ -207,19 +232,19 @@ class Desk(RuleBasedStateMachine):
             event, seq = str(uuid.uuid4()), max(len(told) - behind, 0)
             try:
                 for _ in range(1 + twice):
-                    state = self.store.append(self.people[who], task, event, seq, Add(name="foot"))
+                    state = self.store.events.append(self.people[who], task, event, seq, Add(name="foot"))
                     assert state.seq == seq + 1 and state.status == "open"
                 told.append(event)
             except StaleState as error:
                 assert error.seq == len(told) != seq
             except (LeaseLost, TaskClosed):
-                assert self.store.task(self.people[who], task).status != "open"
+                assert self.store.leases.task(self.people[who], task).status != "open"
 
     @rule(who=st.integers(0, 2), pick=st.integers(0, 2), second=st.booleans())
     def submit(self, who: int, pick: int, second: bool) -> None:
         for task in self.own(who)[pick : pick + 1]:
             try:
-                self.store.submit(self.people[who], task, "done", second_opinion=second)
+                self.store.submissions.submit(self.people[who], task, "done", second_opinion=second)
             except LeaseLost:
                 assert not second
 
@@ -227,7 +252,7 @@ class Desk(RuleBasedStateMachine):
     def release(self, who: int, pick: int) -> None:
         for task in self.own(who)[pick : pick + 1]:
             with contextlib.suppress(LeaseLost, TaskClosed):
-                self.store.release(self.people[who], task)
+                self.store.leases.release(self.people[who], task)
 
     @rule(seconds=st.sampled_from([1, 59, 600, 1000]))
     def wait(self, seconds: int) -> None:
@@ -236,7 +261,7 @@ class Desk(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.store.close()
-        self.store = ReviewStore(self.store.database.shown, self.store.shapes._root, 900.0, clock=self.clock)
+        self.store = ReviewStore(self.store.database.shown, self.store.shapes.root, 900.0, clock=self.clock)
 
     @invariant()
     def nothing_is_given_twice_and_nothing_is_lost(self) -> None:
@@ -254,7 +279,7 @@ class Desk(RuleBasedStateMachine):
             assert handed_in + busy <= opinions
             assert sum(row.status == "open" for row in group) + handed_in <= opinions
         for row in rows:
-            stored = [one.id for one in self.store.history(row.object_id, row.id)]
+            stored = [one.id for one in self.store.events.history(row.object_id, row.id)]
             assert stored == self.told.get(row.id, [])
             assert 0 <= row.seconds <= (self.clock.now - self.begin).total_seconds()
 

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from review_store import entries, vocabulary, write_box
+from review_store import entries, replay, vocabulary, write_box
 
 from alignparts.core.errors import AlignPartsError
-from texparts.annotation.annotation import replay
 from texparts.annotation.edits import Accept, Rename
 from texparts.simulation import rehearsal
 from texparts.simulation.rehearsal import START, Work, rehearse
@@ -32,17 +31,17 @@ def test_everything_is_handed_in_with_the_seconds_that_it_took(tmp_path: Path) -
     queue = queue_of(tmp_path, 3)
     store = rehearse(tmp_path, queue, renamed, database(tmp_path), annotators=2, vocabulary=vocabulary())
     try:
-        done = list(store.submitted())
+        done = list(store.submissions.submitted())
         assert [one.object_id for one in done] == ["box000", "box001", "box002"]
         # Longer than the store takes for a pause: signs of life in between make it count.
         assert [one.seconds for one in done] == pytest.approx([103.5] * 3)
         for one in done:
-            edits = [event.edit for event in store.history(one.object_id)]
+            edits = [event.edit for event in store.events.history(one.object_id)]
             prediction = store.shapes.folder(one.object_id).prediction()
             again = replay(prediction, edits)
             assert again.parts == one.annotation.parts
             assert (again.face_part == one.annotation.face_part).all()
-            assert len(edits) == 2 and all(event.at >= START for event in store.history(one.object_id))
+            assert len(edits) == 2 and all(event.at >= START for event in store.events.history(one.object_id))
         assert {name for one in done for name in one.annotators} == {
             "simulated annotator 1",
             "simulated annotator 2",
@@ -56,12 +55,12 @@ def test_second_opinions_are_compared(tmp_path: Path) -> None:
     queue = [first.model_copy(update={"opinions": 2}), second]
     store = rehearse(tmp_path, queue, renamed, database(tmp_path), annotators=2)
     try:
-        one, other = store.submitted()
+        one, other = store.submissions.submitted()
         assert len(one.annotators) == 2 and len(other.annotators) == 1
         # Of twelve equal faces both name eight alike and leave two unlabeled; two they name differently.
         assert one.agreement is not None and one.agreement.same == pytest.approx(10 / 12)
         assert other.agreement is None
-        assert store.progress().pairs == 1
+        assert store.submissions.progress().pairs == 1
     finally:
         store.close()
 
@@ -81,7 +80,7 @@ def test_equal_reviews_leave_equal_events(tmp_path: Path) -> None:
     for name in ("a", "b"):
         folder = tmp_path / name
         store = rehearse(folder, queue_of(folder, 2), renamed, database(folder), annotators=2)
-        events.append([event for number in range(2) for event in store.history(f"box{number:03d}")])
+        events.append([event for number in range(2) for event in store.events.history(f"box{number:03d}")])
         store.close()
     assert events[0] == events[1]
 

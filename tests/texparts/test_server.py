@@ -14,17 +14,18 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import sqlalchemy
 import trimesh
 import uvicorn
+import viser
 from PIL import ImageFile
 from review_store import Review, on_sqlite, postgres_folder, review
-from starlette.responses import PlainTextResponse
-from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from alignparts.corpus.mesh.glb import join_container, split_container
-from texparts.app.security import Attempts, caller
+from texparts.app.security import Attempts
 from texparts.app.server import create_app
 from texparts.raw.malformed import glb_of, make_surface, png_bomb, with_texture
 
@@ -44,7 +45,7 @@ class Site:
     def client(self, name: str | None = None) -> Iterator[httpx.Client]:
         with httpx.Client(base_url=self.url, headers=CSRF) as client:
             if name is not None:
-                token = self.review.store.add_annotator(name)
+                token = self.review.store.tokens.add(name)
                 assert client.post("/login", json={"token": token}).status_code == 200
             yield client
 
@@ -101,7 +102,7 @@ def test_nothing_without_a_log_in(site: Site) -> None:
 
 
 def test_a_page_and_a_script_log_in(site: Site) -> None:
-    token = site.review.store.add_annotator("Ann")
+    token = site.review.store.tokens.add("Ann")
     with site.client() as ann:
         wrong = ann.post("/login", json={"token": "wrong"})
         assert wrong.status_code == 401 and "token" in wrong.json()["detail"]
@@ -137,7 +138,7 @@ def test_a_session_outlives_the_server_and_ends_with_its_annotator(on_sqlite: Re
 
 def test_guessing_is_slowed_down(on_sqlite: Review) -> None:
     now = [0.0]
-    token = on_sqlite.store.add_annotator("Ann")
+    token = on_sqlite.store.tokens.add("Ann")
     with served(on_sqlite, attempts=Attempts(3, 60.0, lambda: now[0])) as site, site.client() as ann:
         for _ in range(3):
             assert ann.post("/login", json={"token": "wrong"}).status_code == 401
@@ -338,9 +339,10 @@ def test_an_object_that_cannot_be_read_is_passed_by(site: Site) -> None:
         last = ann.post("/api/next", json={})
         assert last.status_code == 422 and "mesh.glb" in last.json()["detail"]
         (site.review.root / "objects" / "box001" / "mesh.glb").unlink()
-        site.review.store.shapes._loaded.clear()
+        site.review.store.shapes._shape.cache_clear()
         assert ann.post("/api/objects/box001/take").status_code == 404
-        assert ann.get("/api/tasks/2").is_error and site.review.store.progress().done == 2  # still handed in
+        assert ann.get("/api/tasks/2").is_error
+        assert site.review.store.submissions.progress().done == 2  # still handed in
 
 
 def test_meshes_that_are_traps_are_passed_by(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +357,7 @@ def test_meshes_that_are_traps_are_passed_by(site: Site, monkeypatch: pytest.Mon
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
     with site.client("Ann") as ann:
         for content, message in traps.values():
-            site.review.store.shapes._loaded.clear()
+            site.review.store.shapes._shape.cache_clear()
             (site.review.root / "objects" / "box000" / "mesh.glb").write_bytes(content)
             taken = ann.post("/api/objects/box000/take")
             assert taken.status_code == 404 and message in taken.json()["detail"], taken.text
@@ -398,28 +400,40 @@ def test_markup_is_text_in_every_answer(site: Site) -> None:
         assert ann.post(f"{task}/submit", json={"verdict": "rejected", "note": markup}).status_code == 200
 
 
-def test_a_view_is_mounted_behind_the_log_in(on_sqlite: Review) -> None:
-    def mount(app, store) -> None:  # type: ignore[no-untyped-def]
-        assert store is on_sqlite.store
-
-        async def hello(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
-            if scope["type"] == "websocket":
-                socket = WebSocket(scope, receive, send)
-                await socket.accept()
-                await socket.send_text(caller(socket).name)
-                await socket.close()
-            else:
-                headers = {"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"}
-                await PlainTextResponse("view", headers=headers)(scope, receive, send)
-
-        app.mount("/view", hello)
-
-    with served(on_sqlite, mount_view=mount) as site, site.client("Ann") as ann:
-        assert "unsafe-inline" in ann.get("/view/").headers["content-security-policy"]
+def test_the_view_is_behind_the_log_in(site: Site) -> None:
+    with site.client("Ann") as ann:
+        page = ann.get("/view/")
+        assert "unsafe-inline" in page.headers["content-security-policy"] and "data-dock-group" in page.text
+        task = ann.post("/api/next", json={}).json()["task"]
+        for what, body in (
+            ("show", {"task": task}), ("select", {"parts": [0]}), ("isolate", {"part": None}),
+            ("mode", {"mode": "parts"}), ("tool", {"name": "brush", "part": 1, "radius": 0.1, "clusters": 8}),
+        ):  # fmt: skip
+            assert ann.post(f"/api/view/{what}", json=body).json() == body
+        assert ann.post("/api/view/tool", json={"name": "brush", "radius": 2}).status_code == 422
+        assert ann.post("/api/view/show", json={"task": 99}).status_code == 404
         cookie = "; ".join(f"{key}={value}" for key, value in ann.cookies.items())
         address = site.url.replace("http", "ws") + "/view/"
-        with connect(address, additional_headers={"Cookie": cookie}) as socket:
-            assert socket.recv() == "Ann"
+        protocol = [Subprotocol(f"viser-v{viser.__version__}")]
+        with connect(
+            address, additional_headers={"Cookie": cookie}, subprotocols=protocol, max_size=None
+        ) as socket:
+            assert isinstance(socket.recv(), bytes)
         for headers in ({}, {"Cookie": cookie, "Origin": "http://elsewhere"}):
             with pytest.raises(InvalidStatus, match="403"):
-                connect(address, additional_headers=headers)
+                connect(address, additional_headers=headers, subprotocols=protocol)
+
+
+def test_a_known_task_costs_one_edit_four_selects_and_one_update(review: Review) -> None:
+    review.fill(1)
+    counted: list[str] = []
+    with served(review) as site, site.client("Ann") as ann:
+        task = f"/api/tasks/{ann.post('/api/next', json={}).json()['task']}"
+        listener = ("before_cursor_execute", lambda *given: counted.append(given[2].split()[0]))
+        for seq, edit in enumerate(({"kind": "accept", "parts": [0]}, {"kind": "undo"})):
+            counted.clear()
+            sqlalchemy.event.listen(review.store.database.engine, *listener)
+            assert ann.post(f"{task}/events", json=event(seq, **edit)).json()["seq"] == seq + 1
+            sqlalchemy.event.remove(review.store.database.engine, *listener)
+            assert counted.count("SELECT") <= 4
+            assert (counted.count("INSERT"), counted.count("UPDATE")) == (1, 1)

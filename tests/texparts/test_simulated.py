@@ -294,14 +294,14 @@ def test_the_review_takes_every_step(tmp_path: Path, on_sqlite: Review) -> None:
     shape = shape_of(on_sqlite.root, _mesh(mesh), clusters, start)
     begun = shape.folder.prediction()
     desk = work(shape, begun, right)
-    on_sqlite.store.load_queue([QueueEntry(object_id="thing", rank=1)])
+    on_sqlite.store.queue.load([QueueEntry(object_id="thing", rank=1)])
     who = on_sqlite.annotator("someone")
-    task = on_sqlite.store.take_next(who)
+    task = on_sqlite.store.leases.take_next(who)
     assert task is not None
     for seq, step in enumerate(desk.steps):
         on_sqlite.clock.forward(step.seconds)
-        on_sqlite.store.append(who, task.id, str(uuid.uuid4()), seq, step.edit)
-    state = on_sqlite.store.state(who, task.id)
+        on_sqlite.store.events.append(who, task.id, str(uuid.uuid4()), seq, step.edit)
+    state = on_sqlite.store.events.state(who, task.id)
     assert state.annotation.parts == desk.annotation.parts
     assert (state.annotation.face_part == desk.annotation.face_part).all()
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from review_store import write_box
+from review_store import replay, write_box
 from typer.testing import CliRunner
 
-from alignparts.cli.app import app
 from alignparts.core.errors import AlignPartsError
-from texparts.annotation.annotation import replay
 from texparts.annotation.edits import Add, Category, Delete, Edit, Rename
+from texparts.cli.app import app
 from texparts.export.export import export_dataset
 from texparts.export.statistics import (
     BOOTSTRAP,
@@ -159,7 +158,7 @@ def test_what_is_no_export_is_named(dataset: Dataset, tmp_path: Path) -> None:
 
 
 def test_the_command(dataset: Dataset, tmp_path: Path) -> None:
-    command = ["texparts", "statistics", str(dataset.folder), "--out", str(tmp_path / "statistics")]
+    command = ["statistics", str(dataset.folder), "--out", str(tmp_path / "statistics")]
     result = CliRunner().invoke(app, [*command, "--scratch-minutes", "4", "4"])
     assert result.exit_code == 0, result.output
     assert "objects: 3\n" in result.output and "times faster than 4 min from scratch: 2 [" in result.output

@@ -12,16 +12,15 @@ import pandas as pd
 import pytest
 import smoke
 import trimesh
-from review_store import write_box
+from review_store import replay, write_box
 from typer.testing import CliRunner
 
-from alignparts.cli.app import app
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.ingest import ingest
 from alignparts.corpus.mesh.glb import split_container
 from alignparts.corpus.readers import read, scan
-from texparts.annotation.annotation import replay
 from texparts.annotation.edits import Add, Delete, Paint, Rename
+from texparts.cli.app import app
 from texparts.export.export import COLUMNS, export_dataset
 from texparts.review.models import Opinion, QueueEntry, Status, Submitted
 from texparts.review.store import ReviewStore
@@ -136,7 +135,7 @@ def test_what_is_not_an_export_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     with pytest.raises(AlignPartsError, match="not an earlier export"):
         export_dataset(review(tmp_path), tmp_path, tmp_path / "out")
-    with pytest.raises(AlignPartsError, match="alignparts review"):
+    with pytest.raises(AlignPartsError, match="texparts review"):
         export_dataset([], tmp_path, tmp_path / "new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["objects", "out"]
 
@@ -145,15 +144,15 @@ def test_the_command(tmp_path: Path) -> None:
     write_box(tmp_path, "box000")
     database = f"sqlite:///{tmp_path / 'review.db'}"
     store = ReviewStore(database, tmp_path)
-    store.load_queue([QueueEntry(object_id="box000", rank=0, category="box", confidence=0.5)])
-    annotator = store.annotator_of(store.add_annotator("Ada"))
+    store.queue.load([QueueEntry(object_id="box000", rank=0, category="box", confidence=0.5)])
+    annotator = store.tokens.annotator_of(store.tokens.add("Ada"))
     assert annotator is not None
-    task = store.take_next(annotator)
+    task = store.leases.take_next(annotator)
     assert task is not None
-    store.submit(annotator, task.id, "done")
+    store.submissions.submit(annotator, task.id, "done")
     store.close()
     result = CliRunner().invoke(
-        app, ["texparts", "export", str(tmp_path), "--out", str(tmp_path / "out"), "--database", database]
+        app, ["export", str(tmp_path), "--out", str(tmp_path / "out"), "--database", database]
     )
     assert result.exit_code == 0, result.output
     assert "1 objects, 2 parts" in result.output and (tmp_path / "out/objects/box000/labels.json").is_file()

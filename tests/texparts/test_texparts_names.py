@@ -9,7 +9,7 @@ __all__ = ["postgres_folder", "review"]
 
 
 def found(review: Review, query: str, category: str = "box", limit: int = 20) -> list[tuple[str, str | None]]:
-    return [(hit.name, hit.synonym) for hit in review.store.vocabulary(query, category, limit)]
+    return [(hit.name, hit.synonym) for hit in review.store.names.search(query, category, limit)]
 
 
 def test_own_names_synonyms_and_other_categories(review: Review) -> None:
@@ -29,14 +29,14 @@ def test_own_names_synonyms_and_other_categories(review: Review) -> None:
 def test_names_that_people_add(review: Review) -> None:
     ann = review.annotator("Ann")
     for _ in range(2):
-        review.store.add_name(ann, "Box", "Carrying  strap", "to carry it by")
+        review.store.names.add(ann, "Box", "Carrying  strap", "to carry it by")
     assert found(review, "strap") == [("Carrying strap", None)]
     assert ("Carrying strap", None) in found(review, "")
     again = review.reopen()
-    assert again.vocabulary("carrying_strap", "box")[0].description == "to carry it by"
+    assert again.names.search("carrying_strap", "box")[0].description == "to carry it by"
     again.close()
-    review.store.add_name(ann, "rocket", "fin")
+    review.store.names.add(ann, "rocket", "fin")
     assert found(review, "", "rocket") == [("fin", None)]
     for name, description in (("x" * 10_000, ""), ("\u200b", ""), ("fin", "x" * 10_000)):
         with pytest.raises(AlignPartsError, match="expected"):
-            review.store.add_name(ann, "box", name, description)
+            review.store.names.add(ann, "box", name, description)

@@ -13,24 +13,24 @@ __all__ = ["on_sqlite", "postgres_folder", "review"]
 
 def test_a_token_and_its_end(review: Review) -> None:
     store = review.store
-    token = store.add_annotator(" Ann\u200b  Other ", admin=True)
-    ann = store.annotator_of(token)
+    token = store.tokens.add(" Ann\u200b  Other ", admin=True)
+    ann = store.tokens.annotator_of(token)
     assert ann is not None and (ann.name, ann.admin) == ("Ann Other", True)
     for wrong in ("", token[:-1], token + "x", token.upper(), "x" * 10_000, "\x00", "\ud800"):
-        assert store.annotator_of(wrong) is None
+        assert store.tokens.annotator_of(wrong) is None
     with pytest.raises(AlignPartsError, match="renew"):
-        store.add_annotator("Ann Other")
+        store.tokens.add("Ann Other")
     with pytest.raises(AlignPartsError, match="expected 1 to 120"):
-        store.add_annotator("x" * 10_000)
+        store.tokens.add("x" * 10_000)
     with pytest.raises(AlignPartsError, match="expected one of Ann Other"):
         store.tokens.revoke("Bo")
     key = store.tokens.open_session(ann)
     assert store.tokens.session(key) == ann and store.tokens.session(token) is None
     store.tokens.revoke("Ann Other")
-    assert store.annotator_of(token) is None and store.tokens.session(key) is None
+    assert store.tokens.annotator_of(token) is None and store.tokens.session(key) is None
     assert store.tokens.list()[0].revoked_at == review.clock.now
     new = store.tokens.renew("Ann Other")
-    assert store.annotator_of(new) == ann and store.annotator_of(token) is None
+    assert store.tokens.annotator_of(new) == ann and store.tokens.annotator_of(token) is None
 
 
 def test_sessions_end(review: Review) -> None:
@@ -43,8 +43,8 @@ def test_sessions_end(review: Review) -> None:
 
 
 def test_no_secret_is_on_the_disk(on_sqlite: Review) -> None:
-    token = on_sqlite.store.add_annotator("Ann")
-    ann = on_sqlite.store.annotator_of(token)
+    token = on_sqlite.store.tokens.add("Ann")
+    ann = on_sqlite.store.tokens.annotator_of(token)
     assert ann is not None
     key = on_sqlite.store.tokens.open_session(ann)
     on_sqlite.store.close()

@@ -1,19 +1,16 @@
 """The command ``alignparts``."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from alignparts.cli.entry import complain, run
 from alignparts.cli.ingest import ingest
 from alignparts.cli.ontology import ontology
 from alignparts.cli.options import DeviceOption, LlmModelOption, LlmOption, ModelOption, RepliesOption
 from alignparts.core import paths
 from alignparts.core.errors import AlignPartsError
-from texparts.cli.app import app as texparts
-from texparts.cli.review import review
 
 app = typer.Typer(
     help="Name the parts of 3D meshes.",
@@ -28,18 +25,11 @@ PointsOption = Annotated[
 
 app.command()(ingest)
 app.command()(ontology)
-app.command()(review)
-app.add_typer(texparts, name="texparts")
 
 
 def main() -> None:
-    """Entry point: a bad input is one line on stderr and exit code 2."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        app(standalone_mode=True)
-    except AlignPartsError as error:
-        _complain(error)
-        sys.exit(2)
+    """Run the command ``alignparts``."""
+    run(app)
 
 
 @app.command()
@@ -95,7 +85,7 @@ def name(
             named.save(folder, picture=picture)
             typer.echo(f"{named.summary} -> {folder}")
         except AlignPartsError as error:
-            _complain(error)
+            complain(error)
             failed = True
     if failed:
         raise typer.Exit(2)
@@ -195,10 +185,6 @@ def _folders(meshes: list[Path], out: Path) -> list[Path]:
     return [
         out / (stem if count == 1 else f"{stem}_{count}") for stem, count in zip(stems, counts, strict=True)
     ]
-
-
-def _complain(error: AlignPartsError) -> None:
-    typer.echo("error: " + " ".join(str(error).split()), err=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""How far two people agree about one object."""
+"""Agreement of two annotations of one object."""
 
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Int32
@@ -8,7 +9,23 @@ from jaxtyping import Float, Int, Int32
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.metrics import shape_metrics
 from texparts.annotation.annotation import Annotation
-from texparts.review.models import Agreement
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Figures of how far two annotations of one object agree.
+
+    Attributes:
+        same: Share of the area to which both give the same name (or none).
+        kappa: Cohen's kappa of the names over the area: ``same`` corrected for chance.
+        miou: mIoU, mean of both directions.
+        la_miou: LA-mIoU, mean of both directions.
+    """
+
+    same: float
+    kappa: float
+    miou: float
+    la_miou: float
 
 
 def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " faces"]) -> Agreement:
@@ -18,7 +35,7 @@ def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " 
     explains it all and kappa is not defined; it is then 1. mIoU and LA-mIoU count faces, as everywhere.
 
     Raises:
-        AlignPartsError: the annotations are of different meshes.
+        AlignPartsError: The annotations are of different meshes.
     """
     if len(first.face_part) != len(second.face_part) or len(areas) != len(first.face_part):
         raise AlignPartsError(
@@ -40,11 +57,8 @@ def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " 
 
 
 def mean_agreement(pairs: Sequence[Agreement]) -> Agreement | None:
-    """Mean of each figure; None of nothing."""
-    if not pairs:
-        return None
-    values = np.mean([[one.same, one.kappa, one.miou, one.la_miou] for one in pairs], axis=0)
-    return Agreement(*values.tolist())
+    """Return the mean of each figure; None without pairs."""
+    return Agreement(*np.mean([astuple(pair) for pair in pairs], axis=0).tolist()) if pairs else None
 
 
 def _names(annotation: Annotation, names: dict[str, int]) -> Int32[np.ndarray, " faces"]:
@@ -68,7 +82,7 @@ def _scores(truth: Annotation, predicted: Annotation) -> tuple[float, float]:
 
 
 def _rows(annotation: Annotation) -> Int[np.ndarray, " faces"]:
-    """Part of every face as a row of ``annotation.parts``."""
+    """Return the part of every face as a row of ``annotation.parts``; -1 without one."""
     table = np.full(annotation.next_id + 1, -1, np.int64)
     table[[part.id for part in annotation.parts]] = np.arange(len(annotation.parts))
     return table[annotation.face_part]

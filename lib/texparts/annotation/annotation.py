@@ -1,15 +1,15 @@
-"""What a person says about one object: named parts over faces, and how edits change them.
+"""Named parts over one object's faces, and the edits that change them.
 
-An annotation is never changed in place: an edit makes a new one, and :func:`replay` makes the present one
+An annotation is never changed in place: an edit makes a new one, and :class:`History` makes the present one
 from the prediction and all edits so far.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int, Int32
 
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.edits import (
@@ -38,12 +38,12 @@ class Part:
     """A part of one object.
 
     Attributes:
-        id: the number in ``Annotation.face_part``; never given to another part of the object.
-        name: canonical, or one that a person made up.
-        description: what it is and does.
-        confidence: in the name (Eq. 40); 1 where a person gave or confirmed it.
-        mask_confidence: in the faces: mean probability of the partlet's mask over them.
-        accepted: whether a person has confirmed or changed it, or the error bound allows to do without.
+        id: Number in ``Annotation.face_part``; never given to another part of the object.
+        name: Canonical name, or one that a person made up.
+        description: What the part is and does.
+        confidence: Confidence in the name (Eq. 40); 1 where a person gave or confirmed it.
+        mask_confidence: Mean probability of the partlet's mask over the faces.
+        accepted: Whether a person has confirmed or changed it, or the error bound allows to do without.
     """
 
     id: int
@@ -59,10 +59,10 @@ class Annotation:
     """Named parts of one object.
 
     Attributes:
-        category: what the object is.
-        face_part: part id of every face, -1 unlabeled.
-        parts: in the order of their ids.
-        next_id: the id that the next new part gets.
+        category: Category of the object.
+        face_part: Part id of every face, -1 unlabeled.
+        parts: Parts in the order of their ids.
+        next_id: Id that the next new part gets.
     """
 
     category: str
@@ -71,10 +71,10 @@ class Annotation:
     next_id: int
 
     def part(self, part_id: int) -> Part:
-        """The part with this id.
+        """Return the part with this id.
 
         Raises:
-            AlignPartsError: there is none.
+            AlignPartsError: There is none.
         """
         for part in self.parts:
             if part.id == part_id:
@@ -84,63 +84,42 @@ class Annotation:
 
 
 def apply(annotation: Annotation, edit: Change) -> Annotation:
-    """The annotation after an edit.
+    """Return the annotation after an edit.
 
     Raises:
-        AlignPartsError: the edit names a part or a face that is not there, or makes no sense.
+        AlignPartsError: The edit names a part or a face that does not exist, or makes no sense.
     """
     face_part, count = annotation.face_part, len(annotation.face_part)
     match edit:
         case Accept():
-            for part_id in edit.parts:
-                annotation.part(part_id)
-            return _changed(annotation, edit.parts)
+            return _confirmed(annotation, edit.parts)
         case Rename():
-            annotation.part(edit.part)
-            return _changed(annotation, [edit.part], name=clean_name(edit.name), description=edit.description)
+            return _confirmed(
+                annotation, [edit.part], name=clean_name(edit.name), description=edit.description
+            )
         case Merge():
-            for part_id in {*edit.parts, edit.into}:
-                annotation.part(part_id)
-            gone = [part_id for part_id in dict.fromkeys(edit.parts) if part_id != edit.into]
+            gone = set(edit.parts) - {edit.into}
             if edit.into not in edit.parts or not gone:
                 raise AlignPartsError("merge: expected two parts or more, 'into' among them")
-            painted = np.where(np.isin(face_part, gone), np.int32(edit.into), face_part)
-            kept = tuple(part for part in annotation.parts if part.id not in gone)
-            return _changed(replace(annotation, face_part=painted, parts=kept), [edit.into])
+            for part_id in edit.parts:
+                annotation.part(part_id)
+            return _confirmed(_without(annotation, gone, edit.into), [edit.into])
         case Split():
             return _split(annotation, edit)
         case Delete():
             annotation.part(edit.part)
-            painted = np.where(face_part == edit.part, np.int32(UNLABELED), face_part)
-            kept = tuple(part for part in annotation.parts if part.id != edit.part)
-            return replace(annotation, face_part=painted, parts=kept)
+            return _without(annotation, {edit.part}, UNLABELED)
         case Paint():
-            if edit.part != UNLABELED:
-                annotation.part(edit.part)
-            painted = face_part.copy()
-            painted[faces_of(edit.faces, count)] = edit.part
+            painted = _painted(face_part, faces_of(edit.faces, count), edit.part)
             result = replace(annotation, face_part=painted)
-            return result if edit.part == UNLABELED else _changed(result, [edit.part])
+            return result if edit.part == UNLABELED else _confirmed(result, [edit.part])
         case Add():
-            painted = face_part.copy()
-            painted[faces_of(edit.faces, count)] = annotation.next_id
             part = Part(annotation.next_id, clean_name(edit.name), edit.description, accepted=True)
+            painted = _painted(face_part, faces_of(edit.faces, count), part.id)
             parts = (*annotation.parts, part)
             return replace(annotation, face_part=painted, parts=parts, next_id=part.id + 1)
         case Category():
             return replace(annotation, category=clean_name(edit.category))
-
-
-def replay(prediction: Annotation, edits: Iterable[Edit]) -> Annotation:
-    """The present annotation: the prediction, and all edits so far in their order.
-
-    Raises:
-        AlignPartsError: an edit does not fit, or there is nothing to undo or to redo.
-    """
-    history = History(prediction)
-    for edit in edits:
-        history.append(edit)
-    return history.present
 
 
 @dataclass(frozen=True)
@@ -148,7 +127,7 @@ class _Step:
     """A state as what it changed in the one before: a stroke on a large mesh costs what it covers."""
 
     before: "_Step | None"
-    faces: Int32[np.ndarray, " changed"]
+    faces: Int[np.ndarray, " changed"]
     old: Int32[np.ndarray, " changed"]
     new: Int32[np.ndarray, " changed"]
     category: str
@@ -156,75 +135,72 @@ class _Step:
     next_id: int
 
     @classmethod
-    def between(cls, before: "_Step | None", here: Annotation, there: Annotation) -> "_Step":
-        faces = np.flatnonzero(here.face_part != there.face_part).astype(np.int32)
-        old, new = here.face_part[faces], there.face_part[faces]
-        return cls(before, faces, old, new, there.category, there.parts, there.next_id)
+    def between(cls, before: "_Step | None", first: Annotation, second: Annotation) -> "_Step":
+        faces = np.flatnonzero(first.face_part != second.face_part)
+        old, new = first.face_part[faces], second.face_part[faces]
+        return cls(before, faces, old, new, second.category, second.parts, second.next_id)
 
     def state(self, face_part: Int32[np.ndarray, " faces"]) -> Annotation:
         return Annotation(self.category, face_part, self.parts, self.next_id)
 
 
 class History:
-    """An object's edits with their undo and redo: the present state, and what every edit changed."""
+    """An object's edits with their undo and redo: the present state, and what every edit changed.
+
+    Attributes:
+        present: Annotation as it is now.
+    """
 
     def __init__(self, prediction: Annotation) -> None:
-        self._prediction = prediction
-        self._present = prediction
+        self.present = self._prediction = prediction
         first = _Step.between(None, prediction, prediction)
         self._after = [first]  # the state after every event
         self._done = [first]
         self._undone: list[_Step] = []
 
     @property
-    def present(self) -> Annotation:
-        """As it is now."""
-        return self._present
-
-    @property
     def seq(self) -> int:
-        """Events so far."""
+        """Return the number of events so far."""
         return len(self._after) - 1
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is something to take back."""
+        """Return whether there is something to take back."""
         return len(self._done) > 1
 
     @property
     def can_redo(self) -> bool:
-        """Whether something was taken back."""
+        """Return whether something was taken back."""
         return bool(self._undone)
 
     @property
     def parts(self) -> list[tuple[Part, ...]]:
-        """The parts of the prediction, and after every event."""
+        """Return the parts of the prediction, and those after every event."""
         return [step.parts for step in self._after]
 
     def after(self, seq: int) -> Annotation:
-        """The annotation after the first ``seq`` events.
+        """Return the annotation after the first ``seq`` events.
 
         Raises:
-            AlignPartsError: there are fewer.
+            AlignPartsError: There are fewer.
         """
         if not 0 <= seq <= self.seq:
             raise AlignPartsError(f"restore: there are {self.seq} events; expected 0 to {self.seq}")
-        last = self._after[seq]
         steps: list[_Step] = []
-        step: _Step | None = last
+        step: _Step | None = self._after[seq]
         while step is not None:
             steps.append(step)
             step = step.before
         face_part = self._prediction.face_part.copy()
         for step in reversed(steps):
             face_part[step.faces] = step.new
-        return last.state(face_part)
+        return steps[0].state(face_part)
 
     def append(self, edit: Edit) -> Annotation:
-        """Take an edit in; the history is as it was where it does not fit.
+        """Take in an edit, and return the annotation after it; an edit that does not fit changes nothing.
 
         Raises:
-            AlignPartsError: it does not fit, or there is nothing to undo or to redo.
+            AlignPartsError: The edit does not fit, or there is nothing to undo or to redo.
         """
         match edit:
             case Undo():
@@ -232,44 +208,50 @@ class History:
                     raise AlignPartsError("undo: nothing to take back")
                 step = self._done.pop()
                 self._undone.append(step)
-                face_part = _repainted(self._present.face_part, step.faces, step.old)
-                self._present = self._done[-1].state(face_part)
+                self.present = self._done[-1].state(_painted(self.present.face_part, step.faces, step.old))
             case Redo():
                 if not self.can_redo:
                     raise AlignPartsError("redo: nothing was taken back")
                 step = self._undone.pop()
                 self._done.append(step)
-                self._present = step.state(_repainted(self._present.face_part, step.faces, step.new))
-            case Restore():
-                self._push(self.after(edit.seq))
+                self.present = step.state(_painted(self.present.face_part, step.faces, step.new))
             case _:
-                self._push(apply(self._present, edit))
+                state = self.after(edit.seq) if isinstance(edit, Restore) else apply(self.present, edit)
+                self._done.append(_Step.between(self._done[-1], self.present, state))
+                self._undone.clear()
+                self.present = state
         self._after.append(self._done[-1])
-        return self._present
-
-    def _push(self, state: Annotation) -> None:
-        self._done.append(_Step.between(self._done[-1], self._present, state))
-        self._undone.clear()
-        self._present = state
+        return self.present
 
 
-def _repainted(
+def _painted(
     face_part: Int32[np.ndarray, " faces"],
-    faces: Int32[np.ndarray, " changed"],
-    values: Int32[np.ndarray, " changed"],
+    faces: Int[np.ndarray, " changed"],
+    values: int | Int32[np.ndarray, " changed"],
 ) -> Int32[np.ndarray, " faces"]:
     painted = face_part.copy()
     painted[faces] = values
     return painted
 
 
-def _changed(annotation: Annotation, ids: Iterable[int], **fields: Any) -> Annotation:
-    """Parts that a person has touched are confirmed."""
-    touched = set(ids)
+def _without(annotation: Annotation, gone: set[int], into: int) -> Annotation:
+    """Remove parts, and give their faces to another part or to none."""
+    faces = np.isin(annotation.face_part, list(gone))
+    return replace(
+        annotation,
+        face_part=np.where(faces, np.int32(into), annotation.face_part),
+        parts=tuple(part for part in annotation.parts if part.id not in gone),
+    )
+
+
+def _confirmed(annotation: Annotation, ids: Collection[int], **fields: Any) -> Annotation:
+    """Confirm the parts that a person has touched, and set fields of them."""
+    for part_id in ids:
+        annotation.part(part_id)
     return replace(
         annotation,
         parts=tuple(
-            replace(part, confidence=1.0, accepted=True, **fields) if part.id in touched else part
+            replace(part, confidence=1.0, accepted=True, **fields) if part.id in ids else part
             for part in annotation.parts
         ),
     )
@@ -278,13 +260,13 @@ def _changed(annotation: Annotation, ids: Iterable[int], **fields: Any) -> Annot
 def _split(annotation: Annotation, edit: Split) -> Annotation:
     source = annotation.part(edit.part)
     painted = annotation.face_part.copy()
-    new: list[Part] = []
-    for group in edit.groups:
+    parts = list(annotation.parts)
+    for part_id, group in enumerate(edit.groups, annotation.next_id):
         faces = faces_of(group, len(painted))
         if not len(faces) or (painted[faces] != edit.part).any():
             raise AlignPartsError(f"split: expected groups of faces of part {edit.part} that do not overlap")
-        new.append(replace(source, id=annotation.next_id + len(new), confidence=1.0, accepted=True))
-        painted[faces] = new[-1].id
-    parts = (*annotation.parts, *new)
-    next_id = annotation.next_id + len(new)
-    return _changed(replace(annotation, face_part=painted, parts=parts, next_id=next_id), [edit.part])
+        parts.append(replace(source, id=part_id))
+        painted[faces] = part_id
+    next_id = annotation.next_id + len(edit.groups)
+    result = replace(annotation, face_part=painted, parts=tuple(parts), next_id=next_id)
+    return _confirmed(result, [edit.part, *range(annotation.next_id, next_id)])

@@ -13,11 +13,11 @@ MOST_FACES = 8192
 """Faces of a chunk: about 100 kB over the wire."""
 
 Patch = tuple[int, int]
-"""(chunk, part id); part -1 is what no part holds."""
+"""(chunk, part id); part -1 holds the unlabeled faces."""
 
 
 def chunks_of(centers: Float[np.ndarray, "faces 3"], most: int = MOST_FACES) -> list[Int[np.ndarray, " n"]]:
-    """Faces in boxes of at most ``most``, halved at the median of their longest side; ascending in each."""
+    """Return faces in boxes of at most ``most``, halved at the median of their longest side; each ascends."""
     result: list[np.ndarray] = []
     pending = [np.arange(len(centers))]
     while pending:
@@ -44,9 +44,9 @@ class Chunks:
     """A mesh in chunks.
 
     Args:
-        vertices: as they are drawn.
-        faces: corners.
-        most: faces of a chunk.
+        vertices: Vertices as they are drawn.
+        faces: Vertex indices of every face.
+        most: Most faces of a chunk.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Chunks:
     def patches(
         self, face_part: Int32[np.ndarray, " f"], chunks: Int[np.ndarray, " n"] | None = None
     ) -> Iterator[tuple[Patch, PatchMesh]]:
-        """The patches of these chunks; of all by default."""
+        """Yield the patches of these chunks, by default of all."""
         for number in range(len(self.chunks)) if chunks is None else chunks.tolist():
             chosen = self.chunks[number]
             labels = face_part[chosen]
@@ -69,12 +69,12 @@ class Chunks:
                 yield (number, part), self.cut(chosen[labels == part])
 
     def cut(self, chosen: Int[np.ndarray, " n"]) -> PatchMesh:
-        """Faces as a mesh of their own."""
+        """Return faces as a mesh of their own."""
         used, corners = np.unique(self._faces[chosen], return_inverse=True)
         return PatchMesh(self._vertices[used], corners.reshape(-1, 3).astype(np.int32))
 
     def touched(
         self, before: Int32[np.ndarray, " f"], after: Int32[np.ndarray, " f"]
     ) -> Int[np.ndarray, " n"]:
-        """Chunks in which a face has changed its part."""
+        """Return the chunks in which a face has changed its part."""
         return np.unique(self._chunk_of[before != after])

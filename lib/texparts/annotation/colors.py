@@ -8,5 +8,5 @@ from alignparts.pictures.palette import Color, palette
 
 @lru_cache(maxsize=512)
 def object_colors(names: frozenset[str]) -> Mapping[str, Color]:
-    """A color for every part name of an object; no two are alike (:func:`palette.palette`)."""
+    """Return a color for every part name of an object; no two are alike (:func:`palette.palette`)."""
     return palette(names)

@@ -13,11 +13,11 @@ NAME_LENGTH = 120
 DESCRIPTION_LENGTH = 2000
 
 Runs = tuple[Annotated[int, Field(ge=0, lt=2**31)], ...]
-"""Faces as start, length, start, length, …, in ascending order: what an event stores."""
+"""Faces as start, length, start, length, …, in ascending order, as an event stores them."""
 
 
 def runs_of(faces: Int[np.ndarray, " n"] | Sequence[int]) -> Runs:
-    """Face indices, in any order, as runs."""
+    """Return face indices, in any order, as runs."""
     ordered = np.unique(np.asarray(faces, np.int64))
     if not len(ordered):
         return ()
@@ -28,14 +28,14 @@ def runs_of(faces: Int[np.ndarray, " n"] | Sequence[int]) -> Runs:
 
 
 def faces_of(runs: Sequence[int], faces: int) -> Int[np.ndarray, " n"]:
-    """Runs as face indices, ascending.
+    """Return runs as face indices, ascending.
 
     Args:
-        runs: start, length, ….
-        faces: how many the object has.
+        runs: Start, length, start, length, ….
+        faces: Number of faces of the object.
 
     Raises:
-        AlignPartsError: an odd count, an empty or overlapping run, or a face that the object does not have.
+        AlignPartsError: An odd count, an empty or overlapping run, or a face that the object does not have.
     """
     table = np.asarray(runs, np.int64)
     if len(table) % 2:
@@ -106,7 +106,7 @@ class Paint(_Edit):
 
 
 class Add(_Edit):
-    """A new part with these faces, which may be none yet."""
+    """Add a part with these faces, which may be none yet."""
 
     kind: Literal["add"] = "add"
     name: Name
@@ -141,47 +141,31 @@ class Restore(_Edit):
 
 
 Change = Accept | Rename | Merge | Split | Delete | Paint | Add | Category
-Edit = Change | Undo | Redo | Restore
-_EDIT: TypeAdapter[Edit] = TypeAdapter(Annotated[Edit, Field(discriminator="kind")])
+Edit = Annotated[Change | Undo | Redo | Restore, Field(discriminator="kind")]
+_EDIT: TypeAdapter[Edit] = TypeAdapter(Edit)
 
 
-def read_edit(content: object) -> Edit:
-    """An edit from JSON content.
-
-    Raises:
-        AlignPartsError: it is none; says which key is wrong.
-    """
-    try:
-        return _EDIT.validate_python(content)
-    except ValidationError as error:
-        raise _wrong(error) from None
-
-
-def read_json(text: str) -> Edit:
-    """An edit as it was stored.
+def read_edit(text: str) -> Edit:
+    """Return an edit from the JSON text that was stored.
 
     Raises:
-        AlignPartsError: it is none.
+        AlignPartsError: The text is no edit; the message names the key.
     """
     try:
         return _EDIT.validate_json(text)
     except ValidationError as error:
-        raise _wrong(error) from None
+        first = error.errors()[0]
+        key = ".".join(str(step) for step in first["loc"]) or "edit"
+        raise AlignPartsError(f"{key}: {first['msg']}") from None
 
 
 def clean_name(name: str) -> str:
-    """A name as it is stored: printable, single spaces.
+    """Return a name as it is stored: printable, with single spaces.
 
     Raises:
-        AlignPartsError: nothing is left, or it is too long.
+        AlignPartsError: Nothing is left, or it is too long.
     """
     cleaned = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if not cleaned or len(cleaned) > NAME_LENGTH:
         raise AlignPartsError(f"name: expected 1 to {NAME_LENGTH} printable characters, got {len(cleaned)}")
     return cleaned
-
-
-def _wrong(error: ValidationError) -> AlignPartsError:
-    first = error.errors()[0]
-    key = ".".join(str(one) for one in first["loc"]) or "edit"
-    return AlignPartsError(f"{key}: {first['msg']}")

@@ -1,9 +1,7 @@
-"""What the server needs of an object's mesh: areas of faces, and a part's pieces."""
+"""Meshes of the objects: areas of faces, and a part's pieces."""
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -30,28 +28,28 @@ class Shape:
 
     @cached_property
     def areas(self) -> Float32[np.ndarray, " faces"]:
-        """Area of every face."""
+        """Return the area of every face, in squared units of the file."""
         a, b, c = (self.vertices[self.faces[:, corner]] for corner in range(3))
         return (np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2).astype(np.float32)
 
     @cached_property
     def title(self) -> str:
-        """The author's name of the object, "" where there is none."""
+        """Return the author's name of the object, "" where there is none."""
         return self.folder.about().title
 
     @cached_property
     def welded(self) -> Int32[np.ndarray, "faces 3"]:
-        """Faces over positions: vertices that differ in texture coordinates alone are one."""
+        """Return the faces over positions: vertices that differ in texture coordinates alone are one."""
         _, number = np.unique(self.vertices, axis=0, return_inverse=True)
         return number.reshape(-1)[self.faces].astype(np.int32)
 
     @cached_property
     def clusters(self) -> dict[int, Int32[np.ndarray, " faces"]]:
-        """Clusters of the geometry field by their number."""
+        """Return the clusters of the geometry field, by their number."""
         return self.folder.clusters()
 
     def components(self, chosen: Int[np.ndarray, " n"]) -> Int32[np.ndarray, " n"]:
-        """Which connected piece of the chosen faces each of them is in; faces that share a corner touch."""
+        """Return the connected piece that each of the chosen faces is in; faces that share a corner touch."""
         corners, inside = np.unique(self.welded[chosen], return_inverse=True)
         columns = inside.reshape(-1)
         rows = np.repeat(np.arange(len(chosen)), 3)
@@ -61,12 +59,18 @@ class Shape:
         return connected_components(links, directed=False)[1][: len(chosen)].astype(np.int32)
 
     def split(self, annotation: Annotation, part_id: int, by: str, clusters: int) -> Split:
-        """The edit that cuts a part into its connected pieces, or along the clusters of the geometry field.
+        """Return the edit that cuts a part into its connected pieces, or along the geometry field's clusters.
 
         The largest piece stays the part.
 
+        Args:
+            annotation: Annotation that holds the part.
+            part_id: Part to cut.
+            by: "component" for connected pieces, "cluster" for clusters.
+            clusters: Number of clusters.
+
         Raises:
-            AlignPartsError: the part is in one piece; or there are no clusters of this number.
+            AlignPartsError: The part is in one piece, or there are no clusters of this number.
         """
         name = annotation.part(part_id).name
         chosen = np.flatnonzero(annotation.face_part == part_id)
@@ -88,34 +92,30 @@ class Shape:
 
 
 class Shapes:
-    """Meshes, the latest used ones in memory."""
+    """Meshes of a work folder, the latest used ones in memory.
 
-    def __init__(self, root: Path, kept: int = 32) -> None:
-        self._root = root
-        self._kept = kept
-        self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, Shape] = OrderedDict()
+    Args:
+        root: Folder of ``objects/``.
+        size: Number of meshes in memory.
+    """
+
+    def __init__(self, root: Path, size: int = 32) -> None:
+        self.root = root
+        self._shape = lru_cache(size)(self._load)
 
     def folder(self, object_id: str) -> ObjectFolder:
-        """The folder of an object."""
-        return ObjectFolder(self._root / "objects" / object_id)
+        """Return the folder of an object."""
+        return ObjectFolder(self.root / "objects" / object_id)
 
     def shape(self, object_id: str) -> Shape:
-        """An object's mesh.
+        """Return an object's mesh.
 
         Raises:
-            AlignPartsError: it cannot be read.
+            AlignPartsError: The mesh cannot be read.
         """
-        with self._lock:
-            found = self._loaded.get(object_id)
-            if found is not None:
-                self._loaded.move_to_end(object_id)
-                return found
+        return self._shape(object_id)
+
+    def _load(self, object_id: str) -> Shape:
         folder = self.folder(object_id)
         surface = folder.mesh().surface
-        shape = Shape(folder, surface.vertices.astype(np.float32), surface.faces.astype(np.int32))
-        with self._lock:
-            self._loaded[object_id] = shape
-            while len(self._loaded) > self._kept:
-                self._loaded.popitem(last=False)
-        return shape
+        return Shape(folder, surface.vertices.astype(np.float32), surface.faces.astype(np.int32))

@@ -1,7 +1,7 @@
 """Objects on their way through Tex-Parts, as folders: what the prediction stage writes and the others read.
 
 ``ROOT/objects/<object_id>/`` holds ``mesh.glb``, ``about.json``, ``face_labels.npy``, ``clusters.npz`` and
-``thumbnail.png``. None of them changes once it is written; what people do is in the database.
+``thumbnail.png``. None of them changes once it is written; people's work is in the database.
 """
 
 import os
@@ -47,17 +47,17 @@ class PartRecord(BaseModel):
 
 
 class About(BaseModel):
-    """``about.json``: where an object comes from and what the model says about it.
+    """Content of ``about.json``: an object's origin and prediction.
 
     Attributes:
-        object_id: letters, digits, dot, dash and underscore.
-        source: the input file, relative to the folder of the data set.
-        license: as the data set states it.
-        title: the author's own name of the object, "" where there is none.
-        category: what the model takes it for.
-        faces: of the mesh.
-        parts: as predicted.
-        model: folder name and hash of the model's weights.
+        object_id: Letters, digits, dot, dash and underscore.
+        source: Input file, relative to the folder of the data set.
+        license: License as the data set states it.
+        title: Author's name of the object, "" where there is none.
+        category: Predicted category.
+        faces: Number of faces of the mesh.
+        parts: Predicted parts.
+        model: Folder name and hash of the model's weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,7 +73,7 @@ class About(BaseModel):
 
     @property
     def confidence(self) -> float:
-        """Mean of the parts' confidences (section 13's order); 0 without parts."""
+        """Return the mean of the parts' confidences (section 13's order); 0 without parts."""
         return float(np.mean([part.confidence for part in self.parts])) if self.parts else 0.0
 
 
@@ -85,36 +85,36 @@ class ObjectFolder:
 
     @property
     def object_id(self) -> str:
-        """Name of the folder."""
+        """Return the name of the folder."""
         return self.path.name
 
     @property
     def thumbnail(self) -> Path:
-        """A picture of it."""
+        """Return the path of the picture."""
         return self.path / "thumbnail.png"
 
     def about(self) -> About:
-        """What ``about.json`` says.
+        """Return the content of ``about.json``.
 
         Raises:
-            AlignPartsError: it is not there or not valid.
+            AlignPartsError: The file is missing or not valid.
         """
         path = self.path / "about.json"
         try:
             return About.model_validate_json(path.read_text())
         except OSError as error:
             raise AlignPartsError(
-                f"{path}: cannot be read ({error.strerror}); run: alignparts texparts predict"
+                f"{path}: cannot be read ({error.strerror}); run: texparts predict"
             ) from None
         except ValidationError as error:
             first = error.errors()[0]
             raise AlignPartsError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
     def mesh(self) -> InputMesh:
-        """The mesh; its faces are in the order of every label here.
+        """Return the mesh, whose faces are in the order of every label of the folder.
 
         Raises:
-            AlignPartsError: it cannot be read, or claims more than :func:`hard_limits`.
+            AlignPartsError: The mesh cannot be read, or claims more than :func:`hard_limits`.
         """
         path = self.path / "mesh.glb"
         try:
@@ -127,10 +127,10 @@ class ObjectFolder:
         return load_mesh(path)
 
     def prediction(self) -> Annotation:
-        """The model's annotation: where a person begins.
+        """Return the model's annotation, from which a person begins.
 
         Raises:
-            AlignPartsError: the files do not fit each other.
+            AlignPartsError: The files do not fit each other.
         """
         about = self.about()
         labels = self._array(np.load, "face_labels.npy")
@@ -147,10 +147,10 @@ class ObjectFolder:
         return Annotation(about.category, labels.astype(np.int32), parts, len(parts))
 
     def clusters(self) -> dict[int, Int32[np.ndarray, " faces"]]:
-        """Clusters of the geometry field: cluster of every face, by the number of clusters asked for.
+        """Return the geometry field's cluster of every face, by the number of clusters.
 
         Raises:
-            AlignPartsError: the file cannot be read.
+            AlignPartsError: The file cannot be read.
         """
         with self._array(np.load, "clusters.npz") as stored:
             return {int(key): stored[key].astype(np.int32) for key in sorted(stored.files, key=int)}
@@ -171,10 +171,18 @@ def write_object(
     clusters: Mapping[int, Int[np.ndarray, " faces"]],
     thumbnail_png: bytes,
 ) -> ObjectFolder:
-    """Write an object's folder under ``root / "objects"``, whole or not at all; replaces one that is there.
+    """Write an object's folder under ``root / "objects"``, whole or not at all, in place of an earlier one.
+
+    Args:
+        root: Work folder.
+        about: Content of ``about.json``.
+        mesh_glb: Mesh as a GLB file.
+        face_part: Place of every face's part in ``about.parts``, -1 unlabeled.
+        clusters: Cluster of every face, by the number of clusters.
+        thumbnail_png: Picture as a PNG file.
 
     Raises:
-        AlignPartsError: the folder cannot be written.
+        AlignPartsError: The folder cannot be written.
     """
     objects = root / "objects"
     target = objects / about.object_id
@@ -200,12 +208,12 @@ def write_object(
 
 
 def object_folders(root: Path) -> list[ObjectFolder]:
-    """All objects under ``root / "objects"``, by id.
+    """Return all objects under ``root / "objects"``, by id.
 
     Raises:
-        AlignPartsError: there is none.
+        AlignPartsError: There is none.
     """
-    found = sorted(path.parent for path in (root / "objects").glob("[!.]*/about.json"))
-    if not found:
-        raise AlignPartsError(f"{root / 'objects'}: no object; run: alignparts texparts predict")
-    return [ObjectFolder(path) for path in found]
+    folders = sorted(path.parent for path in (root / "objects").glob("[!.]*/about.json"))
+    if not folders:
+        raise AlignPartsError(f"{root / 'objects'}: no object; run: texparts predict")
+    return [ObjectFolder(path) for path in folders]

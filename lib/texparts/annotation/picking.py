@@ -1,4 +1,4 @@
-"""What a pointer means on a mesh: the face under it, the disc under a brush, its piece, its cluster."""
+"""Faces that a pointer means on a mesh: the one under it, the disc under a brush, its piece, its cluster."""
 
 from functools import cached_property
 
@@ -11,15 +11,15 @@ from trimesh.ray.ray_pyembree import RayMeshIntersector
 from texparts.annotation.geometry import Shape
 
 MOST_STEPS = 64
-"""Rays between two positions of the pointer."""
+"""Most rays between two positions of the pointer."""
 
 
 class Picker:
     """Answers for one shape, in the frame in which it is drawn.
 
     Args:
-        shape: the mesh.
-        vertices: its vertices as they are drawn.
+        shape: Mesh of the object.
+        vertices: Vertices of the mesh as they are drawn.
     """
 
     def __init__(self, shape: Shape, vertices: Float[np.ndarray, "v 3"]) -> None:
@@ -46,14 +46,14 @@ class Picker:
         return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
 
     def prepare(self) -> None:
-        """Build what the first stroke would wait for."""
+        """Build the structures that the first stroke would wait for."""
         _ = self._tree, self._normals
         self.face(np.zeros(3), np.array([0.0, 0.0, 1.0]))
 
     def hits(
         self, origin: Float[np.ndarray, " 3"], directions: Float[np.ndarray, "n 3"]
     ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, "k 3"]]:
-        """Faces that rays from one point meet first, and where; rays that miss are left out."""
+        """Return the faces that rays from one point meet first, and where; rays that miss are left out."""
         origins = np.broadcast_to(origin, directions.shape)
         faces, rays, points = self._rays.intersects_id(
             origins, directions, multiple_hits=False, return_locations=True
@@ -62,12 +62,12 @@ class Picker:
         return np.asarray(faces, np.int64)[order], np.asarray(points).reshape(-1, 3)[order]
 
     def face(self, origin: Float[np.ndarray, " 3"], direction: Float[np.ndarray, " 3"]) -> int | None:
-        """The face that a ray meets first."""
+        """Return the face that a ray meets first; None where it misses."""
         faces, _ = self.hits(origin, np.asarray(direction, np.float64)[None])
         return int(faces[0]) if len(faces) else None
 
     def disc(self, face: int, point: Float[np.ndarray, " 3"], radius: float) -> Int[np.ndarray, " n"]:
-        """The face, and those around it: center within ``radius``, on the same side, connected."""
+        """Return a face and those around it: center within ``radius``, on the same side, connected."""
         near = np.asarray(self._tree.query_ball_point(point, radius), np.int64)
         near = near[self._normals[near] @ self._normals[face] > 0]
         near = np.union1d(near, [face])
@@ -81,20 +81,20 @@ class Picker:
         end: Float[np.ndarray, " 3"],
         radius: float,
     ) -> Int[np.ndarray, " n"]:
-        """Faces under a brush that moves from one point to another of a plane before the eye."""
+        """Return the faces under a brush that moves between two points of a plane before the eye."""
         steps = int(np.clip(np.ceil(np.linalg.norm(end - start) / max(radius, 1e-6) * 2), 1, MOST_STEPS))
         points = start + (end - start) * np.linspace(0, 1, steps + 1)[:, None]
         faces, places = self.hits(eye, points - eye)
-        found = [self.disc(face, place, radius) for face, place in zip(faces.tolist(), places, strict=True)]
-        return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        discs = [self.disc(face, place, radius) for face, place in zip(faces.tolist(), places, strict=True)]
+        return np.unique(np.concatenate(discs)) if discs else np.zeros(0, np.int64)
 
     def component(self, face: int, among: Int[np.ndarray, " n"] | None = None) -> Int[np.ndarray, " n"]:
-        """The connected piece of a face, of the whole mesh or of the faces ``among``."""
+        """Return the connected piece of a face, of the whole mesh or of the faces ``among``."""
         chosen = np.arange(len(self._shape.faces)) if among is None else among
         piece = self._shape.components(chosen)
         return chosen[piece == piece[np.searchsorted(chosen, face)]]
 
     def cluster(self, face: int, clusters: int) -> Int[np.ndarray, " n"]:
-        """The faces of a face's cluster of the geometry field; none where there are no such clusters."""
+        """Return the faces of a face's cluster of the geometry field; none where the number is unknown."""
         label = self._shape.clusters.get(clusters)
         return np.zeros(0, np.int64) if label is None else np.flatnonzero(label == label[face])

@@ -9,19 +9,19 @@ from texparts.annotation.geometry import Shape
 from texparts.annotation.picking import Picker
 
 LIFT = 0.003
-"""How far before the surface a stroke under way is drawn, in units of the view (longest side 2)."""
+"""Distance of a stroke under way from the surface, in units of the view (longest side 2)."""
 
 
 class Drawn:
     """An object in the frame of the view: center at 0, longest side 2.
 
     Attributes:
-        shape: the object.
-        center: of its box, in the object's own frame.
-        scale: from its own frame.
-        radius: of the sphere around it, as drawn.
-        chunks: what is sent.
-        picker: what the pointer means.
+        shape: Mesh of the object.
+        center: Center of its box, in the frame of the file.
+        scale: Factor from the frame of the file.
+        radius: Radius of the sphere around it, as drawn.
+        chunks: Meshes that are sent.
+        picker: Meaning of the pointer.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -36,7 +36,7 @@ class Drawn:
         self.picker = Picker(shape, self._vertices.astype(np.float64))
 
     def glb(self) -> bytes:
-        """The object's own file."""
+        """Return the bytes of the object's file."""
         path = self.shape.folder.path / "mesh.glb"
         try:
             return path.read_bytes()
@@ -44,7 +44,7 @@ class Drawn:
             raise AlignPartsError(f"{path}: cannot be read: {error.strerror}") from None
 
     def lifted(self, faces: Int[np.ndarray, " n"]) -> PatchMesh:
-        """Faces as triangles of their own on both sides of the surface."""
+        """Return faces as a mesh of separate triangles on both sides of the surface."""
         corners = self._vertices[self.shape.faces[faces]]
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)

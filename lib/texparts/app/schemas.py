@@ -1,4 +1,4 @@
-"""What goes over HTTP: requests as pydantic models, answers as JSON content."""
+"""Requests as pydantic models, and answers as JSON content."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import BaseModel, ConfigDict, Field
 
-from alignparts.pictures.palette import Color
+from alignparts.core.config.texparts import Order
 from texparts.annotation.annotation import UNLABELED
 from texparts.annotation.colors import object_colors
 from texparts.annotation.edits import (
@@ -25,7 +25,7 @@ from texparts.annotation.edits import (
     Restore,
     Split,
 )
-from texparts.review.models import EventRecord, NameHit, Order, Progress, TaskState, Verdict
+from texparts.review.models import EventRecord, TaskState, Verdict
 
 
 class _Body(BaseModel):
@@ -33,21 +33,21 @@ class _Body(BaseModel):
 
 
 class NextBody(_Body):
-    """In which order to take objects; None: as the server was started."""
+    """A request for the next object; without an order, as the server was started."""
 
     order: Order | None = None
 
 
 class EventBody(_Body):
-    """An edit; its content is checked by :func:`texparts.annotation.edits.read_edit`."""
+    """An edit of the annotation after ``seq`` events."""
 
     id: str = Field(max_length=36)
     seq: int = Field(ge=0)
-    edit: dict[str, Any]
+    edit: Edit
 
 
 class SplitBody(_Body):
-    """A split whose groups the server finds."""
+    """A split whose groups the server computes."""
 
     id: str = Field(max_length=36)
     seq: int = Field(ge=0)
@@ -57,13 +57,13 @@ class SplitBody(_Body):
 
 
 class BeatBody(_Body):
-    """A sign of life."""
+    """A page's sign of life."""
 
     active: bool
 
 
 class SubmitBody(_Body):
-    """A task handed in."""
+    """A task that is handed in."""
 
     verdict: Verdict
     note: str = Field("", max_length=DESCRIPTION_LENGTH)
@@ -71,7 +71,7 @@ class SubmitBody(_Body):
 
 
 class AskBody(_Body):
-    """How many annotators are to hand the object in."""
+    """The number of annotators that are to hand the object in."""
 
     opinions: int = Field(ge=1, le=100)
 
@@ -85,12 +85,12 @@ class NameBody(_Body):
 
 
 def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"], title: str = "") -> dict[str, Any]:
-    """A task's state; parts that nobody confirmed come first, the least certain one at the top.
+    """Return a task's state; parts that nobody confirmed come first, the least certain one at the top.
 
     Args:
-        state: of the task.
-        areas: of the object's faces.
-        title: the author's name of the object.
+        state: State of the task.
+        areas: Area of every face.
+        title: Author's name of the object.
     """
     annotation = state.annotation
     shifted = annotation.face_part + 1
@@ -99,16 +99,11 @@ def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"], title: st
     colors = object_colors(frozenset(part.name for part in annotation.parts))
     total = max(float(areas.sum()), 1e-30)
     parts = [
-        {
-            "id": part.id,
-            "name": part.name,
-            "description": part.description,
-            "confidence": part.confidence,
-            "mask_confidence": part.mask_confidence,
-            "accepted": part.accepted,
+        asdict(part)
+        | {
             "faces": int(counts[part.id + 1]),
             "area": round(float(sums[part.id + 1]) / total, 6),
-            "color": hex_color(colors[part.name]),
+            "color": "#" + "".join(f"{round(255 * channel):02x}" for channel in colors[part.name]),
         }
         for part in sorted(annotation.parts, key=lambda part: (part.accepted, part.confidence, part.id))
     ]
@@ -129,42 +124,37 @@ def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"], title: st
     }
 
 
-def hex_color(color: Color) -> str:
-    """A color as a style sheet writes it."""
-    return "#" + "".join(f"{round(255 * channel):02x}" for channel in color)
-
-
 def history_json(record: EventRecord, names: Mapping[int, str]) -> dict[str, Any]:
-    """One event, in words.
+    """Return one event in words.
 
     Args:
-        record: the event.
-        names: of the parts before it.
+        record: Event of a task.
+        names: Names of the parts before it, by their ids.
     """
+    at, edit = record.at.isoformat(), record.edit
     return {
-        "seq": record.seq,
-        "who": record.who,
-        "at": record.at.isoformat(),
-        "kind": record.edit.kind,
-        "edit": summary(record.edit, names),
-    }
+        "seq": record.seq, "who": record.who, "at": at, "kind": edit.kind, "edit": summary(edit, names)
+    }  # fmt: skip
 
 
 def summary(edit: Edit, names: Mapping[int, str]) -> str:
-    """An edit in a few words."""
+    """Return an edit in a few words.
+
+    Args:
+        edit: Edit of a task.
+        names: Names of the parts before it, by their ids.
+    """
 
     def named(*parts: int) -> str:
         return ", ".join(names.get(part, str(part)) for part in parts)
 
     match edit:
-        case Accept():
-            return f"accept {named(*edit.parts)}"
+        case Accept(parts=parts):
+            return f"accept {named(*parts)}"
         case Rename():
             return f"rename {named(edit.part)} to {edit.name}"
-        case Merge():
-            return (
-                f"merge {named(*(part for part in edit.parts if part != edit.into))} into {named(edit.into)}"
-            )
+        case Merge(into=into):
+            return f"merge {named(*(part for part in edit.parts if part != into))} into {named(into)}"
         case Split():
             return f"split {named(edit.part)} into {len(edit.groups) + 1}"
         case Delete():
@@ -180,13 +170,3 @@ def summary(edit: Edit, names: Mapping[int, str]) -> str:
             return f"go back to {edit.seq}"
         case _:
             return edit.kind
-
-
-def hit_json(hit: NameHit) -> dict[str, Any]:
-    """A name to choose."""
-    return asdict(hit)
-
-
-def progress_json(progress: Progress) -> dict[str, Any]:
-    """How far the review is."""
-    return asdict(progress)

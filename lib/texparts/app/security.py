@@ -1,4 +1,4 @@
-"""What every request passes before it reaches the application: size, log-in, origin, headers."""
+"""Checks that every request passes before it reaches the application: size, log-in, origin, headers."""
 
 import time
 from collections.abc import Callable
@@ -12,8 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from texparts.review.errors import StoreUnavailable
-from texparts.review.models import Annotator
+from texparts.review.models import Annotator, StoreUnavailable
 from texparts.review.store import ReviewStore
 
 OPEN = {"/login", "/static/style.css"}
@@ -35,7 +34,7 @@ SECURITY = {
 
 
 class Attempts:
-    """Counts failed log-ins of an address; beyond the limit it has to wait."""
+    """Counts failed log-ins per address; beyond the limit an address has to wait."""
 
     def __init__(
         self, limit: int = 10, seconds: float = 60, clock: Callable[[], float] = time.monotonic
@@ -44,12 +43,12 @@ class Attempts:
         self._failed: dict[str, list[float]] = {}
 
     def wait(self, address: str) -> float:
-        """Seconds until the address may try again; 0: now."""
+        """Return the seconds until the address may try again; 0: now."""
         recent = self._recent(address)
         return 0.0 if len(recent) < self._limit else recent[0] + self._seconds - self._clock()
 
     def failed(self, address: str) -> None:
-        """A wrong token came from the address."""
+        """Count a wrong token from the address."""
         self._failed[address] = [*self._recent(address), self._clock()]
 
     def _recent(self, address: str) -> list[float]:
@@ -60,7 +59,7 @@ class Attempts:
 
 
 class Guard:
-    """ASGI middleware; ``scope["state"]["annotator"]`` says who is asking."""
+    """ASGI middleware that sets ``scope["state"]["annotator"]``, or answers a request itself."""
 
     def __init__(
         self, app: ASGIApp, store: ReviewStore, cookie: str, attempts: Attempts, max_body: int
@@ -73,25 +72,20 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        refusal: Response | None
         try:
-            refusal = await self._refusal(scope, headers)
+            refusal = await self._refusal(scope, Headers(scope=scope))
         except StoreUnavailable as error:
             refusal = unavailable(error)
-        if scope["type"] == "websocket":
-            if refusal is None:
-                await self._app(scope, receive, send)
-            else:
-                await send({"type": "websocket.close", "code": 1008, "reason": "log in first"})
-            return
-        if refusal is not None:
-            await refusal(scope, receive, _with_headers(send))
-            return
-        await self._app(scope, _Limited(receive, self._max_body), _with_headers(send))
+        if scope["type"] == "http":
+            send, receive = _with_headers(send), _Limited(receive, self._max_body)
+            await (refusal or self._app)(scope, receive, send)
+        elif refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": "log in first"})
 
     async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        """The answer to a request that must not go on."""
+        """Return the answer to a request that must not go on."""
         path, http = scope["path"], scope["type"] == "http"
         unsafe = http and scope["method"] not in SAFE
         if (unsafe or not http) and not _same_origin(headers):
@@ -104,7 +98,8 @@ class Guard:
         address = address_of(scope)
         bearer = _bearer(headers)
         if bearer is not None and self._attempts.wait(address) > 0:
-            return too_many(self._attempts.wait(address))
+            detail, status, extra = too_many(self._attempts.wait(address))
+            return JSONResponse({"detail": detail}, status, extra)
         annotator = await run_in_threadpool(self._who, headers, bearer)
         if annotator is None:
             if bearer is not None:
@@ -120,40 +115,39 @@ class Guard:
 
     def _who(self, headers: Headers, bearer: str | None) -> Annotator | None:
         if bearer is not None:
-            return self._store.annotator_of(bearer)
+            return self._store.tokens.annotator_of(bearer)
         key = session_key(headers, self._cookie)
         return None if key is None else self._store.tokens.session(key)
 
 
 def caller(connection: HTTPConnection) -> Annotator:
-    """Who is asking; also in what is mounted into the application, and for web sockets."""
+    """Return who is asking, by HTTP or a web socket."""
     return connection.state.annotator
 
 
 def address_of(scope: Scope) -> str:
-    """Where a request comes from."""
+    """Return the address that a request comes from."""
     return str((scope.get("client") or ("?", 0))[0])
 
 
 def session_key(headers: Headers, cookie: str) -> str | None:
-    """The key of the session, as the cookie has it."""
+    """Return the key of the session from the cookie; None without one."""
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(cookie)
+        morsel = SimpleCookie(headers.get("cookie", "")).get(cookie)
     except CookieError:
         return None
-    return found.value if found is not None else None
+    return None if morsel is None else morsel.value
 
 
 def unavailable(error: Exception) -> Response:
-    """The database is away: try again."""
+    """Return the answer while the database is away."""
     return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "2"})
 
 
-def too_many(wait: float) -> Response:
-    """Too many wrong tokens."""
+def too_many(wait: float) -> tuple[str, int, dict[str, str]]:
+    """Return message, status and headers after too many wrong tokens; ``wait`` is in seconds."""
     seconds = max(1, round(wait))
-    detail = f"too many wrong tokens; try again in {seconds} s"
-    return JSONResponse({"detail": detail}, 429, {"Retry-After": str(seconds)})
+    return f"too many wrong tokens; try again in {seconds} s", 429, {"Retry-After": str(seconds)}
 
 
 class _Limited:

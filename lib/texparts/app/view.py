@@ -1,14 +1,15 @@
-"""The 3D view of one annotator: viser, on a port of its own that only the gateway talks to."""
+"""The 3D view of one annotator: viser, on a port that only the proxy talks to."""
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import rich
 import viser
-from jaxtyping import Int
+from jaxtyping import Float, Int
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from viser import GlbHandle, MeshHandle, SceneClickEvent, SceneNodeDragEvent
 
 from alignparts.core.errors import AlignPartsError
@@ -22,37 +23,43 @@ from texparts.app.drawing import Drawn
 ToolName = Literal["orbit", "brush", "component", "cluster"]
 Mode = Literal["parts", "texture"]
 DIM = 0.6
-"""How far parts that are not selected go towards white."""
+"""Share of white mixed into parts that are not selected."""
 STROKE_COLOR = (255, 140, 0)
 FIELD = np.radians(40)
-"""Vertical field of view."""
+"""Vertical field of view, in radians."""
 TOWARD = np.array([0.47, 0.33, 0.82])
-"""From the object to the eye at first; the front faces +z."""
+"""Direction from the object to the eye at first; the front faces +z."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """What a click or a drag on the object does.
+    """The effect of a click or a drag on the object.
 
     Attributes:
-        name: orbit: a click selects the part; the others paint.
-        part: that faces go to, -1 none.
-        radius: of the brush, as a share of the object's longest side.
-        clusters: number of clusters of the tool "cluster".
+        name: "orbit": a click selects the part; the others paint.
+        part: Part that faces are given to, -1 none.
+        radius: Radius of the brush, as a share of the object's longest side.
+        clusters: Number of clusters of the tool "cluster".
     """
 
     name: ToolName = "orbit"
     part: int = UNLABELED
-    radius: float = 0.05
-    clusters: int = 8
+    radius: Annotated[float, Field(gt=0, le=1)] = 0.05
+    clusters: Annotated[int, Field(ge=1)] = 8
+
+
+class _Stroke(NamedTuple):
+    place: Float[np.ndarray, " 3"]
+    faces: Int[np.ndarray, " n"]
+    tool: Tool
 
 
 class ObjectView:
-    """Shows an object and tells what is painted.
+    """Shows an object, and reports what is painted and picked.
 
     Args:
-        on_stroke: is given the faces of a finished stroke and the part that they go to.
-        on_pick: is given the part that was clicked, -1 where there is none.
+        on_stroke: Called with the faces of a finished stroke and the part that they are given to.
+        on_pick: Called with the part that was clicked, -1 where there is none.
     """
 
     def __init__(
@@ -61,7 +68,7 @@ class ObjectView:
         on_pick: Callable[[int], None],
     ) -> None:
         self._on_stroke, self._on_pick = on_stroke, on_pick
-        # viser would announce an address that nobody but the gateway may use.
+        # viser would announce an address that only the proxy may use.
         rich.get_console().quiet = True
         self._server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
         self._server.gui.configure_theme(control_layout="floating", show_logo=False, show_share_button=False)
@@ -84,7 +91,7 @@ class ObjectView:
 
     @property
     def port(self) -> int:
-        """On the loopback interface."""
+        """Return the port on the loopback interface."""
         return self._server.get_port()
 
     def close(self) -> None:
@@ -95,7 +102,7 @@ class ObjectView:
         """Show an object in place of the one before.
 
         Raises:
-            AlignPartsError: the labels do not fit the mesh.
+            AlignPartsError: The labels do not fit the mesh.
         """
         if len(annotation.face_part) != len(shape.faces):
             raise AlignPartsError(
@@ -113,7 +120,7 @@ class ObjectView:
         threading.Thread(target=scene.picker.prepare, daemon=True).start()
 
     def update(self, annotation: Annotation) -> int:
-        """Show a later state of the object; returns how many chunks were sent again."""
+        """Show a later state of the object, and return how many chunks were sent again."""
         with self._lock, self._server.atomic():
             scene, before = self._scene, self._annotation
             if scene is None or before is None or len(annotation.face_part) != len(before.face_part):
@@ -132,19 +139,19 @@ class ObjectView:
             return len(touched)
 
     def select(self, parts: Sequence[int]) -> None:
-        """Let these parts stand out."""
+        """Let parts stand out; without any, all look alike."""
         with self._lock, self._server.atomic():
             self._selected = frozenset(parts)
             self._paint()
 
     def isolate(self, part: int | None) -> None:
-        """Hide all other parts, or show all again."""
+        """Hide all other parts; None shows all again."""
         with self._lock, self._server.atomic():
             self._isolated = part
             self._paint()
 
     def mode(self, mode: Mode) -> None:
-        """Colored parts, or the object as it came."""
+        """Show colored parts, or the object as it came."""
         with self._lock, self._server.atomic():
             self._mode = mode
             if self._scene is not None and mode == "texture" and self._texture is None:
@@ -167,7 +174,7 @@ class ObjectView:
             self._tool = tool
 
     def _aim(self, radius: float) -> None:
-        """Put every camera where it sees a whole sphere around 0, a little above the page's tools."""
+        """Place every camera to see a whole sphere around 0, a little above the page's tools."""
         aim = np.array([0.0, -0.08 * radius, 0.0])
         place = aim + TOWARD / np.linalg.norm(TOWARD) * 1.1 * max(radius, 1e-3) / np.sin(FIELD / 2)
         cameras: list[Any] = [client.camera for client in self._server.get_clients().values()]
@@ -204,7 +211,7 @@ class ObjectView:
         self._bind(self._patches[patch], self._tool)
 
     def _paint(self) -> None:
-        """Colors and visibility of everything that is drawn; what is as it should be is not sent."""
+        """Send the colors and visibility that have changed."""
         for (_, part), handle in self._patches.items():
             color, visible = self._color(part), self._visible(part)
             if tuple(handle.color) != color:
@@ -215,7 +222,7 @@ class ObjectView:
             self._texture.visible = self._mode == "texture"
 
     def _recolor(self) -> None:
-        """What color every part has."""
+        """Choose the color of every part."""
         parts = () if self._annotation is None else self._annotation.parts
         colors = object_colors(frozenset(part.name for part in parts))
         self._colors = {part.id: colors[part.name] for part in parts}
@@ -224,9 +231,10 @@ class ObjectView:
         return self._mode == "parts" and self._isolated in (None, part)
 
     def _color(self, part: int) -> tuple[int, int, int]:
-        red, green, blue = self._colors.get(part, UNLABELED_COLOR)
         dim = DIM if self._selected and part not in self._selected else 0.0
-        return _byte(red, dim), _byte(green, dim), _byte(blue, dim)
+        channels = self._colors.get(part, UNLABELED_COLOR)
+        red, green, blue = (round(255 * (channel + (1 - channel) * dim)) for channel in channels)
+        return red, green, blue
 
     def _bind(self, handle: MeshHandle, tool: Tool) -> None:
         """Let a patch take the pointer where the tool needs it; dragging orbits where it does not."""
@@ -242,8 +250,13 @@ class ObjectView:
         eye = np.array(event.client.camera.position)
         self.drag(event.phase, eye, np.array(event.end_position))
 
-    def click(self, origin: np.ndarray, direction: np.ndarray) -> None:
-        """A click along a ray: selects, or paints what the tool says."""
+    def click(self, origin: Float[np.ndarray, " 3"], direction: Float[np.ndarray, " 3"]) -> None:
+        """Select the part under a click, or paint with the tool.
+
+        Args:
+            origin: Position of the eye, as drawn.
+            direction: Direction of the ray.
+        """
         with self._lock:
             scene, tool, annotation = self._scene, self._tool, self._annotation
             if scene is None or annotation is None:
@@ -264,8 +277,19 @@ class ObjectView:
         elif len(painted):
             self._on_stroke(painted, tool.part)
 
-    def drag(self, phase: Literal["start", "update", "end"], eye: np.ndarray, place: np.ndarray) -> None:
-        """The pointer of a brush: where the eye is, and a point that the pointer covers."""
+    def drag(
+        self,
+        phase: Literal["start", "update", "end"],
+        eye: Float[np.ndarray, " 3"],
+        place: Float[np.ndarray, " 3"],
+    ) -> None:
+        """Move the pointer of a brush.
+
+        Args:
+            phase: Phase of the drag.
+            eye: Position of the eye, as drawn.
+            place: Point that the pointer covers.
+        """
         with self._lock:
             scene, tool = self._scene, self._tool
             if scene is None or tool.name != "brush":
@@ -276,9 +300,9 @@ class ObjectView:
             new = scene.picker.stroke(eye, before.place, place, 2 * before.tool.radius)
             faces = np.union1d(before.faces, new)
             if phase != "end":
-                self._under_way = _Stroke(place, faces, before.tool)
+                self._under_way = before._replace(place=place, faces=faces)
                 if len(faces) > len(before.faces):
-                    self._show_stroke(faces)
+                    self._show_stroke(scene, faces)
                 return
             self._under_way = None
         if len(faces):
@@ -288,20 +312,8 @@ class ObjectView:
                 self._stroke.remove()
                 self._stroke = None
 
-    def _show_stroke(self, faces: Int[np.ndarray, " n"]) -> None:
-        assert self._scene is not None
-        mesh = self._scene.lifted(faces)
+    def _show_stroke(self, scene: Drawn, faces: Int[np.ndarray, " n"]) -> None:
+        mesh = scene.lifted(faces)
         self._stroke = self._server.scene.add_mesh_simple(
             "/stroke", mesh.vertices, mesh.faces, color=STROKE_COLOR, side="double", cast_shadow=False
         )
-
-
-def _byte(channel: float, dim: float) -> int:
-    return round(255 * (channel + (1 - channel) * dim))
-
-
-@dataclass(frozen=True)
-class _Stroke:
-    place: np.ndarray
-    faces: Int[np.ndarray, " n"]
-    tool: Tool

@@ -1,11 +1,12 @@
 """Every annotator's 3D view, and what it tells the review."""
 
+import asyncio
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +15,8 @@ import numpy as np
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.edits import Paint, runs_of
 from texparts.app.view import ObjectView
-from texparts.review.errors import StaleState
-from texparts.review.models import Annotator
-from texparts.review.pubsub import Change
+from texparts.review.models import Annotator, StaleState
+from texparts.review.pubsub import Live
 from texparts.review.store import ReviewStore
 
 LOG = logging.getLogger(__name__)
@@ -24,8 +24,6 @@ IDLE = 1800.0
 """Seconds after which a view that nobody uses is closed."""
 TRIES = 5
 """How often a stroke is offered again that met another edit on its way."""
-News = Callable[[dict[str, Any]], None]
-"""Is told ``{"picked": part}`` or ``{"error": text}``."""
 
 
 @dataclass
@@ -33,117 +31,126 @@ class Session:
     """The view of one annotator.
 
     Attributes:
-        view: the scene.
-        task: what it shows.
-        used: when somebody last asked for it.
-        listeners: pages that want to know what happens in the view.
-        follow: ends the subscription to the task's changes.
+        view: Scene.
+        task: Task that it shows.
+        used: Time of the last request for it, in seconds of :func:`time.monotonic`.
+        follow: Ends the subscription to the task's changes.
     """
 
     view: ObjectView
     task: int | None = None
     used: float = field(default_factory=time.monotonic)
-    listeners: list[News] = field(default_factory=list)
     follow: Callable[[], None] | None = None
 
-    def tell(self, news: dict[str, Any]) -> None:
-        """Tell the pages."""
-        for listener in list(self.listeners):
-            listener(news)
-
-    @contextmanager
-    def listening(self, listener: News) -> Iterator[None]:
-        """Told for the length of a block, from any thread."""
-        self.listeners.append(listener)
-        try:
-            yield
-        finally:
-            self.listeners.remove(listener)
+    def leave(self) -> None:
+        """Stop following the task."""
+        if self.follow is not None:
+            self.follow()
+        self.task = self.follow = None
 
     def close(self) -> None:
         """Stop following the task, and the server."""
-        if self.follow is not None:
-            self.follow()
+        self.leave()
         self.view.close()
 
 
 class Views:
-    """Every annotator's view; made when it is first asked for, closed when idle."""
+    """Every annotator's view; made when it is first asked for, closed when idle.
+
+    Args:
+        store: Review that the views belong to.
+        idle: Seconds after which an unused view is closed.
+
+    Attributes:
+        news: Notices by annotator: ``{"picked": part}`` or ``{"error": text}``.
+    """
 
     def __init__(self, store: ReviewStore, idle: float = IDLE) -> None:
+        self.news: Live[dict[str, Any]] = Live()
         self._store, self._idle = store, idle
         self._lock = threading.Lock()
         self._sessions: dict[int, Session] = {}
 
     def session(self, who: Annotator) -> Session:
-        """The annotator's view."""
+        """Return the annotator's view."""
         with self._lock:
-            found = self._sessions.get(who.id)
-            if found is None:
-                found = Session(
-                    ObjectView(
-                        lambda faces, part: self._stroke(who, faces, part),
-                        lambda part: self.session(who).tell({"picked": part}),
-                    )
+            session = self._sessions.get(who.id)
+            if session is None:
+                view = ObjectView(
+                    lambda faces, part: self._stroke(who, faces, part),
+                    lambda part: self.news.publish(who.id, {"picked": part}),
                 )
-                self._sessions[who.id] = found
-            found.used = time.monotonic()
-            return found
+                session = self._sessions[who.id] = Session(view)
+            session.used = time.monotonic()
+            return session
 
     def show(self, who: Annotator, task: int) -> None:
-        """Show a task's object; does nothing if it is there already.
+        """Show a task's object; an object that is shown already is brought up to date.
 
         Raises:
-            AlignPartsError: not the annotator's task, or its folder cannot be read.
+            AlignPartsError: The task is not the annotator's, or its folder cannot be read.
         """
         session = self.session(who)
-        state = self._store.state(who, task)
+        state = self._store.events.state(who, task)
         if session.task == task:
             session.view.update(state.annotation)
             return
         shape = self._store.shapes.shape(state.task.object_id)
-        if session.follow is not None:
-            session.follow()
+        session.leave()
         session.view.show(shape, state.annotation)
         session.task = task
-        session.follow = self._store.live.subscribe(task, lambda change: self._changed(who, change))
+        session.follow = self._store.live.subscribe(task, lambda _: self._changed(who, task))
 
     def sweep(self) -> None:
-        """Close what nobody has used for long."""
+        """Close the views that nobody has used for long."""
+        before = time.monotonic() - self._idle
+        self._close(lambda session: session.used < before)
+
+    @asynccontextmanager
+    async def running(self, _: object = None) -> AsyncIterator[None]:
+        """Sweep every minute while the block lasts, and close all views at its end."""
+
+        async def sweeping() -> None:
+            while True:
+                await asyncio.sleep(60)
+                await asyncio.to_thread(self.sweep)
+
+        task = asyncio.create_task(sweeping())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.to_thread(self._close, lambda _: True)
+
+    def _close(self, which: Callable[[Session], bool]) -> None:
         with self._lock:
-            old = [key for key, one in self._sessions.items() if time.monotonic() - one.used > self._idle]
-            closed = [self._sessions.pop(key) for key in old]
-        for session in closed:
+            closed = {key: session for key, session in self._sessions.items() if which(session)}
+            for key in closed:
+                del self._sessions[key]
+        for session in closed.values():
             session.close()
 
-    def close(self) -> None:
-        """Close all."""
-        with self._lock:
-            closed, self._sessions = list(self._sessions.values()), {}
-        for session in closed:
-            session.close()
-
-    def _changed(self, who: Annotator, change: Change) -> None:
+    def _changed(self, who: Annotator, task: int) -> None:
         session = self._sessions.get(who.id)
-        if session is not None and session.task == change.task:
-            session.view.update(self._store.state(who, change.task).annotation)
+        if session is not None and session.task == task:
+            session.view.update(self._store.events.state(who, task).annotation)
 
     def _stroke(self, who: Annotator, faces: np.ndarray, part: int) -> None:
         session = self.session(who)
-        if session.task is None:
+        task = session.task
+        if task is None:
             return
         edit, event = Paint(part=part, faces=runs_of(faces)), str(uuid.uuid4())
-        seq = 0
         try:
-            seq = self._store.task(who, session.task).seq
+            seq = self._store.leases.task(who, task).seq
             for _ in range(TRIES):
                 try:
-                    self._store.append(who, session.task, event, seq, edit)
+                    self._store.events.append(who, task, event, seq, edit)
                     return
                 except StaleState as stale:
                     seq = stale.seq
         except AlignPartsError as error:
             detail = " ".join(str(error).split())
             LOG.warning("a stroke of %s was not stored: %s", who.name, detail)
-            session.tell({"error": f"the stroke was not stored: {detail}"})
-            session.view.update(self._store.state(who, session.task).annotation)
+            self.news.publish(who.id, {"error": f"the stroke was not stored: {detail}"})
+            session.view.update(self._store.events.state(who, task).annotation)

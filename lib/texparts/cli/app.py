@@ -1,16 +1,17 @@
-"""The commands ``alignparts texparts …``: from a folder of raw meshes to a named data set (section 13)."""
+"""The command ``texparts``: from a folder of raw meshes to a named data set (section 13)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignparts.cli.entry import run
 from alignparts.cli.options import DeviceOption, LlmModelOption, ModelOption, RepliesOption
 from alignparts.core import paths
 from alignparts.core.config.texparts import Order, TexPartsParams
 from alignparts.core.errors import AlignPartsError
 from texparts.cli.export import export, statistics
-from texparts.cli.review import annotators
+from texparts.cli.review import annotators, review
 
 if TYPE_CHECKING:
     from alignparts.ontology.llm.client import LanguageModel
@@ -18,10 +19,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Tex-Parts: filter raw meshes, predict their parts, queue them for review, export them.",
     no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
-app.add_typer(annotators, name="annotators")
-app.command()(export)
-app.command()(statistics)
 
 RootArgument = Annotated[Path, typer.Argument(help="Folder of the earlier steps (their --out).")]
 ParamsOption = Annotated[
@@ -30,6 +30,11 @@ ParamsOption = Annotated[
 ]
 WorkersOption = Annotated[int, typer.Option(min=1, help="Processes.")]
 SchedulerOption = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")]
+
+
+def main() -> None:
+    """Run the command ``texparts``."""
+    run(app)
 
 
 @app.command("filter")
@@ -86,7 +91,7 @@ def predict(
     llm_model: LlmModelOption = "recorded",
     replies: RepliesOption = None,
 ) -> None:
-    """Masks, names and confidences of every object that was kept, in a folder each; goes on where it was."""
+    """Write masks, names and confidences of every kept object, a folder each; a killed run resumes."""
     from texparts.queue.predict import predict as predict_objects
 
     client = None if propose is None else _language_model(propose, llm_model, replies)
@@ -107,7 +112,7 @@ def predict(
 def rank(
     root: RootArgument,
     order: Annotated[
-        str | None,
+        Order | None,
         typer.Option(
             help="confident first (the paper's), uncertain first, or diverse: uncertain, categories in turn.",
             show_default="that of params.yaml",
@@ -116,19 +121,21 @@ def rank(
     params: ParamsOption = None,
 ) -> None:
     """Put the predicted objects in the order in which people review them: queue.parquet."""
-    from typing import get_args
-
     from texparts.queue.rank import rank as rank_objects
 
-    chosen = order if order is not None else _block(params).order
-    if chosen not in get_args(Order):
-        raise AlignPartsError(f"--order '{chosen}': expected {', '.join(get_args(Order))}")
-    queue = rank_objects(root, chosen)  # type: ignore[arg-type]
+    chosen = order or _block(params).order
+    queue = rank_objects(root, chosen)
     accepted = float((queue["auto_accepted"] * queue["parts"]).sum()) / max(int(queue["parts"].sum()), 1)
     typer.echo(
         f"{len(queue):,} objects, {chosen} first, {accepted:.0%} of the parts accepted unseen "
         f"-> {root / 'queue.parquet'}"
     )
+
+
+app.command()(review)
+app.add_typer(annotators, name="annotators")
+app.command()(export)
+app.command()(statistics)
 
 
 def _block(path: Path | None) -> TexPartsParams:
@@ -141,3 +148,7 @@ def _language_model(endpoint: str, model: str, replies: Path | None) -> "Languag
     from alignparts.ontology.llm.client import REPLIES, LanguageModel
 
     return LanguageModel(endpoint, model, replies or REPLIES)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,11 @@
-"""The commands ``alignparts texparts export`` and ``statistics``."""
+"""The commands ``texparts export`` and ``texparts statistics``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from texparts.cli.review import DatabaseOption, RootArgument, opened
+from texparts.cli.review import DatabaseOption, RootArgument
 
 
 def export(
@@ -17,10 +17,12 @@ def export(
     license: Annotated[str, typer.Option(help="Terms of the labels; every object keeps its own.")] = "",
 ) -> None:
     """Write what was handed in as a data set: named GLBs, labels, index, card, Croissant."""
+    from texparts.app.opening import opened
     from texparts.export.export import export_dataset
 
     with opened(root, database) as store:
-        done = export_dataset(store.submitted(), root, out, title=title, version=version, license=license)
+        work = store.submissions.submitted()
+        done = export_dataset(work, root, out, title=title, version=version, license=license)
     parts, rejected = done.index["parts"].sum(), len(done.rejected)
     typer.echo(f"{len(done.index)} objects, {parts} parts -> {out}; {rejected} rejected")
     for row in done.failed.itertuples():
@@ -37,7 +39,7 @@ def statistics(
         typer.Option(help="An object without a model, least and most: what the time saved compares with."),
     ] = (15.0, 25.0),
 ) -> None:
-    """What is in an export: categories, parts, work, agreement, annotators, licenses, time saved."""
+    """Describe an export: categories, parts, work, agreement, annotators, licenses, time saved."""
     from texparts.export.statistics import read_dataset
     from texparts.export.statistics_report import write_statistics
 

@@ -87,7 +87,7 @@ def croissant(
                 "Phase one: accept, rename, merge, split or delete the model's parts, least certain first. "
                 f"Phase two: add and paint what is missing. Done by {by}."
             ],
-            data_annotation_platform=["alignparts review"],
+            data_annotation_platform=["texparts review"],
             annotations_per_item="See the column opinions.",
             machine_annotation_tools=["ALIGN-Parts"],
             data_biases=["Annotators saw the model's proposal first: labels lean towards it."],

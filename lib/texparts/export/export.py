@@ -71,7 +71,7 @@ def export_dataset(
     an earlier export there is replaced. Equal input gives equal bytes.
 
     Args:
-        submitted: of :meth:`texparts.review.store.ReviewStore.submitted`.
+        submitted: of :meth:`texparts.review.submissions.Submissions.submitted`.
         root: holds ``objects/``.
         out: the data set's folder.
         title: what it is called.
@@ -121,7 +121,7 @@ def _write(
             shutil.rmtree(work / "objects" / one.object_id, ignore_errors=True)
             failed.append((one.object_id, " ".join(str(error).split())))
     if not rows:
-        raise AlignPartsError(f"{root}: no object was handed in as done; run: alignparts review {root}")
+        raise AlignPartsError(f"{root}: no object was handed in as done; run: texparts review {root}")
     index = pd.DataFrame(rows, columns=list(COLUMNS))
     index.to_parquet(work / INDEX, index=False)
     tables = {"rejected.csv": (rejected, "note"), "failed.csv": (failed, "reason")}

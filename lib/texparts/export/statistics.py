@@ -54,7 +54,7 @@ def read_dataset(folder: Path) -> Dataset:
     if not (folder / MARK).is_file() or not (folder / INDEX).is_file():
         raise AlignPartsError(
             f"{folder}: not an exported data set ({MARK} and {INDEX}); it is made by: "
-            "alignparts texparts export ROOT --out FOLDER"
+            "texparts export ROOT --out FOLDER"
         )
     try:
         objects = pd.read_parquet(folder / INDEX)

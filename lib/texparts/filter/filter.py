@@ -115,7 +115,7 @@ def read_filtered(root: Path) -> tuple[Path, pd.DataFrame]:
     """
     table, settings = root / "filtered.csv", root / "filter.json"
     if not table.is_file() or not settings.is_file():
-        raise AlignPartsError(f"{table}: no such file; run: alignparts texparts filter FOLDER --out {root}")
+        raise AlignPartsError(f"{table}: no such file; run: texparts filter FOLDER --out {root}")
     folder = (root / json.loads(settings.read_text())["folder"]).resolve()
     if not folder.is_dir():
         raise AlignPartsError(f"{settings}: the folder {folder} is gone; run the filter again")

@@ -2,10 +2,10 @@
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.annotation import Annotation, History
-from texparts.annotation.edits import read_json
-from texparts.review.errors import PredictionChanged
+from texparts.annotation.edits import read_edit
+from texparts.review.models import PredictionChanged
 from texparts.review.tables import events
 
 
@@ -28,47 +28,44 @@ class Entry:
     prediction: str = ""
 
     def bring_up(self, connection: Connection, row: Row[Any], load: Callable[[str], Annotation]) -> History:
-        """The history as the database has it.
+        """Return the history as the database has it.
 
         Args:
-            connection: an open transaction.
-            row: of the task.
-            load: the prediction of an object.
+            connection: Open transaction.
+            row: Row of the task.
+            load: Returns the prediction of an object.
 
         Raises:
-            PredictionChanged: the object's folder no longer holds what the edits began with.
+            PredictionChanged: The object's folder no longer holds what the edits began with.
         """
         history = self.history
-        same = history is not None and history.seq <= row.seq and row.prediction in (None, self.prediction)
-        if history is not None and same and history.seq == row.seq and self.head == row.head:
+        if history is not None and (history.seq > row.seq or row.prediction not in (None, self.prediction)):
+            history = None
+        if history is not None and (history.seq, self.head) == (row.seq, row.head):
             return history
-        since = history.seq if history is not None and same else 0
+        since = history.seq if history is not None else 0
         rows = connection.execute(
             select(events.c.id, events.c.edit)
             .where(events.c.task_id == row.id, events.c.seq >= max(since, 1), events.c.seq <= row.seq)
             .order_by(events.c.seq)
         ).all()
-        if since and (not rows or rows[0].id != self.head):
-            self.forget()
+        known = self.head
+        self.history, self.head = None, None  # until all of the edits fit
+        if since and (not rows or rows[0].id != known):
             return self.bring_up(connection, row, load)
+        if since:
+            rows = rows[1:]
         if history is None or not since:
             history = self._begin(row, load)
-        else:
-            rows = rows[1:]
-        self.forget()  # until all of them fit
         try:
-            for one in rows:
-                history.append(read_json(one.edit))
+            for event in rows:
+                history.append(read_edit(event.edit))
         except AlignPartsError as error:
             raise PredictionChanged(
                 f"{row.object_id}: its edits do not fit its prediction: {error}"
             ) from None
         self.history, self.head = history, row.head
         return history
-
-    def forget(self) -> None:
-        """Read everything again next time."""
-        self.history, self.head = None, None
 
     def _begin(self, row: Row[Any], load: Callable[[str], Annotation]) -> History:
         prediction = load(row.object_id)
@@ -84,25 +81,21 @@ class Entry:
 class Histories:
     """The latest used entries."""
 
-    def __init__(self, kept: int = 64) -> None:
+    def __init__(self, size: int = 64) -> None:
         self._lock = threading.Lock()
-        self._kept = kept
-        self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self.entries = lru_cache(size)(lambda task: Entry())
 
     @contextmanager
     def entry(self, task: int) -> Iterator[Entry]:
-        """A task's entry, for one thread at a time; taken before any lock of the database."""
+        """Hold a task's entry, one thread at a time; taken before any lock of the database."""
         with self._lock:
-            entry = self._entries.setdefault(task, Entry())
-            self._entries.move_to_end(task)
-            while len(self._entries) > self._kept:
-                self._entries.popitem(last=False)
+            entry = self.entries(task)
         with entry.lock:
             yield entry
 
 
 def fingerprint(prediction: Annotation) -> str:
-    """Tells two predictions of an object apart."""
+    """Return a digest that tells two predictions of an object apart."""
     digest = hashlib.sha256(prediction.face_part.tobytes())
     digest.update(repr((prediction.category, prediction.parts)).encode("utf-8", "replace"))
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The review's database: SQLite by default, PostgreSQL by URL; says in one way when it is away."""
+"""The review's database, SQLite or PostgreSQL; both report in one way that they are away."""
 
 import os
 import sqlite3
@@ -10,27 +10,28 @@ from typing import Any
 from urllib.parse import quote
 
 import tenacity
-from sqlalchemy import URL, Engine, create_engine, event, exc, insert, select
+from sqlalchemy import URL, Engine, Table, create_engine, event, exc, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 
 from alignparts.core.errors import AlignPartsError
-from texparts.review.errors import StoreUnavailable
+from texparts.review.models import StoreUnavailable
 from texparts.review.tables import meta, metadata
 
 SCHEMA = "1"
 BUSY_SECONDS = 10
-"""How long a lock is waited for before the database counts as unavailable."""
+"""Time to wait for a lock before the database counts as unavailable."""
 
 
 class Database:
-    """Transactions on the tables above."""
+    """Transactions on the tables of the review."""
 
     def __init__(self, url: str) -> None:
-        """Open, and make the tables that are not there.
+        """Open the database, and make the tables that are missing.
 
         Raises:
-            AlignPartsError: not a URL of SQLite or PostgreSQL; or written by another version.
-            StoreUnavailable: it cannot be reached.
+            AlignPartsError: The URL is neither SQLite's nor PostgreSQL's, or another version wrote it.
+            StoreUnavailable: The database cannot be reached.
         """
         self.engine, self._path = _engine(url)
         self._writes = self.engine.execution_options(writes=True)
@@ -40,37 +41,37 @@ class Database:
             if not self._path:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7100106)")
             metadata.create_all(connection)
-            found = connection.scalar(select(meta.c.value).where(meta.c.key == "schema"))
-            if found is None:
+            schema = connection.scalar(select(meta.c.value).where(meta.c.key == "schema"))
+            if schema is None:
                 connection.execute(insert(meta).values(key="schema", value=SCHEMA))
                 connection.execute(insert(meta).values(key="instance", value=os.urandom(8).hex()))
-            elif found != SCHEMA:
+            elif schema != SCHEMA:
                 raise AlignPartsError(
-                    f"{self.shown}: schema {found}, expected {SCHEMA}; it was written by another version"
+                    f"{self.shown}: schema {schema}, expected {SCHEMA}; it was written by another version"
                 )
             self.instance: str = connection.scalar(select(meta.c.value).where(meta.c.key == "instance")) or ""
 
     @property
     def shown(self) -> str:
-        """The URL without its password."""
+        """Return the URL without its password."""
         return self.engine.url.render_as_string(hide_password=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads.
+        """Open a transaction that only reads.
 
         Raises:
-            StoreUnavailable: the database is away.
+            StoreUnavailable: The database is away.
         """
         with self._translated(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that is on disk when the block ends, and whole or not at all.
+        """Open a transaction that is on disk, whole or not at all, when the block ends.
 
         Raises:
-            StoreUnavailable: the database is away, full or locked.
+            StoreUnavailable: The database is away, full or locked.
         """
         with self._translated(), self._writer, self._writes.begin() as connection:
             yield connection
@@ -90,6 +91,11 @@ class Database:
             raise StoreUnavailable(
                 f"{self.shown}: the database is not available ({reason}); try again, nothing is stored twice"
             ) from error
+
+
+def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert into a table that has ``on_conflict_do_…``."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
 def _engine(url: str) -> tuple[Engine, Path | None]:

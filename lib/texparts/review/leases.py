@@ -5,38 +5,63 @@ transaction at a time; SQLite has one writer anyway.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, insert, literal, select, update
 from sqlalchemy.engine import Connection
 
+from alignparts.core.config.texparts import Order
 from texparts.review.database import Database
-from texparts.review.errors import LeaseLost, NotFound, Taken, TaskClosed
-from texparts.review.models import Annotator, Order, Task
+from texparts.review.models import Annotator, LeaseLost, NotFound, Taken, Task, TaskClosed
 from texparts.review.pubsub import Change, Live
 from texparts.review.queueing import SUBMITTED, candidates, lock_item, recount
 from texparts.review.tables import annotators, items, tasks
 
 IDLE_SECONDS = 60
 """A longer pause between two signs of activity is not working time."""
+TASKS = select(tasks, items.c.category).join(items, items.c.object_id == tasks.c.object_id)
+"""Tasks with the category of their object."""
 
 
+@dataclass(frozen=True)
 class Leases:
-    """Takes objects out of the queue and gives them back."""
+    """Takes objects out of the queue and gives them back.
 
-    def __init__(
-        self, database: Database, live: Live, clock: Callable[[], datetime], lease_seconds: float
-    ) -> None:
-        self._database = database
-        self._live = live
-        self._clock = clock
-        self._length = timedelta(seconds=lease_seconds)
+    Attributes:
+        database: Transactions.
+        live: Told of tasks that lose their object.
+        clock: Returns the present moment.
+        length: Time without activity after which others may take an object over.
+    """
 
-    def take_next(self, annotator: Annotator, order: Order, without: Sequence[str] = ()) -> Task | None:
-        """The object that the annotator has open, else the next that needs an opinion of theirs.
+    database: Database
+    live: Live[Change]
+    clock: Callable[[], datetime]
+    length: timedelta
 
-        None of ``without`` is given out.
+    def task(self, annotator: Annotator, task_id: int) -> Task:
+        """Return a task of the annotator.
+
+        Raises:
+            NotFound: No such task, or somebody else's.
+        """
+        with self.database.read() as connection:
+            return task_of(own_task(connection, annotator, task_id))
+
+    def take_next(
+        self, annotator: Annotator, order: Order | None = None, without: Sequence[str] = ()
+    ) -> Task | None:
+        """Return the object that the annotator has open, else the next that needs an opinion of theirs.
+
+        Args:
+            annotator: Who asks.
+            order: Order in which objects are given out; None for the queue's ranks.
+            without: Objects that are not given out this time.
+
+        Returns:
+            The task; None where nothing is left.
         """
         # What the annotator gave back comes last: somebody else may know it better. First only objects that
         # nobody touches at this moment, so that many can take at once; in the end also those, since the one
@@ -44,81 +69,82 @@ class Leases:
         for skip_locked, given_back in ((True, False), (True, True), (False, True)):
             passed = list(without)
             while True:
-                now = self._clock()
-                with self._database.write() as connection:
-                    found = self._open_one(connection, annotator, now)
-                    if found is not None:
-                        return found
+                now = self.clock()
+                with self.database.write() as connection:
+                    open_task = self._open_task(connection, annotator, now)
+                    if open_task is not None:
+                        return open_task
                     query = candidates(annotator, order, now, given_back, passed).limit(1)
                     object_id = connection.scalar(query.with_for_update(of=items, skip_locked=skip_locked))
                     if object_id is None:
                         break
-                    lost = self._enter(connection, annotator, object_id, now)
-                    if lost is None:
-                        passed.append(object_id)
-                        continue
-                    task = _find(connection, annotator, object_id)
-                self._tell(lost)
-                return task
+                    entered = self._enter(connection, annotator, object_id, now)
+                if entered is not None:
+                    return self._announced(*entered)
+                passed.append(object_id)
         return None
 
     def take(self, annotator: Annotator, object_id: str) -> Task:
-        """A given object; one that the annotator handed in before is opened again.
+        """Take a given object; one that the annotator handed in before is opened again.
 
         Raises:
-            NotFound: not in the queue.
-            Taken: others work on it, or it has all its opinions.
+            NotFound: The object is not in the queue.
+            Taken: Others work on it, or it has all its opinions.
         """
-        now = self._clock()
-        with self._database.write() as connection:
+        now = self.clock()
+        with self.database.write() as connection:
             lock_item(connection, object_id)
-            lost = self._enter(connection, annotator, object_id, now, reopen=True)
-            if lost is None:
+            entered = self._enter(connection, annotator, object_id, now, reopen=True)
+            if entered is None:
                 raise Taken(_holders(connection, object_id, now))
-            task = _find(connection, annotator, object_id)
-        self._tell(lost)
-        return task
+        return self._announced(*entered)
 
     def beat(self, annotator: Annotator, task_id: int, active: bool) -> datetime:
-        """A sign of life of the page. Only an active annotator keeps an object; returns until when.
+        """Take a page's sign of life; only an active annotator keeps an object. Return until when.
 
         Raises:
-            NotFound, LeaseLost, TaskClosed: see :func:`held_task`.
+            NotFound, LeaseLost, TaskClosed: See :func:`held_task`.
         """
-        now = self._clock()
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             row = held_task(connection, annotator, task_id)
-            if not active:
-                return row.lease_until
-            self.renew(connection, row, now)
-        return now + self._length
+            if active:
+                row = change(connection, row, self.renewal(row, self.clock()))
+            return row.lease_until
 
-    def renew(self, connection: Connection, row: Row[Any], now: datetime) -> None:
-        """Lengthen the lease of a locked task that is open, and count the time since the last activity."""
+    def release(self, annotator: Annotator, task_id: int) -> None:
+        """Give an object back to the queue; the edits stay, and are there when the annotator takes it again.
+
+        Raises:
+            NotFound, LeaseLost, TaskClosed: See :func:`held_task`.
+        """
+        now = self.clock()
+        with self.database.write() as connection:
+            row = held_task(connection, annotator, task_id)
+            values = self.renewal(row, now) | {"status": "released", "lease_until": now}
+            row = change(connection, row, values)
+        self.live.publish(task_id, Change(task_id, row.seq, "released"))
+
+    def renewal(self, row: Row[Any], now: datetime) -> dict[str, Any]:
+        """Return the values that lengthen an open task's lease and count the time since the last activity."""
         gap = (now - row.last_active).total_seconds() if row.last_active else 0.0
         counted = gap if 0 <= gap <= IDLE_SECONDS else 0.0
-        connection.execute(
-            update(tasks)
-            .where(tasks.c.id == row.id)
-            .values(lease_until=now + self._length, last_active=now, seconds=row.seconds + counted)
-        )
+        return {"lease_until": now + self.length, "last_active": now, "seconds": row.seconds + counted}
 
-    def _open_one(self, connection: Connection, annotator: Annotator, now: datetime) -> Task | None:
-        """What the annotator has open already, so that two tabs work on one object."""
+    def _open_task(self, connection: Connection, annotator: Annotator, now: datetime) -> Task | None:
         # Locked, so that two tabs that ask at once do not get an object each.
         connection.execute(select(annotators.c.id).where(annotators.c.id == annotator.id).with_for_update())
-        found = connection.execute(
-            select(tasks)
+        task_id = connection.scalar(
+            select(tasks.c.id)
             .where(tasks.c.annotator_id == annotator.id, tasks.c.status == "open")
             .order_by(tasks.c.last_active.desc(), tasks.c.id.desc())
-        ).first()
-        if found is None:
+            .limit(1)
+        )
+        if task_id is None:
             return None
-        row = locked_task(connection, annotator, found.id)
+        row = locked_task(connection, annotator, task_id)
         if row.status != "open":
             return None
-        self.renew(connection, row, now)
-        return task_of(connection, row.id)
+        return task_of(change(connection, row, self.renewal(row, now)))
 
     def _enter(
         self,
@@ -127,10 +153,15 @@ class Leases:
         object_id: str,
         now: datetime,
         reopen: bool = False,
-    ) -> list[Row[Any]] | None:
-        """Give a locked object to the annotator; the tasks that lose it, or None if there is no room."""
-        opinions = connection.scalar(select(items.c.opinions).where(items.c.object_id == object_id)) or 0
-        rows = connection.execute(select(tasks).where(tasks.c.object_id == object_id)).all()
+    ) -> tuple[Row[Any], list[Row[Any]]] | None:
+        """Give a locked object to the annotator.
+
+        Returns:
+            The annotator's task, and the tasks that lose the object; None where there is no room.
+        """
+        asked = select(items.c.opinions, items.c.category).where(items.c.object_id == object_id)
+        opinions, category = connection.execute(asked).one()
+        rows = connection.execute(TASKS.where(tasks.c.object_id == object_id)).all()
         mine = next((row for row in rows if row.annotator_id == annotator.id), None)
         lost: list[Row[Any]] = []
         if mine is not None and mine.status in SUBMITTED:
@@ -146,46 +177,62 @@ class Leases:
             # Those whose lease is over keep what room is left.
             lost = expired[: max(0, len(expired) - (room - 1))]
             for row in lost:
-                connection.execute(update(tasks).where(tasks.c.id == row.id).values(status="lost"))
-        values = {"status": "open", "lease_until": now + self._length, "last_active": now}
-        if mine is not None:
-            values["submitted_at"] = None
-            if mine.status not in SUBMITTED:
-                values["second_opinion"] = False
-            connection.execute(update(tasks).where(tasks.c.id == mine.id).values(values))
-            recount(connection, object_id)
-        else:
+                change(connection, row, {"status": "lost"})
+        values = {"status": "open", "lease_until": now + self.length, "last_active": now}
+        if mine is None:
             values |= {"object_id": object_id, "annotator_id": annotator.id, "seq": 0, "seconds": 0.0}
             values |= {"taken_at": now, "note": "", "second_opinion": False}
-            connection.execute(insert(tasks).values(values))
-        return lost
+            query = insert(tasks).values(values).returning(*_columns(category))
+            return connection.execute(query).one(), lost
+        second = mine.second_opinion and mine.status in SUBMITTED
+        entered = change(connection, mine, values | {"submitted_at": None, "second_opinion": second})
+        recount(connection, object_id)
+        return entered, lost
 
-    def _tell(self, lost: list[Row[Any]]) -> None:
+    def _announced(self, entered: Row[Any], lost: list[Row[Any]]) -> Task:
         for row in lost:
-            self._live.publish(Change(row.id, row.seq, "lost"))
+            self.live.publish(row.id, Change(row.id, row.seq, "lost"))
+        return task_of(entered)
+
+
+def change(connection: Connection, row: Row[Any], values: dict[str, Any]) -> Row[Any]:
+    """Change a locked task, and return its row."""
+    query = update(tasks).where(tasks.c.id == row.id).values(values).returning(*_columns(row.category))
+    return connection.execute(query).one()
+
+
+def own_task(connection: Connection, annotator: Annotator, task_id: int) -> Row[Any]:
+    """Return the row of a task of the annotator.
+
+    Raises:
+        NotFound: No such task, or somebody else's.
+    """
+    mine = (tasks.c.id == task_id) & (tasks.c.annotator_id == annotator.id)
+    row = connection.execute(TASKS.where(mine)).first()
+    if row is None:
+        raise NotFound(f"task {task_id}: not among the tasks of {annotator.name}")
+    return row
 
 
 def locked_task(connection: Connection, annotator: Annotator, task_id: int) -> Row[Any]:
-    """The annotator's task, locked with its object until the transaction ends.
+    """Return the annotator's task, locked with its object until the transaction ends.
 
     Raises:
-        NotFound: no such task, or somebody else's.
+        NotFound: No such task, or somebody else's.
     """
-    mine = (tasks.c.id == task_id) & (tasks.c.annotator_id == annotator.id)
-    object_id = connection.scalar(select(tasks.c.object_id).where(mine))
-    if object_id is None:
-        raise NotFound(f"task {task_id}: not among the tasks of {annotator.name}")
-    lock_item(connection, object_id)
-    return connection.execute(select(tasks).where(mine)).one()
+    # The row is read after the lock is held: PostgreSQL would give the state from before the wait.
+    object_id = select(tasks.c.object_id).where(tasks.c.id == task_id).scalar_subquery()
+    connection.execute(select(items.c.object_id).where(items.c.object_id == object_id).with_for_update())
+    return own_task(connection, annotator, task_id)
 
 
 def held_task(connection: Connection, annotator: Annotator, task_id: int) -> Row[Any]:
-    """As :func:`locked_task`, and open. A lease that is over but that nobody took still counts.
+    """Return the annotator's open task, locked; a lease that is over but that nobody took still counts.
 
     Raises:
-        NotFound: no such task, or somebody else's.
-        LeaseLost: somebody else took the object over, or it was given back.
-        TaskClosed: it was handed in.
+        NotFound: No such task, or somebody else's.
+        LeaseLost: Somebody else took the object over, or it was given back.
+        TaskClosed: It was handed in.
     """
     row = locked_task(connection, annotator, task_id)
     check_held(row)
@@ -193,10 +240,10 @@ def held_task(connection: Connection, annotator: Annotator, task_id: int) -> Row
 
 
 def check_held(row: Row[Any]) -> None:
-    """Whether a task may be worked on.
+    """Check that a task may be worked on.
 
     Raises:
-        LeaseLost, TaskClosed: see :func:`held_task`.
+        LeaseLost, TaskClosed: See :func:`held_task`.
     """
     if row.status in SUBMITTED:
         raise TaskClosed(f"{row.object_id}: handed in already; take it again to change it")
@@ -207,22 +254,13 @@ def check_held(row: Row[Any]) -> None:
         )
 
 
-def task_of(connection: Connection, task_id: int) -> Task:
-    """A task's record."""
-    row = connection.execute(
-        select(tasks, items.c.category)
-        .join(items, items.c.object_id == tasks.c.object_id)
-        .where(tasks.c.id == task_id)
-    ).one()
+def task_of(row: Row[Any]) -> Task:
+    """Return the record of a row of :data:`TASKS`."""
     return Task(row.id, row.object_id, row.category, row.status, row.seq, row.lease_until)
 
 
-def _find(connection: Connection, annotator: Annotator, object_id: str) -> Task:
-    found = connection.scalar(
-        select(tasks.c.id).where(tasks.c.object_id == object_id, tasks.c.annotator_id == annotator.id)
-    )
-    assert found is not None
-    return task_of(connection, found)
+def _columns(category: str) -> tuple[ColumnElement[Any], ...]:
+    return (*tasks.c, literal(category).label("category"))
 
 
 def _holders(connection: Connection, object_id: str, now: datetime) -> str:

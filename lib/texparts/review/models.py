@@ -1,4 +1,4 @@
-"""What the review store takes and gives."""
+"""Records that the review takes and gives, and the errors that it raises."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,24 +6,64 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from alignparts.core.errors import AlignPartsError
+from texparts.annotation.agreement import Agreement
 from texparts.annotation.annotation import Annotation
 from texparts.annotation.edits import Edit
 
-Order = Literal["confident", "uncertain"]
 Verdict = Literal["done", "rejected"]
 Status = Literal["open", "lost", "released", "done", "rejected"]
 """open: being worked on; lost: somebody else took the object over; released: given back unfinished."""
+
+
+class StoreUnavailable(AlignPartsError):
+    """The database cannot be read or written at the moment; the same call works once it is back."""
+
+
+class StaleState(AlignPartsError):
+    """An edit was made on a state that is no longer the present one; nothing was stored.
+
+    Attributes:
+        seq: Number of events that the task has now.
+    """
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq
+        super().__init__(
+            f"the object was changed elsewhere meanwhile (it has {seq} edits); take the new state"
+        )
+
+
+class LeaseLost(AlignPartsError):
+    """The object is no longer the annotator's; the edits so far stay stored."""
+
+
+class TaskClosed(AlignPartsError):
+    """The task was handed in before; take the object again to change it."""
+
+
+class Taken(AlignPartsError):
+    """The object is somebody else's at the moment, or has all the opinions it needs."""
+
+
+class NotFound(AlignPartsError):
+    """The object or task does not exist, or is somebody else's."""
+
+
+class PredictionChanged(AlignPartsError):
+    """The edits began with another prediction than the object's folder holds now."""
 
 
 class QueueEntry(BaseModel):
     """An object that waits for review.
 
     Attributes:
-        object_id: name of its folder.
-        rank: lower comes first in the order "confident".
-        category: predicted.
-        confidence: lower comes first in the order "uncertain".
-        opinions: how many annotators are to hand it in.
+        object_id: Name of its folder.
+        rank: Place in the queue; the lowest is given out first unless another order is asked for.
+        category: Predicted category.
+        confidence: Mean confidence of the parts, by which the orders of
+            :data:`alignparts.core.config.texparts.Order` sort.
+        opinions: Number of annotators that are to hand it in.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,7 +77,7 @@ class QueueEntry(BaseModel):
 
 @dataclass(frozen=True)
 class Annotator:
-    """Somebody who reviews."""
+    """A person who reviews."""
 
     id: int
     name: str
@@ -56,7 +96,16 @@ class AnnotatorRow:
 
 @dataclass(frozen=True)
 class Task:
-    """One annotator's work on one object; there is one at most for the two."""
+    """One annotator's work on one object; at most one task exists per pair.
+
+    Attributes:
+        id: Number of the task.
+        object_id: Name of the object's folder.
+        category: Predicted category.
+        status: State of the work.
+        seq: Number of events so far.
+        expires: When others may take the object over, unless something is done before.
+    """
 
     id: int
     object_id: str
@@ -68,7 +117,7 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskState:
-    """A task as it is now."""
+    """A task as it is now, with the active ``seconds`` spent on it."""
 
     task: Task
     annotation: Annotation
@@ -78,23 +127,23 @@ class TaskState:
 
     @property
     def seq(self) -> int:
-        """Events so far."""
+        """Return the number of events so far."""
         return self.task.seq
 
     @property
     def status(self) -> Status:
-        """Of the task."""
+        """Return the status of the task."""
         return self.task.status
 
     @property
     def expires(self) -> datetime:
-        """When others may take the object over, unless something is done before."""
+        """Return when others may take the object over."""
         return self.task.expires
 
 
 @dataclass(frozen=True)
 class EventRecord:
-    """Who did what, and when; ``seq`` counts the events of one task from 1."""
+    """An edit with its author and time; ``seq`` counts the events of one task from 1."""
 
     id: str
     task: int
@@ -106,36 +155,19 @@ class EventRecord:
 
 @dataclass(frozen=True)
 class NameHit:
-    """A part name that fits what was typed.
+    """A part name that fits a query.
 
     Attributes:
-        name: canonical, or added by a person.
-        description: what the part is and does.
-        category: whose part it is.
-        synonym: the other name by which it was found, None where its own was.
+        name: Canonical name, or one that a person added.
+        description: What the part is and does.
+        category: Category of the objects that have the part.
+        synonym: Other name by which it was found; None where its own name fits.
     """
 
     name: str
     description: str
     category: str
     synonym: str | None = None
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far two opinions on one object agree.
-
-    Attributes:
-        same: share of the area to which both give the same name (or none).
-        kappa: Cohen's kappa of the names over the area: ``same`` corrected for chance.
-        miou: mean of both directions.
-        la_miou: the same, where names count.
-    """
-
-    same: float
-    kappa: float
-    miou: float
-    la_miou: float
 
 
 @dataclass(frozen=True)
@@ -156,15 +188,16 @@ class Submitted:
     """An object that was handed in.
 
     Attributes:
-        object_id: name of its folder.
-        category: as the final annotation has it.
-        annotation: final: of the first opinion that was not handed in after a lost lease, if there is one.
-        annotators: who handed it in, the final one first.
-        seconds: of all opinions together.
-        status: of the final one.
-        note: of the final one.
-        agreement: mean over pairs of opinions that are "done"; None with fewer than two.
-        opinions: all of them, the final one first.
+        object_id: Name of its folder.
+        category: Category of the final annotation.
+        annotation: Annotation of the final opinion: the first that was not handed in after a lost lease, if
+            there is one.
+        annotators: Names of those who handed it in, the final one first.
+        seconds: Active time of all opinions together.
+        status: Verdict of the final opinion.
+        note: Note of the final opinion.
+        agreement: Mean over pairs of opinions that are "done"; None with fewer than two.
+        opinions: All opinions, the final one first.
     """
 
     object_id: str
@@ -180,7 +213,7 @@ class Submitted:
 
 @dataclass(frozen=True)
 class AnnotatorProgress:
-    """What one annotator has done."""
+    """Counts and active seconds of one annotator's work."""
 
     name: str
     done: int
@@ -190,19 +223,19 @@ class AnnotatorProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the review is.
+    """State of the whole review.
 
     Attributes:
-        objects: in the queue.
-        done: objects whose final opinion is "done".
-        rejected: objects whose final opinion is "rejected".
-        open: objects that somebody works on.
-        waiting: objects that still need an opinion which nobody works on.
-        seconds: active, of all tasks.
-        seconds_per_object: median over opinions that were handed in; None before the first.
-        agreement: mean over pairs of opinions; None without any.
-        pairs: that many.
-        annotators: everybody who took something, by name.
+        objects: Number of objects in the queue.
+        done: Number of objects whose final opinion is "done".
+        rejected: Number of objects whose final opinion is "rejected".
+        open: Number of objects that somebody works on.
+        waiting: Number of objects that need an opinion which nobody works on.
+        seconds: Active time of all tasks.
+        seconds_per_object: Median over opinions that were handed in; None before the first.
+        agreement: Mean over pairs of opinions; None without any.
+        pairs: Number of those pairs.
+        annotators: Everybody who took something, by name.
     """
 
     objects: int

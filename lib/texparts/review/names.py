@@ -2,24 +2,23 @@
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import exc, insert, select
+from sqlalchemy import select
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.vocabulary import Vocabulary, spelling
 from texparts.annotation.edits import DESCRIPTION_LENGTH, NAME_LENGTH, clean_name
-from texparts.review.database import Database
+from texparts.review.database import Database, upsert
 from texparts.review.models import Annotator, NameHit
 from texparts.review.tables import added_names
 
 NEAR = 0.72
-"""Least similarity of a misspelt name to what was meant."""
+"""Least similarity of a misspelled name to the name that was meant."""
 
 
-@dataclass(frozen=True)
-class _Known:
+class _Known(NamedTuple):
     key: str
     hit: NameHit
 
@@ -35,58 +34,52 @@ class Names:
         self._vocabulary = vocabulary
         self._known = _known(vocabulary) if vocabulary is not None else []
 
-    def search(self, query: str, category: str, limit: int) -> list[NameHit]:
-        """Names that fit a query: the category's own first, then those that begin with it, then the rest.
+    def search(self, query: str, category: str, limit: int = 20) -> list[NameHit]:
+        """Return the names that fit a query: the category's own first, then those that begin with it.
 
-        An empty query lists the category's names. A query that fits nothing finds names spelt much like it.
+        An empty query lists the category's names. A query that fits nothing gives names spelled much like it.
+
+        Args:
+            query: Text that somebody typed.
+            category: Category of the object under review.
+            limit: Most names to return.
         """
         key = spelling(query[:NAME_LENGTH])
         home = self._home(category)
         known = [*self._known, *self._added()]
         if not key:
-            found = [one for one in known if one.hit.category == home and one.hit.synonym is None]
-            return [one.hit for one in sorted(found, key=lambda one: one.hit.name)][:limit]
-        ranked = [(rank, one) for one in known if (rank := _fit(key, one.key)) is not None]
+            local = [hit for _, hit in known if hit.category == home and hit.synonym is None]
+            return sorted(local, key=lambda hit: hit.name)[:limit]
+        ranked = [(rank, hit) for name, hit in known if (rank := _fit(key, name)) is not None]
         if not ranked:
-            near = difflib.get_close_matches(key, {one.key for one in known}, n=limit, cutoff=NEAR)
-            ranked = [(near.index(one.key), one) for one in known if one.key in near]
-        ranked.sort(key=lambda pair: _order(pair[0], pair[1].hit, home))
-        # One line a name: by its own name where that fits, else by the best of its synonyms.
+            near = difflib.get_close_matches(key, {name for name, _ in known}, n=limit, cutoff=NEAR)
+            ranked = [(near.index(name), hit) for name, hit in known if name in near]
+        ranked.sort(key=lambda pair: _order(pair[0], pair[1], home))
+        # One line per name: by its own name where that fits, else by the best of its synonyms.
         hits: dict[tuple[str, str], NameHit] = {}
-        for _, one in ranked:
-            hits.setdefault((one.hit.category, one.hit.name), one.hit)
+        for _, hit in ranked:
+            hits.setdefault((hit.category, hit.name), hit)
         return list(hits.values())[:limit]
 
-    def add(self, annotator: Annotator, category: str, name: str, description: str) -> None:
+    def add(self, annotator: Annotator, category: str, name: str, description: str = "") -> None:
         """Make a name known to everybody; adding it again is harmless.
 
         Raises:
-            AlignPartsError: the name or the description is too long or empty.
+            AlignPartsError: The name or the description is too long or empty.
         """
-        category, name = self._home(clean_name(category)), clean_name(name)
-        text = clean_text(description, "description")
+        row = {
+            "category": self._home(clean_name(category)),
+            "name": clean_name(name),
+            "description": clean_text(description, "description"),
+            "annotator_id": annotator.id,
+            "at": self._clock(),
+        }
         with self._database.write() as connection:
-            same = (added_names.c.category == category) & (added_names.c.name == name)
-            if connection.scalar(select(added_names.c.id).where(same)) is not None:
-                return
-            try:
-                with connection.begin_nested():
-                    connection.execute(
-                        insert(added_names).values(
-                            category=category,
-                            name=name,
-                            description=text,
-                            annotator_id=annotator.id,
-                            at=self._clock(),
-                        )
-                    )
-            except exc.IntegrityError:
-                return  # somebody else added it at the same moment
+            connection.execute(upsert(connection, added_names).values(row).on_conflict_do_nothing())
 
     def _home(self, category: str) -> str:
-        known = self._vocabulary
-        if known is not None and known.has(category):
-            return known.resolve_category(category)
+        if self._vocabulary is not None and self._vocabulary.has(category):
+            return self._vocabulary.resolve_category(category)
         return spelling(category)
 
     def _added(self) -> list[_Known]:
@@ -97,10 +90,10 @@ class Names:
 
 
 def clean_text(text: str, key: str) -> str:
-    """Free text as it is stored: printable characters and line ends.
+    """Return free text as it is stored: printable characters and line ends.
 
     Raises:
-        AlignPartsError: too long.
+        AlignPartsError: The text is too long.
     """
     if len(text) > DESCRIPTION_LENGTH:
         raise AlignPartsError(f"{key}: expected {DESCRIPTION_LENGTH} characters at most, got {len(text)}")
@@ -122,7 +115,7 @@ def _known(vocabulary: Vocabulary) -> list[_Known]:
 
 
 def _fit(key: str, name: str) -> int | None:
-    """0: the same; 1: begins with it; 2: a word of it does; 3: in it; None: not at all."""
+    """Return 0 for the same, 1 for a prefix, 2 for a word's prefix, 3 for contained, None for no fit."""
     if key == name:
         return 0
     if name.startswith(key):

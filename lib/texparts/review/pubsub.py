@@ -1,12 +1,15 @@
-"""Says within one process when a task has changed, so that the page and the 3D view both follow."""
+"""Notices within one process, so that the page and the 3D view both follow a task."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 LOG = logging.getLogger(__name__)
+News = TypeVar("News")
 
 
 @dataclass(frozen=True)
@@ -18,46 +21,46 @@ class Change:
     status: str
 
 
-class Live:
-    """Publish and subscribe; whoever misses a notice finds the truth in the store."""
+class Live(Generic[News]):
+    """Publish and subscribe by number; whoever misses a notice finds the truth in the store."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: dict[int, list[Callable[[Change], None]]] = {}
+        self._listeners: dict[int, list[Callable[[News], Any]]] = {}
 
-    def publish(self, change: Change) -> None:
-        """Tell everybody who follows the task, in the caller's thread; a listener's failure is logged.
+    def publish(self, key: int, news: News) -> None:
+        """Tell everybody who follows ``key``, in the caller's thread; a listener's failure is logged.
 
         Notices of two threads may overtake each other: the higher ``seq`` is the later one.
         """
         with self._lock:
-            listeners = list(self._listeners.get(change.task, ()))
+            listeners = list(self._listeners.get(key, ()))
         for listener in listeners:
             try:
-                listener(change)
+                listener(news)
             except Exception:
-                LOG.exception("a listener of task %d failed", change.task)
+                LOG.exception("a listener of %d failed", key)
 
-    def subscribe(self, task: int, listener: Callable[[Change], None]) -> Callable[[], None]:
-        """Call ``listener`` at every change of the task, from any thread, until the result is called."""
+    def subscribe(self, key: int, listener: Callable[[News], Any]) -> Callable[[], None]:
+        """Call ``listener`` at every notice, from any thread, until the returned function is called."""
         with self._lock:
-            self._listeners.setdefault(task, []).append(listener)
+            self._listeners.setdefault(key, []).append(listener)
 
         def cancel() -> None:
             with self._lock:
-                left = [one for one in self._listeners.get(task, ()) if one is not listener]
-                if left:
-                    self._listeners[task] = left
-                else:
-                    self._listeners.pop(task, None)
+                self._listeners[key].remove(listener)
+                if not self._listeners[key]:
+                    del self._listeners[key]
 
         return cancel
 
     @contextmanager
-    def following(self, task: int, listener: Callable[[Change], None]) -> Iterator[None]:
-        """Subscribed for the length of a block."""
-        cancel = self.subscribe(task, listener)
+    def queue(self, key: int) -> Iterator[asyncio.Queue[News]]:
+        """Collect the notices in a queue of the running event loop while the block lasts."""
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[News] = asyncio.Queue()
+        cancel = self.subscribe(key, lambda news: loop.call_soon_threadsafe(queue.put_nowait, news))
         try:
-            yield
+            yield queue
         finally:
             cancel()

@@ -1,87 +1,108 @@
-"""Which objects wait for review, how many opinions they lack, and which one comes next."""
+"""Objects that wait for review: the opinions they lack, and which one comes next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from texparts.review.errors import NotFound
-from texparts.review.models import Annotator, Order, QueueEntry
+from alignparts.core.config.texparts import Order
+from texparts.review.database import Database
+from texparts.review.models import Annotator, NotFound, QueueEntry
 from texparts.review.tables import items, tasks
 
 SUBMITTED = ("done", "rejected")
 
 
-def add_entries(connection: Connection, entries: Iterable[QueueEntry]) -> int:
-    """Add objects; those that are there get the new rank. Returns how many are new."""
-    wanted = {entry.object_id: entry.model_dump() for entry in entries}
-    known = set(connection.scalars(select(items.c.object_id)))
-    new = [{**one, "missing": one["opinions"]} for key, one in wanted.items() if key not in known]
-    # Opinions that were asked for meanwhile stay asked for.
-    old = [
-        {"key": key, "rank": one["rank"], "category": one["category"], "confidence": one["confidence"]}
-        for key, one in wanted.items()
-        if key in known
-    ]
-    if new:
-        connection.execute(insert(items), new)
-    if old:
-        connection.execute(update(items).where(items.c.object_id == bindparam("key")), old)
-    return len(new)
+@dataclass(frozen=True)
+class Queue:
+    """Objects that wait for review."""
 
+    database: Database
 
-def ask_for(connection: Connection, object_id: str, opinions: int) -> None:
-    """Let an object be handed in by so many annotators, never by fewer than were asked for before.
+    def load(self, entries: Iterable[QueueEntry]) -> int:
+        """Add objects, give those that are there their new rank, and return the number of new ones."""
+        wanted = {entry.object_id: entry.model_dump() for entry in entries}
+        with self.database.write() as connection:
+            known = set(connection.scalars(select(items.c.object_id)))
+            new = [row | {"missing": row["opinions"]} for key, row in wanted.items() if key not in known]
+            # Opinions that were asked for meanwhile stay asked for.
+            old = [
+                {"key": key, **{name: row[name] for name in ("rank", "category", "confidence")}}
+                for key, row in wanted.items()
+                if key in known
+            ]
+            if new:
+                connection.execute(insert(items), new)
+            if old:
+                connection.execute(update(items).where(items.c.object_id == bindparam("key")), old)
+        return len(new)
 
-    Raises:
-        NotFound: not in the queue.
-    """
-    lock_item(connection, object_id)
-    connection.execute(
-        update(items)
-        .where(items.c.object_id == object_id, items.c.opinions < opinions)
-        .values(opinions=opinions)
-    )
-    recount(connection, object_id)
+    def ask(self, object_id: str, opinions: int) -> None:
+        """Have an object handed in by ``opinions`` annotators, never by fewer than were asked for before.
+
+        Raises:
+            NotFound: The object is not in the queue.
+        """
+        with self.database.write() as connection:
+            lock_item(connection, object_id)
+            fewer = (items.c.object_id == object_id) & (items.c.opinions < opinions)
+            connection.execute(update(items).where(fewer).values(opinions=opinions))
+            recount(connection, object_id)
 
 
 def lock_item(connection: Connection, object_id: str) -> None:
-    """Keep an object's row until the transaction ends.
+    """Lock an object's row until the transaction ends.
 
     Raises:
-        NotFound: not in the queue.
+        NotFound: The object is not in the queue.
     """
     query = select(items.c.object_id).where(items.c.object_id == object_id).with_for_update()
     if connection.scalar(query) is None:
-        raise NotFound(f"{object_id}: not in the queue; run: alignparts texparts rank")
+        raise NotFound(f"{object_id}: not in the queue; run: texparts rank")
 
 
 def recount(connection: Connection, object_id: str) -> None:
-    """Say anew how many opinions a locked object lacks, after one was handed in, reopened or asked for."""
+    """Store how many opinions a locked object lacks, after one was handed in, reopened or asked for."""
     handed_in = select(func.count()).where(tasks.c.object_id == object_id, tasks.c.status.in_(SUBMITTED))
     values = {"missing": items.c.opinions - handed_in.scalar_subquery()}
     connection.execute(update(items).where(items.c.object_id == object_id).values(values))
 
 
 def candidates(
-    annotator: Annotator, order: Order, now: datetime, given_back: bool, passed: list[str]
+    annotator: Annotator, order: Order | None, now: datetime, given_back: bool, passed: Sequence[str]
 ) -> Select[Any]:
-    """Objects with room for the annotator, the next one first; those given back by them only if asked."""
+    """Return the query of the objects with room for an annotator, the next one first.
+
+    Args:
+        annotator: Who asks.
+        order: Order to sort by; None for the queue's ranks.
+        now: Present moment.
+        given_back: Whether objects that the annotator gave back are offered again.
+        passed: Objects to leave out.
+    """
     group = tasks.c.object_id == items.c.object_id
     busy = select(func.count()).where(group, tasks.c.status == "open", tasks.c.lease_until > now)
     not_again = SUBMITTED if given_back else (*SUBMITTED, "released")
     mine = select(tasks.c.id).where(
         group, tasks.c.annotator_id == annotator.id, tasks.c.status.in_(not_again)
     )
-    return (
-        select(items.c.object_id)
-        .where(
-            items.c.missing > 0,
-            items.c.missing > busy.scalar_subquery(),
-            items.c.object_id.not_in(passed),
-            ~mine.exists(),
-        )
-        .order_by(items.c.rank if order == "confident" else items.c.confidence, items.c.object_id)
+    query = select(items.c.object_id).where(
+        items.c.missing > 0,
+        items.c.missing > busy.scalar_subquery(),
+        items.c.object_id.not_in(passed),
+        ~mine.exists(),
     )
+    if order is None:
+        return query.order_by(items.c.rank, items.c.object_id)
+    if order == "confident":
+        return query.order_by(items.c.confidence.desc(), items.c.object_id)
+    if order == "diverse":
+        within = func.row_number().over(
+            partition_by=items.c.category, order_by=(items.c.confidence, items.c.object_id)
+        )
+        turns = select(items.c.object_id, within.label("turn")).subquery()
+        query = query.join(turns, turns.c.object_id == items.c.object_id).order_by(turns.c.turn)
+    return query.order_by(items.c.confidence, items.c.object_id)

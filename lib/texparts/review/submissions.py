@@ -1,29 +1,30 @@
 """Objects that are handed in, and how far the review is."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
-from sqlalchemy import Row, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, func, select
 
 from alignparts.core.errors import AlignPartsError
-from texparts.annotation.agreement import agreement, mean_agreement
+from texparts.annotation.agreement import Agreement, agreement, mean_agreement
 from texparts.annotation.annotation import Annotation
-from texparts.review.database import Database
-from texparts.review.errors import LeaseLost, PredictionChanged, TaskClosed
+from texparts.annotation.geometry import Shapes
+from texparts.review.database import Database, upsert
 from texparts.review.events import Events
-from texparts.review.leases import Leases, held_task, locked_task
+from texparts.review.leases import Leases, change, check_held, locked_task, task_of
 from texparts.review.models import (
-    Agreement,
     Annotator,
     AnnotatorProgress,
+    LeaseLost,
     Opinion,
+    PredictionChanged,
     Progress,
     Submitted,
+    Task,
     Verdict,
 )
 from texparts.review.names import clean_text
@@ -32,89 +33,77 @@ from texparts.review.queueing import SUBMITTED, recount
 from texparts.review.tables import agreements, annotators, items, tasks
 
 
+@dataclass(frozen=True)
 class Submissions:
     """Takes work in and reports on it."""
 
-    def __init__(
-        self,
-        database: Database,
-        leases: Leases,
-        events: Events,
-        live: Live,
-        clock: Callable[[], datetime],
-        areas: Callable[[str], Float32[np.ndarray, " faces"]],
-    ) -> None:
-        self._database = database
-        self._leases = leases
-        self._events = events
-        self._live = live
-        self._clock = clock
-        self._areas = areas
+    database: Database
+    shapes: Shapes
+    live: Live[Change]
+    clock: Callable[[], datetime]
+    leases: Leases
+    events: Events
 
     def submit(
-        self, annotator: Annotator, task_id: int, verdict: Verdict, note: str, second_opinion: bool
-    ) -> None:
+        self,
+        annotator: Annotator,
+        task_id: int,
+        verdict: Verdict,
+        note: str = "",
+        second_opinion: bool = False,
+    ) -> Task:
         """Hand a task in; the same once more is harmless.
 
+        Args:
+            annotator: Annotator whose task it is.
+            task_id: Number of the task.
+            verdict: Whether the object is done or rejected.
+            note: Free text; a rejected object needs one.
+            second_opinion: Whether a task whose lease was lost is handed in nevertheless.
+
         Raises:
-            AlignPartsError: rejected without a reason, or the note is too long.
-            TaskClosed: it was handed in with another verdict.
-            LeaseLost: it is no longer the annotator's, and is not handed in as a second opinion.
+            AlignPartsError: Rejected without a reason, or the note is too long.
+            TaskClosed: It was handed in with another verdict.
+            LeaseLost: It is no longer the annotator's, and is not handed in as a second opinion.
         """
         note = clean_text(note, "note")
         if verdict == "rejected" and not note:
             raise AlignPartsError("note: a rejected object needs a reason")
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             row = locked_task(connection, annotator, task_id)
             if row.status in SUBMITTED:
-                if row.status == verdict and row.note == note:
-                    return
-                raise TaskClosed(f"{row.object_id}: handed in already; take it again to change it")
-            if row.status != "open" and not second_opinion:
+                if (row.status, row.note) == (verdict, note):
+                    return task_of(row)
+                check_held(row)
+            late = row.status != "open"
+            if late and not second_opinion:
                 raise LeaseLost(f"{row.object_id}: no longer yours; hand it in as a second opinion")
-            now = self._clock()
-            if row.status == "open":
-                self._leases.renew(connection, row, now)
-            values = {"status": verdict, "note": note, "submitted_at": now}
-            values |= {"lease_until": now, "second_opinion": row.second_opinion or row.status != "open"}
-            connection.execute(update(tasks).where(tasks.c.id == task_id).values(values))
+            now = self.clock()
+            values = {} if late else self.leases.renewal(row, now)
+            values |= {"status": verdict, "note": note, "submitted_at": now, "lease_until": now}
+            row = change(connection, row, values | {"second_opinion": row.second_opinion or late})
             recount(connection, row.object_id)
-        self._live.publish(Change(task_id, row.seq, verdict))
-
-    def release(self, annotator: Annotator, task_id: int) -> None:
-        """Give an object back to the queue; the edits stay, and are there when the annotator takes it again.
-
-        Raises:
-            LeaseLost, TaskClosed, NotFound: it is not the annotator's to give back.
-        """
-        with self._database.write() as connection:
-            row = held_task(connection, annotator, task_id)
-            now = self._clock()
-            self._leases.renew(connection, row, now)
-            connection.execute(
-                update(tasks).where(tasks.c.id == task_id).values(status="released", lease_until=now)
-            )
-        self._live.publish(Change(task_id, row.seq, "released"))
+        self.live.publish(task_id, Change(task_id, row.seq, verdict))
+        return task_of(row)
 
     def submitted(self) -> Iterator[Submitted]:
-        """All objects that were handed in, by id.
+        """Yield all objects that were handed in, by id.
 
         Raises:
-            PredictionChanged: an object's edits do not fit what its folder holds now.
+            PredictionChanged: An object's edits do not fit what its folder holds now.
         """
         for object_id, rows in self._by_object():
-            first = rows[0]
-            annotation = self._final(first)
-            pairs = self._agreements(object_id, rows)
+            final = rows[0]
+            annotation = self._annotation(final)
             yield Submitted(
                 object_id=object_id,
                 category=annotation.category,
                 annotation=annotation,
                 annotators=tuple(row.name for row in rows),
-                seconds=round(sum((row.seconds for row in rows), 0.0), 3),
-                status=first.status,
-                note=first.note,
-                agreement=mean_agreement(pairs),
+                seconds=_seconds(rows),
+                status=final.status,
+                note=final.note,
+                agreement=mean_agreement(self._agreements(object_id, rows)),
                 opinions=tuple(
                     Opinion(
                         row.name,
@@ -129,135 +118,127 @@ class Submissions:
                 ),
             )
 
+    def compare(self, object_id: str) -> None:
+        """Compare the opinions on an object that were not compared yet, for :meth:`progress`.
+
+        Raises:
+            AlignPartsError: The object's folder cannot be read.
+        """
+        for key, rows in self._by_object(object_id):
+            self._agreements(key, rows)
+
     def progress(self) -> Progress:
-        """How far the review is."""
-        now = self._clock()
-        with self._database.read() as connection:
+        """Return the state of the whole review."""
+        now = self.clock()
+        with self.database.read() as connection:
             wanted = {row.object_id: row.opinions for row in connection.execute(select(items))}
-            columns = (tasks.c.object_id, tasks.c.status, tasks.c.seconds, tasks.c.lease_until)
-            joined = select(*columns, tasks.c.submitted_at, tasks.c.second_opinion, annotators.c.name).join(
-                annotators, annotators.c.id == tasks.c.annotator_id
-            )
-            rows = connection.execute(joined).all()
-        by_object: dict[str, list[Any]] = {}
-        for row in rows:
-            by_object.setdefault(row.object_id, []).append(row)
-        final = [_in_order(group)[0].status for group in by_object.values() if _in_order(group)]
-        busy = {
-            key: sum(one.status in SUBMITTED or _works(one, now) for one in group)
-            for key, group in by_object.items()
-        }
-        handed_in = [row.seconds for row in rows if row.status in SUBMITTED]
+            rows = connection.execute(_WITH_NAMES).all()
         pairs = self._all_agreements()
+        final, busy, worked_on = [], {}, 0
+        for object_id, group in groupby(rows, lambda row: row.object_id):
+            of_object = list(group)
+            handed_in = _in_order(of_object)
+            final += [row.status for row in handed_in[:1]]
+            working = sum(row.status == "open" and row.lease_until > now for row in of_object)
+            busy[object_id] = len(handed_in) + working
+            worked_on += working > 0
+        seconds = [row.seconds for row in rows if row.status in SUBMITTED]
         return Progress(
             objects=len(wanted),
             done=final.count("done"),
             rejected=final.count("rejected"),
-            open=sum(any(_works(one, now) for one in group) for group in by_object.values()),
+            open=worked_on,
             waiting=sum(count > busy.get(key, 0) for key, count in wanted.items()),
-            seconds=round(sum((row.seconds for row in rows), 0.0), 3),
-            seconds_per_object=round(float(np.median(handed_in)), 3) if handed_in else None,
+            seconds=_seconds(rows),
+            seconds_per_object=round(float(np.median(seconds)), 3) if seconds else None,
             agreement=mean_agreement(pairs),
             pairs=len(pairs),
             annotators=tuple(_by_annotator(rows)),
         )
 
-    def compare(self, object_id: str) -> None:
-        """Compare the opinions on an object that were not compared yet."""
-        for found, rows in self._by_object(object_id):
-            self._agreements(found, rows)
-
-    def _final(self, row: Row[Any]) -> Annotation:
+    def _annotation(self, row: Row[Any]) -> Annotation:
         try:
-            return self._events.annotation(row)
+            return self.events.annotation(row)
         except PredictionChanged:
             if row.status != "rejected":
                 raise
-            return self._events.load(row.object_id)  # it was rejected because of that
+            return self.events.prediction(row.object_id)  # it was rejected because of that
 
     def _by_object(self, object_id: str | None = None) -> Iterator[tuple[str, list[Row[Any]]]]:
-        query = (
-            select(tasks, annotators.c.name)
-            .join(annotators, annotators.c.id == tasks.c.annotator_id)
-            .where(tasks.c.status.in_(SUBMITTED))
-            .order_by(tasks.c.object_id)
-        )
+        query = _WITH_NAMES.where(tasks.c.status.in_(SUBMITTED))
         if object_id is not None:
             query = query.where(tasks.c.object_id == object_id)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(query).all()
-        groups: dict[str, list[Row[Any]]] = {}
-        for row in rows:
-            groups.setdefault(row.object_id, []).append(row)
-        for key, group in groups.items():
-            yield key, _in_order(group)
+        for key, group in groupby(rows, lambda row: row.object_id):
+            yield key, _in_order(list(group))
 
     def _agreements(self, object_id: str, rows: Sequence[Row[Any]]) -> list[Agreement]:
-        """Of every pair of opinions on an object; compared once and then kept."""
+        """Return the agreement of every pair of opinions on an object; a new one is stored."""
         done = sorted((row for row in rows if row.status == "done"), key=lambda row: row.id)
         if len(done) < 2:
             return []
-        with self._database.read() as connection:
-            ids = [row.id for row in done]
+        with self.database.read() as connection:
+            query = select(agreements).where(agreements.c.first_task.in_([row.id for row in done]))
             kept = {
-                (row.first_task, row.second_task, row.first_head, row.second_head): row
-                for row in connection.execute(select(agreements).where(agreements.c.first_task.in_(ids)))
+                (row.first_task, row.second_task, row.first_head, row.second_head): _agreement(row)
+                for row in connection.execute(query)
             }
         annotations: dict[int, Annotation] = {}
         result = []
-        for one, other in combinations(done, 2):
-            row = kept.get((one.id, other.id, one.head, other.head))
-            if row is not None:
-                result.append(Agreement(row.same, row.kappa, row.miou, row.la_miou))
-                continue
-            for task in (one, other):
-                if task.id not in annotations:
-                    annotations[task.id] = self._events.annotation(task)
-            pair = agreement(annotations[one.id], annotations[other.id], self._areas(object_id))
-            self._keep(one, other, pair)
+        for first, second in combinations(done, 2):
+            pair = kept.get((first.id, second.id, first.head, second.head))
+            if pair is None:
+                for row in (first, second):
+                    if row.id not in annotations:
+                        annotations[row.id] = self.events.annotation(row)
+                areas = self.shapes.shape(object_id).areas
+                pair = agreement(annotations[first.id], annotations[second.id], areas)
+                self._keep(first, second, pair)
             result.append(pair)
         return result
 
-    def _keep(self, one: Row[Any], other: Row[Any], pair: Agreement) -> None:
-        keys = {"first_task": one.id, "second_task": other.id}
-        values = {"first_head": one.head, "second_head": other.head, "same": pair.same, "kappa": pair.kappa}
-        values |= {"miou": pair.miou, "la_miou": pair.la_miou}
-        with self._database.write() as connection:
-            upsert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(agreements)
-            connection.execute(
-                upsert.values(**keys, **values).on_conflict_do_update(index_elements=list(keys), set_=values)
-            )
+    def _keep(self, first: Row[Any], second: Row[Any], pair: Agreement) -> None:
+        keys = {"first_task": first.id, "second_task": second.id}
+        values = {"first_head": first.head, "second_head": second.head} | asdict(pair)
+        with self.database.write() as connection:
+            query = upsert(connection, agreements).values(**keys, **values)
+            connection.execute(query.on_conflict_do_update(index_elements=list(keys), set_=values))
 
     def _all_agreements(self) -> list[Agreement]:
-        one, other = tasks.alias(), tasks.alias()
-        columns = (agreements.c.same, agreements.c.kappa, agreements.c.miou, agreements.c.la_miou)
-        query = (
-            select(*columns)
-            .join(one, one.c.id == agreements.c.first_task)
-            .join(other, other.c.id == agreements.c.second_task)
-            .where(
-                one.c.status == "done",
-                other.c.status == "done",
-                func.coalesce(one.c.head, "") == func.coalesce(agreements.c.first_head, ""),
-                func.coalesce(other.c.head, "") == func.coalesce(agreements.c.second_head, ""),
+        query = select(agreements)
+        for side in ("first", "second"):
+            task, head = tasks.alias(), agreements.c[f"{side}_head"]
+            query = query.join(task, task.c.id == agreements.c[f"{side}_task"]).where(
+                task.c.status == "done", func.coalesce(task.c.head, "") == func.coalesce(head, "")
             )
-        )
-        with self._database.read() as connection:
-            return [Agreement(*row) for row in connection.execute(query)]
+        with self.database.read() as connection:
+            return [_agreement(row) for row in connection.execute(query)]
 
 
-def _works(row: Any, now: datetime) -> bool:
-    return row.status == "open" and row.lease_until > now
+_WITH_NAMES = (
+    select(tasks, annotators.c.name)
+    .join(annotators, annotators.c.id == tasks.c.annotator_id)
+    .order_by(tasks.c.object_id)
+)
 
 
-def _in_order(rows: Sequence[Any]) -> list[Any]:
-    """What was handed in, the final one first: no second opinions where there is another, then by time."""
+def _agreement(row: Row[Any]) -> Agreement:
+    return Agreement(row.same, row.kappa, row.miou, row.la_miou)
+
+
+def _seconds(rows: Sequence[Row[Any]]) -> float:
+    return round(sum((row.seconds for row in rows), 0.0), 3)
+
+
+def _in_order(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Return what was handed in, the final one first: second opinions after all others, then by time."""
     handed_in = [row for row in rows if row.status in SUBMITTED]
     return sorted(handed_in, key=lambda row: (row.second_opinion, row.submitted_at, row.name))
 
 
-def _by_annotator(rows: Sequence[Any]) -> Iterator[AnnotatorProgress]:
+def _by_annotator(rows: Sequence[Row[Any]]) -> Iterator[AnnotatorProgress]:
     for name in sorted({row.name for row in rows}):
-        own = [row for row in rows if row.name == name]
-        done, rejected = (sum(row.status == status for row in own) for status in SUBMITTED)
-        yield AnnotatorProgress(name, done, rejected, round(sum((row.seconds for row in own), 0.0), 3))
+        mine = [row for row in rows if row.name == name]
+        done, rejected = (sum(row.status == status for row in mine) for status in SUBMITTED)
+        yield AnnotatorProgress(name, done, rejected, _seconds(mine))

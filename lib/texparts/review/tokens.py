@@ -1,4 +1,4 @@
-"""Who may log in: annotators with a token each, and the sessions of their browsers.
+"""Annotators, each with a token to log in, and the sessions of their browsers.
 
 The database holds hashes alone. A token has 256 random bits: nobody guesses one back from a plain hash.
 """
@@ -19,11 +19,11 @@ from texparts.review.tables import annotators, sessions
 
 SESSION_DAYS = 14
 LONGEST = 200
-"""Characters of a token that are looked at; no real one is as long."""
+"""Characters of a token that are read; no real one is as long."""
 
 
 def hash_of(secret: str) -> str:
-    """What is stored in place of a token."""
+    """Return what is stored in place of a token."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
@@ -35,17 +35,17 @@ class Tokens:
         self._clock = clock
 
     def add(self, name: str, admin: bool = False) -> str:
-        """A new annotator's token.
+        """Add an annotator, and return the token.
 
         Raises:
-            AlignPartsError: there is one of this name.
+            AlignPartsError: An annotator of this name exists.
         """
         name, token = clean_name(name), secrets.token_urlsafe(32)
         with self._database.write() as connection:
             if connection.scalar(select(annotators.c.id).where(annotators.c.name == name)) is not None:
                 raise AlignPartsError(
-                    f"annotator '{name}' is there already; choose another name, or give a new token: "
-                    "alignparts texparts annotators renew"
+                    f"annotator '{name}' exists; choose another name, or give a new token: "
+                    "texparts annotators renew"
                 )
             connection.execute(
                 insert(annotators).values(
@@ -55,10 +55,10 @@ class Tokens:
         return token
 
     def renew(self, name: str) -> str:
-        """A new token for an annotator, also for a revoked one; the old one and all sessions end.
+        """Return a new token for an annotator, also a revoked one; the old one and all sessions end.
 
         Raises:
-            AlignPartsError: no annotator of this name.
+            AlignPartsError: No annotator has this name.
         """
         token = secrets.token_urlsafe(32)
         self._change(name, {"token_hash": hash_of(token), "revoked_at": None})
@@ -68,24 +68,18 @@ class Tokens:
         """Let an annotator in no more; what they did stays.
 
         Raises:
-            AlignPartsError: no annotator of this name.
+            AlignPartsError: No annotator has this name.
         """
         self._change(name, {"revoked_at": self._clock()})
 
     def list(self) -> list[AnnotatorRow]:
-        """All annotators, by name."""
-        columns = (
-            annotators.c.name,
-            annotators.c.admin,
-            annotators.c.created_at,
-            annotators.c.revoked_at,
-        )
+        """Return all annotators, by name."""
         with self._database.read() as connection:
-            rows = connection.execute(select(*columns).order_by(annotators.c.name)).all()
-        return [AnnotatorRow(*row) for row in rows]
+            rows = connection.execute(select(annotators).order_by(annotators.c.name)).all()
+        return [AnnotatorRow(row.name, row.admin, row.created_at, row.revoked_at) for row in rows]
 
     def annotator_of(self, token: str) -> Annotator | None:
-        """Whose token it is; None where nobody's (any more)."""
+        """Return the annotator with this token; None where it is nobody's, or revoked."""
         hashed = hash_of(token[:LONGEST])
         with self._database.read() as connection:
             row = connection.execute(
@@ -96,7 +90,7 @@ class Tokens:
         return Annotator(row.id, row.name, row.admin)
 
     def open_session(self, annotator: Annotator) -> str:
-        """A browser session's key; it outlives the server."""
+        """Open a browser session, and return its key; it outlives the server."""
         key, now = secrets.token_urlsafe(32), self._clock()
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.expires_at < now))
@@ -110,7 +104,7 @@ class Tokens:
         return key
 
     def session(self, key: str) -> Annotator | None:
-        """Whose session it is; None after log-out, expiry or revocation."""
+        """Return the annotator of a session; None after log-out, expiry or revocation."""
         query = (
             select(annotators)
             .join(sessions, sessions.c.annotator_id == annotators.c.id)
@@ -125,16 +119,16 @@ class Tokens:
         return None if row is None else Annotator(row.id, row.name, row.admin)
 
     def close_session(self, key: str) -> None:
-        """Log out."""
+        """End a session."""
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.key_hash == hash_of(key[:LONGEST])))
 
     def _change(self, name: str, values: dict[str, object]) -> None:
         name = clean_name(name)
         with self._database.write() as connection:
-            found = connection.scalar(select(annotators.c.id).where(annotators.c.name == name))
-            if found is None:
+            key = connection.scalar(select(annotators.c.id).where(annotators.c.name == name))
+            if key is None:
                 known = ", ".join(connection.scalars(select(annotators.c.name).order_by(annotators.c.name)))
                 raise AlignPartsError(f"annotator '{name}': unknown; expected one of {known or 'none yet'}")
-            connection.execute(update(annotators).where(annotators.c.id == found).values(values))
-            connection.execute(delete(sessions).where(sessions.c.annotator_id == found))
+            connection.execute(update(annotators).where(annotators.c.id == key).values(values))
+            connection.execute(delete(sessions).where(sessions.c.annotator_id == key))

@@ -73,10 +73,10 @@ def rehearse(
     """
     clock = SimulatedClock()
     store = ReviewStore(database, root, vocabulary=vocabulary, clock=clock)
-    store.load_queue(queue)
+    store.queue.load(queue)
     people = []
     for number in range(annotators):
-        person = store.annotator_of(store.add_annotator(f"simulated annotator {number + 1}"))
+        person = store.tokens.annotator_of(store.tokens.add(f"simulated annotator {number + 1}"))
         assert person is not None
         people.append(person)
     wanted = sum(min(entry.opinions, annotators) for entry in queue)
@@ -84,7 +84,7 @@ def rehearse(
         idle = 0
         while idle < annotators:
             for number, person in enumerate(people):
-                task = store.take_next(person)
+                task = store.leases.take_next(person)
                 idle = 0 if task is not None else idle + 1
                 if task is not None:
                     _hand_in(store, clock, person, task, work_of(task.object_id, number))
@@ -137,13 +137,13 @@ def _hand_in(store: ReviewStore, clock: SimulatedClock, who: Annotator, task: Ta
         rest = seconds
         while rest > BEAT:
             clock.forward(BEAT)
-            store.beat(who, task.id, True)
+            store.leases.beat(who, task.id, True)
             rest -= BEAT
         clock.forward(rest)
         if edit is None:
-            store.beat(who, task.id, True)
+            store.leases.beat(who, task.id, True)
             continue
         event = uuid.uuid5(_EVENTS, f"{task.object_id}/{who.name}/{seq}")
-        seq = store.append(who, task.id, str(event), seq, edit).seq
-    store.submit(who, task.id, "done")
-    store.compare(task.object_id)
+        seq = store.events.append(who, task.id, str(event), seq, edit).seq
+    store.submissions.submit(who, task.id, "done")
+    store.submissions.compare(task.object_id)

@@ -140,7 +140,7 @@ function setTool(changes) {
   if (painting && changes.tool && !tool.erase && !list.selected.length) toast("Select the part to paint first, or erase.");
   const part = tool.erase ? -1 : list.selected[0] ?? -1;
   const effective = painting && !tool.erase && part === -1 ? "orbit" : tool.tool;
-  view("tool", { tool: effective, part, radius: tool.radius, clusters: tool.clusters });
+  view("tool", { name: effective, part, radius: tool.radius, clusters: tool.clusters });
   enable();
 }
 

@@ -1,4 +1,4 @@
-"""A picture of the review app with a real object: ``python -m texparts.tools.screenshot ROOT OUT.png``.
+"""Draw the review app with a real object: ``python tests/load/screenshot.py ROOT OUT.png``.
 
 The real server and page, a database of its own that is thrown away, a headless Chromium.
 """
@@ -17,7 +17,7 @@ import uvicorn
 
 from alignparts.core.atomic import write_atomically
 from alignparts.core.errors import AlignPartsError
-from texparts.app.proxy import mount_view
+from texparts.app.opening import read_queue
 from texparts.app.server import create_app
 from texparts.review.store import ReviewStore
 
@@ -61,8 +61,9 @@ def browser_page(width: int = 1280, height: int = 800) -> "Iterator[Page]":
 @contextmanager
 def serving(store: ReviewStore) -> Iterator[str]:
     """The review app on a free port of the loopback address; gives its URL."""
-    app = create_app(store, mount_view=mount_view)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(store), port=0, log_level="error", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -115,19 +116,17 @@ def main(
     texture: Annotated[bool, typer.Option(help="The object as it came, not its parts.")] = False,
 ) -> None:
     """Draw the app as an annotator sees it."""
-    from texparts.cli.review import read_queue
-
     queue = read_queue(root)
     chosen = [one for one in queue if object_id in (None, one.object_id)]
     if not chosen:
         raise AlignPartsError(f"{root / 'queue.parquet'}: no object '{object_id}'")
     with tempfile.TemporaryDirectory() as folder:
         store = ReviewStore(f"sqlite:///{folder}/review.db", root)
-        store.load_queue(queue)
-        token = store.add_annotator("annotator")
-        who = store.annotator_of(token)
+        store.queue.load(queue)
+        token = store.tokens.add("annotator")
+        who = store.tokens.annotator_of(token)
         assert who is not None
-        store.take(who, chosen[0].object_id)
+        store.leases.take(who, chosen[0].object_id)
         with serving(store) as url, browser_page() as page:
             open_review(page, url, token)
             with page.expect_response("**/api/view/select"):

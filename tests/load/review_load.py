@@ -1,4 +1,4 @@
-"""Load and kill test of the review server: ``python -m texparts.tools.load_test``.
+"""Load and kill test of the review server: ``python tests/load/review_load.py``.
 
 A real server on generated objects, many annotators by script, and ``kill -9`` in between. In the end the
 database is compared with what the annotators were told: nothing lost, nothing doubled, every order kept.
@@ -20,6 +20,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from load_annotator import Log, ScriptedAnnotator
+from load_outcome import Load, Outcome, lines, measures, write_measures
 from sqlalchemy import select
 
 from alignparts.core.errors import AlignPartsError
@@ -27,9 +29,6 @@ from texparts.annotation.objects import About, PartRecord, write_object
 from texparts.review.models import Annotator
 from texparts.review.store import ReviewStore
 from texparts.review.tables import tasks
-from texparts.tools.load_annotator import Log, ScriptedAnnotator
-from texparts.tools.load_outcome import Load, Outcome, lines, measures
-from texparts.tools.measures import write_measures
 
 START_SECONDS = 180
 
@@ -42,7 +41,7 @@ def run_load(load: Load, root: Path, url: str) -> Outcome:
     """
     write_objects(root, load)
     store = ReviewStore(url, root)
-    tokens = [store.add_annotator(f"annotator {number:02d}") for number in range(load.annotators)]
+    tokens = [store.tokens.add(f"annotator {number:02d}") for number in range(load.annotators)]
     store.close()
     server = Server(root, url)
     logs, killed = asyncio.run(_drive(load, server, tokens))
@@ -54,14 +53,14 @@ def run_load(load: Load, root: Path, url: str) -> Outcome:
 
 
 class Server:
-    """``alignparts review`` in a process of its own."""
+    """``texparts review`` in a process of its own."""
 
     def __init__(self, root: Path, url: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.log = root / "server.log"
         arguments = ["review", str(root), "--database", url, "--port", str(self.port)]
-        self._command = [sys.executable, "-m", "alignparts.cli.app", *arguments]
+        self._command = [sys.executable, "-m", "texparts.cli.app", *arguments]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -132,13 +131,13 @@ def _compare(store: ReviewStore, logs: list[Log], tokens: list[str], killed: int
     holders = Counter(row.object_id for row in rows.values())
     doubled += sum(count - 1 for count in holders.values())
     for log, token in zip(logs, tokens, strict=True):
-        annotator = store.annotator_of(token)
+        annotator = store.tokens.annotator_of(token)
         assert annotator is not None
         mine = {key for key, row in rows.items() if row.annotator_id == annotator.id}
         lost += len(set(log.last) - mine)
         for task in sorted(mine):
             told = log.acknowledged.get(task, [])
-            stored = store.history(rows[task].object_id, task)
+            stored = store.events.history(rows[task].object_id, task)
             ids = [one.id for one in stored]
             lost += len({one[0] for one in told} - set(ids))
             doubled += len(set(ids) - {one[0] for one in told}) + len(ids) - len(set(ids))
@@ -165,7 +164,7 @@ def _compare(store: ReviewStore, logs: list[Log], tokens: list[str], killed: int
 
 def _same(store: ReviewStore, annotator: Annotator, last: dict[str, Any]) -> bool:
     """Whether a replay from the disk gives the last state that the annotator saw."""
-    state = store.state(annotator, last["task"])
+    state = store.events.state(annotator, last["task"])
     faces = np.bincount(state.annotation.face_part + 1, minlength=state.annotation.next_id + 1)
     here = {(part.id, part.name, int(faces[part.id + 1])) for part in state.annotation.parts}
     return state.seq == last["seq"] and here == {

@@ -1,16 +1,34 @@
-"""What a load test asks of the server, and what came of it."""
+"""Settings and results of a load test."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from texparts.tools.measures import Measure
+from alignparts.core.atomic import write_text
+
+
+class Measure(NamedTuple):
+    """One row of a table of measures: ``value`` over ``n`` observations."""
+
+    measure: str
+    value: float
+    unit: str
+    n: int
+
+
+def write_measures(path: Path, rows: Sequence[Measure]) -> None:
+    """Write a CSV of the columns measure, value, unit, n."""
+    write_text(path, pd.DataFrame(list(rows)).to_csv(index=False, lineterminator="\n"))
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of the server.
+    """Settings of a load test.
 
     Attributes:
         annotators: at once.
@@ -35,7 +53,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """Results of a load test.
 
     Attributes:
         lost: edits and submissions that were acknowledged and are not in the database.

@@ -1,4 +1,4 @@
-"""How long an annotator waits for a large object: ``python -m texparts.tools.bench_view``.
+"""Measure how long an annotator waits for a large object: ``python tests/load/bench_view.py``.
 
 The first view is from the request to the last byte that a client gets; a stroke, from the release of the
 button to the last byte of what it changed.
@@ -17,14 +17,13 @@ import typer
 import uvicorn
 import viser
 import websockets
+from load_outcome import Measure, write_measures
 from websockets.typing import Subprotocol
 
 from texparts.annotation.objects import About, ObjectFolder, PartRecord, write_object
-from texparts.app.proxy import mount_view
 from texparts.app.server import create_app
 from texparts.review.models import QueueEntry
 from texparts.review.store import ReviewStore
-from texparts.tools.measures import Measure, write_measures
 
 QUIET = 0.3
 """Seconds without a message after which nothing more is coming."""
@@ -56,9 +55,9 @@ def main(
         shape = large_object(root, faces)
         typer.echo(f"{shape.about().faces} faces")
         store = ReviewStore(f"sqlite:///{root / 'review.sqlite'}", root)
-        store.load_queue([QueueEntry(object_id=shape.object_id, rank=0, category="", confidence=0.5)])
-        token = store.add_annotator("bench")
-        app = create_app(store, mount_view=mount_view)
+        store.queue.load([QueueEntry(object_id=shape.object_id, rank=0, category="", confidence=0.5)])
+        token = store.tokens.add("bench")
+        app = create_app(store)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
         waits = asyncio.run(_measure(server, token, strokes))
         count = shape.about().faces
