@@ -66,9 +66,7 @@ table = pd.concat(
     ignore_index=True,
 )
 tables.write_table(run.folder, "generalization", table)
-figure = plots.draw_setting(
-    table, "shots", "shapes of each unseen category", test_set="heldout", scale="linear"
-)
+figure = plots.draw_setting(table, "shots", "shapes of each unseen category", test_set="heldout")
 run.figure(figure, "shots")
 figure
 
@@ -114,9 +112,7 @@ lines = []
 for kind, group in disturbed.groupby("disturbance", sort=False):
     line = curves.setting_table(group.drop(columns="disturbance"), "strength", sets=(), **bootstrap)
     lines.append(scoring.readable(line).assign(disturbance=kind))
-    figure = plots.draw_setting(
-        lines[-1], "strength", perturb.STRENGTH[kind], test_set="seen", scale="linear"
-    )
+    figure = plots.draw_setting(lines[-1], "strength", perturb.STRENGTH[kind], test_set="seen")
     run.figure(figure, f"robustness_{kind}")
     display(figure)
 robust = pd.concat(lines, ignore_index=True)

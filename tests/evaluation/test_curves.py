@@ -187,17 +187,15 @@ def test_setting_errors(variants):
 def test_a_line_a_method_and_a_tick_a_value(variants, values):
     table = setting_table(variants, "x", dict(zip(dict.fromkeys(variants.method), values, strict=True)))
     both = pd.concat([table, table.assign(method="other", value=table.value / 2)])
-    for scale in ("log", "linear"):
-        figure = draw_setting(both, "x", "what it is", scale=scale)
-        assert not clipped(figure)
-        own = table[(table.test_set == AVERAGE) & (table.metric == "miou")].sort_values("x")
-        assert drawn(figure, 0, METHOD_COLORS[OURS]) == pytest.approx(own.value.to_numpy())
-        assert drawn(figure, 0, OTHER_COLORS[0]) == pytest.approx(own.value.to_numpy() / 2)
-        axis = figure.axes[0]
-        assert [one.get_text() for one in axis.get_xticklabels()] == [f"{value:g}" for value in values]
-        assert axis.get_xlim()[0] < values[0] and axis.get_xlim()[1] > values[-1]
-        assert axis.get_title() == "mIoU, average, n = 5"
-        assert axis.get_ylim()[0] == 0 and axis.get_ylim()[1] > own.high.max()
+    figure = draw_setting(both, "x", "what it is")
+    assert not clipped(figure)
+    own = table[(table.test_set == AVERAGE) & (table.metric == "miou")].sort_values("x")
+    assert drawn(figure, 0, METHOD_COLORS[OURS]) == pytest.approx(own.value.to_numpy())
+    assert drawn(figure, 0, OTHER_COLORS[0]) == pytest.approx(own.value.to_numpy() / 2)
+    axis = figure.axes[0]
+    assert [one.get_text() for one in axis.get_xticklabels()] == [f"{value:g}" for value in values]
+    assert axis.get_title() == "mIoU, average, n = 5"
+    assert axis.get_ylim()[0] == 0 and axis.get_ylim()[1] > own.high.max()
 
 
 def test_points_draw_without_names_where_there_are_none(seen):

@@ -1,12 +1,12 @@
-"""Pictures of confidence: reliability, risk over coverage, promises on random splits, shifts."""
+"""Plots of confidence: reliability, risk over coverage, promises on random splits, shifts."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from sklearn.calibration import CalibrationDisplay
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.experiments.confidence import (
@@ -25,7 +25,7 @@ from alignparts.evaluation.reliability import (
     reliability_bins,
     risk_coverage,
 )
-from alignparts.report.plots import MARKERS
+from alignparts.report.plots import draw_intervals, dress, method_styles
 
 COLORS = {
     SOFT: "#56B4E9",
@@ -36,139 +36,127 @@ COLORS = {
     CATEGORY: "#0072B2",
     EVIDENCE: "#CC79A7",
 }
-"""One color a way to be sure (Okabe and Ito's)."""
-SHARE = PercentFormatter(1)
+"""One color per confidence measure (Okabe and Ito's)."""
+SHARE = PercentFormatter(1, decimals=0)
 
 
-def draw_reliability(ways: Mapping[str, Confidences]) -> Figure:
-    """What is said against what is right, a panel a way; bins of equally many parts.
+def draw_reliability(measures: Mapping[str, Confidences]) -> Figure:
+    """Draw a reliability diagram per confidence measure, in bins of equally many parts.
+
+    Args:
+        measures: Confidences of the same parts by the name of their measure.
 
     Raises:
-        AlignPartsError: nothing to draw.
+        AlignPartsError: There is nothing to draw.
     """
-    if not ways:
+    if not measures:
         raise AlignPartsError("a reliability diagram without confidences")
-    figure = Figure(figsize=(3.3 * len(ways), 4.3), layout="constrained")
-    axes = figure.subplots(1, len(ways), sharey=True, squeeze=False)[0]
-    for axis, (name, named) in zip(axes, ways.items(), strict=True):
+    figure = Figure(figsize=(3.3 * len(measures), 4.3), layout="constrained")
+    axes = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    for axis, (name, named) in zip(axes, measures.items(), strict=True):
         bins = reliability_bins(named.confidence, named.right)
-        axis.plot([0, 1], [0, 1], color="#888888", lw=0.8, ls="--")
+        shown = CalibrationDisplay(bins.right, bins.confidence, named.confidence)
+        shown.plot(ax=axis, color=COLORS[name], marker="o", ms=4.5, lw=1.2)
+        axis.get_legend().remove()
         axis.vlines(bins.confidence, bins.confidence, bins.right, color=COLORS[name], lw=5, alpha=0.25)
-        axis.plot(bins.confidence, bins.right, color=COLORS[name], marker="o", ms=4.5, lw=1.2)
-        error = expected_calibration_error(named.confidence, named.right)
-        _style(axis, f"{name}\nECE {error:.3f}")
-        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        dress(axis, f"{name}\nECE {expected_calibration_error(named.confidence, named.right):.3f}")
+        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", ylabel="")
         axis.set_xlabel("confidence, mean of a bin", fontsize=8)
+        axis.xaxis.set_major_formatter(SHARE)
     axes[0].set_ylabel("names that are right", fontsize=8)
-    one = next(iter(ways.values()))
-    said = f"{len(one.right)} parts of {one.shapes} shapes; a dot is a bin, all of equally many parts"
-    figure.supxlabel(f"{said}; on the dashed line confidence means what it says", fontsize=8)
+    axes[0].yaxis.set_major_formatter(SHARE)
+    bins_of = f"{len(named.right)} parts of {named.shapes} shapes; a dot is a bin, all of equally many parts"
+    figure.supxlabel(f"{bins_of}; on the dashed line confidence means what it says", fontsize=8)
     return figure
 
 
-def draw_risk_coverage(ways: Mapping[str, Confidences]) -> Figure:
-    """Wrong names among the most confident parts, a line a way, and the best that a ranking could do.
+def draw_risk_coverage(measures: Mapping[str, Confidences]) -> Figure:
+    """Draw a risk–coverage curve per confidence measure, beside that of a perfect ranking.
+
+    Args:
+        measures: Confidences of the same parts by the name of their measure.
 
     Raises:
-        AlignPartsError: nothing to draw.
+        AlignPartsError: There is nothing to draw.
     """
-    if not ways:
+    if not measures:
         raise AlignPartsError("risk over coverage without confidences")
     figure = Figure(figsize=(5.6, 3.9), layout="constrained")
     axis = figure.subplots()
-    for name, named in ways.items():
+    for name, named in measures.items():
         coverage, risk = risk_coverage(named.confidence, named.right)
         axis.plot(coverage, risk, color=COLORS[name], lw=1.4, label=f"{name}: {risk.mean():.3f}")
-    right = next(iter(ways.values())).right
-    coverage, risk = risk_coverage(right.astype(np.float64), right)
+    coverage, risk = risk_coverage(named.right.astype(np.float64), named.right)
     axis.plot(coverage, risk, color="black", lw=0.9, ls=":", label=f"all right ones first: {risk.mean():.3f}")
-    _style(axis, f"{len(right)} parts; area under the curve in the legend")
+    dress(axis, f"{len(named.right)} parts; area under the curve in the legend")
     axis.set_xlabel("parts accepted, the most confident first", fontsize=8)
     axis.set_ylabel("wrong names among them", fontsize=8)
     axis.set(xlim=(0, 1), ylim=(0, None))
+    axis.xaxis.set_major_formatter(SHARE)
+    axis.yaxis.set_major_formatter(SHARE)
     axis.legend(fontsize=7.5, frameon=False, loc="best")
     return figure
 
 
 def draw_promise(checked: pd.DataFrame) -> Figure:
-    """Random splits: the error on the held-out half beside what was promised, and the share accepted.
+    """Draw the error and the share accepted on the held-out halves of random splits, beside the promise.
 
     Args:
-        checked: of :func:`alignparts.evaluation.conformal.check`.
+        checked: Table of :func:`alignparts.evaluation.conformal.check`.
 
     Raises:
-        AlignPartsError: nothing to draw.
+        AlignPartsError: There is nothing to draw.
     """
     if not len(checked):
         raise AlignPartsError("a check of promises without splits")
-    levels = sorted(set(checked.promised))
+    splits = {level: checked[checked.promised == level] for level in sorted(set(checked.promised))}
+    ticks = [f"{level:.0%}\n{own.kept.sum()} of\n{len(own)} kept" for level, own in splits.items()]
     figure = Figure(figsize=(8.4, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    said = []
-    for place, level in enumerate(levels):
-        own = checked[checked.promised == level].reset_index(drop=True)
-        # Every split has its own place within the column, so that none hides another.
-        across = place + np.linspace(-0.3, 0.3, len(own))
-        for axis, column in ((left, "error"), (right, "accepted")):
-            values = own[column].to_numpy(np.float64)
-            colors = np.where(own.kept, "#0072B2", "#D55E00")
-            axis.scatter(across, values, s=11, c=colors, alpha=0.75, lw=0)
-            axis.hlines(values.mean(), place - 0.36, place + 0.36, color="black", lw=1.1)
-        left.hlines(level, place - 0.42, place + 0.42, color="#D55E00", lw=1.2, ls="--")
-        said.append(f"{level:.0%}\n{int(own.kept.sum())} of\n{len(own)} kept")
-    _style(left, "error among accepted parts, held-out half")
-    _style(right, "parts accepted, held-out half")
-    for axis in (left, right):
-        axis.set_xticks(range(len(levels)), said, fontsize=8)
+    columns = {"error": "error among accepted parts", "accepted": "parts accepted"}
+    for axis, (column, title) in zip(figure.subplots(1, 2), columns.items(), strict=True):
+        for place, (level, own) in enumerate(splits.items()):
+            # Every split has its own place within the column, so that none hides another.
+            across = place + np.linspace(-0.3, 0.3, len(own))
+            axis.scatter(
+                across, own[column], s=11, c=np.where(own.kept, "#0072B2", "#D55E00"), alpha=0.75, lw=0
+            )
+            axis.hlines(own[column].mean(), place - 0.36, place + 0.36, color="black", lw=1.1)
+            if column == "error":
+                axis.hlines(level, place - 0.42, place + 0.42, color="#D55E00", lw=1.2, ls="--")
+        dress(axis, f"{title}, held-out half")
+        axis.set_xticks(range(len(ticks)), ticks, fontsize=8)
         axis.set_xlabel("promised error", fontsize=8)
         axis.set_ylim(bottom=-0.01)
-    figure.supxlabel(
-        "a dot is a split, orange where the promise (dashed) was broken; black: the mean", fontsize=8
-    )
+        axis.yaxis.set_major_formatter(SHARE)
+    key = "a dot is a split, orange where the promise (dashed) was broken; black: the mean"
+    figure.supxlabel(key, fontsize=8)
     return figure
 
 
 def draw_shift(table: pd.DataFrame, metric: str, sets: Sequence[str]) -> Figure:
-    """A figure of reliability by set, a mark a way, with intervals; AUROC 0.5 is chance.
+    """Draw a metric of reliability by test set, a mark per confidence measure with its interval.
 
     Args:
-        table: of :func:`alignparts.evaluation.experiments.confidence.reliability_table`.
-        metric: as the table calls it.
-        sets: in order.
+        table: Table of :func:`alignparts.evaluation.experiments.confidence.reliability_table`.
+        metric: Metric as the table calls it; AUROC 0.5 is chance.
+        sets: Test sets in order.
 
     Raises:
-        AlignPartsError: nothing to draw.
+        AlignPartsError: There is nothing to draw.
     """
-    own = table[(table.metric == metric) & table.test_set.isin(list(sets))]
-    if not len(own):
+    rows = table[(table.metric == metric) & table.test_set.isin(list(sets))]
+    if not len(rows):
         raise AlignPartsError(f"shifts: no {metric} to draw")
-    names = [name for name in sets if name in set(own.test_set)]
-    ways = [name for name in COLORS if name in set(own.method)]
+    counts = rows.groupby("test_set").n.max()
+    names = [name for name in sets if name in counts]
     figure = Figure(figsize=(1.55 * len(names) + 2.2, 4.0), layout="constrained")
     axis = figure.subplots()
-    for index, way in enumerate(ways):
-        rows = own[own.method == way]
-        place = np.array([names.index(name) for name in rows.test_set])
-        x = place + (index - (len(ways) - 1) / 2) * 0.11
-        axis.vlines(x, rows.low, rows.high, color=COLORS[way], lw=1)
-        axis.plot(x, rows.value, MARKERS[index], ms=4.5, color=COLORS[way], label=way)
-    counts = own.groupby("test_set").n.max()
-    axis.set_xticks(range(len(names)), [f"{name}\n{counts[name]} shapes" for name in names], fontsize=8)
-    if metric == LABELS["auroc"]:
+    chance = metric == LABELS["auroc"]
+    dress(axis, f"{metric}: right names from wrong ones; 0.5 is chance" if chance else metric)
+    styles = method_styles(rows.method, COLORS)
+    ticks = [f"{name}\n{counts[name]} shapes" for name in names]
+    draw_intervals(axis, rows.assign(place=rows.test_set.map(names.index)), ticks, styles, joined=False)
+    if chance:
         axis.axhline(0.5, color="#888888", lw=0.8, ls="--")
-        _style(axis, f"{metric}: right names from wrong ones; 0.5 is chance", percent=False)
-    else:
-        _style(axis, metric, percent=False)
-    axis.tick_params(axis="x", labelsize=8)
     figure.legend(loc="outside lower center", ncols=3, fontsize=7.5, frameon=False)
     return figure
-
-
-def _style(axis: Axes, title: str, percent: bool = True) -> None:
-    axis.set_title(title, fontsize=9)
-    axis.tick_params(labelsize=8)
-    axis.grid(alpha=0.25, lw=0.5)
-    axis.spines[["top", "right"]].set_visible(False)
-    if percent:
-        axis.xaxis.set_major_formatter(SHARE)
-        axis.yaxis.set_major_formatter(SHARE)

@@ -1,51 +1,65 @@
-"""The unified vocabulary to look at: a tree to unfold, and a map of its descriptions."""
+"""Views of the unified vocabulary: a tree to unfold, and a map of its descriptions."""
 
-from collections.abc import Mapping
 from html import escape
-from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float32
 from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
 
 from alignparts.ontology.pairs import Encoder, embed
 from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.vocabulary import PartEntry, Vocabulary, spelling, words
 from alignparts.pictures.palette import palette
 
-Tree: TypeAlias = dict[str, "Tree | PartEntry"]
-"""Wholes by name; a part's name ends in a line feed, so that it is no whole's."""
-
 
 def tree_html(raw: RawVocabulary, vocabulary: Vocabulary) -> str:
-    """The vocabulary as nested ``<details>``: categories, the data sets' own wholes, parts.
+    """Return the vocabulary as nested ``<details>``: categories, the data sets' own wholes, parts.
 
-    A part stands in every whole that a data set says it lies in, with its other names and its shapes.
+    A part stands in every whole that a data set puts it in, with its other names and its number of shapes.
     """
     blocks = []
     for category in vocabulary.categories:
         entry = vocabulary.entries[category]
-        tree: Tree = {}
-        for part, one in entry.parts.items():
-            for chain in raw.chains(one.aliases):
-                _at(tree, chain)[part + "\n"] = one
-        others = {spelling(alias.category) for alias in entry.aliases} - {category}
+        places = [
+            (chain, part, one) for part, one in entry.parts.items() for chain in raw.chains(one.aliases)
+        ]
         sets = len({alias.dataset for alias in entry.aliases})
         about = f"{len(entry.parts)} parts, {sets} data sets, {entry.count} shapes"
-        blocks.append(_details(f"<b>{_named(category, others)}</b>: {about}", _items(tree)))
+        title = f"<b>{_named(category, {spelling(alias.category) for alias in entry.aliases})}</b>: {about}"
+        blocks.append(f"<details><summary>{title}</summary>{_items(places)}</details>")
     return "".join(blocks)
 
 
+def _items(places: list[tuple[tuple[str, ...], str, PartEntry]], depth: int = 0) -> str:
+    """Return a list of the parts of a whole and, folded, of the wholes in it."""
+    items = {}
+    for chain, part, entry in places:
+        if len(chain) == depth:
+            others = {spelling(alias.part) for alias in entry.aliases}
+            items[part, ""] = f"<li>{_named(part, others)} ({entry.count})</li>"
+        elif (chain[depth], "whole") not in items:
+            inside = [one for one in places if one[0][: depth + 1] == chain[: depth + 1]]
+            below = _items(inside, depth + 1)
+            summary = f"<summary>{_named(chain[depth], set())}</summary>"
+            items[chain[depth], "whole"] = f"<li><details>{summary}{below}</details></li>"
+    return f"<ul>{''.join(items[key] for key in sorted(items))}</ul>"
+
+
+def _named(name: str, others: set[str]) -> str:
+    """Return a name in words, and the other names that became it."""
+    also = ", ".join(escape(words(other)) for other in sorted(others - {name}))
+    return escape(words(name)) + (f" <i>also {also}</i>" if also else "")
+
+
 def embedding_map(vectors: Float32[np.ndarray, "n d_t"], seed: int = 0) -> Float[np.ndarray, "n 2"]:
-    """A plane on which texts of a like meaning lie close together (t-SNE on cosines, from a PCA).
+    """Place texts of a like meaning close together in a plane (t-SNE on cosines, from a PCA).
 
     Args:
-        vectors: embeddings of length 1, two at least.
-        seed: the same seed gives the same map.
+        vectors: At least two embeddings of length 1.
+        seed: Seed of PCA and t-SNE.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
     start = PCA(2, random_state=seed).fit_transform(vectors.astype(np.float64))
     # The first axis as spread as t-SNE's own starts are; without it the map depends on the texts' scale.
     start = 1e-4 * start / start[:, 0].std()
@@ -55,63 +69,27 @@ def embedding_map(vectors: Float32[np.ndarray, "n d_t"], seed: int = 0) -> Float
 
 
 def map_figure(vocabulary: Vocabulary, encoder: Encoder, seed: int = 0) -> Figure:
-    """The map of all descriptions: one dot a part, a color a category, larger where several names met."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+    """Draw the map of all descriptions: a dot per part, a color per category."""
     pairs = [(category, part) for category in vocabulary.categories for part in vocabulary.parts(category)]
     described = [vocabulary.description(*pair) or words(pair[1]) for pair in pairs]
     vectors = embed(encoder, described)
-    at = embedding_map(np.stack([vectors[text] for text in described]), seed)
+    places = embedding_map(np.stack([vectors[text] for text in described]), seed)
+    merged = [
+        len({spelling(alias.part) for alias in vocabulary.entries[category].parts[part].aliases})
+        for category, part in pairs
+    ]
     colors = palette(vocabulary.categories)
     figure = Figure(figsize=(11, 8.5), layout="constrained")
-    FigureCanvasAgg(figure)
     axis = figure.subplots()
-    for category in vocabulary.categories:
-        own = np.array([one == category for one, _ in pairs])
-        if not own.any():
-            continue
-        entries = vocabulary.entries[category].parts
-        met = np.array([len({spelling(alias.part) for alias in entries[part].aliases})
-                        for one, part in pairs if one == category])  # fmt: skip
-        x, y = at[own].T
-        axis.scatter(x, y, s=10 + 14 * (met - 1), color=colors[category], alpha=0.75, linewidths=0)
-        box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.7}
-        axis.annotate(
-            words(category), (np.median(x), np.median(y)), ha="center", va="center", fontsize=8, bbox=box
-        )
-    axis.set(xticks=[], yticks=[], title=f"descriptions of {len(pairs)} parts of "
-             f"{len(vocabulary.categories)} categories; larger dots: several names became one")  # fmt: skip
-    axis.spines[:].set_visible(False)
+    sizes = 10 + 14 * (np.array(merged) - 1)
+    axis.scatter(
+        places[:, 0], places[:, 1], s=sizes, c=[colors[one] for one, _ in pairs], alpha=0.75, linewidths=0
+    )
+    box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.7}
+    for category in dict.fromkeys(one for one, _ in pairs):
+        middle = np.median(places[[one == category for one, _ in pairs]], axis=0)
+        axis.annotate(words(category), middle, ha="center", va="center", fontsize=8, bbox=box)
+    about = f"{len(pairs)} parts of {len(vocabulary.categories)} categories"
+    title = f"descriptions of {about}; larger dots: several names became one"
+    axis.set(xticks=[], yticks=[], title=title, frame_on=False)
     return figure
-
-
-def _at(tree: Tree, chain: tuple[str, ...]) -> Tree:
-    for step in chain:
-        below = tree.setdefault(step, {})
-        assert isinstance(below, dict)
-        tree = below
-    return tree
-
-
-def _items(tree: Mapping[str, Tree | PartEntry]) -> str:
-    items = []
-    for name, below in sorted(tree.items()):
-        if isinstance(below, dict):
-            items.append(f"<li>{_details(_named(name, set()), _items(below))}</li>")
-            continue
-        part = name.removesuffix("\n")
-        others = {spelling(alias.part) for alias in below.aliases} - {part}
-        items.append(f"<li>{_named(part, others)} ({below.count})</li>")
-    return f"<ul>{''.join(items)}</ul>"
-
-
-def _details(summary: str, content: str) -> str:
-    return f"<details><summary>{summary}</summary>{content}</details>"
-
-
-def _named(name: str, others: set[str]) -> str:
-    """A name in words, and the names that became it."""
-    text = escape(words(name))
-    if others:
-        text += f" <i>also {escape(', '.join(words(other) for other in sorted(others)))}</i>"
-    return text
