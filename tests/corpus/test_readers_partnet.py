@@ -12,7 +12,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import readers
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.readers import BrokenLabels, Locator, ReadOptions, mobility, partnet
-from alignparts.corpus.readers.partnet_labels import level_labels, official_split, read_parts
+from alignparts.corpus.readers.partnet_labels import level_labels, official_splits, read_parts
 from alignparts.corpus.shape import LabeledShape, tidy
 
 MERGED = ReadOptions(tree="merged")
@@ -388,12 +388,12 @@ def write_splits(root: Path, **lists: list[str]) -> Path:
 
 def test_official_splits_and_annotations_that_no_list_has(tmp_path):
     write_splits(tmp_path, train=["1", "2"], val=["3"], test=["7"])
-    told = {key: official_split(tmp_path, "Table", key) for key in ("1", "2", "3", "7", "9")}
+    told = {key: official_splits(tmp_path, "Table").get(key, "") for key in ("1", "2", "3", "7", "9")}
     assert told == {"1": "train", "2": "train", "3": "validation", "7": "test", "9": ""}
-    assert official_split(tmp_path, "Safe", "1") == ""
-    assert official_split(tmp_path, "", "1") == ""
-    assert official_split(tmp_path / "data_v0", "Table", "3") == "validation"
-    assert official_split(tmp_path / "no" / "stats" / "here", "Table", "3") == ""
+    assert official_splits(tmp_path, "Safe").get("1", "") == ""
+    assert official_splits(tmp_path, "").get("1", "") == ""
+    assert official_splits(tmp_path / "data_v0", "Table").get("3", "") == "validation"
+    assert official_splits(tmp_path / "no" / "stats" / "here", "Table").get("3", "") == ""
 
 
 @pytest.mark.parametrize(
@@ -412,7 +412,7 @@ def test_a_broken_split_list_stops_with_file_and_expectation(tmp_path, text, mes
     folder = write_splits(tmp_path, train=["1"], val=[], test=[])
     (folder / "Table.val.json").write_text(text)
     with pytest.raises(BrokenLabels, match=message):
-        official_split(tmp_path, "Table", "1")
+        official_splits(tmp_path, "Table").get("1", "")
 
 
 def test_a_broken_list_of_valid_annotations_stops_with_its_line(tmp_path):

@@ -1,6 +1,7 @@
 """Names of the procedural generator's categories and parts in each data set."""
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -39,11 +40,11 @@ class CategoryDialects(_Block):
     parts: dict[str, PartNames]
 
 
+@dataclass(frozen=True)
 class Dialects:
     """All dialect files of a folder, merged; by generator category."""
 
-    def __init__(self, categories: dict[str, CategoryDialects]) -> None:
-        self.categories = categories
+    categories: dict[str, CategoryDialects]
 
     def datasets(self, category: str) -> list[str]:
         """Return the data sets that have the category, in the order of :data:`DATASETS`."""

@@ -16,7 +16,7 @@ from alignparts.corpus.mesh.surface import Surface, join_surfaces, make_surface
 from alignparts.corpus.readers import common
 from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.face_labels import whole_numbers
-from alignparts.corpus.readers.partnet_labels import Part, official_split, read_parts, valid_annotations
+from alignparts.corpus.readers.partnet_labels import Part, official_splits, read_parts, valid_annotations
 from alignparts.corpus.shape import Cloud, LabeledShape, safe_id
 
 LICENSE = "ShapeNet and PartNet terms: non-commercial research"
@@ -93,8 +93,8 @@ def model_and_split(locator: Locator) -> tuple[str, str]:
         BrokenLabels: a list of a split is broken.
     """
     meta = _meta(locator.path)
-    split = official_split(locator.root, str(meta.get("model_cat") or ""), locator.path.name)
-    return str(meta.get("model_id") or ""), split
+    splits = official_splits(locator.root, str(meta.get("model_cat") or ""))
+    return str(meta.get("model_id") or ""), splits.get(locator.path.name, "")
 
 
 def mesh_files(folder: Path, part: Part) -> list[Path]:

@@ -166,25 +166,15 @@ def valid_annotations(root: Path) -> frozenset[str] | None:
     return frozenset(row[0] for row in _rows(path, columns))
 
 
-def official_split(root: Path, category: str, anno_id: str) -> str:
-    """Return the split of an annotation by ``stats/train_val_test_split/<Cat>.{train,val,test}.json``.
+@functools.lru_cache(maxsize=128)
+def official_splits(root: Path, category: str) -> dict[str, str]:
+    """Return the splits in ``stats/train_val_test_split/<Cat>.{train,val,test}.json`` by annotation.
 
-    Args:
-        root: top of the data set, with ``stats/``.
-        category: class as PartNet calls it, "StorageFurniture".
-        anno_id: the name of the annotation's folder.
-
-    Returns:
-        "train", "validation" or "test"; "" where the lists have it not: they hold one annotation per model.
+    They are called "train", "validation" and "test"; the lists hold one annotation per model.
 
     Raises:
         BrokenLabels: a list is broken, or two of them have the same annotation.
     """
-    return _splits(root, category).get(anno_id, "") if category else ""
-
-
-@functools.lru_cache(maxsize=128)
-def _splits(root: Path, category: str) -> dict[str, str]:
     splits: dict[str, str] = {}
     for word, split in _SPLITS.items():
         path = _stats(root) / "train_val_test_split" / f"{category}.{word}.json"
