@@ -54,16 +54,10 @@ def read_labels(source: Tree) -> Int64[np.ndarray, " n"]:
 
 
 def whole_numbers(values: np.ndarray, place: str, first: int, expected: str) -> Int64[np.ndarray, " n"]:
-    """Return numbers as integers.
-
-    Args:
-        values: the numbers (n,).
-        place: what messages call the place of a number, which is counted from ``first``.
-        first: number of the first place.
-        expected: what messages say was expected.
+    """Return numbers (n,) as integers.
 
     Raises:
-        AlignPartsError: one of them is not whole.
+        AlignPartsError: one of them is not whole; the message names its ``place``, counted from ``first``.
     """
     whole = np.isfinite(values) & (values == np.round(values))
     if not whole.all():
