@@ -25,12 +25,11 @@ from alignparts.core.atomic import write_text
 from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
 from alignparts.evaluation import comparison, part_analysis, scoring, tables
-from alignparts.evaluation.baselines.ours import Ours
-from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
+from alignparts.evaluation.baselines.ours import Ours, entrants_of
+from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering, partfield_scores
 from alignparts.evaluation.experiments import table1, table2
 from alignparts.evaluation.ground_truth import labeled_shapes, load_labeled
-from alignparts.evaluation.methods import Given
-from alignparts.evaluation.scoring_methods import Entrant, evaluate_methods, partfield_scores, true_count
+from alignparts.evaluation.methods import FIND3D, MPNET, OURS, PARTFIELD, Entrant
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.naming.confidence import Statistics
@@ -61,8 +60,8 @@ vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
 text = TextEncoder.from_name(run.params.ontology.text_encoder)
 model = AlignParts.from_pretrained(str(run.models / "alignparts")).eval()
 statistics = Statistics.load(run.models / "alignparts")
-result = scoring.evaluate_corpus(store, model, text.encode, vocabulary, statistics=statistics, **look)
-counts = pd.DataFrame([vars(score) for score in result.scores]).groupby("test_set").shape_id.nunique()
+result = scoring.evaluate(store, entrants_of(model, text.encode, vocabulary), text.encode, **look)
+counts = result.scores.groupby("test_set").shape_id.nunique()
 counts.to_frame("shapes")
 
 # %% [markdown]
@@ -83,9 +82,12 @@ trained, segments = table2.trained_scores(
     run.params, store, vocabulary, text.encode, run.models, train_missing=smoke
 )
 filled = Entrant(Ours(model, text.encode, vocabulary, fill=True))
-result.scores += evaluate_methods(store, [filled], text.encode, **look).scores
-result.scores += partfield_scores(store, **look, workers=1 if smoke else run.params.base.workers)
-scores = pd.concat([scoring.frame(result.scores, seed), trained], ignore_index=True)
+untrained = [
+    result.scores,
+    scoring.evaluate(store, [filled], text.encode, **look).scores,
+    partfield_scores(store, **look, workers=1 if smoke else run.params.base.workers),
+]
+scores = pd.concat([*untrained, trained], ignore_index=True)
 lines = scores.to_csv(index=False, lineterminator="\n", float_format="%.6f")
 write_text(run.data / "scores" / "table2.csv", lines)
 print("methods:", *scores.method.unique(), sep="\n  ")
@@ -115,7 +117,7 @@ tables.marks(kept) if not smoke else print("asked:", ", ".join(kept.method.uniqu
 # never trained on. In brackets: 95% bootstrap intervals over shapes; a shape's value is its mean over seeds.
 
 # %%
-table = scoring.readable(comparison.score_table(scores, **bootstrap))
+table = comparison.readable(comparison.score_table(scores, **bootstrap))
 tables.write_table(run.folder, "table2", table, tables.by_set(table))
 tables.by_set(table) if not smoke else print("test sets:", ", ".join(table.test_set.unique()))
 
@@ -127,12 +129,12 @@ tables.by_set(table) if not smoke else print("test sets:", ", ".join(table.test_
 # interval lies above 0, does *not hold* where it lies below, and is *undecided* between.
 
 # %%
-tested = scoring.readable(comparison.paired_table(scores, table2.claims(scores), **bootstrap))
+tested = comparison.readable(comparison.paired_table(scores, table2.claims(scores), **bootstrap))
 tables.write_table(run.folder, "table2_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
 # %%
-gain = scoring.gain_over_clustering(result, **bootstrap)
+gain = comparison.gain(pd.concat(untrained), **bootstrap)
 if not smoke:
     print(f"mIoU of ALIGN-Parts over PartField clustering, seen categories: {gain.value:+.1%} "
           f"[{gain.low:+.1%}, {gain.high:+.1%}], {gain.n} shapes")
@@ -157,14 +159,14 @@ print("checked:", len(wide), "pairs of method and test set")
 
 # %%
 corpus = Corpus(run.data / "corpus")
-cluster = PartFieldClustering(seed=seed)
+cluster = Entrant(PartFieldClustering(seed=seed), ("parts",))
 
 
 def found(shape):
     """What every method makes of a shape, in the paper's order."""
-    columns = {"PartField": cluster.predict(shape.arrays, Given(parts=true_count(shape)))}
+    columns = {PARTFIELD: cluster.predict(shape)}
     columns |= {label: one[shape.shape_id] for label, one in segments.items()}
-    return columns | {scoring.OURS: result.predictions[shape.shape_id]}
+    return columns | {OURS: result.predictions[OURS][shape.shape_id]}
 
 
 rows = []
@@ -193,7 +195,7 @@ save_gallery(run, "fine_parts", "Figure 6: fine parts", rows)
 # it, and the same where its name is right, as means over parts. Handles and screws lie on the left.
 
 # %%
-named = (scoring.CLUSTERING, "Find3D", "PartField+MPNet", scoring.OURS)
+named = (PARTFIELD, FIND3D, MPNET, OURS)
 parts = pd.concat(
     [
         part_analysis.part_rows(label, shape, one)
@@ -202,7 +204,7 @@ parts = pd.concat(
     ],
     ignore_index=True,
 )
-sizes = scoring.readable(part_analysis.size_table(parts, **bootstrap))
+sizes = comparison.readable(part_analysis.size_table(parts, **bootstrap))
 tables.write_table(run.folder, "part_sizes", sizes)
 figure = plots.draw_sizes(sizes)
 run.figure(figure, "part_sizes")
@@ -216,7 +218,7 @@ figure
 # %%
 wrong = part_analysis.confusions(parts)
 tables.write_table(run.folder, "confusions", wrong)
-mine = parts[(parts.method == scoring.OURS) & (parts.test_set != "heldout")]
+mine = parts[(parts.method == OURS) & (parts.test_set != "heldout")]
 worst = str(mine[~mine.right.astype(bool)].category.value_counts().sort_index().idxmax())
 figure = plots.draw_confusion(part_analysis.confusion_matrix(mine, worst), words(worst))
 run.figure(figure, "confusions")
@@ -228,7 +230,7 @@ figure
 # A mean hides much: some categories are all but solved, others are not.
 
 # %%
-categories = scoring.category_table(result, **bootstrap)
+categories = comparison.category_table(pd.concat(untrained), **bootstrap)
 tables.write_table(run.folder, "table2_categories", categories, tables.by_set(categories))
 board = part_analysis.leaderboard(scores[scores.method.isin(named)], **bootstrap)
 tables.write_table(run.folder, "leaderboard", board)
@@ -254,7 +256,7 @@ pipeline = NamedPartsPipeline(
     Manifest(views=features.views, resolution=features.resolution, points=settings.points),
 )
 timed = [corpus.load(shape_id) for shape_id in corpus.ids(split="test")[: 1 if smoke else 6]]
-peers = [one.method for one in methods if one.method.label not in (scoring.CLUSTERING, scoring.OURS)]
+peers = [one.method for one in methods if one.method.label not in (PARTFIELD, OURS)]
 seconds = time_stages(
     pipeline, timed, points=settings.points, repetitions=1 if smoke else 5, others=peers
 )
@@ -265,23 +267,22 @@ print("stages:", ", ".join(seconds.stage))
 
 # %%
 def value(method, test_set, metric):
-    found = table[(table.method == method) & (table.test_set == test_set) & (table.metric == metric)]
-    return float(found.value.iloc[0]) if len(found) else None
+    return tables.value(table, method=method, test_set=test_set, metric=metric)
 
 
 run.metrics(
     {
-        "miou": value(scoring.OURS, "average", "mIoU"),
-        "la_miou": value(scoring.OURS, "average", "LA-mIoU"),
-        "rla_miou": value(scoring.OURS, "average", "rLA-mIoU"),
-        "category_accuracy": value(scoring.OURS, "average", "category accuracy"),
-        "clustering_miou": value(scoring.CLUSTERING, "average", "mIoU"),
+        "miou": value(OURS, "average", "mIoU"),
+        "la_miou": value(OURS, "average", "LA-mIoU"),
+        "rla_miou": value(OURS, "average", "rLA-mIoU"),
+        "category_accuracy": value(OURS, "average", "category accuracy"),
+        "clustering_miou": value(PARTFIELD, "average", "mIoU"),
         "gain_over_clustering": round(gain.value, 4),
         "gain_low": round(gain.low, 4),
         "gain_high": round(gain.high, 4),
         "seen_shapes": gain.n,
-        "heldout_miou": value(scoring.OURS, "heldout", "mIoU"),
-        "heldout_la_miou": value(scoring.OURS, "heldout", "LA-mIoU"),
+        "heldout_miou": value(OURS, "heldout", "mIoU"),
+        "heldout_la_miou": value(OURS, "heldout", "LA-mIoU"),
         "shapes": int(counts.sum()),
     }
 )

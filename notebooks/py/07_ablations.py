@@ -25,8 +25,8 @@ from IPython.display import display
 
 from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
-from alignparts.evaluation import comparison, scoring, tables
-from alignparts.evaluation.experiments import ablation, curves, table3
+from alignparts.evaluation import comparison, tables
+from alignparts.evaluation.experiments import ablation
 from alignparts.evaluation.ground_truth import load_labeled
 from alignparts.features.store import FeatureStore
 from alignparts.ontology.text import TextEncoder
@@ -53,7 +53,7 @@ print(scores.nunique()[["method", "seed", "shape_id"]].to_dict())
 # unweighted mean over the test sets.
 
 # %%
-table = scoring.readable(comparison.score_table(scores, **bootstrap))
+table = comparison.readable(comparison.score_table(scores, **bootstrap))
 tables.write_table(run.folder, "table3", table, tables.by_set(table))
 tables.by_set(table) if not smoke else print("methods:", ", ".join(table.method.unique()))
 
@@ -64,7 +64,7 @@ tables.by_set(table) if not smoke else print("methods:", ", ".join(table.method.
 # within shapes, Holm's correction over all claims.
 
 # %%
-tested = scoring.readable(comparison.paired_table(scores, table3.claims(run.params), **bootstrap))
+tested = comparison.readable(comparison.paired_table(scores, ablation.claims(run.params), **bootstrap))
 tables.write_table(run.folder, "table3_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
@@ -99,8 +99,8 @@ save_gallery(run, "ablations", "Figure 5: the rows of Table 3", rows)
 points = pd.concat([scores, ablation.collect(chosen.curves, run.params, **found)], ignore_index=True)
 said = {"K": "partlets K", "k": "neighbors k", "shapes": "share of the training shapes"}
 lines = []
-for setting, values in table3.curves(run.params).items():
-    line = scoring.readable(curves.setting_table(points, setting, values, **bootstrap))
+for setting, values in ablation.curves(run.params).items():
+    line = comparison.readable(comparison.setting_table(points, setting, values, **bootstrap))
     figure = plots.draw_setting(line, setting, said[setting])
     run.figure(figure, f"curve_{said[setting].split()[0]}")
     display(figure)

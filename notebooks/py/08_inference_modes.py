@@ -12,11 +12,12 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 # %%
 from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
-from alignparts.evaluation import comparison, scoring, tables
+from alignparts.evaluation import comparison, tables
 from alignparts.evaluation.baselines import fit
 from alignparts.evaluation.experiments import cosegmentation, table4
 from alignparts.evaluation.experiments import retrieval as retrieval_eval
 from alignparts.evaluation.ground_truth import load_labeled
+from alignparts.evaluation.methods import GIVEN
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.naming.inference import forward
@@ -53,7 +54,7 @@ tables.write_table(run.folder, "table4", numbers, tables.by_set(numbers))
 tables.by_set(numbers) if not smoke else print("methods:", ", ".join(numbers.method.unique()))
 
 # %%
-tested = scoring.readable(comparison.paired_table(scoring.frame(modes.scores), table4.CLAIMS, **bootstrap))
+tested = comparison.readable(comparison.paired_table(modes, table4.CLAIMS, **bootstrap))
 tables.write_table(run.folder, "table4_claims", tested)
 tested if not smoke else print("claims:", len(tested))
 
@@ -75,7 +76,7 @@ tables.write_table(run.folder, "retrieval", retrieved, tables.by_set(retrieved))
 tables.by_set(retrieved) if not smoke else print("methods:", ", ".join(retrieved.method.unique()))
 
 # %%
-tested = comparison.paired_table(scoring.frame(asked.scores), retrieval_eval.CLAIMS, **bootstrap)
+tested = comparison.paired_table(asked, retrieval_eval.CLAIMS, **bootstrap)
 tested["metric"] = "IoU, " + tested.metric
 tables.write_table(run.folder, "retrieval_claims", tested)
 tested if not smoke else print("claims:", len(tested))
@@ -87,7 +88,7 @@ tested if not smoke else print("claims:", len(tested))
 # %%
 rows = []
 chosen = choose_rows(
-    scoring.frame(asked.scores), method=retrieval_eval.CONSTRAINED, metric=retrieval_eval.NAME,
+    asked, method=retrieval_eval.CONSTRAINED, metric=retrieval_eval.NAME,
     quantiles=(0.9, 0.5), seed=seed,
 )  # fmt: skip
 for shape_id in chosen:
@@ -114,7 +115,7 @@ tables.write_table(run.folder, "cosegmentation", carried, tables.by_set(carried)
 tables.by_set(carried) if not smoke else print("methods:", ", ".join(carried.method.unique()))
 
 # %%
-everything = scoring.frame(pairs.scores).assign(test_set=cosegmentation.ALL)
+everything = pairs.assign(test_set=cosegmentation.ALL)
 tested = comparison.paired_table(
     everything, cosegmentation.CLAIMS, sets=(cosegmentation.ALL,), **bootstrap
 ).replace({"metric": cosegmentation.LABELS})
@@ -130,10 +131,10 @@ ways = {
     "PartField, dependent": "PartField, dependent clustering",
     "BiCo, dependent": "BiCo, dependent clustering",
     "BiCo, independent": "BiCo, independent clustering",
-    "feed-forward": scoring.GIVEN,
+    "feed-forward": GIVEN,
 }
 rows = []
-for pair in choose_rows(scoring.frame(pairs.scores), method=scoring.GIVEN, metric="transfer", seed=seed):
+for pair in choose_rows(pairs, method=GIVEN, metric="transfer", seed=seed):
     source, target = (load_labeled(store, one, **look) for one in pair.split(" > "))
     both = [cosegmentation.prepare(one, model, encode, vocabulary, seed) for one in (source, target)]
     labeled = cosegmentation.carried(*both)
@@ -143,16 +144,12 @@ for pair in choose_rows(scoring.frame(pairs.scores), method=scoring.GIVEN, metri
 save_gallery(run, "cosegmentation", "Figure 8: labels carried from a source to a target", rows)
 
 # %%
-def value(table, method, metric):
-    found = table[(table.method == method) & (table.test_set == "average") & (table.metric == metric)]
-    return float(found.value.iloc[0]) if len(found) else None
-
-
+miou = {"test_set": comparison.AVERAGE, "metric": "mIoU"}
 run.metrics(
     {
-        "miou_clustering": value(numbers, table4.CLUSTERS, "mIoU"),
-        "miou_part_number": value(numbers, table4.NUMBER, "mIoU"),
-        "miou_no_part_number": value(numbers, table4.NONE, "mIoU"),
+        "miou_clustering": tables.value(numbers, method=table4.CLUSTERS, **miou),
+        "miou_part_number": tables.value(numbers, method=table4.NUMBER, **miou),
+        "miou_no_part_number": tables.value(numbers, method=table4.NONE, **miou),
         "pairs": int(carried.n.max()),
         "queries": int(retrieved.n.max()),
     }

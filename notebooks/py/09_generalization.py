@@ -18,9 +18,9 @@ from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh import perturb
 from alignparts.evaluation import comparison, scoring, tables
 from alignparts.evaluation.baselines.ours import Ours
-from alignparts.evaluation.experiments import curves, generalization, robustness, table2
-from alignparts.evaluation.ground_truth import load_labeled
-from alignparts.evaluation.scoring_methods import Entrant, answers, evaluate_methods
+from alignparts.evaluation.experiments import generalization, robustness, table2
+from alignparts.evaluation.ground_truth import load_labeled, one_a_category
+from alignparts.evaluation.methods import OURS, Entrant, answers
 from alignparts.features.store import FeatureStore
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words
@@ -39,7 +39,7 @@ vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
 encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
 corpus = Corpus(run.data / "corpus")
 methods = table2.entrants(run.params, run.models, vocabulary, encode)
-seen = generalization.one_a_category(store, seed)
+seen = one_a_category(store, seed)
 print("held-out shapes:", len(corpus.ids(split="heldout")), "seen shapes:", len(seen))
 
 # %% [markdown]
@@ -54,13 +54,13 @@ print("held-out shapes:", len(corpus.ids(split="heldout")), "seen shapes:", len(
 if smoke:
     generalization.fine_tune_missing(run.params, store, vocabulary, encode, run.models)
 tuned = generalization.shot_scores(run.params, store, vocabulary, encode, run.models, seen)
-others = evaluate_methods(store, methods[:-1], encode, splits=["heldout"], **look)
-scores = pd.concat([tuned, scoring.frame(others.scores, seed)], ignore_index=True)
+others = scoring.evaluate(store, methods[:-1], encode, splits=["heldout"], **look)
+scores = pd.concat([tuned, others.scores], ignore_index=True)
 shots = {generalization.label_of(number): number for number in (0, *chosen.shots)}
 table = pd.concat(
     [
-        scoring.readable(curves.setting_table(scores, "shots", shots, sets=(), **bootstrap)),
-        scoring.readable(comparison.score_table(scoring.frame(others.scores, seed), sets=(), **bootstrap))
+        comparison.readable(comparison.setting_table(scores, "shots", shots, sets=(), **bootstrap)),
+        comparison.readable(comparison.score_table(others.scores, sets=(), **bootstrap))
         .assign(shots=0),
     ],
     ignore_index=True,
@@ -71,7 +71,7 @@ run.figure(figure, "shots")
 figure
 
 # %%
-tested = scoring.readable(
+tested = comparison.readable(
     comparison.paired_table(tuned, generalization.claims(run.params), sets=("heldout",), **bootstrap)
 )
 tables.write_table(run.folder, "generalization_claims", tested)
@@ -91,7 +91,7 @@ half_of = {one: half for half, lists in enumerate(generalization.halves(store, s
 rows = []
 for shape_id in choose_rows(tuned, test_sets=["heldout"], seed=seed):
     shape = load_labeled(store, shape_id, **look)
-    few = answers([Entrant(tuned_on[half_of[shape_id]])], shape)[scoring.OURS]
+    few = answers([Entrant(tuned_on[half_of[shape_id]])], shape)[OURS]
     columns = answers(methods, shape) | {f"{most} shots": few}
     rows.append(shape_row(words(shape.category), shape, columns, corpus.load(shape_id).surface))
 save_gallery(run, "unseen", "Figure 7: categories that were never trained on", rows)
@@ -110,8 +110,8 @@ disturbed = robustness.robustness_scores(
 )
 lines = []
 for kind, group in disturbed.groupby("disturbance", sort=False):
-    line = curves.setting_table(group.drop(columns="disturbance"), "strength", sets=(), **bootstrap)
-    lines.append(scoring.readable(line).assign(disturbance=kind))
+    line = comparison.setting_table(group.drop(columns="disturbance"), "strength", sets=(), **bootstrap)
+    lines.append(comparison.readable(line).assign(disturbance=kind))
     figure = plots.draw_setting(lines[-1], "strength", perturb.STRENGTH[kind], test_set="seen")
     run.figure(figure, f"robustness_{kind}")
     display(figure)
@@ -125,11 +125,11 @@ tables.write_table(run.folder, "robustness", robust)
 # points, on which everything is scored.
 
 # %%
-points = curves.points_scores(
+points = robustness.points_scores(
     store, lambda shape: answers(methods, shape), encode, points=chosen.points, ids=seen, seed=seed,
     scored=min(run.params.corpus.points, 4096), splits=["test"],
 ).assign(test_set="seen")
-line = scoring.readable(curves.setting_table(points, "points", sets=(), **bootstrap))
+line = comparison.readable(comparison.setting_table(points, "points", sets=(), **bootstrap))
 tables.write_table(run.folder, "curve_points", line)
 figure = plots.draw_setting(line, "points", "points of a shape", test_set="seen")
 run.figure(figure, "curve_points")
@@ -137,10 +137,7 @@ figure
 
 # %%
 def value(table, test_set, metric, **where):
-    found = table[(table.method == scoring.OURS) & (table.test_set == test_set) & (table.metric == metric)]
-    for column, wanted in where.items():
-        found = found[found[column] == wanted]
-    return float(found.value.iloc[0])
+    return tables.value(table, method=OURS, test_set=test_set, metric=metric, **where)
 
 
 run.metrics(

@@ -14,8 +14,7 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 from alignparts.core.run import start
 from alignparts.evaluation import calibration, conformal, tables
 from alignparts.evaluation.experiments import confidence
-from alignparts.evaluation.experiments.generalization import one_a_category
-from alignparts.evaluation.ground_truth import taking_turns
+from alignparts.evaluation.ground_truth import one_a_category, taking_turns
 from alignparts.evaluation.reliability import LABELS, Confidences
 from alignparts.evaluation.scored_parts import PartScorer, concatenated
 from alignparts.features.store import FeatureStore
@@ -174,9 +173,7 @@ shift if not smoke else print("sets:", ", ".join(sets))
 
 # %%
 def value(method, metric):
-    found = table[(table.method == method) & (table.test_set == confidence.SEEN)
-                  & (table.metric == LABELS[metric])]
-    return float(found.value.iloc[0]) if len(found) else None
+    return tables.value(table, method=method, test_set=confidence.SEEN, metric=LABELS[metric])
 
 
 shipped_row = kept[kept["promised error"] == chosen.error].iloc[0]

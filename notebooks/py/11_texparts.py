@@ -195,8 +195,9 @@ print(*sorted(path.name for path in done.folder.iterdir()), sep="\n")
 
 # %%
 def ratio(start, test_set="all", statistic="sums"):
-    chosen = (ratios.start == start) & (ratios.test_set == test_set) & (ratios.unit == "seconds")
-    row = ratios[chosen & (ratios.statistic == statistic)].iloc[0]
+    row = tables.lookup(
+        ratios, start=start, test_set=test_set, unit="seconds", statistic=statistic
+    )
     return [round(float(row[name]), 3) for name in ("value", "low", "high")]
 
 

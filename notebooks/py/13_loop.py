@@ -13,7 +13,7 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 
 # %%
 from alignparts.core.run import start
-from alignparts.evaluation import comparison, scoring, tables
+from alignparts.evaluation import comparison, tables
 from alignparts.ontology.text import TextEncoder
 from texparts.export import retrain
 
@@ -36,7 +36,7 @@ print("models:", ", ".join(retrain.LABELS.values()))
 
 # %%
 scores = retrain.gain_scores(loop)
-table = scoring.readable(comparison.score_table(scores, sets=(), **bootstrap))
+table = comparison.readable(comparison.score_table(scores, sets=(), **bootstrap))
 tables.write_table(run.folder, "retrain", table, tables.by_set(table))
 tables.by_set(table) if not smoke else print("test sets:", ", ".join(sorted(set(table.test_set))))
 
@@ -52,8 +52,7 @@ tested if not smoke else print("claims:", len(tested))
 
 # %%
 def value(arm, test_set, metric):
-    found = (table.method == retrain.LABELS[arm]) & (table.test_set == test_set) & (table.metric == metric)
-    return float(table[found].value.iloc[0])
+    return tables.value(table, method=retrain.LABELS[arm], test_set=test_set, metric=metric)
 
 
 run.metrics(

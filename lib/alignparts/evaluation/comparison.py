@@ -1,12 +1,12 @@
-"""Methods over several training seeds: means with intervals, paired tests, and claims put to the test.
+"""Tables of scores: means over training seeds with bootstrap intervals, paired tests of claims.
 
-Everything starts from scores: one row a method, training seed, shape and metric (`COLUMNS`). A shape's
-value is its mean over the seeds; intervals and tests then are over shapes, the same ones for all methods.
+Everything starts from scores: one row per method, training seed, shape and metric (`COLUMNS`). A shape's
+value is its mean over the seeds; intervals and tests are over shapes, the same ones for all methods.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -14,20 +14,39 @@ from jaxtyping import Float
 from scipy import stats
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.ground_truth import HELDOUT
+from alignparts.evaluation.methods import OURS, PARTFIELD
 from alignparts.evaluation.tables import DIGITS, long_table, row
-from alignparts.model.metrics import Interval, interval
+from alignparts.model.metrics import Interval, interval, relative_gain
 
 COLUMNS = ["method", "seed", "shape_id", "test_set", "category", "metric", "value"]
 SETS = ("compat", "find3d", "partnet")
 """The paper's test sets; "average" is the unweighted mean over them."""
 AVERAGE = "average"
+LABELS = {
+    "miou": "mIoU",
+    "la_miou": "LA-mIoU",
+    "rla_miou": "rLA-mIoU",
+    "label_iou": "label IoU",
+    "category": "category accuracy",
+    "miou_best_over_k": "mIoU, best over k",
+}
+"""Names of the metrics in tables."""
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 
 
+class Bootstrap(TypedDict, total=False):
+    """Settings of an interval: number of resamples (1000), confidence level (0.95), seed (0)."""
+
+    resamples: int
+    confidence: float
+    seed: int
+
+
 @dataclass(frozen=True)
 class Claim:
-    """That one method is better than another on a metric."""
+    """A claim that one method is better than another on a metric."""
 
     better: str
     worse: str
@@ -35,10 +54,10 @@ class Claim:
 
 
 def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row a method, shape and metric: ``value`` is the mean over the seeds, ``seeds`` their number.
+    """Return the mean over the seeds per method, shape and metric: columns ``value`` and ``seeds``.
 
     Raises:
-        AlignPartsError: a column is missing, a score is there twice, or a seed lacks some of the shapes.
+        AlignPartsError: a column is missing, a score is duplicated, or a seed lacks some of the shapes.
     """
     missing = [name for name in COLUMNS if name not in scores]
     if missing:
@@ -46,28 +65,27 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     key = ["method", "test_set", "category", "shape_id", "metric"]
     twice = scores[scores.duplicated([*key, "seed"])]
     if len(twice):
-        one = twice.iloc[0]
+        first = twice.iloc[0]
         raise AlignPartsError(
-            f"scores: {one.method}, seed {one.seed}, {one.shape_id}: {one.metric} is there twice"
+            f"scores: {first.method}, seed {first.seed}, {first.shape_id}: {first.metric} is duplicated"
         )
-    found = scores.groupby(key, sort=False).agg(value=("value", "mean"), seeds=("seed", "size")).reset_index()
+    means = scores.groupby(key, sort=False).agg(value=("value", "mean"), seeds=("seed", "size")).reset_index()
     trained = scores.groupby(["method", "metric"]).seed.nunique()
-    expected = found.set_index(["method", "metric"]).index.map(trained.to_dict())
-    short = found[found.seeds.to_numpy() != expected.to_numpy()]
+    expected = means.set_index(["method", "metric"]).index.map(trained.to_dict())
+    short = means[means.seeds.to_numpy() != expected.to_numpy()]
     if len(short):
-        one = short.iloc[0]
+        first = short.iloc[0]
         raise AlignPartsError(
-            f"scores: {one.method} has {one.metric} of {one.shape_id} for {one.seeds} of its "
-            f"{trained[one.method, one.metric]} seeds; expected all of them"
+            f"scores: {first.method} has {first.metric} of {first.shape_id} for {first.seeds} of its "
+            f"{trained[first.method, first.metric]} seeds; expected all of them"
         )
-    return found
+    return means
 
 
 def score_table(
-    scores: pd.DataFrame, *, sets: Sequence[str] = SETS, resamples: int = 1000, confidence: float = 0.95,
-    seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """Every method, test set and metric, and the average over `sets`, as a long table.
+    scores: pd.DataFrame, *, sets: Sequence[str] = SETS, **bootstrap: Unpack[Bootstrap]
+) -> pd.DataFrame:
+    """Return a long table of every method, metric and test set, and of the average over `sets`.
 
     The average is given for methods that have scores on all the sets that any method has.
     """
@@ -77,24 +95,105 @@ def score_table(
     rows = []
     for (method, metric), group in means.groupby(["method", "metric"], sort=False):
         ordered = group.sort_values("shape_id")
-        values = {name: one.value.to_numpy() for name, one in ordered.groupby("test_set", sort=False)}
+        values = {name: part.value.to_numpy() for name, part in ordered.groupby("test_set", sort=False)}
         samples = {name: [values[name]] for name in (*known, *others) if name in values}
         if known and all(name in values for name in known):
             samples[AVERAGE] = [values[name] for name in known]
-        for test_set, sample in samples.items():
-            found = interval(sample, resamples=resamples, confidence=confidence, seed=seed)
-            rows.append(row(str(method), test_set, str(metric), found, int(group.seeds.iloc[0])))
+        rows += [
+            row(str(method), test_set, str(metric), interval(sample, **bootstrap), int(group.seeds.iloc[0]))
+            for test_set, sample in samples.items()
+        ]
     return long_table(rows)
 
 
+def setting_table(
+    scores: pd.DataFrame,
+    setting: str,
+    settings: Mapping[str, int | float] | None = None,
+    *,
+    method: str = OURS,
+    sets: Sequence[str] = SETS,
+    **bootstrap: Unpack[Bootstrap],
+) -> pd.DataFrame:
+    """Return :func:`score_table` for every value of a setting, with a column for the setting.
+
+    Args:
+        scores: scores that have the column already; or scores of variants of one method, each with its own
+            seeds.
+        setting: name of the column.
+        settings: value of the setting by variant; other variants are left out.
+        method: name of the variants as one curve.
+        sets: test sets of the average.
+        bootstrap: settings of the intervals.
+
+    Raises:
+        AlignPartsError: a variant without scores, no such column, or as :func:`over_seeds`.
+    """
+    if settings is not None:
+        missing = [name for name in settings if name not in set(scores.method)]
+        if missing:
+            raise AlignPartsError(f"{setting}: no scores of '{missing[0]}'; train it, or leave it out")
+        scores = scores[scores.method.isin(list(settings))]
+        scores = scores.assign(**{setting: scores.method.map(dict(settings))}).assign(method=method)
+    if setting not in scores or not len(scores):
+        raise AlignPartsError(f"scores: no column '{setting}', or nothing in it; name the variants' values")
+    tables = [
+        score_table(group.drop(columns=setting), sets=sets, **bootstrap).assign(**{setting: value})
+        for value, group in scores.groupby(setting)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def arranged(table: pd.DataFrame, **orders: Sequence[str]) -> pd.DataFrame:
+    """Sort a table by columns, the first one outermost, each by a list of its values; others drop out."""
+    place = {name: {value: index for index, value in enumerate(order)} for name, order in orders.items()}
+    kept = table[np.all([table[name].isin(list(order)) for name, order in orders.items()], axis=0)]
+    return kept.sort_values(list(orders), key=lambda column: column.map(place[column.name]), kind="stable",
+                            ignore_index=True)  # fmt: skip
+
+
+def set_order(scores: pd.DataFrame) -> list[str]:
+    """Return the test sets in the order of Table 2: the paper's, others, the average, held-out categories."""
+    others = sorted({*scores.test_set} - {*SETS, HELDOUT})
+    return [*SETS, *others, AVERAGE, HELDOUT]
+
+
+def category_table(
+    scores: pd.DataFrame, methods: Sequence[str] = (OURS, PARTFIELD), **bootstrap: Unpack[Bootstrap]
+) -> pd.DataFrame:
+    """Return a long table with categories as test sets, metrics by their names in tables."""
+    chosen = scores[scores.method.isin(list(methods))]
+    table = readable(score_table(chosen.assign(test_set=chosen.category), sets=(), **bootstrap))
+    return arranged(table, test_set=sorted({*chosen.category}), method=methods, metric=list(LABELS.values()))
+
+
+def gain(
+    scores: pd.DataFrame, better: str = OURS, worse: str = PARTFIELD, **bootstrap: Unpack[Bootstrap]
+) -> Interval:
+    """Return the relative gain in mIoU of one method over another on all seen categories."""
+    seen = scores[(scores.metric == "miou") & (scores.test_set != HELDOUT)]
+    values = seen.pivot(index="shape_id", columns="method", values="value")[[better, worse]].dropna()
+    return relative_gain(values[better].to_numpy(), values[worse].to_numpy(), **bootstrap)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the same table with metrics by their names in tables."""
+    return table.assign(metric=[LABELS.get(name, name) for name in table.metric])
+
+
 def paired_table(
-    scores: pd.DataFrame, claims: Sequence[Claim], *, sets: Sequence[str] = SETS, resamples: int = 1000,
-    confidence: float = 0.95, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """Claims on the average over `sets`, tested on the shapes that both methods have.
+    scores: pd.DataFrame,
+    claims: Sequence[Claim],
+    *,
+    sets: Sequence[str] = SETS,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Test claims on the average over `sets`, on the shapes that both methods have.
 
     Returns:
-        One row a claim: ``difference`` (better - worse) with its bootstrap interval, ``p`` of a two-sided
+        One row per claim: ``difference`` (better - worse) with its bootstrap interval, ``p`` of a two-sided
         test that exchanges the methods within shapes, ``p_holm`` corrected over all rows, ``n`` shapes, and
         ``verdict``: "holds" where the interval lies above 0, "does not hold" where it lies below.
 
@@ -105,12 +204,12 @@ def paired_table(
     rows = []
     for claim in claims:
         groups = differences(means, claim, sets)
-        found = interval(groups, resamples=resamples, confidence=confidence, seed=seed)
+        mean = interval(groups, resamples=resamples, confidence=confidence, seed=seed)
         rows.append({
             "better": claim.better, "worse": claim.worse, "metric": claim.metric,
-            "difference": round(found.value, DIGITS), "low": round(found.low, DIGITS),
-            "high": round(found.high, DIGITS), "p": exchange_test(groups, resamples, seed), "n": found.n,
-            "verdict": verdict(found),
+            "difference": round(mean.value, DIGITS), "low": round(mean.low, DIGITS),
+            "high": round(mean.high, DIGITS), "p": exchange_test(groups, resamples, seed), "n": mean.n,
+            "verdict": verdict(mean),
         })  # fmt: skip
     table = pd.DataFrame(rows)
     if len(table):
@@ -120,16 +219,16 @@ def paired_table(
 
 
 def differences(means: pd.DataFrame, claim: Claim, sets: Sequence[str] = SETS) -> list[np.ndarray]:
-    """Better minus worse for every common shape, one array a test set that either method has."""
+    """Return better minus worse for every common shape, one array per test set that either method has."""
     wide = {}
     for method in (claim.better, claim.worse):
-        own = means[(means.method == method) & (means.metric == claim.metric) & means.test_set.isin(sets)]
-        if not len(own):
+        rows = means[(means.method == method) & (means.metric == claim.metric) & means.test_set.isin(sets)]
+        if not len(rows):
             raise AlignPartsError(f"scores: '{method}' has no {claim.metric} on {', '.join(sets)}")
-        wide[method] = own.set_index(["test_set", "shape_id"]).value
+        wide[method] = rows.set_index(["test_set", "shape_id"]).value
     groups = []
     for name in sets:
-        ours, theirs = (one[one.index.get_level_values(0) == name] for one in wide.values())
+        ours, theirs = (values[values.index.get_level_values(0) == name] for values in wide.values())
         if not len(ours) and not len(theirs):
             continue
         common = ours.index.intersection(theirs.index, sort=True)
@@ -142,9 +241,9 @@ def differences(means: pd.DataFrame, claim: Claim, sets: Sequence[str] = SETS) -
 
 
 def exchange_test(groups: Sequence[Float[np.ndarray, " _"]], resamples: int = 1000, seed: int = 0) -> float:
-    """Two-sided p of the mean of the groups' means, signs exchanged at random; exact where cheaper."""
+    """Return the two-sided p of the mean of the groups' means, signs exchanged; exact where cheaper."""
     weighted = np.concatenate([group / len(group) / len(groups) for group in groups])
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (weighted, np.zeros_like(weighted)),
         lambda a, b, axis=-1: (a - b).sum(axis=axis),
         permutation_type="samples",
@@ -152,11 +251,11 @@ def exchange_test(groups: Sequence[Float[np.ndarray, " _"]], resamples: int = 10
         n_resamples=resamples,
         rng=np.random.default_rng(seed),
     )
-    return float(found.pvalue)
+    return float(test.pvalue)
 
 
 def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """p corrected for n tests (Holm, 1979): the smallest times n, the next times n - 1, never falling."""
+    """Correct p for n tests (Holm, 1979): the smallest times n, the next times n - 1, never falling."""
     order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     out = np.empty_like(p)
@@ -164,8 +263,8 @@ def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return out
 
 
-def verdict(found: Interval) -> Verdict:
-    """What an interval of a difference says about a claim that it is above 0."""
-    if found.low > 0:
+def verdict(difference: Interval) -> Verdict:
+    """Return the verdict on a claim that a difference is above 0."""
+    if difference.low > 0:
         return "holds"
-    return "does not hold" if found.high < 0 else "undecided"
+    return "does not hold" if difference.high < 0 else "undecided"

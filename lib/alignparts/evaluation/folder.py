@@ -1,4 +1,4 @@
-"""``alignparts evaluate``: any folder of labeled shapes, each shape's own part names as the vocabulary."""
+"""``alignparts evaluate``: scores on any folder of labeled shapes, named from their own part names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,19 +12,22 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers import detect, read
 from alignparts.corpus.shape import LabeledShape
 from alignparts.evaluation import tables
-from alignparts.evaluation.baselines.clustering import cluster_points
-from alignparts.evaluation.scoring import CLUSTERING, LABELS, OURS, similarity_of
-from alignparts.model.metrics import interval, relative_gain, shape_metrics
+from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
+from alignparts.evaluation.comparison import LABELS
+from alignparts.evaluation.ground_truth import Labeled, present_names
+from alignparts.evaluation.methods import OURS, PARTFIELD, Entrant
+from alignparts.evaluation.scoring import score, similarity_of
+from alignparts.model.metrics import interval, relative_gain
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.naming.prediction import Candidate
 
 
 @dataclass(frozen=True)
 class FolderReport:
-    """What a folder came to.
+    """Scores of the shapes of a folder.
 
     Attributes:
-        shapes: one row a shape: shape_id, dataset, category, parts, predicted, miou, la_miou, rla_miou,
+        shapes: one row per shape: shape_id, dataset, category, parts, predicted, miou, la_miou, rla_miou,
             label_iou, clustering_miou, error ("" where it worked).
         table: the long table over the shapes that worked.
     """
@@ -34,7 +37,7 @@ class FolderReport:
 
     @property
     def failed(self) -> pd.DataFrame:
-        """Rows of the shapes that could not be evaluated, with the reason."""
+        """Return the rows of the shapes that could not be evaluated, with the reason."""
         return self.shapes[self.shapes.error != ""]
 
 
@@ -59,11 +62,11 @@ def evaluate_folder(
     Args:
         folder: a corpus, or data sets in their own formats, mixed or not.
         pipeline: the trained model and its encoders.
-        points: surface samples a shape; the pipeline's by default.
-        resamples: of the bootstrap.
-        confidence: of the intervals.
-        seed: of the bootstrap and of k-means.
-        report: called with one line for every shape that fails.
+        points: surface samples per shape; the pipeline's by default.
+        resamples: number of bootstrap samples.
+        confidence: confidence level of the intervals.
+        seed: seed of the bootstrap and of k-means.
+        report: function that is called with one line for every shape that fails.
 
     Raises:
         AlignPartsError: no such folder, no shape in it, or no shape of it can be evaluated.
@@ -103,7 +106,7 @@ def evaluate_folder(
 def evaluate_shape(
     shape: LabeledShape, pipeline: NamedPartsPipeline, *, points: int | None = None, seed: int = 0
 ) -> dict[str, float | int]:
-    """One shape, its own part names as open vocabulary, and clustering at its true number of parts.
+    """Score one shape with its own part names as open vocabulary, and PartField clustering beside it.
 
     Raises:
         AlignPartsError: it has no surface, or no sample fell on a part with a name.
@@ -113,22 +116,19 @@ def evaluate_shape(
     number = {name: index for index, name in enumerate(names)}
     table = np.array([*(number.get(name, -1) for name in shape.instances), -1], np.int64)
     truth = table[sample.instance]
-    present = np.unique(truth[truth >= 0])
-    if not len(present):
+    present = present_names(truth, names)
+    if not present:
         raise AlignPartsError(f"{shape.shape_id}: no sample fell on a part with a name")
+    labeled = Labeled(shape.shape_id, shape.dataset, shape.category, features, truth, names, present)
     prediction, _ = pipeline.decode(
         pipeline.forward(features), candidates=[Candidate(name) for name in names]
     )
-    values = shape_metrics(
-        prediction.point_part, prediction.names, truth, names, similarity_of(pipeline.text.encode)
-    )
-    clusters = cluster_points(features["geometry"], len(present), seed=seed)
-    baseline = shape_metrics(clusters, len(present), truth, names)
+    clusters = Entrant(PartFieldClustering(seed=seed), ("parts",)).predict(labeled)
     return {
         "parts": len(present),
         "predicted": len(prediction.parts),
-        **values,
-        "clustering_miou": baseline["miou"],
+        **score(prediction, labeled, similarity_of(pipeline.text.encode)),
+        "clustering_miou": score(clusters, labeled)["miou"],
     }
 
 
@@ -140,7 +140,7 @@ def _table(good: pd.DataFrame, resamples: int, confidence: float, seed: int) -> 
     rows = []
     for test_set, group in groups.items():
         columns = [(OURS, metric, LABELS[metric]) for metric in MEASURED]
-        for method, metric, label in [*columns, (CLUSTERING, "clustering_miou", "mIoU")]:
+        for method, metric, label in [*columns, (PARTFIELD, "clustering_miou", "mIoU")]:
             values = group[metric].to_numpy(np.float64)
             found = interval(values, resamples=resamples, confidence=confidence, seed=seed)
             rows.append(tables.row(method, test_set, label, found))
@@ -148,7 +148,7 @@ def _table(good: pd.DataFrame, resamples: int, confidence: float, seed: int) -> 
 
 
 def summary(folder: Path, report: FolderReport) -> list[str]:
-    """What the command prints: one line a metric, then what failed."""
+    """Return the lines that the command prints: one per metric, then the failures."""
     good = report.shapes[report.shapes.error == ""]
     lines = [f"{folder}: {len(good)} shapes evaluated, {len(report.failed)} failed"]
     for one in report.table[report.table.test_set == "all"].itertuples():

@@ -1,4 +1,4 @@
-"""Stored shapes with their ground truth, as every evaluation looks at them."""
+"""Stored shapes with their ground truth, at a seeded subset of their points."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,23 @@ from tqdm.auto import tqdm
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.sampling import seed_of
-from alignparts.evaluation.scoring import subset
 from alignparts.features.store import FeatureStore
+
+SEEN, HELDOUT = "seen", "heldout"
 
 
 @dataclass(frozen=True)
 class Labeled:
-    """A stored shape with its ground truth, at the points to evaluate.
+    """A shape with its ground truth, at the points to evaluate.
 
     Attributes:
-        shape_id: of the store.
-        test_set: its data set, or "heldout".
-        category: canonical.
-        arrays: of the feature store.
+        shape_id: id in the store.
+        test_set: name of the data set, or "heldout".
+        category: canonical category.
+        arrays: arrays of the feature store.
         truth: part of every point, -1 unlabeled.
         names: canonical name of every part.
-        present: names of the parts that hold a point, in the order of ``names``.
+        present: different names of the parts that hold a point, in the order of ``names``.
     """
 
     shape_id: str
@@ -37,53 +38,88 @@ class Labeled:
 
     @property
     def heldout(self) -> bool:
-        """Whether its category was never trained on."""
-        return self.test_set == "heldout"
+        """Return whether the category was never trained on."""
+        return self.test_set == HELDOUT
+
+
+def present_names(truth: Int64[np.ndarray, " n"], names: Sequence[str]) -> list[str]:
+    """Return the different names of the parts that hold a point, in the order of the parts."""
+    return list(dict.fromkeys(names[part] for part in np.unique(truth[truth >= 0]).tolist()))
+
+
+def subset(arrays: Mapping[str, np.ndarray], points: int, key: str, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return at most ``points`` of a stored shape's points; equal keys choose equal ones."""
+    stored = len(arrays["points"])
+    if stored <= points:
+        return dict(arrays)
+    chosen = np.sort(np.random.default_rng(seed_of(key, seed)).permutation(stored)[:points])
+    return {name: values[chosen] for name, values in arrays.items()}
 
 
 def load_labeled(store: FeatureStore, shape_id: str, points: int, seed: int = 0) -> Labeled | None:
-    """A shape at a seeded subset of its points; None where no point is labeled."""
+    """Load a shape at a seeded subset of its points; None where no point is labeled."""
     arrays, meta = store.load(shape_id)
     chosen = subset(arrays, points, shape_id, seed)
     truth, names = chosen["part"].astype(np.int64), [str(name) for name in meta["part_names"]]
-    parts = np.unique(truth[truth >= 0]).tolist()
-    if not parts:
-        return None
-    test_set = "heldout" if meta["split"] == "heldout" else str(meta["dataset"])
-    present = list(dict.fromkeys(names[part] for part in parts))
-    return Labeled(shape_id, test_set, str(meta["category"]), chosen, truth, names, present)
+    test_set = HELDOUT if meta["split"] == HELDOUT else str(meta["dataset"])
+    present = present_names(truth, names)
+    shape = Labeled(shape_id, test_set, str(meta["category"]), chosen, truth, names, present)
+    return shape if present else None
 
 
 def ids_of_splits(store: FeatureStore, splits: Sequence[str], ids: Sequence[str] | None = None) -> list[str]:
-    """Ids of the shapes of these splits, in alphabetical order; of these, where `ids` are given, only they.
+    """Return the ids of the shapes of some splits, in alphabetical order.
+
+    Args:
+        store: the feature store.
+        splits: names of the splits.
+        ids: ids to choose from; all of the store by default.
 
     Raises:
         AlignPartsError: there is none.
     """
     among = store.ids() if ids is None else ids
-    found = sorted(shape_id for shape_id in among if store.meta(shape_id)["split"] in splits)
-    if not found:
+    chosen = sorted(shape_id for shape_id in among if store.meta(shape_id)["split"] in splits)
+    if not chosen:
         raise AlignPartsError(
             f"no shape of {' or '.join(splits)} in the feature store; run: dvc repro features"
         )
-    return found
+    return chosen
+
+
+def ids_by_category(store: FeatureStore, split: str, seed: int = 0) -> dict[str, list[str]]:
+    """Return the ids of a split by category, in a seeded order.
+
+    Raises:
+        AlignPartsError: the split has no shape.
+    """
+    by_category: dict[str, list[str]] = {}
+    for shape_id in sorted(ids_of_splits(store, [split]), key=lambda name: seed_of(name, seed)):
+        by_category.setdefault(str(store.meta(shape_id)["category"]), []).append(shape_id)
+    return by_category
 
 
 def taking_turns(store: FeatureStore, split: str, shapes: int, seed: int = 0) -> list[str]:
-    """So many shapes of a split, the categories taking turns, in a seeded order; all where there are fewer.
+    """Return ``shapes`` shapes of a split, the categories taking turns, in a seeded order.
 
     Raises:
-        AlignPartsError: there is none.
+        AlignPartsError: the split has no shape.
     """
-    by_category: dict[str, list[str]] = {}
-    for shape_id in sorted(ids_of_splits(store, [split]), key=lambda one: seed_of(one, seed)):
-        by_category.setdefault(str(store.meta(shape_id)["category"]), []).append(shape_id)
     turns = [
         (turn, category, shape_id)
-        for category, ids in by_category.items()
+        for category, ids in ids_by_category(store, split, seed).items()
         for turn, shape_id in enumerate(ids)
     ]
     return [shape_id for *_, shape_id in sorted(turns)[:shapes]]
+
+
+def one_a_category(store: FeatureStore, seed: int = 0, split: str = "test") -> list[str]:
+    """Return a seeded shape of every category of a split, in alphabetical order of ids.
+
+    Raises:
+        AlignPartsError: the split has no shape.
+    """
+    return sorted(ids[0] for ids in ids_by_category(store, split, seed).values())
 
 
 def labeled_shapes(
@@ -93,12 +129,23 @@ def labeled_shapes(
     seed: int = 0,
     ids: Sequence[str] | None = None,
 ) -> Iterator[Labeled]:
-    """The shapes of these splits that have a labeled point.
+    """Load the shapes of some splits that have a labeled point, in alphabetical order of their ids.
+
+    Args:
+        store: features and ground truth of every shape.
+        splits: names of the splits.
+        points: most points per shape.
+        seed: seed of the subset of points.
+        ids: ids to choose from; all of the store by default.
 
     Raises:
-        AlignPartsError: there is no shape of these splits.
+        AlignPartsError: there is no shape of these splits, or none has a labeled point.
     """
+    empty = True
     for shape_id in tqdm(ids_of_splits(store, splits, ids), desc="evaluate", mininterval=2.0, leave=False):
         shape = load_labeled(store, shape_id, points, seed)
         if shape is not None:
+            empty = False
             yield shape
+    if empty:
+        raise AlignPartsError(f"no shape of {' or '.join(splits)} has a labeled point")

@@ -1,21 +1,32 @@
-"""What every method of Tables 2 to 4 looks like: stored features in, segments and their names out."""
+"""Methods of Tables 1 to 4: their interface, and the information that each is given."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int64
+
+from alignparts.evaluation.ground_truth import Labeled
+from alignparts.naming.prediction import Prediction
+
+OURS = "ALIGN-Parts"
+GIVEN = "ALIGN-Parts, category given"
+DESCRIBED = "ALIGN-Parts, descriptions given"
+FILLED = "ALIGN-Parts, every point labeled"
+PARTFIELD = "PartField"
+FIND3D, MPNET = "Find3D", "PartField+MPNet"
+
+Told = Literal["category", "names", "descriptions", "parts"]
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a method is told besides the shape; None: it has to find out itself, or do without.
+    """Information that a method gets besides the shape; None: it predicts it, or does without.
 
     Attributes:
         category: canonical name of the category.
-        names: the names that parts may get; all of them canonical, or all of them a user's own.
-        parts: the true number of parts.
+        names: names that parts may get; all of them canonical, or all of them a user's own.
+        parts: true number of parts.
     """
 
     category: str | None = None
@@ -23,42 +34,77 @@ class Given:
     parts: int | None = None
 
 
-@dataclass(frozen=True)
-class Segments:
-    """What a method makes of one shape.
-
-    Attributes:
-        point_part: segment of every point, -1 unlabeled.
-        names: of the segments; None where the method does not name parts.
-        category: what the shape was taken for; "" where the method does not ask.
-        features: one vector a segment, of which its name was found; None where names come from points.
-    """
-
-    point_part: Int64[np.ndarray, " n"]
-    names: list[str] | None = None
-    category: str = ""
-    features: Float[np.ndarray, "parts d"] | None = None
-
-
 @runtime_checkable
 class Method(Protocol):
     """A method under comparison.
 
     Attributes:
-        label: what tables call it.
+        label: its name in tables.
     """
 
     label: str
 
-    def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Segments:
-        """Segments of one shape.
+    def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
+        """Segment one shape, and name the segments where the method can.
 
         Args:
-            arrays: of the feature store, at the points to label: ``points`` (n, 3), ``normals`` (n, 3),
+            arrays: arrays of the feature store at the points to label: ``points`` (n, 3), ``normals`` (n, 3),
                 ``colors`` (n, 3) in 0..1, ``geometry`` (n, d_g), ``appearance`` (n, d_a).
-            given: what the method may know.
+            given: information that the method may use.
 
         Raises:
-            AlignPartsError: an array is missing, or the method needs more than it was given.
+            AlignPartsError: an array is missing, or the method needs more information.
         """
         ...
+
+
+def every(shape: Labeled) -> bool:
+    """Return True for any shape."""
+    return True
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A method under one information setting.
+
+    Attributes:
+        method: the method itself.
+        told: information besides the shape: its category, the names of its parts, their descriptions, their
+            number. In held-out categories every entrant gets the names.
+        name: name in tables; the method's label by default.
+        eligible: whether the entrant is scored on a shape.
+        finds_category: whether the predicted category is scored on seen categories.
+    """
+
+    method: Method
+    told: tuple[Told, ...] = ()
+    name: str = ""
+    eligible: Callable[[Labeled], bool] = every
+    finds_category: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name in tables."""
+        return self.name or self.method.label
+
+    def given(self, shape: Labeled) -> Given:
+        """Return the information on a shape."""
+        category = "descriptions" in self.told or ("category" in self.told and not shape.heldout)
+        return Given(
+            category=shape.category if category else None,
+            names=tuple(shape.present) if "names" in self.told or shape.heldout else None,
+            parts=len(shape.present) if "parts" in self.told else None,
+        )
+
+    def predict(self, shape: Labeled) -> Prediction:
+        """Return the method's prediction for a shape.
+
+        Raises:
+            AlignPartsError: as :meth:`Method.predict`.
+        """
+        return self.method.predict(shape.arrays, self.given(shape))
+
+
+def answers(entrants: Sequence[Entrant], shape: Labeled) -> dict[str, Prediction]:
+    """Return the prediction of every entrant for a shape, by label."""
+    return {entrant.label: entrant.predict(shape) for entrant in entrants}

@@ -1,11 +1,12 @@
-"""Long result tables: CSV for programs, with a Markdown twin for people."""
+"""Long result tables, as CSV for programs and as Markdown for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from alignparts.core.atomic import write_text
+from alignparts.core.errors import AlignPartsError
 from alignparts.model.metrics import Interval
 
 COLUMNS = ["method", "test_set", "metric", "value", "low", "high", "n", "seeds"]
@@ -13,7 +14,7 @@ DIGITS = 4
 
 
 def row(method: str, test_set: str, metric: str, interval: Interval, seeds: int = 1) -> dict[str, object]:
-    """One row of a long table; ``n`` counts shapes."""
+    """Return one row of a long table; ``n`` counts shapes."""
     return {
         "method": method,
         "test_set": test_set,
@@ -27,32 +28,42 @@ def row(method: str, test_set: str, metric: str, interval: Interval, seeds: int 
 
 
 def long_table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
-    """Rows as a table of :data:`COLUMNS`."""
+    """Return rows as a table of :data:`COLUMNS`."""
     return pd.DataFrame(list(rows), columns=COLUMNS)
 
 
-def wide(table: pd.DataFrame) -> pd.DataFrame:
-    """A long table for people: one row a method, one column a test set and metric, "value [low, high]"."""
-    sets = list(dict.fromkeys(table.test_set))
-    counts = {name: int(table[table.test_set == name].n.max()) for name in sets}
-    cells: dict[str, dict[str, str]] = {method: {} for method in dict.fromkeys(table.method)}
-    columns = [
-        f"{name} ({counts[name]}) {metric}"
-        for name in sets
-        for metric in dict.fromkeys(table[table.test_set == name].metric)
-    ]
-    for one in table.itertuples():
-        text = f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
-        cells[str(one.method)][f"{one.test_set} ({counts[str(one.test_set)]}) {one.metric}"] = text
-    body = [
-        {"method": method, **{name: found.get(name, "–") for name in columns}}
-        for method, found in cells.items()
-    ]
-    return pd.DataFrame(body, columns=["method", *columns])
+def lookup(table: pd.DataFrame, **where: object) -> pd.Series:
+    """Return the only row of a table whose columns have the given values.
+
+    Raises:
+        AlignPartsError: a column is missing; no row, or more than one, has the values.
+    """
+    rows = _matching(table, where)
+    if len(rows) != 1:
+        values = ", ".join(f"{name} = {wanted}" for name, wanted in where.items())
+        raise AlignPartsError(f"table: {len(rows)} rows with {values}; expected one")
+    return rows.iloc[0]
+
+
+def value(table: pd.DataFrame, **where: object) -> float | None:
+    """Return the value in the only row whose columns have the given values; None where there is no row.
+
+    Raises:
+        AlignPartsError: a column is missing, or more than one row has the values.
+    """
+    return float(lookup(table, **where).value) if len(_matching(table, where)) else None
+
+
+def _matching(table: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:
+    for name, wanted in where.items():
+        if name not in table:
+            raise AlignPartsError(f"table: no column '{name}'; expected one of {', '.join(table.columns)}")
+        table = table[table[name] == wanted]
+    return table
 
 
 def by_set(table: pd.DataFrame) -> pd.DataFrame:
-    """A long table for people: one row a method and test set, one column a metric."""
+    """Return a long table for people: one row per method and test set, one column per metric."""
     metrics = list(dict.fromkeys(table.metric))
     body = []
     for (test_set, method), group in table.groupby(["test_set", "method"], sort=False):
@@ -63,7 +74,7 @@ def by_set(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def marks(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of method, metric and value for people: one row a method, one column a metric."""
+    """Return rows of method, metric and value for people: a row per method, a column per metric."""
     cells: dict[str, dict[str, str]] = {str(method): {"method": str(method)} for method in table.method}
     for one in table.itertuples():
         cells[str(one.method)][str(one.metric)] = str(one.value)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.naming.confidence import PAPER
@@ -69,7 +69,7 @@ class Partlets:
 
 @dataclass(frozen=True)
 class PredictedPart:
-    """A named part.
+    """A predicted part; methods that only name it leave the rest at its default.
 
     Attributes:
         name: name of the candidate.
@@ -85,10 +85,10 @@ class PredictedPart:
     """
 
     name: str
-    description: str
-    confidence: float
-    partness: float
-    partlet: int
+    description: str = ""
+    confidence: float = 0.0
+    partness: float = 0.0
+    partlet: int = -1
     soft: float = 0.0
     mahalanobis: float | None = None
     mask_confidence: float = 0.0
@@ -108,17 +108,38 @@ class PredictedPart:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Named points of one shape.
+    """Segments of one shape, by ALIGN-Parts or by a method it is compared with.
 
     Attributes:
-        point_part: index into ``parts`` per point, -1 unlabeled.
-        parts: parts that hold at least one point.
+        point_part: index into ``parts`` of every point, -1 unlabeled.
+        parts: the segments; those of ALIGN-Parts hold at least one point each.
         category: category whose names were used; "" outside the closed vocabulary.
+        named: whether the method names segments; their names are "" otherwise.
+        vectors: one feature vector per part; None where a method has no part-level features.
     """
 
     point_part: Int64[np.ndarray, " n"]
     parts: list[PredictedPart]
     category: str = ""
+    named: bool = True
+    vectors: Float[np.ndarray, "parts d"] | None = None
+
+    @classmethod
+    def of_names(
+        cls,
+        point_part: Int64[np.ndarray, " n"],
+        names: Sequence[str],
+        category: str = "",
+        vectors: Float[np.ndarray, "parts d"] | None = None,
+    ) -> "Prediction":
+        """Return segments of which only the names are known."""
+        return cls(point_part, [PredictedPart(name) for name in names], category, True, vectors)
+
+    @classmethod
+    def unnamed(cls, point_part: Int64[np.ndarray, " n"]) -> "Prediction":
+        """Return segments 0..max of a method that does not name them."""
+        count = int(point_part.max(initial=-1)) + 1
+        return cls(point_part, [PredictedPart("") for _ in range(count)], named=False)
 
     @property
     def names(self) -> list[str]:

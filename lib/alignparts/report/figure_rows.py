@@ -16,8 +16,8 @@ from alignparts.corpus.mesh.surface import Surface
 from alignparts.evaluation.experiments.cosegmentation import transfer_accuracy
 from alignparts.evaluation.experiments.retrieval import Masks, masks_of, query_iou
 from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.methods import Segments
-from alignparts.model.metrics import confusion, iou_matrix, shape_metrics
+from alignparts.evaluation.scoring import score
+from alignparts.model.metrics import confusion, iou_matrix
 from alignparts.naming.prediction import Prediction
 from alignparts.ontology.vocabulary import words
 from alignparts.pictures import figures
@@ -32,8 +32,6 @@ LEAST_RADIUS = 0.1
 """Smallest half width of a close-up in the model frame."""
 QUARTER = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]])
 """Quarter turn about the up axis, for row vectors."""
-
-Output = Segments | Prediction
 
 
 def borrowed_names(
@@ -62,7 +60,9 @@ def borrowed_names(
     return borrowed
 
 
-def shape_row(title: str, shape: Labeled, found: Mapping[str, Output], surface: Surface | None = None) -> Row:
+def shape_row(
+    title: str, shape: Labeled, found: Mapping[str, Prediction], surface: Surface | None = None
+) -> Row:
     """Return the outputs of methods for one shape, the ground truth last (Figures 4, 5 and 7).
 
     Args:
@@ -77,7 +77,7 @@ def shape_row(title: str, shape: Labeled, found: Mapping[str, Output], surface: 
     return Row(title, _panels(shape, found, Canvas(shape, surface)))
 
 
-def closeup_row(shape: Labeled, found: Mapping[str, Output], surface: Surface | None = None) -> Row:
+def closeup_row(shape: Labeled, found: Mapping[str, Prediction], surface: Surface | None = None) -> Row:
     """Return a shape with its smallest ground-truth part marked, and close-ups of all outputs (Figure 6).
 
     Of several instances the one with the most points is shown. The camera is that of all pictures; the shape
@@ -119,7 +119,7 @@ def transfer_row(
     title: str,
     source: Labeled,
     target: Labeled,
-    found: Mapping[str, Output],
+    found: Mapping[str, Prediction],
     source_surface: Surface | None = None,
     target_surface: Surface | None = None,
 ) -> Row:
@@ -166,7 +166,7 @@ def query_rows(
     Raises:
         AlignPartsError: Answers do not fit the shape's points and parts.
     """
-    truth = masks_of(Segments(shape.truth, shape.names), shape.present)
+    truth = masks_of(Prediction.of_names(shape.truth, shape.names), shape.present)
     canvas, counted = Canvas(shape, surface), shape.truth >= 0
     chosen = np.sort(np.argsort(-truth.sum(axis=1), kind="stable")[:most])
     exact, rows = canvas.truth(), []
@@ -189,7 +189,7 @@ def query_rows(
     return rows
 
 
-def _panels(shape: Labeled, found: Mapping[str, Output], canvas: Canvas) -> list[Panel]:
+def _panels(shape: Labeled, found: Mapping[str, Prediction], canvas: Canvas) -> list[Panel]:
     panels = []
     for label, segments in found.items():
         if len(segments.point_part) != len(shape.truth):
@@ -197,26 +197,23 @@ def _panels(shape: Labeled, found: Mapping[str, Output], canvas: Canvas) -> list
                 f"'{label}': {len(segments.point_part)} labels, "
                 f"but {shape.shape_id} has {len(shape.truth)} points"
             )
-        names = segments.names
-        shown = borrowed_names(segments.point_part, shape.truth, shape.names) if names is None else names
-        scores = shape_metrics(
-            segments.point_part, len(shown) if names is None else names, shape.truth, shape.names
-        )
-        ending = "no names" if names is None else f"LA {scores['la_miou']:.2f}"
+        named, scores = segments.named, score(segments, shape)
+        shown = segments.names if named else borrowed_names(segments.point_part, shape.truth, shape.names)
+        ending = f"LA {scores['la_miou']:.2f}" if named else "no names"
         part = canvas.carry(segments.point_part, len(shown))
         note = f"mIoU {scores['miou']:.2f}, {ending}"
-        panels.append(Panel(label, canvas.body, part, shown, note, named=names is not None))
+        panels.append(Panel(label, canvas.body, part, shown, note, named=named))
     return [*panels, Panel(TRUTH, canvas.body, canvas.truth(), shape.names)]
 
 
-def _note_of_part(segments: Output, shape: Labeled, part: int) -> str:
+def _note_of_part(segments: Prediction, shape: Labeled, part: int) -> str:
     """Return the IoU of the segment that overlaps a part most, and its name where that is wrong."""
     count = int(segments.point_part.max(initial=-1)) + 1
     if not count:
         return "IoU 0.00"
     iou = iou_matrix(confusion(segments.point_part, shape.truth, count, len(shape.names)))[part]
     best = int(iou.argmax())
-    called = shape.names[part] if segments.names is None else segments.names[best]
+    called = segments.names[best] if segments.named else shape.names[part]
     wrong = f", called {words(called)}" if called != shape.names[part] and iou[best] > 0 else ""
     return f"IoU {iou[best]:.2f}{wrong}"
 

@@ -12,15 +12,16 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.comparison import AVERAGE
-from alignparts.evaluation.part_analysis import AS_GOOD, BELOW, METRICS, NONE, SEEN
-from alignparts.evaluation.scoring import CLUSTERING, GIVEN, LABELS, OURS
+from alignparts.evaluation.comparison import AVERAGE, LABELS
+from alignparts.evaluation.ground_truth import SEEN
+from alignparts.evaluation.methods import GIVEN, OURS, PARTFIELD
+from alignparts.evaluation.part_analysis import AS_GOOD, BELOW, METRICS, NONE
 from alignparts.ontology.vocabulary import words
 
 METHOD_COLORS = {
     OURS: "#0072B2",
     GIVEN: "#56B4E9",
-    CLUSTERING: "#D55E00",
+    PARTFIELD: "#D55E00",
     "Find3D": "#009E73",
     "PartField+MPNet": "#CC79A7",
 }

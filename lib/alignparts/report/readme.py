@@ -8,6 +8,7 @@ import pandas as pd
 
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.tables import lookup
 
 
 def fill(path: Path, name: str, text: str) -> bool:
@@ -103,8 +104,7 @@ def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFra
 
 
 def _ratio(ratios: pd.DataFrame, start: str, test_set: str) -> str:
-    chosen = (ratios.start == start) & (ratios.test_set == test_set) & (ratios.unit == "seconds")
-    one = ratios[chosen & (ratios.statistic == "sums")].iloc[0]
+    one = lookup(ratios, start=start, test_set=test_set, unit="seconds", statistic="sums")
     return f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}], {one.n}"
 
 

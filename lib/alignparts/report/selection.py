@@ -8,7 +8,7 @@ import pandas as pd
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.sampling import seed_of
 from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.scoring import OURS
+from alignparts.evaluation.methods import OURS
 
 
 def choose_rows(

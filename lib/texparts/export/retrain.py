@@ -22,11 +22,10 @@ from alignparts.core.trainer import forget_progress
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.ingest import ingest
 from alignparts.evaluation.baselines.ours import Ours
-from alignparts.evaluation.comparison import COLUMNS, Claim, paired_table
+from alignparts.evaluation.comparison import Claim, paired_table, readable
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes, taking_turns
 from alignparts.evaluation.methods import Given
-from alignparts.evaluation.scoring import readable
-from alignparts.evaluation.scoring_methods import score
+from alignparts.evaluation.scoring import frame, score, score_rows
 from alignparts.features.extract import Encoders, extract_corpus
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
@@ -184,11 +183,8 @@ def gain_scores(loop: Loop, arms: Sequence[str] = ("before", *ARMS)) -> pd.DataF
         model = Ours(AlignParts.from_pretrained(str(folder)).eval(), loop.encode, vocabulary)
         for shape in shapes:
             for test_set, values in _judged(model, shape).items():
-                rows += [
-                    (LABELS[arm], seed, shape.shape_id, test_set, shape.category, metric, value)
-                    for metric, value in values.items()
-                ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+                rows += score_rows(shape, LABELS[arm], values, seed, test_set=test_set)
+    return frame(rows)
 
 
 def claims() -> dict[str, list[Claim]]:

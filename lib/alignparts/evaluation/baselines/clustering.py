@@ -1,9 +1,15 @@
-"""PartField as a baseline: k-means on its frozen field, given the true number of parts (Table 2)."""
+"""K-means on the directions of features, and the directions themselves."""
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 
 from alignparts.core.errors import AlignPartsError
+
+
+def directions(features: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
+    """Scale features to length 1; those of length 0 stay."""
+    values = np.asarray(features, np.float32)
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
 
 
 def cluster_points(
@@ -17,11 +23,11 @@ def cluster_points(
     """Cluster points by the directions of their features.
 
     Args:
-        features: geometry feature of every point; scaled to length 1 first.
-        clusters: the true number of parts; at most as many clusters as distinct points come out.
-        seed: of the starting centers.
-        restarts: k-means runs, of which the tightest is kept; PartField's own code does one.
-        threads: more than one is faster, and sums in another order.
+        features: feature of every point; scaled to length 1 first.
+        clusters: number of clusters; there are never more than distinct points.
+        seed: seed of the starting centers.
+        restarts: number of k-means runs, of which the tightest is kept; PartField's own code does one.
+        threads: number of threads; more than one is faster, and sums in another order.
 
     Returns:
         Cluster of every point, 0..clusters - 1, equal on every run.
@@ -36,8 +42,7 @@ def cluster_points(
         raise AlignPartsError(
             f"k-means: expected points and a cluster, got {len(features)} points, {clusters} clusters"
         )
-    values = np.asarray(features, np.float32)
-    values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    values = directions(features)
     # No more clusters than distinct points: k-means warns, and returns fewer, otherwise.
     possible = clusters
     if len(values) <= 4 * clusters or np.ptp(values, axis=0).max() == 0:

@@ -1,24 +1,25 @@
 """ALIGN-Parts behind the interface of the methods it is compared with."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from alignparts.evaluation.methods import Given, Segments
-from alignparts.evaluation.scoring import FILLED, OURS
+from alignparts.evaluation.ground_truth import Labeled
+from alignparts.evaluation.methods import DESCRIBED, FILLED, GIVEN, OURS, Entrant, Given
 from alignparts.model.alignparts import AlignParts
 from alignparts.naming.inference import forward, name_parts, open_vocabulary
-from alignparts.naming.prediction import Candidate, Encode
+from alignparts.naming.prediction import Candidate, Encode, Partlets, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
 
 
 class Ours:
-    """The trained model as a method.
+    """The trained model as a method; one forward pass serves consecutive calls on the same arrays.
 
     Args:
         model: an ``AlignParts``.
-        encode: texts to embeddings of length 1, of the encoder that it was trained with.
-        vocabulary: where categories and their parts come from.
+        encode: maps texts to embeddings of length 1, with the encoder that the model was trained with.
+        vocabulary: categories, their parts and descriptions.
         fill: give points that Eq. 22 leaves unlabeled the best mask's name all the same.
     """
 
@@ -27,12 +28,13 @@ class Ours:
     ) -> None:
         self.label = FILLED if fill else OURS
         self.model, self.encode, self.vocabulary, self.fill = model.eval(), encode, vocabulary, fill
+        self._last: tuple[Mapping[str, np.ndarray], Partlets] | None = None
 
-    def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Segments:
-        """Segments and names of one shape; the number of parts is not read.
+    def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
+        """Segment and name one shape; the number of parts is not read.
 
-        Given names are the open vocabulary; without them names come from the category's closed one, the
-        category being the given one or the one that the global embedding finds (Eq. 16).
+        Given names are the open vocabulary, with the category's descriptions where it is given too; without
+        names the vocabulary is the closed one of the category, given or predicted (Eq. 16).
 
         Args:
             arrays: ``points``, ``geometry`` and ``appearance`` are read.
@@ -41,15 +43,40 @@ class Ours:
         Raises:
             AlignPartsError: as :func:`alignparts.naming.inference.forward`; no names; an unknown category.
         """
-        partlets = forward(self.model, arrays)
+        partlets, vocabulary = self._partlets(arrays), self.vocabulary
         if given.names is not None:
-            own = [Candidate(name) for name in given.names]
-            found = open_vocabulary(partlets, self.encode, own, fill=self.fill)
+            candidates = [Candidate(name) for name in given.names]
+            if given.category is not None:
+                candidates = [
+                    Candidate(name, vocabulary.description(given.category, name)) for name in given.names
+                ]
+            found = open_vocabulary(partlets, self.encode, candidates, fill=self.fill)
         else:
             found = name_parts(
-                partlets, self.encode, self.vocabulary, category=given.category, fill=self.fill
+                partlets, self.encode, vocabulary, category=given.category, fill=self.fill
             )
-        return Segments(
-            found.point_part, found.names, found.category,
-            partlets.embeddings[[part.partlet for part in found.parts]],
-        )  # fmt: skip
+        return replace(found, vectors=partlets.embeddings[[part.partlet for part in found.parts]])
+
+    def _partlets(self, arrays: Mapping[str, np.ndarray]) -> Partlets:
+        if self._last is None or self._last[0] is not arrays:
+            self._last = arrays, forward(self.model, arrays)
+        return self._last[1]
+
+
+def entrants_of(model: AlignParts, encode: Encode, vocabulary: Vocabulary) -> list[Entrant]:
+    """Return ALIGN-Parts under the three settings of Table 2, at the cost of one forward pass per shape.
+
+    Seen categories: the closed vocabulary of the predicted category, and of the given one. Held-out
+    categories: the open vocabulary of the shape's own part names, and where the vocabulary knows all of them
+    also with its descriptions.
+    """
+    method = Ours(model, encode, vocabulary)
+
+    def described(shape: Labeled) -> bool:
+        return shape.heldout and all(vocabulary.has(shape.category, name) for name in shape.present)
+
+    return [
+        Entrant(method, finds_category=True),
+        Entrant(method, ("category",), GIVEN, lambda shape: not shape.heldout),
+        Entrant(method, ("descriptions",), DESCRIBED, described),
+    ]

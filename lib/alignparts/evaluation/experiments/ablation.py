@@ -1,12 +1,11 @@
-"""Table 3 and the curves beside it: one setting changed, trained from nothing, scored on the test shapes.
+"""Table 3 and the curves over settings: one setting changed, trained from scratch, scored on test shapes.
 
 ``python -m alignparts.evaluation.experiments.ablation VARIANT SEED`` is one item of the pipeline's matrix.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,20 +16,21 @@ from alignparts.core.config import Params, TrainParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import forget_progress
 from alignparts.evaluation.baselines import fit
+from alignparts.evaluation.baselines.ours import Ours
+from alignparts.evaluation.comparison import Claim
 from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.methods import Given, Segments
-from alignparts.evaluation.scoring import OURS, evaluate_corpus, frame
-from alignparts.evaluation.scoring_methods import Entrant, evaluate_methods
+from alignparts.evaluation.methods import Entrant, Given, Method
+from alignparts.evaluation.scoring import evaluate
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.dataset import ids_of_split
 from alignparts.model.stage import Stage
 from alignparts.model.train import train
-from alignparts.naming.inference import forward, name_parts
 from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
 
 SCORES = "scores.csv"
+FULL = "full"
 
 
 def train_params(params: Params, variant: str) -> TrainParams:
@@ -72,21 +72,20 @@ def ablate(
     out = folder_of(models, variant, seed)
     ids = {split: shapes_of(store, split, vocabulary) for split in ("train", "validation", "test")}
     ids["train"] = share(ids["train"], chosen.share, seed)
-    look: dict[str, Any] = {
-        "points": params.evaluate.points, "seed": params.base.seed, "ids": ids["test"]
-    }  # fmt: skip
     if chosen.baseline is None:
         trained = train(
             store, vocabulary, encode, settings, out, seed=seed, ids=ids,
             statistics=False,
         )  # fmt: skip
-        found = evaluate_corpus(store, trained.model, encode, vocabulary, **look).scores
-        scores = frame((one for one in found if one.method == OURS), seed)
+        method: Method = Ours(trained.model, encode, vocabulary)
     else:
         fit.fit(chosen.baseline, seed, params, store, vocabulary, encode, out, ids)
         method = fit.load(chosen.baseline, out, vocabulary, encode, params.base.seed)
-        scores = frame(evaluate_methods(store, [Entrant(method)], encode, **look).scores, seed)
-    scores["method"] = chosen.label
+    entrant = Entrant(method, name=chosen.label, finds_category=chosen.baseline is None)
+    scores = evaluate(
+        store, [entrant], encode, points=params.evaluate.points, seed=params.base.seed, ids=ids["test"],
+        training_seed=seed,
+    ).scores  # fmt: skip
     write_text(out / SCORES, scores.to_csv(index=False, lineterminator="\n", float_format="%.6f"))
     forget_progress(out)
     return scores
@@ -128,7 +127,7 @@ def segments_of(
     vocabulary: Vocabulary,
     encode: Encode,
     models: Path,
-) -> Prediction | Segments:
+) -> Prediction:
     """What a trained item makes of a shape of its categories, as when it was scored.
 
     Raises:
@@ -137,9 +136,33 @@ def segments_of(
     vocabulary = vocabulary.only(params.ablation.categories)
     folder, baseline = folder_of(models, variant, seed), params.ablations[variant].baseline
     if baseline is not None:
-        return fit.load(baseline, folder, vocabulary, encode, params.base.seed).predict(shape.arrays, Given())
-    partlets = forward(AlignParts.from_pretrained(str(folder)).eval(), shape.arrays)
-    return name_parts(partlets, encode, vocabulary)
+        method = fit.load(baseline, folder, vocabulary, encode, params.base.seed)
+    else:
+        method = Ours(AlignParts.from_pretrained(str(folder)), encode, vocabulary)
+    return method.predict(shape.arrays, Given())
+
+
+def claims(params: Params) -> list[Claim]:
+    """Return the paper's findings: each component adds, and fusion is more than features side by side."""
+    label = {name: params.ablations[name].label for name in params.ablation.rows}
+    pairs = [(FULL, "no_cov_ov"), ("no_cov_ov", "no_cov_ov_txt"), (FULL, "concat"), (FULL, "geo_input"),
+             (FULL, "base"), (FULL, "partfield_mpnet")]  # fmt: skip
+    return [
+        Claim(label[better], label[worse], metric)
+        for better, worse in pairs if better in label and worse in label
+        for metric in ("miou", "la_miou")
+    ]  # fmt: skip
+
+
+def curves(params: Params) -> dict[str, Mapping[str, float]]:
+    """Return every setting that a curve goes over: its value by method, the full model included."""
+    model, full = train_params(params, FULL).model, params.ablations[FULL].label
+    start = {"K": float(model.K), "k": float(model.k), "shapes": 1.0}
+    points: dict[str, dict[str, float]] = {}
+    for variant in (params.ablations[name] for name in params.ablation.curves):
+        values = points.setdefault(variant.setting, {full: start[variant.setting]})
+        values[variant.label] = variant.value
+    return {name: dict(sorted(values.items(), key=lambda item: item[1])) for name, values in points.items()}
 
 
 def shapes_of(store: FeatureStore, split: str, vocabulary: Vocabulary) -> list[str]:

@@ -16,11 +16,11 @@ from alignparts.core import ledger
 from alignparts.core.config import Params, TrainParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import forget_progress
-from alignparts.corpus.mesh.sampling import seed_of
+from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.comparison import Claim
-from alignparts.evaluation.ground_truth import ids_of_splits
-from alignparts.evaluation.part_analysis import HELDOUT, SEEN
-from alignparts.evaluation.scoring import GIVEN, OURS, Score, evaluate_corpus, frame
+from alignparts.evaluation.ground_truth import HELDOUT, SEEN, ids_by_category
+from alignparts.evaluation.methods import OURS, Entrant
+from alignparts.evaluation.scoring import evaluate
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.stage import Stage
@@ -37,10 +37,7 @@ def halves(store: FeatureStore, seed: int = 0) -> tuple[list[list[str]], list[li
     Raises:
         AlignPartsError: no held-out shape, or no category with two.
     """
-    by_category: dict[str, list[str]] = {}
-    for shape_id in sorted(ids_of_splits(store, [HELDOUT]), key=lambda one: seed_of(one, seed)):
-        by_category.setdefault(str(store.meta(shape_id)["category"]), []).append(shape_id)
-    ordered = [by_category[category] for category in sorted(by_category)]
+    ordered = [ids for _, ids in sorted(ids_by_category(store, HELDOUT, seed).items())]
     found = [[ids[half::HALVES] for ids in ordered if ids[half::HALVES]] for half in range(HALVES)]
     if not all(found):
         raise AlignPartsError(
@@ -143,15 +140,15 @@ def shot_scores(
     tables = []
     for shots in (0, *params.generalization.shots):
         seen = []
-        for half, own in enumerate(halves(store, params.base.seed)):
-            model = load(shots, half, models)
-            ids = [shape_id for category in own for shape_id in category]
-            found = evaluate_corpus(store, model, encode, vocabulary, splits=[HELDOUT], ids=ids, **look)
-            tables.append(_scores(found.scores, OURS, shots, params.base.seed))
+        for half, categories in enumerate(halves(store, params.base.seed)):
+            method, label = Ours(load(shots, half, models), encode, vocabulary), label_of(shots)
+            ids = [shape_id for category in categories for shape_id in category]
+            unseen = Entrant(method, name=label)
+            tables.append(evaluate(store, [unseen], encode, splits=[HELDOUT], ids=ids, **look).scores)
             if half == 0 or shots:
-                known = evaluate_corpus(store, model, encode, vocabulary, ids=remembered, **look)
-                seen.append(_scores(known.scores, GIVEN, shots, params.base.seed).assign(test_set=SEEN))
-        both = pd.concat(seen)
+                known = Entrant(method, ("category",), label)
+                seen.append(evaluate(store, [known], encode, ids=remembered, **look).scores)
+        both = pd.concat(seen).assign(test_set=SEEN)
         key = [name for name in both.columns if name != "value"]
         tables.append(both.groupby(key, sort=False).value.mean().reset_index())
     return pd.concat(tables, ignore_index=True)
@@ -161,19 +158,6 @@ def claims(params: Params) -> list[Claim]:
     """That a few shapes of unseen categories help."""
     most = max(params.generalization.shots)
     return [Claim(label_of(most), label_of(0), metric) for metric in ("miou", "la_miou")]
-
-
-def one_a_category(store: FeatureStore, seed: int = 0, split: str = "test") -> list[str]:
-    """A seeded shape of every category of a split, in alphabetical order of ids."""
-    first: dict[str, str] = {}
-    for shape_id in sorted(ids_of_splits(store, [split]), key=lambda one: seed_of(one, seed)):
-        first.setdefault(str(store.meta(shape_id)["category"]), shape_id)
-    return sorted(first.values())
-
-
-def _scores(scores: list[Score], method: str, shots: int, seed: int) -> pd.DataFrame:
-    kept = frame((one for one in scores if one.method == method), seed)
-    return kept.assign(method=label_of(shots))
 
 
 def main() -> None:

@@ -1,21 +1,20 @@
-"""Parts found by a query in words (section 12.3), by Find3D's metric and with Find3D's queries."""
+"""Retrieval of parts by a query in words (section 12.3), by Find3D's metric and with Find3D's queries."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation import tables
-from alignparts.evaluation.comparison import Claim
+from alignparts.evaluation.comparison import Bootstrap, Claim, arranged, score_table, set_order
 from alignparts.evaluation.experiments.table4 import most_salient
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
-from alignparts.evaluation.methods import Given, Method, Segments
-from alignparts.evaluation.scoring import SETS, Evaluation, Score
+from alignparts.evaluation.methods import FIND3D, Given, Method
+from alignparts.evaluation.scoring import frame, score_rows
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
-from alignparts.model.metrics import interval
 from alignparts.naming.inference import closed_vocabulary, forward, retrieval
 from alignparts.naming.prediction import Candidate, Encode, Partlets, Prediction
 from alignparts.ontology.vocabulary import Vocabulary, words
@@ -27,19 +26,19 @@ NAME_OF_OBJECT = "{part} of a {object}"
 DESCRIPTION = "description"
 """The vocabulary's affordance description; the name where it has none."""
 QUERIES = (DESCRIPTION, NAME, NAME_OF_OBJECT)
-CLAIMS = [Claim(ours, "Find3D", query) for ours in (CONSTRAINED, QUERIED) for query in QUERIES]
+CLAIMS = [Claim(ours, FIND3D, query) for ours in (CONSTRAINED, QUERIED) for query in QUERIES]
 """Section 12.3."""
 
 Masks = Bool[np.ndarray, "q n"]
 
 
 def query_text(query: str, vocabulary: Vocabulary, category: str, part: str) -> str:
-    """What a query for a part says.
+    """Return the text of a query for a part.
 
     Args:
         query: "description", or a phrase with ``{part}`` and ``{object}`` in it.
-        vocabulary: where descriptions come from.
-        category: what the object is.
+        vocabulary: names and descriptions.
+        category: category of the object.
         part: name of the part.
     """
     if query != DESCRIPTION:
@@ -48,29 +47,29 @@ def query_text(query: str, vocabulary: Vocabulary, category: str, part: str) -> 
 
 
 def constrained(partlets: Partlets, encode: Encode, candidates: Sequence[Candidate]) -> Prediction:
-    """Retrieval as section 12.3 sets it up: the names are those of the parts present, and so is their number.
+    """Name the parts of a shape as section 12.3 does: their names, and so their number, are given.
 
     As many of the most salient partlets as there are names are active, and each takes one name.
     """
     return closed_vocabulary(most_salient(partlets, len(candidates)), encode, candidates)
 
 
-def masks_of(found: Segments | Prediction, names: Sequence[str]) -> Masks:
-    """Points of every name: those of all segments that are called so.
+def masks_of(prediction: Prediction, names: Sequence[str]) -> Masks:
+    """Return the points of every name: those of all segments of that name.
 
     Raises:
         AlignPartsError: the segments have no names.
     """
-    if found.names is None:
+    if not prediction.named:
         raise AlignPartsError("retrieval: segments without names answer no query")
-    called = np.array([[name == one for one in (*found.names, None)] for name in names])
-    return called[:, np.where(found.point_part < 0, -1, found.point_part)]
+    called = np.array([[name == other for other in (*prediction.names, None)] for name in names])
+    return called[:, np.where(prediction.point_part < 0, -1, prediction.point_part)]
 
 
 def query_iou(
     found: Masks, truth: Bool[np.ndarray, "p m"], counted: Bool[np.ndarray, " m"] | None = None
 ) -> float:
-    """Find3D's metric of one shape: IoU of what a query returns with its part, mean over the queries.
+    """Return Find3D's metric of one shape: mean IoU, over the queries, of the returned points with the part.
 
     Args:
         found: points that every query returns; they may overlap.
@@ -105,82 +104,62 @@ def evaluate_retrieval(
     points: int = 2048,
     seed: int = 0,
     splits: Sequence[str] = ("test", "heldout"),
-) -> Evaluation:
-    """Ask for every part that is present, one query a part.
+) -> pd.DataFrame:
+    """Query every part that is present, one query per part.
 
-    Ours: constrained (:func:`constrained`), and mode 3, a query at a time without knowing the others
-    (:func:`inference.retrieval`). The other methods are given the queries as names and their
-    number, but no category: a query names the object itself or does without.
+    ALIGN-Parts answers all queries of a shape together (:func:`constrained`), and each alone (mode 3,
+    :func:`inference.retrieval`). Other methods are given the queries as names, and their number, but no
+    category: a query names the object itself or does without.
 
     Args:
         store: features and ground truth of every shape.
         model: the trained model.
         encode: the text encoder's ``encode``.
-        vocabulary: where descriptions come from.
-        methods: others that name parts.
-        queries: see :func:`query_text`.
+        vocabulary: names and descriptions.
+        methods: other methods that name parts.
+        queries: kinds of queries, see :func:`query_text`.
         background: count points without a ground-truth label as belonging to no part, as Find3D's benchmark
             does; else they count on neither side, as in the other tables.
-        points: points a shape.
-        seed: of the subset.
-        splits: which shapes.
+        points: most points per shape.
+        seed: seed of the subset of points.
+        splits: names of the splits to evaluate on.
 
     Returns:
-        One score a shape and method, with one value a query.
+        Scores (:data:`comparison.COLUMNS`); the metric is the kind of query.
 
     Raises:
-        AlignPartsError: no shape of these splits, or none with a labeled point.
+        AlignPartsError: no shape of these splits has a labeled point.
     """
-    result = Evaluation()
+    rows = []
     for shape in labeled_shapes(store, splits, points, seed):
         partlets = forward(model, shape.arrays)
-        truth = masks_of(Segments(shape.truth, shape.names), shape.present)
+        truth = masks_of(Prediction.of_names(shape.truth, shape.names), shape.present)
         counted = None if background else shape.truth >= 0
-        answers = answerers(shape, partlets, encode, methods)
-        values: dict[str, dict[str, float]] = {label: {} for label in answers}
-        for query in queries:
-            texts = [query_text(query, vocabulary, shape.category, name) for name in shape.present]
-            for label, answer in answers.items():
-                values[label][query] = query_iou(answer(texts), truth, counted)
-        result.scores += [
-            Score(shape.shape_id, shape.test_set, shape.category, label, found)
-            for label, found in values.items()
-        ]
-    if not result.scores:
-        raise AlignPartsError(f"no shape of {' or '.join(splits)} has a labeled point")
-    return result
+        texts = {
+            query: [query_text(query, vocabulary, shape.category, name) for name in shape.present]
+            for query in queries
+        }
+        for label, answer in answerers(shape, partlets, encode, methods).items():
+            values = {query: query_iou(answer(said), truth, counted) for query, said in texts.items()}
+            rows += score_rows(shape, label, values, seed)
+    return frame(rows)
 
 
-def retrieval_table(
-    evaluation: Evaluation,
-    *,
-    queries: Sequence[str] = QUERIES,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """The long table: a metric is "IoU, " and the query; test sets and their average are as in Table 2."""
-    here = list(dict.fromkeys(score.test_set for score in evaluation.scores))
-    groups: Mapping[str, list[str]] = {
-        **{name: [name] for name in (*SETS, *sorted({*here} - {*SETS, "heldout"})) if name in here},
-        "average": [name for name in SETS if name in here],
-        **{name: [name] for name in ("heldout",) if name in here},
-    }
-    rows = []
-    for method in evaluation.methods:
-        for query in queries:
-            for test_set, sets in groups.items():
-                values = [evaluation.values(method, query, [name]) for name in sets]
-                if values and all(len(one) for one in values):
-                    found = interval(values, resamples=resamples, confidence=confidence, seed=seed)
-                    rows.append(tables.row(method, test_set, f"IoU, {query}", found))
-    return tables.long_table(rows)
+def retrieval_table(scores: pd.DataFrame, **bootstrap: Unpack[Bootstrap]) -> pd.DataFrame:
+    """Return the long table: a metric is "IoU, " and the query; test sets are as in Table 2."""
+    table = arranged(
+        score_table(scores, **bootstrap),
+        method=list(dict.fromkeys(scores.method)),
+        metric=list(dict.fromkeys(scores.metric)),
+        test_set=set_order(scores),
+    )
+    return table.assign(metric="IoU, " + table.metric)
 
 
 def answerers(
     shape: Labeled, partlets: Partlets, encode: Encode, methods: Sequence[Method]
 ) -> dict[str, Callable[[Sequence[str]], Masks]]:
-    """Every method as a function of all query texts of a shape, to the points that answer each of them."""
+    """Return every method as a function from all query texts of a shape to the points of each query."""
 
     def together(texts: Sequence[str]) -> Masks:
         # A partlet takes a candidate, so that two parts of one text must stay two candidates.
@@ -189,15 +168,14 @@ def answerers(
         return masks_of(constrained(partlets, encode, candidates), names)
 
     def one_by_one(texts: Sequence[str]) -> Masks:
-        found = [retrieval(partlets, encode, Candidate(text, text)) for text in texts]
-        return np.stack([one.point_part >= 0 for one in found])
+        return np.stack([
+            retrieval(partlets, encode, Candidate(text, text)).point_part >= 0 for text in texts
+        ])  # fmt: skip
 
     def asked(method: Method) -> Callable[[Sequence[str]], Masks]:
-        def answer(texts: Sequence[str]) -> Masks:
-            given = Given(names=tuple(dict.fromkeys(texts)), parts=len(texts))
-            return masks_of(method.predict(shape.arrays, given), texts)
-
-        return answer
+        return lambda texts: masks_of(
+            method.predict(shape.arrays, Given(names=tuple(dict.fromkeys(texts)), parts=len(texts))), texts
+        )
 
     ours = {CONSTRAINED: together, QUERIED: one_by_one}
     return ours | {method.label: asked(method) for method in methods}

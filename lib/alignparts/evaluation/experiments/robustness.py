@@ -1,14 +1,18 @@
-"""Accuracy on disturbed inputs, end to end: the surface is disturbed, then sampled, rendered and encoded."""
+"""Accuracy on disturbed inputs, and with fewer points than are scored.
+
+Disturbances are end to end: the surface is disturbed, then sampled, rendered and encoded.
+"""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.spatial import cKDTree
 
 from alignparts.core.config import Params, parse_params
 from alignparts.core.errors import AlignPartsError
@@ -17,23 +21,24 @@ from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.perturb import DISTURBANCES, disturbed
 from alignparts.corpus.mesh.sampling import sample_surface, seed_of
 from alignparts.corpus.shape import LabeledShape
-from alignparts.evaluation.comparison import COLUMNS
 from alignparts.evaluation.experiments.table2 import entrants
-from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.part_analysis import SEEN
-from alignparts.evaluation.scoring import similarity_of
-from alignparts.evaluation.scoring_methods import Entrant, answers, score
+from alignparts.evaluation.ground_truth import SEEN, Labeled, labeled_shapes, present_names, subset
+from alignparts.evaluation.methods import Entrant, answers
+from alignparts.evaluation.scoring import frame, score, score_rows, similarity_of
 from alignparts.features.extract import Encoders, extract, labels_of
-from alignparts.naming.prediction import Encode
+from alignparts.features.store import FeatureStore
+from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
 Cell = tuple[str, float]
 """A disturbance and its strength."""
+Predict = Callable[[Labeled], Mapping[str, Prediction]]
+"""Predictions of methods for a shape, by label."""
 
 
 def cells(params: Params) -> list[Cell]:
-    """Every disturbance at every strength of params.yaml, and once no disturbance at all."""
+    """Return every disturbance at every strength of params.yaml, and once no disturbance at all."""
     wanted = [(kind, value) for kind in DISTURBANCES for value in getattr(params.generalization, kind)]
     return [("", 0.0), *wanted]
 
@@ -41,26 +46,26 @@ def cells(params: Params) -> list[Cell]:
 def robustness_scores(
     ids: Sequence[str], params: Params, data: Path, models: Path, workers: int = 1
 ) -> pd.DataFrame:
-    """Every method of Table 2 on disturbed shapes, told what it is told there.
+    """Score every method of Table 2, under its setting there, on disturbed shapes.
 
-    The methods meet the disturbance in everything that they see: points, normals, renders, features. Ground
-    truth goes with the surface.
+    The disturbance is in all that the methods see: points, normals, renders, features. Ground truth goes with
+    the surface.
 
     Args:
-        ids: test shapes of seen categories.
+        ids: ids of test shapes of seen categories.
         params: all of params.yaml.
-        data: with the corpus and the vocabulary.
-        models: with the encoders and all trained methods.
-        workers: processes.
+        data: folder with the corpus and the vocabulary.
+        models: folder with the encoders and all trained methods.
+        workers: number of processes.
 
     Returns:
         :data:`comparison.COLUMNS` with the test set "seen", and ``disturbance`` and ``strength``;
-        the undisturbed shapes stand under every disturbance, with strength 0.
+        the undisturbed shapes are repeated under every disturbance, with strength 0.
     """
     settings = params.model_dump_json(by_alias=True)
     tasks = [_Task(shape_id, settings, str(data), str(models)) for shape_id in ids]
-    found = list(map_shapes(_judge, tasks, workers=workers, description="disturbed shapes"))
-    table = pd.concat(found, ignore_index=True)
+    scores = map_shapes(_judge, tasks, workers=workers, description="disturbed shapes")
+    table = pd.concat(list(scores), ignore_index=True)
     kinds = [kind for kind in DISTURBANCES if getattr(params.generalization, kind)]
     plain = table[table.strength == 0]
     return pd.concat([*(plain.assign(disturbance=kind) for kind in kinds), table[table.strength != 0]])
@@ -68,15 +73,15 @@ def robustness_scores(
 
 @dataclass(frozen=True)
 class Known:
-    """What scoring a shape needs besides the shape.
+    """Inputs of scoring besides the shape.
 
     Attributes:
         params: all of params.yaml.
-        corpus: of the shapes.
-        vocabulary: makes names canonical.
+        corpus: corpus of the shapes.
+        vocabulary: the unified vocabulary.
         encode: the text encoder's ``encode``.
-        encoders: both encoders.
-        methods: to score.
+        encoders: the geometry and the appearance encoder.
+        methods: entrants to score.
     """
 
     params: Params
@@ -90,7 +95,7 @@ class Known:
 def disturbed_shape(
     shape: LabeledShape, cell: Cell, params: Params, vocabulary: Vocabulary, encoders: Encoders
 ) -> Labeled:
-    """A shape under one disturbance, as the feature store would hold it; its test set is "seen".
+    """Return a disturbed shape as the feature store would hold it; its test set is "seen".
 
     Raises:
         AlignPartsError: no point of the disturbed shape is labeled.
@@ -103,14 +108,14 @@ def disturbed_shape(
     part, category, names = labels_of(shape, sample, vocabulary)
     arrays = extract(surface, sample, encoders, features.views, features.resolution, seed=seed + 1)
     truth = part.astype(np.int64)
-    present = list(dict.fromkeys(names[index] for index in np.unique(truth[truth >= 0]).tolist()))
+    present = present_names(truth, names)
     if not present:
         raise AlignPartsError(f"{shape.shape_id}, {kind} {strength:g}: no point has a ground-truth label")
     return Labeled(shape.shape_id, SEEN, category, arrays, truth, names, present)
 
 
 def judged(shape: LabeledShape, cell: Cell, known: Known) -> pd.DataFrame:
-    """Scores of all methods on one shape under one disturbance.
+    """Return the scores of all methods on one shape under one disturbance.
 
     Raises:
         AlignPartsError: no point of the disturbed shape is labeled.
@@ -118,13 +123,62 @@ def judged(shape: LabeledShape, cell: Cell, known: Known) -> pd.DataFrame:
     (kind, strength), params = cell, known.params
     labeled = disturbed_shape(shape, cell, params, known.vocabulary, known.encoders)
     rows = []
-    for label, found in answers(known.methods, labeled).items():
-        values = score(found, labeled, similarity_of(known.encode))
-        rows += [
-            (label, params.base.seed, shape.shape_id, SEEN, labeled.category, metric, value, kind, strength)
-            for metric, value in values.items()
-        ]
-    return pd.DataFrame(rows, columns=[*COLUMNS, "disturbance", "strength"])
+    for label, prediction in answers(known.methods, labeled).items():
+        values = score(prediction, labeled, similarity_of(known.encode))
+        rows += score_rows(labeled, label, values, params.base.seed, disturbance=kind, strength=strength)
+    return frame(rows, "disturbance", "strength")
+
+
+def points_scores(
+    store: FeatureStore,
+    predict: Predict,
+    encode: Encode,
+    *,
+    points: Sequence[int] = (256, 512, 1024, 2048, 4096),
+    splits: Sequence[str] = ("test", "heldout"),
+    ids: Sequence[str] | None = None,
+    scored: int = 4096,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score methods that see fewer and fewer points of a shape, all on the same points.
+
+    Each scored point takes the label of the nearest point that the method saw. Scored on the seen points
+    alone, small parts without a point would drop out of the truth and few points look better than they are.
+    Fewer points are a subset of more (:func:`ground_truth.subset`).
+
+    Args:
+        store: features and ground truth of every shape.
+        predict: predictions of the methods; the shape's ``present`` names the parts of the scored points.
+        encode: the text encoder's ``encode``, for rLA-mIoU.
+        points: numbers of points that the methods see.
+        splits: names of the splits to evaluate on.
+        ids: ids to choose from; all of the store by default.
+        scored: most points per shape to score on.
+        seed: seed of the subsets, and value of the column ``seed``.
+
+    Returns:
+        Scores (:data:`comparison.COLUMNS`) and ``points``.
+
+    Raises:
+        AlignPartsError: no shape of these splits, more points seen than scored, or a method raises.
+    """
+    if not points or min(points) < 1 or max(points) > scored:
+        raise AlignPartsError(f"points: expected numbers from 1 to {scored}, got {list(points)}")
+    rows, similarity = [], similarity_of(encode)
+    for shape in labeled_shapes(store, splits, scored, seed, ids):
+        for count in points:
+            seen = at_points(shape, count, seed)
+            nearest = cKDTree(seen.arrays["points"]).query(shape.arrays["points"])[1]
+            for method, found in predict(seen).items():
+                values = score(replace(found, point_part=found.point_part[nearest]), shape, similarity)
+                rows += score_rows(shape, method, values, seed, points=count)
+    return frame(rows, "points")
+
+
+def at_points(shape: Labeled, points: int, seed: int = 0) -> Labeled:
+    """Return a shape at fewer of its points, with the same part names."""
+    arrays = subset({**shape.arrays, "part": shape.truth}, points, shape.shape_id, seed)
+    return replace(shape, arrays=arrays, truth=arrays["part"])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Table 1: what each method can do, asked of its implementation."""
+"""Table 1: the abilities of each method, probed on its implementation."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,10 @@ import pandas as pd
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.methods import Given, Method, Segments
-from alignparts.evaluation.scoring_methods import Entrant
+from alignparts.evaluation.methods import Entrant, Given, Method
 from alignparts.model.metrics import confusion, iou_matrix
+from alignparts.naming.prediction import Prediction
 
-YES, NO = "yes", "no"
 CLUSTERING = ("sklearn.cluster", "alignparts.evaluation.baselines.partfield_mpnet.soft_kmeans")
 """Modules that solve an optimization problem for every shape."""
 UNHEARD = ("zig", "zag")
@@ -24,11 +23,11 @@ UNHEARD = ("zig", "zag")
 COVERS = 0.95
 """Share of the points that a complete decomposition puts into parts."""
 ALIKE = 0.999
-"""Share of the points that keep their segment, and its name, where the order of points has no say."""
+"""Share of the points that a permutation-invariant method gives the same segment and name."""
 
 
 class Probe(NamedTuple):
-    """What a method did when it was asked: the property, whether it has it, and what was seen."""
+    """Result of one probe: the property, whether the method has it (yes or no), and the evidence."""
 
     metric: str
     value: str
@@ -36,43 +35,43 @@ class Probe(NamedTuple):
 
 
 def probe(entrant: Entrant, shapes: Sequence[Labeled], seed: int = 0) -> list[Probe]:
-    """Ask a method for every property of the paper's Table 1.
+    """Probe a method for every property of the paper's Table 1.
 
     Args:
-        entrant: the method, and what Table 2 tells it.
-        shapes: to ask about.
-        seed: of the order of points.
+        entrant: the method under its information setting of Table 2.
+        shapes: shapes to probe it on.
+        seed: seed of the order of points.
 
     Raises:
         AlignPartsError: there is no shape.
     """
     if not shapes:
         raise AlignPartsError("Table 1: no shape to probe the methods on")
-    told = [entrant.method.predict(shape.arrays, entrant.given(shape)) for shape in shapes]
-    named = all(one.names is not None for one in told)
-    vectors = [0 if one.features is None else len(one.features) for one in told]
-    found = [
+    found = [entrant.predict(shape) for shape in shapes]
+    names = sum(len(prediction.parts) for prediction in found if prediction.named)
+    vectors = [0 if prediction.vectors is None else len(prediction.vectors) for prediction in found]
+    probes = [
         _decomposition(entrant, shapes),
-        Probe("named parts", _mark(named), f"{sum(len(one.names or ()) for one in told)} names"),
+        _probe("named parts", all(prediction.named for prediction in found), f"{names} names"),
         _vocabulary(entrant.method, shapes[0]),
-        _order(entrant, shapes, told, seed),
-        Probe("part-level features", _mark(all(vectors)), f"{sum(vectors)} vectors"),
+        _order(entrant, shapes, found, seed),
+        _probe("part-level features", all(vectors), f"{sum(vectors)} vectors"),
     ]
     with clustering_calls() as called:
-        entrant.method.predict(shapes[0].arrays, entrant.given(shapes[0]))
+        entrant.predict(shapes[0])
     modules = ", ".join(sorted({name.rsplit(".", 1)[-1].strip("_") for name in called}))
-    return [*found, Probe("feed-forward", _mark(not called), f"clusters by {modules}" if called else "none")]
+    return [*probes, _probe("feed-forward", not called, f"clusters by {modules}" if called else "none")]
 
 
 def table1(entrants: Sequence[Entrant], shapes: Sequence[Labeled], seed: int = 0) -> pd.DataFrame:
-    """One row a method and property: ``method``, ``metric``, ``value`` (yes or no) and what was ``seen``."""
-    rows = [(one.method.label, *found) for one in entrants for found in probe(one, shapes, seed)]
+    """Return one row per method and property: ``method``, ``metric``, ``value`` (yes or no), ``seen``."""
+    rows = [(entrant.label, *one) for entrant in entrants for one in probe(entrant, shapes, seed)]
     return pd.DataFrame(rows, columns=["method", *Probe._fields])
 
 
 @contextmanager
 def clustering_calls() -> Iterator[set[str]]:
-    """Which modules of `CLUSTERING` the block calls a function of."""
+    """Record the modules of `CLUSTERING` of which the block calls a function."""
     called: set[str] = set()
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
@@ -88,52 +87,50 @@ def clustering_calls() -> Iterator[set[str]]:
         sys.setprofile(before)
 
 
+def _probe(metric: str, has: bool, seen: str) -> Probe:
+    return Probe(metric, "yes" if has else "no", seen)
+
+
 def _decomposition(entrant: Entrant, shapes: Sequence[Labeled]) -> Probe:
-    """Whether it takes a shape apart without being told which parts there are."""
+    """Probe whether the method segments a shape without being told the names of its parts."""
     name, shares = "complete decomposition", []
     for shape in shapes:
         try:
             found = entrant.method.predict(shape.arrays, replace(entrant.given(shape), names=None))
         except AlignPartsError as error:
-            return Probe(name, NO, f"without names: {error}")
+            return _probe(name, False, f"without names: {error}")
         shares.append(float((found.point_part >= 0).mean()))
-    return Probe(name, _mark(min(shares) >= COVERS), f"{np.mean(shares):.1%} of the points in a part")
+    return _probe(name, min(shares) >= COVERS, f"{np.mean(shares):.1%} of the points in a part")
 
 
 def _vocabulary(method: Method, shape: Labeled) -> Probe:
-    """Whether it takes names that nobody trained it with."""
-    number = len(shape.present)
-    names = method.predict(shape.arrays, Given(names=UNHEARD, parts=number)).names
-    taken = names is not None and set(names) <= set(UNHEARD)
-    return Probe("open vocabulary", _mark(taken), ", ".join(dict.fromkeys(names or ())) or "no names")
+    """Probe whether the method takes names outside its training vocabulary."""
+    found = method.predict(shape.arrays, Given(names=UNHEARD, parts=len(shape.present)))
+    names = found.names if found.named else []
+    taken = found.named and set(names) <= set(UNHEARD)
+    return _probe("open vocabulary", taken, ", ".join(dict.fromkeys(names)) or "no names")
 
 
-def _order(entrant: Entrant, shapes: Sequence[Labeled], told: Sequence[Segments], seed: int) -> Probe:
-    """Whether another order of the points gives the same segments and names."""
-    same = []
-    for shape, before in zip(shapes, told, strict=True):
+def _order(entrant: Entrant, shapes: Sequence[Labeled], found: Sequence[Prediction], seed: int) -> Probe:
+    """Probe whether another order of the points gives the same segments and names."""
+    shares = []
+    for shape, before in zip(shapes, found, strict=True):
         order = np.random.default_rng(seed).permutation(len(shape.truth))
-        arrays = {name: values[order] for name, values in shape.arrays.items()}
-        shuffled = entrant.method.predict(arrays, entrant.given(shape))
+        shuffled = entrant.predict(
+            replace(shape, arrays={name: values[order] for name, values in shape.arrays.items()})
+        )
         back = np.empty_like(shuffled.point_part)
         back[order] = shuffled.point_part
-        same.append(_agreement(before, replace(shuffled, point_part=back)))
-    share = min(same)
-    return Probe(
-        "permutation invariant", _mark(share >= ALIKE), f"{share:.1%} of the points stay as they were"
-    )
+        shares.append(_agreement(before, replace(shuffled, point_part=back)))
+    share = min(shares)
+    return _probe("permutation invariant", share >= ALIKE, f"{share:.1%} of the points stay as they were")
 
 
-def _agreement(first: Segments, second: Segments) -> float:
-    """Share of the points in the same segment, by name or, without names, by largest overlap."""
-    if first.names is not None and second.names is not None:
-        one, other = (np.array([*(found.names or ()), ""])[found.point_part] for found in (first, second))
+def _agreement(first: Prediction, second: Prediction) -> float:
+    """Return the share of the points in the same segment, by name or, without names, by largest overlap."""
+    if first.named and second.named:
+        one, other = (np.array([*found.names, ""])[found.point_part] for found in (first, second))
         return float((one == other).mean())
-    sizes = [int(found.point_part.max(initial=-1)) + 1 for found in (first, second)]
-    counts = confusion(second.point_part, first.point_part, sizes[1], sizes[0])
+    counts = confusion(second.point_part, first.point_part, len(second.parts), len(first.parts))
     chosen = iou_matrix(counts).argmax(axis=1)
-    return float(counts[np.arange(sizes[0]), chosen].sum() / len(first.point_part))
-
-
-def _mark(has: bool) -> str:
-    return YES if has else NO
+    return float(counts[np.arange(len(first.parts)), chosen].sum() / len(first.point_part))

@@ -1,4 +1,4 @@
-"""Table 2: ALIGN-Parts beside what was trained on the same shapes, over seeds."""
+"""Table 2: ALIGN-Parts and baselines trained on the same shapes, over several seeds."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,18 +8,16 @@ import pandas as pd
 
 from alignparts.core.config import Params
 from alignparts.evaluation.baselines import fit
-from alignparts.evaluation.baselines.ours import Ours
+from alignparts.evaluation.baselines.ours import Ours, entrants_of
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
 from alignparts.evaluation.comparison import Claim
-from alignparts.evaluation.methods import Segments
-from alignparts.evaluation.scoring import CLUSTERING, GIVEN, OURS, evaluate_corpus, frame
-from alignparts.evaluation.scoring_methods import Entrant, Told, evaluate_methods
+from alignparts.evaluation.methods import FIND3D, GIVEN, MPNET, OURS, PARTFIELD, Entrant, Told
+from alignparts.evaluation.scoring import evaluate
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
-from alignparts.naming.prediction import Encode
+from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
 
-FIND3D, MPNET = "Find3D", "PartField+MPNet"
 TOLD: Mapping[str, tuple[Told, ...]] = {"find3d": ("category", "names"), "partfield_mpnet": ()}
 """What the paper tells the trained baselines: Find3D the names of the parts, PartField+MPNet nothing."""
 CLAIMS = [
@@ -27,7 +25,7 @@ CLAIMS = [
     Claim(MPNET, FIND3D, "la_miou"),
     Claim(OURS, FIND3D, "la_miou"),
     Claim(GIVEN, FIND3D, "la_miou"),
-    Claim(OURS, CLUSTERING, "miou"),
+    Claim(OURS, PARTFIELD, "miou"),
     Claim(OURS, MPNET, "miou"),
     Claim(OURS, FIND3D, "miou"),
 ]
@@ -64,7 +62,7 @@ def trained_scores(
     models: Path,
     *,
     train_missing: bool = False,
-) -> tuple[pd.DataFrame, dict[str, dict[str, Segments]]]:
+) -> tuple[pd.DataFrame, dict[str, dict[str, Prediction]]]:
     """Every method of ``comparison.methods`` with every seed of ``comparison.seeds`` on the test shapes.
 
     Args:
@@ -82,7 +80,7 @@ def trained_scores(
         AlignPartsError: a method is not trained.
     """
     look: dict[str, Any] = {"points": params.evaluate.points, "seed": params.base.seed}
-    scores, segments = [], dict[str, dict[str, Segments]]()
+    scores, segments = list[pd.DataFrame](), dict[str, dict[str, Prediction]]()
     for name in params.comparison.methods:
         for seed in params.comparison.seeds:
             if name == fit.OURS and seed == params.base.seed:
@@ -91,12 +89,12 @@ def trained_scores(
             if train_missing and not (folder / "config.json").is_file():
                 fit.fit(name, seed, params, store, vocabulary, encode, folder)
             if name == fit.OURS:
-                model = AlignParts.from_pretrained(str(folder)).eval()
-                found = evaluate_corpus(store, model, encode, vocabulary, **look).scores
-                scores.append(frame(found, seed))
-                continue
-            method = fit.load(name, folder, vocabulary, encode, params.base.seed)
-            judged = evaluate_methods(store, [Entrant(method, TOLD[name])], encode, **look)
-            scores.append(frame(judged.scores, seed))
-            segments.setdefault(method.label, judged.segments[method.label])
+                chosen = entrants_of(AlignParts.from_pretrained(str(folder)), encode, vocabulary)
+            else:
+                method = fit.load(name, folder, vocabulary, encode, params.base.seed)
+                chosen = [Entrant(method, TOLD[name])]
+            result = evaluate(store, chosen, encode, **look, training_seed=seed)
+            scores.append(result.scores)
+            if name != fit.OURS:
+                segments.setdefault(method.label, result.predictions[method.label])
     return pd.concat(scores, ignore_index=True), segments

@@ -1,30 +1,35 @@
-"""Table 4: what knowing the number of parts is worth (section 11)."""
+"""Table 4: the value of knowing the number of parts (section 11)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
-from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.clustering import cluster_points
-from alignparts.evaluation.comparison import Claim
-from alignparts.evaluation.ground_truth import labeled_shapes
-from alignparts.evaluation.methods import Segments
-from alignparts.evaluation.scoring import Evaluation, Score, similarity_of, table2
+from alignparts.evaluation.comparison import (
+    Bootstrap,
+    Claim,
+    arranged,
+    readable,
+    score_table,
+    set_order,
+)
+from alignparts.evaluation.ground_truth import HELDOUT, SEEN, labeled_shapes
+from alignparts.evaluation.scoring import frame, score, score_rows, similarity_of
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
-from alignparts.model.metrics import shape_metrics
 from alignparts.naming.inference import (
     category_candidates,
     forward,
     given_number,
     name_parts,
     open_vocabulary,
+    part_cosines,
 )
-from alignparts.naming.prediction import Candidate, Encode, Partlets
+from alignparts.naming.prediction import Candidate, Encode, Partlets, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
 
 CLUSTERS = "Clustering + part number"
@@ -36,7 +41,7 @@ CLAIMS = [Claim(NUMBER, NONE, "miou"), Claim(NONE, CLUSTERS, "miou"), Claim(NUMB
 
 
 def most_salient(partlets: Partlets, parts: int) -> Partlets:
-    """The partlets that :func:`alignparts.naming.inference.given_number` keeps, the most salient first.
+    """Return the partlets that :func:`alignparts.naming.inference.given_number` keeps, most salient first.
 
     All of them count as active: where the number of parts is known, partness chooses by rank alone.
     """
@@ -58,31 +63,31 @@ def with_part_number(
     *,
     category: str = "",
     once: bool = True,
-) -> Segments:
-    """Names for a known number of parts: the most salient masks share out all points, each gets a name.
+) -> Prediction:
+    """Segment a shape into a known number of parts: the most salient masks share out all points.
 
     Args:
-        partlets: what the model says about the shape.
-        parts: the true number of parts.
+        partlets: the model's output for the shape.
+        parts: true number of parts.
         encode: the text encoder's ``encode``.
-        candidates: the names to choose from.
-        category: what the shape was taken for.
-        once: a name is given once, by exact assignment on Eq. 17, and masks beyond the names stay without
-            one (""); else each takes the nearest name (Eq. 19).
+        candidates: names to choose from.
+        category: category of the candidates.
+        once: give each name once, by exact assignment on Eq. 17, so that masks beyond the names stay without
+            one (""); else each mask takes the nearest name (Eq. 19).
 
     Raises:
-        AlignPartsError: fewer than one part.
+        AlignPartsError: fewer than one part, or no candidates.
     """
     point_part = given_number(partlets, parts)
     kept = most_salient(partlets, parts)
-    cosines = _unit(kept.embeddings) @ np.asarray(encode([one.text for one in candidates])).T
+    cosines = part_cosines(kept, np.arange(len(kept.embeddings)), encode, candidates)
+    rows, columns = np.arange(len(cosines)), cosines.argmax(axis=1)
+    if once:
+        rows, columns = linear_sum_assignment(1 - cosines)
     names = [""] * len(cosines)
-    rows, columns = linear_sum_assignment(1 - cosines)
-    if not once:
-        rows, columns = np.arange(len(cosines)), cosines.argmax(axis=1)
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         names[row] = candidates[column].name
-    return Segments(point_part, names, category)
+    return Prediction.of_names(point_part, names, category)
 
 
 def evaluate_part_number(
@@ -94,10 +99,10 @@ def evaluate_part_number(
     points: int = 2048,
     seed: int = 0,
     splits: Sequence[str] = ("test", "heldout"),
-) -> Evaluation:
-    """The three rows of Table 4 on a feature store.
+) -> pd.DataFrame:
+    """Return the scores of the three rows of Table 4 on a feature store.
 
-    Names come from the closed vocabulary of the category that is found (Eq. 16); for held-out categories from
+    Names come from the closed vocabulary of the predicted category (Eq. 16); for held-out categories from
     the open vocabulary of the shape's own part names.
 
     Args:
@@ -105,14 +110,14 @@ def evaluate_part_number(
         model: the trained model.
         encode: the text encoder's ``encode``.
         vocabulary: the unified vocabulary.
-        points: points a shape.
-        seed: of the subset and of k-means.
-        splits: which shapes.
+        points: most points per shape.
+        seed: seed of the subset of points and of k-means.
+        splits: names of the splits to evaluate on.
 
     Raises:
-        AlignPartsError: no shape of these splits, or none with a labeled point.
+        AlignPartsError: no shape of these splits has a labeled point.
     """
-    result, similarity = Evaluation(), similarity_of(encode)
+    rows, similarity = [], similarity_of(encode)
     for shape in labeled_shapes(store, splits, points, seed):
         parts = len(np.unique(shape.truth[shape.truth >= 0]))
         partlets = forward(model, shape.arrays)
@@ -122,29 +127,23 @@ def evaluate_part_number(
         else:
             ours = name_parts(partlets, encode, vocabulary)
             category, candidates = ours.category, category_candidates(vocabulary, ours.category)
-        known = with_part_number(
-            partlets, parts, encode, candidates, category=category, once=not shape.heldout
-        )
-        found: dict[str, tuple[np.ndarray, list[str] | int]] = {
-            CLUSTERS: (cluster_points(partlets.fused, parts, seed=seed), parts),
-            NUMBER: (known.point_part, known.names or []),
-            NONE: (ours.point_part, ours.names),
+        predictions = {
+            CLUSTERS: Prediction.unnamed(cluster_points(partlets.fused, parts, seed=seed)),
+            NUMBER: with_part_number(
+                partlets, parts, encode, candidates, category=category, once=not shape.heldout
+            ),
+            NONE: ours,
         }
-        for method, (point_part, names) in found.items():
-            values = shape_metrics(point_part, names, shape.truth, shape.names, similarity)
-            result.scores.append(Score(shape.shape_id, shape.test_set, shape.category, method, values))
-    if not result.scores:
-        raise AlignPartsError(f"no shape of {' or '.join(splits)} has a labeled point")
-    return result
+        for method, prediction in predictions.items():
+            rows += score_rows(shape, method, score(prediction, shape, similarity), seed)
+    return frame(rows)
 
 
-def table4(
-    evaluation: Evaluation, *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
-) -> pd.DataFrame:
-    """The long table of Table 4's metrics; its test sets are those of :func:`scoring.table2`."""
-    table = table2(evaluation, resamples=resamples, confidence=confidence, seed=seed)
-    return table[table.metric.isin(METRICS)].reset_index(drop=True)
-
-
-def _unit(vectors: Float[np.ndarray, "k d"]) -> Float[np.ndarray, "k d"]:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+def table4(scores: pd.DataFrame, **bootstrap: Unpack[Bootstrap]) -> pd.DataFrame:
+    """Return the long table of Table 4's metrics; the test set "seen" pools all but held-out shapes."""
+    seen = scores[scores.test_set != HELDOUT].assign(test_set=SEEN)
+    table = pd.concat([score_table(scores, **bootstrap), score_table(seen, sets=(), **bootstrap)])
+    *sets, heldout = set_order(scores)
+    return arranged(
+        readable(table), method=(CLUSTERS, NUMBER, NONE), metric=METRICS, test_set=[*sets, SEEN, heldout]
+    )

@@ -13,8 +13,7 @@ from alignparts.corpus.mesh.render import render_views
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.shape import LabeledShape
 from alignparts.evaluation.baselines.clustering import cluster_points
-from alignparts.evaluation.methods import Given, Method
-from alignparts.evaluation.scoring import CLUSTERING, OURS
+from alignparts.evaluation.methods import OURS, PARTFIELD, Given, Method
 from alignparts.features.extract import geometry_of
 from alignparts.features.lift import lift
 from alignparts.naming.inference import forward, open_vocabulary
@@ -25,7 +24,7 @@ COLUMNS = ["method", "stage", "seconds", "ratio", "points", "device"]
 """``ratio``: of a stage to the decoder, in the same run."""
 DECODER, K_MEANS = "decoder", "k-means"
 FEATURES = ("sampling", "rendering", "DINOv2", "lifting", "PartField")
-NEEDS = {CLUSTERING: ("sampling", "PartField"), "Find3D": ("sampling",), "PartField+MPNet": FEATURES}
+NEEDS = {PARTFIELD: ("sampling", "PartField"), "Find3D": ("sampling",), "PartField+MPNet": FEATURES}
 """What a method needs before its decoder, of the stages of ALIGN-Parts."""
 
 
@@ -130,7 +129,7 @@ def _run(
     with stage("face labels"):
         face_labels(shape.surface, sample, found.point_part, len(found.parts))
     clusters = max(len(names), 1)
-    with stage(K_MEANS, CLUSTERING):
+    with stage(K_MEANS, PARTFIELD):
         cluster_points(geometry, clusters, restarts=1, threads=torch.get_num_threads())
     features |= {"normals": sample.normals, "colors": sample.colors}
     given = Given(names=tuple(shape.part_names))

@@ -1,4 +1,4 @@
-"""Find3D behind the common interface: every point takes the given name that it is nearest to."""
+"""Find3D behind the common interface: every point takes the nearest of the given names."""
 
 from collections.abc import Mapping
 
@@ -10,8 +10,8 @@ from torch import Tensor
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.find3d.model import Find3DModel
 from alignparts.evaluation.baselines.find3d.serialization import DEPTH, interleaved
-from alignparts.evaluation.methods import Given, Segments
-from alignparts.naming.prediction import Encode
+from alignparts.evaluation.methods import FIND3D, Given
+from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.vocabulary import words
 
 
@@ -20,45 +20,45 @@ class Find3D:
 
     Args:
         model: the network.
-        encode: texts to embeddings of length 1, of the encoder that it was trained with.
+        encode: maps texts to embeddings of length 1, with the encoder that the model was trained with.
     """
 
-    label = "Find3D"
+    label = FIND3D
 
     def __init__(self, model: Find3DModel, encode: Encode) -> None:
         self.model, self.encode = model.eval(), encode
         self._device = next(model.parameters()).device
 
     @torch.inference_mode()
-    def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Segments:
-        """One segment a given name, though some may stay without a point.
+    def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
+        """Return one segment per given name, though some may stay without a point.
 
         A query is "the seat of a chair" where the category is known, else "seat"; it is what the text says
         where a name has spaces in it, such as a description. Where there are more points than training had
         of a shape, the network sees them in shares of that density.
 
         Args:
-            arrays: ``points``, ``normals`` and ``colors``, each (n, 3).
+            arrays: ``points``, ``normals`` and ``colors``, each (n, 3), are read.
             given: the names, and if known the category.
 
         Raises:
-            AlignPartsError: no names, an array is missing, empty or not finite, or another text encoder.
+            AlignPartsError: no names; an array is missing, empty or not finite; another text encoder.
         """
         if not given.names:
             raise AlignPartsError("Find3D: no candidate names to choose from; it answers queries alone")
         points, normals, colors = (self._array(arrays, name) for name in ("points", "normals", "colors"))
         order, shape = shares(points.cpu().numpy(), self.model.config.points)
         at = torch.from_numpy(order).to(self._device)
-        said = self.model(points[at], normals[at], colors[at], torch.from_numpy(shape).to(self._device))
-        features = np.empty(said.shape, np.float32)
-        features[order] = said.float().cpu().numpy()
+        output = self.model(points[at], normals[at], colors[at], torch.from_numpy(shape).to(self._device))
+        features = np.empty(output.shape, np.float32)
+        features[order] = output.float().cpu().numpy()
         texts = np.asarray(self.encode([query(name, given.category) for name in given.names]))
         if texts.shape[1] != features.shape[1]:
             raise AlignPartsError(
                 f"text embeddings are {texts.shape[1]} wide, the model's {features.shape[1]}; "
                 "take the text encoder that it was trained with"
             )
-        return Segments((features @ texts.T).argmax(axis=1).astype(np.int64), list(given.names))
+        return Prediction.of_names((features @ texts.T).argmax(axis=1).astype(np.int64), given.names)
 
     def _array(self, arrays: Mapping[str, np.ndarray], name: str) -> Tensor:
         if name not in arrays:
@@ -72,11 +72,11 @@ class Find3D:
 def shares(
     points: Float[np.ndarray, "n 3"], most: int
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
-    """Points dealt out along a z-order curve, so that every share is spread evenly over the shape.
+    """Deal out points along a z-order curve, so that every share is spread evenly over the shape.
 
     Returns:
-        The points in the order of their shares, and the number of the share of each, 0..; none has more than
-        `most`, and the order in which points are given has no say.
+        The points in the order of their shares, and the share of each, 0..; no share has more than `most`
+        points, and shares do not depend on the order of the points.
     """
     scale = (2**DEPTH - 1) / max(float(np.ptp(points, axis=0).max()), 1e-9)
     cells = torch.from_numpy(((points - points.min(axis=0)) * scale).astype(np.int64))
@@ -88,7 +88,7 @@ def shares(
 
 
 def query(name: str, category: str | None) -> str:
-    """What is asked for a part."""
+    """Return the query text for a part."""
     if category is None or " " in name:
         return words(name)
     whole = words(category)

@@ -12,9 +12,9 @@ from torch import Tensor
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.partfield_mpnet.model import PartFieldMPNetModel
 from alignparts.evaluation.baselines.partfield_mpnet.soft_kmeans import TEMPERATURE, cluster
-from alignparts.evaluation.methods import Given, Segments
+from alignparts.evaluation.methods import MPNET, Given
 from alignparts.naming.inference import category_candidates
-from alignparts.naming.prediction import Candidate, Encode
+from alignparts.naming.prediction import Candidate, Encode, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
 
 
@@ -23,13 +23,13 @@ class PartFieldMPNet:
 
     Args:
         model: the network.
-        encode: texts to embeddings of length 1, of the encoder that it was trained with.
-        vocabulary: where categories and their parts come from.
-        seed: of k-means.
-        temperature: of soft k-means.
+        encode: maps texts to embeddings of length 1, with the encoder that the model was trained with.
+        vocabulary: categories, their parts and descriptions.
+        seed: seed of k-means.
+        temperature: temperature of soft k-means.
     """
 
-    label = "PartField+MPNet"
+    label = MPNET
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class PartFieldMPNet:
         self._device = next(model.parameters()).device
 
     @torch.inference_mode()
-    def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Segments:
-        """Segments and names of one shape.
+    def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
+        """Segment and name one shape.
 
-        Without given names they are those of the category, as the vocabulary describes them; without a given
-        category it is the one whose projected text is nearest to the projected global feature. Soft k-means
-        finds as many clusters as are given, or as the count head says. Each takes one name by exact
-        assignment on the cosines of projected centers and texts; where there are more clusters than names,
-        those left take the nearest.
+        Without given names the candidates are the category's, as the vocabulary describes them; without a
+        given category it is the one whose projected text is nearest to the projected global feature. The
+        number of soft k-means clusters is the given one, or the count head's. Each cluster takes one name by
+        exact assignment on the cosines of projected centers and texts; clusters beyond the names take the
+        nearest.
 
         Args:
             arrays: ``geometry`` (n, d_g) and ``appearance`` (n, d_a) are read.
@@ -79,7 +79,7 @@ class PartFieldMPNet:
         )
         chosen = assign((local @ texts.T).float().cpu().numpy())
         names = [candidates[index].name for index in chosen]
-        return Segments(point_part, names, category, local.float().cpu().numpy())
+        return Prediction.of_names(point_part, names, category, local.float().cpu().numpy())
 
     def _category(self, shape: Tensor) -> str:
         names = self.vocabulary.categories
@@ -89,7 +89,7 @@ class PartFieldMPNet:
         return names[int((shape[0] @ texts.T).argmax())]
 
     def _projected(self, texts: list[str]) -> Tensor:
-        """Unit vectors of texts in the latent space."""
+        """Return unit vectors of texts in the latent space."""
         vectors = torch.from_numpy(np.asarray(self.encode(texts), dtype=np.float32)).to(self._device)
         if vectors.shape[1] != self.model.config.d_t:
             raise AlignPartsError(
@@ -100,7 +100,7 @@ class PartFieldMPNet:
 
     def _features(self, arrays: Mapping[str, np.ndarray]) -> list[Tensor]:
         config = self.model.config
-        found = []
+        tensors = []
         for name, width in (("geometry", config.d_g), ("appearance", config.d_a)):
             if name not in arrays:
                 raise AlignPartsError(f"features: '{name}' is missing; expected geometry and appearance")
@@ -112,14 +112,15 @@ class PartFieldMPNet:
                 )
             if not np.isfinite(values).all():
                 raise AlignPartsError(f"features: {name}: expected finite numbers; extract it again")
-            found.append(torch.from_numpy(values).to(self._device))
-        if len(found[0]) != len(found[1]):
-            raise AlignPartsError(f"features: geometry has {len(found[0])} rows, appearance {len(found[1])}")
-        return found
+            tensors.append(torch.from_numpy(values).to(self._device))
+        first, second = map(len, tensors)
+        if first != second:
+            raise AlignPartsError(f"features: geometry has {first} rows, appearance {second}")
+        return tensors
 
 
 def assign(cosines: Float[np.ndarray, "k m"]) -> list[int]:
-    """The name (column) of every cluster (row): one each by exact assignment, the nearest for those left."""
+    """Return the name (column) of every cluster (row), by exact assignment; the nearest for clusters left."""
     chosen = cosines.argmax(axis=1)
     rows, columns = linear_sum_assignment(cosines, maximize=True)
     chosen[rows] = columns
