@@ -1,4 +1,4 @@
-"""Variants of the training: what they change, what they leave, and that they train."""
+"""Variants of the training, the findings of Table 3 and the points of its curves."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from alignparts.core import paths
 from alignparts.core.config import Params, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import COLUMNS
-from alignparts.evaluation.experiments.ablation import ablate, shapes_of, share, train_params
+from alignparts.evaluation.experiments.ablation import ablate, claims, curves, shapes_of, share, train_params
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.ontology.text import TextEncoder
@@ -117,3 +117,44 @@ def test_only_the_chosen_categories_are_shapes_of_it(data: Path) -> None:
     assert [store.meta(one)["category"] for one in kept] == ["mug", "mug"]
     assert vocabulary.only([]).categories == vocabulary.categories
     assert np.array_equal(sorted(kept), kept)
+
+
+def test_the_papers_findings_are_all_claimed() -> None:
+    found = {(one.better, one.worse) for one in claims(load_params(paths.ROOT / "params.yaml"))}
+    assert found == {
+        ("ALIGN-Parts", "No L_cov, L_ov"),
+        ("No L_cov, L_ov", "No L_cov, L_ov, L_txt"),
+        ("ALIGN-Parts", "Feature Concat"),
+        ("ALIGN-Parts", "Geo Input Only"),
+        ("ALIGN-Parts", "Base Model"),
+        ("ALIGN-Parts", "PartField+MPNet"),
+    }
+
+
+def test_rows_that_are_not_trained_are_not_claimed() -> None:
+    given = smoke.params(ablations={"full": {"label": "ours"}}, ablation={"rows": ["full"], "curves": []})
+    assert claims(given) == []
+
+
+def test_a_curve_goes_through_the_full_model_in_order() -> None:
+    given = smoke.params(
+        **{
+            "ablation": {"rows": ["full"], "curves": ["more", "few"], "train": {"model": {"K": 9}}},
+            "ablations": {
+                "full": {"label": "ours"},
+                "more": {"label": "K = 20", "setting": "K", "value": 20, "model": {"K": 20}},
+                "few": {"label": "a quarter", "setting": "shapes", "value": 0.25, "share": 0.25},
+            },
+        }
+    )
+    assert {name: list(one.items()) for name, one in curves(given).items()} == {
+        "K": [("ours", 9.0), ("K = 20", 20.0)],
+        "shapes": [("a quarter", 0.25), ("ours", 1.0)],
+    }
+
+
+def test_every_shipped_point_says_what_it_changes() -> None:
+    shipped = load_params(paths.ROOT / "params.yaml")
+    for name in shipped.ablation.curves:
+        one = shipped.ablations[name]
+        assert one.value == (one.share if one.setting == "shapes" else one.model[one.setting])

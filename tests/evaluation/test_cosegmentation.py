@@ -24,10 +24,9 @@ from alignparts.evaluation.experiments.cosegmentation import (
     transfer_accuracy,
     transfer_table,
 )
-from alignparts.evaluation.methods import Segments
-from alignparts.evaluation.scoring import GIVEN, OURS
+from alignparts.evaluation.methods import GIVEN, OURS
 from alignparts.features.store import FeatureStore
-from alignparts.naming.prediction import PredictedPart, Prediction
+from alignparts.naming.prediction import Prediction
 
 NAMES = ["top", "bottom", "handle", "base"]
 encode = Text().encode
@@ -132,7 +131,7 @@ def test_accuracy_is_a_loop_over_points(seed):
             right = segment >= 0 and called[segment] == NAMES[true]
             every.append(right)
             shared += [right] if NAMES[true] in source_names else []
-    scores = transfer_accuracy(Segments(found, called), part, NAMES, source_names)
+    scores = transfer_accuracy(Prediction.of_names(found, called), part, NAMES, source_names)
     assert scores["transfer_all"] == pytest.approx(np.mean(every))
     assert ("transfer" in scores) == bool(shared)
     if shared:
@@ -140,9 +139,7 @@ def test_accuracy_is_a_loop_over_points(seed):
 
 
 def test_a_feed_forward_prediction_is_read_as_it_is():
-    found = Prediction(
-        np.array([0, 0, -1, 1]), [PredictedPart(name, "", 1.0, 1.0, 0) for name in ("top", "base")]
-    )
+    found = Prediction.of_names(np.array([0, 0, -1, 1]), ["top", "base"])
     assert transfer_accuracy(found, np.array([0, 1, 0, 3]), NAMES, ["top"]) == {
         "transfer": 0.5,
         "transfer_all": 0.5,
@@ -205,19 +202,17 @@ def store(tmp_path):
 
 def test_every_way_over_pairs(store):
     found = evaluate_transfer(store, Told(), encode, vocabulary(), points=64, pairs=99)
-    assert {score.shape_id for score in found.scores} == {
-        f"shape{a} > shape{b}" for a in range(3) for b in range(3) if a != b
-    }
-    assert len(found.methods) == 10
-    for method in (OURS, GIVEN):
-        assert found.values(method, "transfer_all", [SAME, OTHER]).tolist() == [1.0] * 6
-    for method in found.methods:
-        assert found.values(method, "transfer_all", [SAME]).tolist() == [1.0] * 2
+    assert set(found.shape_id) == {f"shape{a} > shape{b}" for a in range(3) for b in range(3) if a != b}
+    assert found.method.nunique() == 10
+    every = found[found.metric == "transfer_all"].set_index(["method", "test_set"]).value.sort_index()
+    assert (every[[OURS, GIVEN]] == 1).all() and len(every[OURS]) == len(every[GIVEN]) == 6
+    same = every.xs(SAME, level=1)
+    assert (same == 1).all() and (same.groupby(level=0).size() == 2).all()
     table = transfer_table(found, resamples=20)
     rows = {(row.method, row.test_set, row.metric): row for row in table.itertuples()}
     assert [rows[OURS, name, "transfer accuracy"].n for name in (ALL, SAME, OTHER)] == [6, 2, 4]
     # Half of the other pairs ask for a handle that the source lacks.
-    asked = found.values("PartField, independent clustering", "transfer_all", [OTHER])
+    asked = every["PartField, independent clustering", OTHER]
     assert sorted(asked.tolist()) == pytest.approx([2 / 3, 2 / 3, 1, 1])
     again = evaluate_transfer(store, Told(), encode, vocabulary(), points=64, pairs=99)
     assert transfer_table(again, resamples=20).equals(table)
@@ -231,9 +226,9 @@ def test_what_cannot_be_done_is_said(store):
     with pytest.raises(AlignPartsError, match="no labeled point"):
         source_of(features, np.full_like(part, -1), NAMES)
     with pytest.raises(AlignPartsError, match="without names"):
-        accuracy(Segments(part), part)
+        accuracy(Prediction.unnamed(part), part)
     with pytest.raises(AlignPartsError, match="3 points with a segment"):
-        accuracy(Segments(part[:3], NAMES), part)
+        accuracy(Prediction.of_names(part[:3], NAMES), part)
     with pytest.raises(AlignPartsError, match="no shape of validation"):
         evaluate_transfer(store, Told(), encode, vocabulary(), splits=["validation"])
     with pytest.raises(AlignPartsError, match="no two labeled"):

@@ -10,15 +10,14 @@ from matplotlib.figure import Figure
 from scipy.spatial.distance import cdist
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.comparison import AVERAGE, COLUMNS, score_table
-from alignparts.evaluation.experiments import table2
-from alignparts.evaluation.experiments.curves import at_points, points_scores, setting_table
+from alignparts.evaluation.comparison import AVERAGE, COLUMNS, score_table, setting_table
+from alignparts.evaluation.experiments.robustness import at_points, points_scores
 from alignparts.evaluation.ground_truth import labeled_shapes, load_labeled
-from alignparts.evaluation.methods import Segments
+from alignparts.evaluation.methods import FIND3D, MPNET, OURS, PARTFIELD
 from alignparts.evaluation.part_analysis import NONE, confusion_matrix, leaderboard, part_rows, size_table
-from alignparts.evaluation.scoring import CLUSTERING, OURS
 from alignparts.features.store import FeatureStore
 from alignparts.model.metrics import shape_metrics
+from alignparts.naming.prediction import Prediction
 from alignparts.report.plots import (
     METHOD_COLORS,
     OTHER_COLORS,
@@ -44,8 +43,8 @@ def store(tmp_path_factory) -> FeatureStore:
 def find(shape):
     """Named by the height of a point, so that few points are worse than many; and unnamed."""
     height = (shape.arrays["points"][:, 1] > 0).astype(np.int64)
-    named = Segments(np.where(shape.arrays["points"][:, 2] > 0.45, -1, height), shape.present[:2])
-    return {OURS: named, CLUSTERING: Segments(height)}
+    named = Prediction.of_names(np.where(shape.arrays["points"][:, 2] > 0.45, -1, height), shape.present[:2])
+    return {OURS: named, PARTFIELD: Prediction.unnamed(height)}
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +88,13 @@ def drawn(figure: Figure, panel: int, color: str) -> np.ndarray:
 
 
 def test_colors_are_fixed_and_apart():
-    assert {table2.FIND3D, table2.MPNET, OURS, CLUSTERING} < set(METHOD_COLORS)
+    assert {FIND3D, MPNET, OURS, PARTFIELD} < set(METHOD_COLORS)
     colors = [*METHOD_COLORS.values(), *OTHER_COLORS]
     assert len({to_rgb(one) for one in colors}) == len(colors)
-    first, second = method_styles([OURS, "mine", "yours"]), method_styles(["yours", CLUSTERING, "mine", OURS])
+    first, second = method_styles([OURS, "mine", "yours"]), method_styles(["yours", PARTFIELD, "mine", OURS])
     assert all(first[name] == second[name] for name in first)
     assert first[OURS].color == METHOD_COLORS[OURS]
-    assert list(second) == [OURS, CLUSTERING, "mine", "yours"]
+    assert list(second) == [OURS, PARTFIELD, "mine", "yours"]
     assert len(set(second.values())) == 4
     assert len(method_styles(map(str, range(40)))) == 40
 
@@ -105,7 +104,7 @@ def test_all_points_score_as_they_are(seen, store):
     for shape in labeled_shapes(store, ["validation"], 96):
         for method, found in find(shape).items():
             own = whole[(whole.shape_id == shape.shape_id) & (whole.method == method)]
-            names = found.names if found.names is not None else 2
+            names = found.names if found.named else 2
             values = shape_metrics(found.point_part, names, shape.truth, shape.names)
             for metric, value in values.items():
                 assert own[own.metric == metric].value.item() == pytest.approx(value)
@@ -179,7 +178,7 @@ def test_setting_errors(variants):
         setting_table(variants, "K", {"K = 7": 7})
     with pytest.raises(AlignPartsError, match="no column 'K'"):
         setting_table(variants, "K")
-    with pytest.raises(AlignPartsError, match="is there twice"):
+    with pytest.raises(AlignPartsError, match="is duplicated"):
         setting_table(variants, "K", {"ALIGN-Parts": 1, "K = 12": 1})
 
 
@@ -201,9 +200,9 @@ def test_a_line_a_method_and_a_tick_a_value(variants, values):
 def test_points_draw_without_names_where_there_are_none(seen):
     figure = draw_setting(setting_table(seen, "points", resamples=30), "points", "points a shape")
     assert [axis.get_title().split(",")[0] for axis in figure.axes] == ["mIoU", "LA-mIoU"]
-    drawn(figure, 0, METHOD_COLORS[CLUSTERING])
+    drawn(figure, 0, METHOD_COLORS[PARTFIELD])
     colors = {line.get_color() for line in figure.axes[1].get_lines()}
-    assert METHOD_COLORS[OURS] in colors and METHOD_COLORS[CLUSTERING] not in colors
+    assert METHOD_COLORS[OURS] in colors and METHOD_COLORS[PARTFIELD] not in colors
 
 
 def test_sizes_say_how_many_parts(rows):

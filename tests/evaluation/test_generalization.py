@@ -12,7 +12,8 @@ import toy
 from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.experiments import generalization
-from alignparts.evaluation.scoring import OURS
+from alignparts.evaluation.ground_truth import one_a_category
+from alignparts.evaluation.methods import OURS
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.train import train
@@ -89,7 +90,7 @@ def test_a_model_is_never_scored_on_what_it_saw(store, models, monkeypatch):
 
 def test_scores_hold_every_shape_once_a_number_of_shots(store, models):
     generalization.fine_tune_missing(params(), store, toy.vocabulary(), toy.encode, models)
-    remembered = generalization.one_a_category(store)
+    remembered = one_a_category(store)
     assert [one.split("-")[1][:-1] for one in remembered] == ["chair", "lamp"]
     scores = generalization.shot_scores(params(), store, toy.vocabulary(), toy.encode, models, remembered)
     counts = scores[scores.metric == "miou"].groupby(["method", "test_set"]).shape_id.agg(["size", "nunique"])

@@ -9,7 +9,6 @@ import pytest
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import COLUMNS
 from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.methods import Segments
 from alignparts.evaluation.part_analysis import (
     ALL,
     AS_GOOD,
@@ -26,6 +25,7 @@ from alignparts.evaluation.part_analysis import (
     size_table,
 )
 from alignparts.model.metrics import shape_metrics
+from alignparts.naming.prediction import Prediction
 
 NAMES = ["seat", "leg", "back", "arm"]
 
@@ -36,11 +36,12 @@ def shape(truth, names=NAMES, shape_id="s", category="chair", test_set="partnet"
     return Labeled(shape_id, test_set, category, {}, truth, list(names), present)
 
 
-def segments(part, names=None) -> Segments:
-    return Segments(np.asarray(part, np.int64), names)
+def segments(part, names=None) -> Prediction:
+    part = np.asarray(part, np.int64)
+    return Prediction.unnamed(part) if names is None else Prediction.of_names(part, names)
 
 
-def chance(seed: int) -> tuple[Labeled, Segments]:
+def chance(seed: int) -> tuple[Labeled, Prediction]:
     rng = np.random.default_rng(seed)
     sizes = rng.dirichlet(np.full(4, 0.3))
     truth = rng.choice(4, 400, p=sizes)

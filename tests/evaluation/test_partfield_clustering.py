@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+import toy
 from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines import partfield_clustering as peer
-from alignparts.evaluation.methods import Given, Method
-from alignparts.evaluation.scoring import CLUSTERING
-from alignparts.model.metrics import shape_metrics
+from alignparts.evaluation.ground_truth import labeled_shapes
+from alignparts.evaluation.methods import PARTFIELD, Entrant, Given, Method
+from alignparts.evaluation.scoring import score
+from alignparts.features.store import FeatureStore
 
 KINDS = ["k-means", "agglomerative"]
 
@@ -89,17 +91,6 @@ def test_agglomerative_joins_neighbors_only():
     assert same(peer.partitions(features, points, "agglomerative")(3), part)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_oracle_finds_the_best_number(kind):
-    features, truth, points = blobs(4)
-    truth = np.append(truth, [-1])
-    features, points = np.vstack([features, features[:1]]), np.vstack([points, points[:1]])
-    best = peer.best_over_k(features, truth, points, kind)
-    assert list(best.miou) == list(range(2, 20))
-    assert (best.clusters, best.miou[4]) == (4, 1.0)
-    assert same(best.point_part[:-1], truth[:-1])
-
-
 def naive_miou(labels, truth):
     scores = []
     for part in sorted(set(truth[truth >= 0].tolist())):
@@ -112,31 +103,38 @@ def naive_miou(labels, truth):
     return sum(scores) / len(scores)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_number_has_its_own_miou(kind):
-    rng = np.random.default_rng(3)
-    features, points = rng.normal(size=(60, 4)).astype(np.float32), rng.normal(size=(60, 3))
-    truth = rng.integers(-1, 4, 60)
-    best = peer.best_over_k(features, truth, points, kind, counts=range(2, 7))
-    partition = peer.partitions(features, points, kind)
-    expected = {count: naive_miou(partition(count), truth) for count in range(2, 7)}
-    assert best.miou == pytest.approx(expected)
-    assert best.miou[best.clusters] == max(best.miou.values())
-    assert np.array_equal(best.point_part, partition(best.clusters))
-    given = shape_metrics(partition(4), 4, truth, ["a", "b", "c", "d"])["miou"]
-    assert max(best.miou.values()) >= given
+def test_the_protocols_are_those_of_the_method(tmp_path):
+    """At the true number, at the estimated one, and the best of all numbers, against a plain loop."""
+    store = FeatureStore(tmp_path, "toy")
+    for index, category in enumerate(toy.PARTS):
+        arrays, meta = toy.shape(category, index)
+        store.add(f"s{index}", arrays, {**meta, "split": "test", "dataset": "partnet"})
+    store.flush()
+    scores = peer.partfield_scores(store, KINDS, counts=range(2, 7), points=64)
+    value = scores.set_index(["method", "metric", "shape_id"]).value
+    for shape in labeled_shapes(store, ["test"], 64):
+        for kind in KINDS:
+            partition = peer.partitions(shape.arrays["geometry"], shape.arrays["points"], kind)
+            miou = {count: naive_miou(partition(count), shape.truth) for count in range(2, 7)}
+            given = value[peer.label_of(kind), "miou", shape.shape_id]
+            best = value[peer.label_of(kind), peer.BEST_OVER_K, shape.shape_id]
+            assert best == pytest.approx(max(miou.values()))
+            assert given == pytest.approx(miou[len(shape.present)])
+            estimated = peer.PartFieldClustering(kind, estimated=True, counts=range(2, 7))
+            for method, told in ((peer.PartFieldClustering(kind), ("parts",)), (estimated, ())):
+                found = Entrant(method, told).predict(shape)
+                assert value[method.label, "miou", shape.shape_id] == score(found, shape)["miou"]
 
 
 def test_one_tree_serves_every_number(monkeypatch):
     built = []
     merge_tree = peer.merge_tree
     monkeypatch.setattr(peer, "merge_tree", lambda *given: built.append(1) or merge_tree(*given))
-    features, truth, points = blobs(3)
-    peer.best_over_k(features, truth, points, "agglomerative")
+    features, _, points = blobs(3)
     peer.PartFieldClustering("agglomerative", estimated=True).predict(
         {"geometry": features, "points": points}, Given()
     )
-    assert len(built) == 2
+    assert len(built) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -179,13 +177,13 @@ def test_behind_the_common_interface(kind, estimated):
     assert method.label == peer.label_of(kind, estimated)
     given = Given(parts=2 if estimated else 5)
     found, again = method.predict(arrays, given), method.predict(arrays, given)
-    assert found.names is None
+    assert not found.named
     assert same(found.point_part, truth)
     assert np.array_equal(found.point_part, again.point_part)
 
 
 def test_what_is_missing_is_said():
-    features, truth, points = blobs(2)
+    features, _, points = blobs(2)
     plain, tree = peer.PartFieldClustering(), peer.PartFieldClustering("agglomerative")
     with pytest.raises(AlignPartsError, match="number of parts"):
         plain.predict({"geometry": features}, Given())
@@ -199,12 +197,8 @@ def test_what_is_missing_is_said():
         peer.partitions(features, None, "agglomerative")
     with pytest.raises(AlignPartsError, match="finite"):
         peer.partitions(np.full((3, 2), np.nan, np.float32))
-    with pytest.raises(AlignPartsError, match="ground-truth label"):
-        peer.best_over_k(features, np.full_like(truth, -1))
-    with pytest.raises(AlignPartsError, match="no number"):
-        peer.best_over_k(features, truth, counts=[])
 
 
 def test_every_way_to_cluster_has_a_label_of_its_own():
     labels = [peer.label_of(kind, told) for kind in ("k-means", "agglomerative") for told in (False, True)]
-    assert labels[0] == CLUSTERING and len(set(labels)) == 4
+    assert labels[0] == PARTFIELD and len(set(labels)) == 4

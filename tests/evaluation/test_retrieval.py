@@ -24,10 +24,9 @@ from alignparts.evaluation.experiments.retrieval import (
     query_text,
     retrieval_table,
 )
-from alignparts.evaluation.methods import Segments
 from alignparts.features.store import FeatureStore
 from alignparts.model.metrics import label_iou
-from alignparts.naming.prediction import Candidate, Partlets
+from alignparts.naming.prediction import Candidate, Partlets, Prediction
 
 WORDS = ["top", "bottom", "handle"]
 encode = Text().encode
@@ -62,7 +61,9 @@ def test_of_segments_it_is_the_label_iou(seed):
     part, found = rng.integers(-1, 3, 30), rng.integers(-1, 4, 30)
     part[:3] = [0, 1, 2]
     names, called = ["a", "b", "a"], ["b", "a", "b", "else"]
-    answers, truth = (masks_of(Segments(*one), ["a", "b"]) for one in ((found, called), (part, names)))
+    answers, truth = (
+        masks_of(Prediction.of_names(*one), ["a", "b"]) for one in ((found, called), (part, names))
+    )
     assert query_iou(answers, truth, part >= 0) == pytest.approx(label_iou(found, called, part, names))
 
 
@@ -107,10 +108,10 @@ def test_constrained_takes_as_many_partlets_as_names():
 
 
 def test_masks_join_segments_of_one_name():
-    found = Segments(np.array([0, 1, 2, -1]), ["a", "b", "a"])
+    found = Prediction.of_names(np.array([0, 1, 2, -1]), ["a", "b", "a"])
     assert masks_of(found, ["a", "b", "c"]).astype(int).tolist() == [[1, 0, 1, 0], [0, 1, 0, 0], [0] * 4]
     with pytest.raises(AlignPartsError, match="without names"):
-        masks_of(Segments(np.array([0])), ["a"])
+        masks_of(Prediction.unnamed(np.array([0])), ["a"])
 
 
 class Told(HandMadeModel):
@@ -137,8 +138,8 @@ class Peer:
     def predict(self, arrays, given):
         self.told.append(given)
         if not self.answers:
-            return Segments(np.full(len(arrays["points"]), -1), [])
-        return Segments(arrays["geometry"].argmax(axis=1).astype(np.int64), list(given.names))
+            return Prediction.of_names(np.full(len(arrays["points"]), -1), [])
+        return Prediction.of_names(arrays["geometry"].argmax(axis=1).astype(np.int64), given.names)
 
 
 @pytest.fixture
@@ -161,14 +162,14 @@ def store(tmp_path):
     return store
 
 
-def values(evaluation, method, query):
-    return evaluation.values(method, query, ["compat", "partnet", "heldout"]).tolist()
+def values(scores, method, query):
+    return scores[(scores.method == method) & (scores.metric == query)].value.tolist()
 
 
 def test_everybody_is_asked_the_same(store):
     peer = Peer()
     found = evaluate_retrieval(store, Told(), encode, vocabulary(), [peer], points=64)
-    assert found.methods == [CONSTRAINED, QUERIED, "peer"]
+    assert list(found.method.unique()) == [CONSTRAINED, QUERIED, "peer"]
     for method in (CONSTRAINED, QUERIED):
         assert values(found, method, NAME) == values(found, method, DESCRIPTION) == [1.0] * 4
     assert values(found, "peer", NAME_OF_OBJECT) == [1.0] * 4
@@ -198,7 +199,7 @@ def test_background_counts_if_asked_for(store):
 
 def test_the_table(store):
     found = evaluate_retrieval(store, Told(), encode, vocabulary(), [Peer()], queries=[NAME], points=64)
-    table = retrieval_table(found, queries=[NAME], resamples=20)
+    table = retrieval_table(found, resamples=20)
     rows = {(row.method, row.test_set): row for row in table.itertuples()}
     assert list(dict.fromkeys(table.test_set)) == ["compat", "partnet", "average", "heldout"]
     assert set(table.metric) == {"IoU, {part}"}

@@ -9,8 +9,8 @@ from tables import encoders, make_corpus, table, vocabulary  # noqa: F401
 
 from alignparts.evaluation.experiments import robustness
 from alignparts.evaluation.experiments.robustness import Known, cells, judged, robustness_scores
-from alignparts.evaluation.methods import Segments
-from alignparts.evaluation.scoring_methods import Entrant
+from alignparts.evaluation.methods import Entrant
+from alignparts.naming.prediction import Prediction
 
 NAMES = ["leg", "table_top"]
 
@@ -21,7 +21,7 @@ class ByHeight:
     label = "by height"
 
     def predict(self, arrays, given):
-        return Segments((arrays["points"][:, 1] > 0.3).astype(np.int64), NAMES)
+        return Prediction.of_names((arrays["points"][:, 1] > 0.3).astype(np.int64), NAMES)
 
 
 class ByColor:
@@ -31,7 +31,9 @@ class ByColor:
 
     def predict(self, arrays, given):
         top = arrays["colors"][arrays["points"][:, 1].argmax()]
-        return Segments((np.abs(arrays["colors"] - top).max(axis=1) < 1e-3).astype(np.int64), NAMES)
+        return Prediction.of_names(
+            (np.abs(arrays["colors"] - top).max(axis=1) < 1e-3).astype(np.int64), NAMES
+        )
 
 
 def encode(texts):

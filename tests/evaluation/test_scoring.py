@@ -1,27 +1,27 @@
-"""Table 2 on a store made by hand."""
+"""The evaluation engine: information settings, scores, and tables of a store made by hand."""
+
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import toy
 from named_parts import Halves, Text, vocabulary
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.baselines.ours import Ours
-from alignparts.evaluation.scoring import (
-    CLUSTERING,
-    GIVEN,
-    OURS,
-    category_table,
-    evaluate_corpus,
-    gain_over_clustering,
-    subset,
-    table2,
-)
-from alignparts.evaluation.scoring_methods import Entrant, evaluate_methods, partfield_scores
+from alignparts.evaluation.baselines.ours import entrants_of
+from alignparts.evaluation.baselines.partfield_clustering import partfield_scores
+from alignparts.evaluation.comparison import COLUMNS, category_table, gain, readable, score_table
+from alignparts.evaluation.ground_truth import subset
+from alignparts.evaluation.methods import DESCRIBED, GIVEN, OURS, PARTFIELD, Entrant, Given
+from alignparts.evaluation.scoring import evaluate
+from alignparts.evaluation.tables import value
 from alignparts.features.store import FeatureStore
+from alignparts.naming.prediction import Prediction
 
 
 @pytest.fixture
-def store(tmp_path):
+def halves(tmp_path):
     """Points of a column whose upper half is its top; shape i has a share of wrongly labeled points."""
     store = FeatureStore(tmp_path / "store", "made-by-hand")
     sets = ["compat", "find3d", "partnet", "partnet", "heldout", "train"]
@@ -46,64 +46,39 @@ def store(tmp_path):
     return store
 
 
-@pytest.fixture
-def evaluation(store):
-    return evaluated(store)
-
-
 def evaluated(store):
-    """Ours and PartField clustering."""
-    found = evaluate_corpus(store, Halves(), Text().encode, vocabulary(), points=200)
-    found.scores += partfield_scores(store, ["k-means"], counts=[2], points=200)
-    return found
+    """ALIGN-Parts and PartField clustering."""
+    ours = evaluate(store, entrants_of(Halves(), Text().encode, vocabulary()), Text().encode, points=200)
+    return ours, pd.concat([ours.scores, partfield_scores(store, ["k-means"], counts=[2], points=200)])
 
 
-def value(table, method, test_set, metric):
-    found = table[(table.method == method) & (table.test_set == test_set) & (table.metric == metric)]
-    assert len(found) == 1
-    return found.iloc[0]
+def test_a_table_of_every_set_and_method(halves):
+    evaluation, scores = evaluated(halves)
+    table = readable(score_table(scores, resamples=30))
 
+    def cell(method, test_set, metric="mIoU"):
+        return value(table, method=method, test_set=test_set, metric=metric)
 
-def test_table_holds_every_set_and_method(evaluation):
-    table = table2(evaluation, resamples=30)
-    first = value(table, OURS, "compat", "mIoU")
-    assert first.value == first.low == first.high == 1.0
-    assert value(table, OURS, "compat", "LA-mIoU").value == 1.0
-    assert value(table, OURS, "partnet", "mIoU").n == 2
-    assert value(table, OURS, "heldout", "mIoU").n == 1
-    assert value(table, OURS, "seen", "category accuracy").value == 1.0
-    assert value(table, GIVEN, "seen", "mIoU").value == value(table, OURS, "seen", "mIoU").value
-    three = [value(table, OURS, name, "mIoU").value for name in ("compat", "find3d", "partnet")]
-    assert value(table, OURS, "average", "mIoU").value == pytest.approx(np.mean(three), abs=1e-3)
-    assert not len(table[(table.method == CLUSTERING) & (table.metric == "LA-mIoU")])
+    assert cell(OURS, "compat") == cell(OURS, "compat", "LA-mIoU") == 1.0
+    assert cell(OURS, "compat", "category accuracy") == 1.0
+    three = [cell(OURS, name) for name in ("compat", "find3d", "partnet")]
+    assert cell(OURS, "average") == cell(GIVEN, "average") == pytest.approx(np.mean(three), abs=1e-3)
+    assert cell(OURS, "heldout") == cell(DESCRIBED, "heldout")
+    assert cell(GIVEN, "heldout") is cell(DESCRIBED, "compat") is cell(PARTFIELD, "compat", "LA-mIoU") is None
     assert table.value.between(0, 1).all()
-    assert set(evaluation.predictions) == {f"shape{number}" for number in range(5)}
-    assert list(table.columns) == ["method", "test_set", "metric", "value", "low", "high", "n", "seeds"]
+    assert set(evaluation.predictions[OURS]) == {f"shape{number}" for number in range(5)}
+    assert all(len(one.vectors) == len(one.parts) for one in evaluation.predictions[OURS].values())
+    again = readable(score_table(evaluated(halves)[1], resamples=30))
+    assert again.to_csv() == table.to_csv()
 
 
-def test_repeats_byte_for_byte(store):
-    first, second = (table2(evaluated(store), resamples=30).to_csv() for _ in range(2))
-    assert first == second
-
-
-def test_gain_and_categories(evaluation):
-    gain = gain_over_clustering(evaluation, resamples=30)
-    assert gain.value > 0.2
-    assert gain.n == 4
-    table = category_table(evaluation, resamples=30)
-    assert value(table, OURS, "mug", "mIoU").n == 5
-
-
-def test_as_a_method_it_scores_alike(store, evaluation):
-    method = Ours(Halves(), Text().encode, vocabulary())
-    found = evaluate_methods(store, [Entrant(method)], Text().encode, points=200)
-    expected = {one.shape_id: one.values for one in evaluation.scores if one.method == OURS}
-    for one in found.scores:
-        assert one.values == {name: expected[one.shape_id][name] for name in one.values}
-        segments = found.segments[OURS][one.shape_id]
-        assert np.array_equal(segments.point_part, evaluation.predictions[one.shape_id].point_part)
-        assert segments.features is not None and len(segments.features) == len(segments.names)
-    assert len(found.scores) == len(expected) == 5
+def test_gain_and_categories(halves):
+    scores = evaluated(halves)[1]
+    over = gain(scores, resamples=30)
+    assert over.value > 0.2 and over.n == 4
+    table = category_table(scores, resamples=30)
+    assert list(table.method.unique()) == [OURS, PARTFIELD] and set(table.test_set) == {"mug"}
+    assert table[(table.method == OURS) & (table.metric == "mIoU")].n.item() == 5
 
 
 def test_subset_is_seeded_by_the_key():
@@ -114,6 +89,58 @@ def test_subset_is_seeded_by_the_key():
     assert len(subset(arrays, 40, "a")["part"]) == 10
 
 
-def test_nothing_to_evaluate_is_an_error(store):
+class Oracle:
+    """Predicts the truth, and records the information it was given."""
+
+    label = "Oracle"
+
+    def __init__(self, named: bool = True) -> None:
+        self.named, self.told = named, list[Given]()
+
+    def predict(self, arrays, given):
+        self.told.append(given)
+        part = arrays["part"].astype(np.int64)
+        if not self.named:
+            return Prediction.unnamed(part)
+        return Prediction.of_names(part, toy.PARTS[given.category], given.category)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    store = FeatureStore(tmp_path / "features", "toy")
+    for index, category in enumerate([*toy.PARTS, "chair"]):
+        arrays, meta = toy.shape(category, index)
+        split = "heldout" if index == 3 else "test"
+        store.add(f"s{index}", arrays, {**meta, "split": split, "dataset": "partnet"})
+    store.flush()
+    return store
+
+
+@pytest.mark.parametrize("told", [(), ("category",), ("names",), ("parts",), ("category", "names", "parts")])
+def test_each_is_told_what_its_entry_says_and_no_more(store, told):
+    oracle = Oracle(named=False)
+    evaluate(store, [Entrant(oracle, told)], toy.encode, points=96)
+    for index, (given, category) in enumerate(zip(oracle.told, [*toy.PARTS, "chair"], strict=True)):
+        heldout = index == 3
+        assert given.category == (category if "category" in told and not heldout else None)
+        assert given.names == (tuple(toy.PARTS[category]) if "names" in told or heldout else None)
+        assert given.parts == (len(toy.PARTS[category]) if "parts" in told else None)
+
+
+def test_the_truth_scores_one_and_nameless_segments_have_no_names_to_score(store):
+    named = Entrant(Oracle(), ("category",), "told", lambda shape: not shape.heldout, finds_category=True)
+    found = evaluate(store, [named, Entrant(Oracle(False))], toy.encode, points=96, training_seed=7)
+    assert list(found.scores.columns) == COLUMNS and set(found.scores.seed) == {7}
+    assert np.allclose(found.scores.value, 1)
+    metrics = found.scores.groupby("method").metric.unique().map(set).to_dict()
+    assert metrics["Oracle"] == {"miou"} and metrics["told"] >= {"miou", "la_miou", "rla_miou", "category"}
+    assert set(found.predictions["told"]) == {"s0", "s1", "s2"}
+    sets = found.scores[found.scores.method == "Oracle"].test_set
+    assert sets.tolist() == ["partnet"] * 3 + ["heldout"]
+
+
+def test_chosen_shapes_alone(store):
+    found = evaluate(store, [Entrant(Oracle(False))], toy.encode, points=96, ids=["s2", "s0"])
+    assert found.scores.shape_id.tolist() == ["s0", "s2"]
     with pytest.raises(AlignPartsError, match="no shape of validation"):
-        evaluate_corpus(store, Halves(), Text().encode, vocabulary(), splits=["validation"])
+        evaluate(store, [], toy.encode, splits=["validation"])

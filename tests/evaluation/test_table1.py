@@ -1,7 +1,5 @@
 """Table 1: methods made by hand, of which one knows what they can do."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import toy
@@ -10,8 +8,8 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
 from alignparts.evaluation.experiments.table1 import probe, table1
 from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.methods import Segments
-from alignparts.evaluation.scoring_methods import Entrant
+from alignparts.evaluation.methods import Entrant
+from alignparts.naming.prediction import Prediction
 
 
 def labeled(index: int, category: str = "chair") -> Labeled:
@@ -31,7 +29,7 @@ class Able:
     def predict(self, arrays, given):
         names = list(given.names or ["low", "high"])
         part = (arrays["points"][:, 1] > 0).astype(np.int64)
-        return Segments(part, names, features=np.eye(2))
+        return Prediction.of_names(part, names, vectors=np.eye(2))
 
 
 class Asked(Able):
@@ -43,7 +41,7 @@ class Asked(Able):
         if given.names is None:
             raise AlignPartsError("names, please")
         found = super().predict(arrays, given)
-        return replace(found, names=["low", "high"], features=None)
+        return Prediction.of_names(found.point_part, ["low", "high"])
 
 
 class ByOrder(Able):
@@ -53,7 +51,7 @@ class ByOrder(Able):
 
     def predict(self, arrays, given):
         part = np.arange(len(arrays["points"])) * 3 // len(arrays["points"])
-        return Segments(part.astype(np.int64) - 1)
+        return Prediction.unnamed(part.astype(np.int64) - 1)
 
 
 def marks(entrant):

@@ -12,7 +12,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines import fit
 from alignparts.evaluation.comparison import COLUMNS
 from alignparts.evaluation.experiments.table2 import CLAIMS, TOLD, claims, trained_scores
-from alignparts.evaluation.scoring import GIVEN, OURS
+from alignparts.evaluation.methods import GIVEN, OURS
 from alignparts.features.store import FeatureStore
 
 SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "layers": 1, "fourier": 3}

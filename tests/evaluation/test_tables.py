@@ -1,8 +1,10 @@
 """Long tables and their readable twins."""
 
 import pandas as pd
+import pytest
 
-from alignparts.evaluation.tables import COLUMNS, by_set, long_table, row, wide, write_table
+from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.tables import COLUMNS, by_set, long_table, lookup, row, value, write_table
 from alignparts.model.metrics import Interval
 
 
@@ -21,11 +23,16 @@ def test_columns_and_rounding():
     assert table().value[0] == 0.5123
 
 
-def test_wide_has_a_row_a_method():
-    shown = wide(table())
-    assert shown.method.tolist() == ["ours", "theirs"]
-    assert shown["partnet (12) mIoU"][0] == "0.512 [0.400, 0.600]"
-    assert shown["partnet (12) LA-mIoU"][1] == "–"
+def test_lookup_wants_one_row():
+    assert lookup(table(), method="theirs").low == 0.2
+    assert value(table(), method="ours", metric="LA-mIoU") == 0.4
+    assert value(table(), method="nobody") is None
+    with pytest.raises(AlignPartsError, match="2 rows with method = ours; expected one"):
+        lookup(table(), method="ours")
+    with pytest.raises(AlignPartsError, match="0 rows"):
+        lookup(table(), method="nobody")
+    with pytest.raises(AlignPartsError, match="no column 'arm'; expected one of method"):
+        value(table(), arm="x")
 
 
 def test_by_set_has_a_row_a_method_and_set():

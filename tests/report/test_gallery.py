@@ -14,7 +14,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import make_surface, surface_from_cloud
 from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.methods import Segments
+from alignparts.naming.prediction import Prediction
 from alignparts.pictures import figures, gallery
 from alignparts.pictures.gallery import Panel, Row, draw, legend_of, looks, palette_of, panel_grid
 from alignparts.pictures.palette import UNLABELED_COLOR, color_of
@@ -260,9 +260,9 @@ def test_clouds_are_drawn_as_points():
 
 def test_row_of_methods():
     one = shape()
-    swapped = Segments(1 - one.truth, ["shade", "foot"])
-    nameless = Segments(1 - one.truth)
-    nothing = Segments(np.full(600, -1), [])
+    swapped = Prediction.of_names(1 - one.truth, ["shade", "foot"])
+    nameless = Prediction.unnamed(1 - one.truth)
+    nothing = Prediction.of_names(np.full(600, -1), [])
     row = shape_row("a lamp", one, {"ours": swapped, "theirs": nameless, "none": nothing}, tower())
     assert [panel.title for panel in row.panels] == ["ours", "theirs", "none", "ground truth"]
     assert row.panels[0].note == "mIoU 1.00, LA 1.00"
@@ -273,7 +273,7 @@ def test_row_of_methods():
     assert np.mean((pictures[0] != pictures[3]).any(axis=2)) < 0.05
     assert looks(row.panels[2], colors).keys() == {-1}
     with pytest.raises(AlignPartsError, match="'ours': 3 labels"):
-        shape_row("a lamp", one, {"ours": Segments(np.zeros(3, int), ["foot"])})
+        shape_row("a lamp", one, {"ours": Prediction.of_names(np.zeros(3, int), ["foot"])})
 
 
 def test_close_up_looks_at_the_smallest_part():
@@ -284,7 +284,8 @@ def test_close_up_looks_at_the_smallest_part():
     truth = np.where(knob, 2, base.truth)
     one = replace(base, truth=truth, names=["foot", "shade", "knob"], present=["foot", "shade", "knob"])
     assert smallest_part(one) == (2, int(knob.sum()), 600)
-    found = {"theirs": Segments(base.truth, ["foot", "shade"]), "nameless": Segments(truth)}
+    theirs = Prediction.of_names(base.truth, ["foot", "shade"])
+    found = {"theirs": theirs, "nameless": Prediction.unnamed(truth)}
     row = closeup_row(one, found)
     assert row.title.startswith(f"lamp: knob, {knob.sum()} of 600 labeled points")
     whole, theirs, nameless, last = row.panels
@@ -322,9 +323,9 @@ def test_hidden_points_are_out_of_sight(solid):
 
 def test_row_of_a_transfer():
     source, target = shape("a"), shape("b", names=("foot", "lid"))
-    wrong = Segments(np.zeros(600, int), ["shade"])
+    wrong = Prediction.of_names(np.zeros(600, int), ["shade"])
     row = transfer_row(
-        "lamps", source, target, {"right": Segments(target.truth, target.names), "wrong": wrong}
+        "lamps", source, target, {"right": Prediction.of_names(target.truth, target.names), "wrong": wrong}
     )
     assert [panel.title for panel in row.panels] == ["source", "right", "wrong", "target, ground truth"]
     assert [panel.note for panel in row.panels][1:3] == ["100% of points right", "0% of points right"]

@@ -146,10 +146,13 @@ def setting_table(
 
 def arranged(table: pd.DataFrame, **orders: Sequence[str]) -> pd.DataFrame:
     """Sort a table by columns, the first one outermost, each by a list of its values; others drop out."""
-    place = {name: {value: index for index, value in enumerate(order)} for name, order in orders.items()}
-    kept = table[np.all([table[name].isin(list(order)) for name, order in orders.items()], axis=0)]
-    return kept.sort_values(list(orders), key=lambda column: column.map(place[column.name]), kind="stable",
-                            ignore_index=True)  # fmt: skip
+    table = table.reset_index(drop=True)
+    places = pd.DataFrame({
+        name: table[name].map({value: place for place, value in enumerate(order)})
+        for name, order in orders.items()
+    })  # fmt: skip
+    order = places.dropna().sort_values(list(orders)).index
+    return table.loc[order].reset_index(drop=True)
 
 
 def set_order(scores: pd.DataFrame) -> list[str]:
