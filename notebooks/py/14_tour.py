@@ -29,8 +29,8 @@ from dataclasses import replace
 import numpy as np
 from IPython.display import Image
 
-from alignparts.core.run import start
 import procparts
+from alignparts.core.run import start
 from alignparts.corpus.embedded import surface_of
 from alignparts.corpus.mesh.glb import split_container, write_glb
 from alignparts.naming.pipeline import NamedPartsPipeline

@@ -14,6 +14,7 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 import json
 
 import pandas as pd
+from IPython.display import Markdown, display
 
 from alignparts.core import paths
 from alignparts.core.run import start
@@ -54,6 +55,17 @@ for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "gener
                 print(f"{one.claim}: {one.verdict}, {one.numbers}. The paper: {one.paper or 'no number'}.")
 
 # %% [markdown]
+# ## Tex-Parts
+#
+# What a review costs from our predictions, and what training on its outcome gains.
+
+# %%
+if not smoke:
+    names = ("effort_ratios", "promise", "retrain")
+    ratios, promise, gain = (pd.read_csv(tables.find(run.reports, f"{name}.csv")) for name in names)
+    display(Markdown(report.texparts_table(ratios, promise, gain)))
+
+# %% [markdown]
 # ## Where this build departs from the text
 #
 # The paper's text disagrees with itself in places, and some of what it uses cannot be shipped.
@@ -82,9 +94,6 @@ if not smoke:
     metrics = json.loads((run.reports / "metrics" / "evaluate.json").read_text())
     report.fill(readme, "table2", report.main_table(ours))
     report.fill(readme, "findings", report.findings(metrics))
-    names = ("effort_ratios", "promise", "retrain")
-    ratios, promise, gain = (pd.read_csv(tables.find(run.reports, f"{name}.csv")) for name in names)
-    report.fill(readme, "texparts", report.texparts_table(ratios, promise, gain))
 run.metrics(
     {
         "rows": len(ours),

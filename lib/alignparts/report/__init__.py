@@ -1,0 +1,1 @@
+"""Figures, plots, the README's tables and the site, all from the tables of the evaluation."""

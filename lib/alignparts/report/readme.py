@@ -1,6 +1,6 @@
-"""The README's tables: text between markers, filled from the tables. The site is :mod:`report.site`."""
+"""Tables in words and Markdown: the README's text between markers, and the summary of Tex-Parts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,45 +10,43 @@ from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.tables import lookup
 
+SETS = ("compat", "find3d", "partnet", "average", "heldout")
+"""Test sets of the README's table, in order; the last two show intervals."""
+
 
 def fill(path: Path, name: str, text: str) -> bool:
-    """Replace what stands between ``<!-- name -->`` and ``<!-- /name -->``; True if it changed.
+    """Replace the text between ``<!-- name -->`` and ``<!-- /name -->``; return whether the file changed.
 
     Raises:
-        AlignPartsError: the file lacks one of the markers.
+        AlignPartsError: The file lacks one of the markers.
     """
     page = path.read_text()
     opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
     if opening not in page or closing not in page:
         raise AlignPartsError(f"{path}: expected the markers {opening} and {closing}; put them back")
     before, rest = page.split(opening, 1)
-    after = rest.split(closing, 1)[1]
-    filled = f"{before}{opening}\n{text.strip()}\n{closing}{after}"
-    if filled == page:
-        return False
-    write_text(path, filled)
-    return True
+    filled = f"{before}{opening}\n{text.strip()}\n{closing}{rest.split(closing, 1)[1]}"
+    if filled != page:
+        write_text(path, filled)
+    return filled != page
 
 
 def main_table(table: pd.DataFrame) -> str:
-    """Table 2 as a Markdown table, a row a method: mIoU / LA-mIoU by test set, intervals for the average.
+    """Return Table 2 as Markdown, a row per method: mIoU / LA-mIoU by test set.
 
     Args:
-        table: the long table: method, test_set, metric, value, low, high, n.
+        table: Long table of :data:`alignparts.evaluation.tables.COLUMNS`.
     """
-    sets = [
-        name for name in ("compat", "find3d", "partnet", "average", "heldout") if name in set(table.test_set)
-    ]
+    sets = [name for name in SETS if name in set(table.test_set)]
     counts = table[table.metric == "mIoU"].groupby("test_set").n.max()
-    head = ["method", *(f"{name} ({counts[name]})" for name in sets)]
-    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
-    for method, rows in table.groupby("method", sort=False):
-        lines.append(" | ".join([str(method), *(_cell(rows[rows.test_set == name]) for name in sets)]))
-    return "\n".join(f"| {line} |" for line in lines)
+    rows = [["method", *(f"{name} ({counts[name]})" for name in sets)]]
+    for method, own in table.groupby("method", sort=False):
+        rows.append([str(method), *(_cell(own[own.test_set == name]) for name in sets)])
+    return _markdown(rows)
 
 
 def findings(metrics: Mapping[str, Any]) -> str:
-    """What ``metrics/evaluate.json`` says about ALIGN-Parts, in a sentence."""
+    """Return the results of ALIGN-Parts in ``metrics/evaluate.json`` as a sentence."""
     gain, low, high = (f"{metrics[key]:+.1%}" for key in ("gain_over_clustering", "gain_low", "gain_high"))
     return (
         f"On the {metrics['seen_shapes']} test shapes of known categories, mIoU stands {gain} "
@@ -57,56 +55,51 @@ def findings(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _cell(rows: pd.DataFrame) -> str:
-    said = []
-    for metric in ("mIoU", "LA-mIoU"):
-        found = rows[(rows.metric == metric) & rows.value.notna()]
-        if len(found):
-            one = found.iloc[0]
-            interval = f" [{one.low:.3f}, {one.high:.3f}]" if one.test_set in ("average", "heldout") else ""
-            said.append(f"{one.value:.3f}{interval}")
-        else:
-            said.append("–")
-    return "–" if said == ["–", "–"] else " / ".join(said)
-
-
 def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFrame) -> str:
-    """What Tex-Parts came to, as a Markdown table.
+    """Return the results of Tex-Parts as Markdown.
 
     Args:
-        ratios: of :func:`texparts.simulation.effort.ratio_table`.
-        promise: of :func:`alignparts.evaluation.experiments.confidence.promise_table`.
-        gain: the long table of :func:`texparts.export.retrain.gain_scores`.
+        ratios: Table of :func:`texparts.simulation.effort.ratio_table`.
+        promise: Table of :func:`alignparts.evaluation.experiments.confidence.promise_table`.
+        gain: Long table of :func:`texparts.export.retrain.gain_scores`.
     """
-    lines = [("measured", "value [95%], n")]
-    for start, label in (("brush", "the brush alone"), ("scratch", "all tools of the review")):
-        for test_set in ("seen", "unseen"):
-            said = _ratio(ratios, start, test_set)
-            lines.append((f"seconds from scratch with {label} / from our prediction, {test_set}", said))
-    clusters = _ratio(ratios, "clusters", "seen")
-    lines.append(("seconds from clusters of the geometry field / from our prediction, seen", clusters))
+    rows = [["measured", "value [95%], n"]]
+    for start, test_set, label in (
+        ("brush", "seen", "scratch with the brush alone"),
+        ("brush", "unseen", "scratch with the brush alone"),
+        ("scratch", "seen", "scratch with all tools of the review"),
+        ("scratch", "unseen", "scratch with all tools of the review"),
+        ("clusters", "seen", "clusters of the geometry field"),
+    ):
+        one = lookup(ratios, start=start, test_set=test_set, unit="seconds", statistic="sums")
+        value = f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}], {one.n}"
+        rows.append([f"seconds from {label} / from our prediction, {test_set}", value])
     for one in promise.to_dict("records"):
         promised = f"promised ≤ {one['promised error']:.0%} with {one['certainty']:.0%} certainty"
-        found = f"{one['mean error']:.1%}, kept in {one['kept']} of {one['splits']} random splits"
-        lines.append(
-            (
-                f"wrong names among parts accepted unseen, {promised}",
-                f"{found}; {one['accepted parts']:.0%} of the parts accepted",
-            )
-        )
+        kept = f"{one['mean error']:.1%}, kept in {one['kept']} of {one['splits']} random splits"
+        value = f"{kept}; {one['accepted parts']:.0%} of the parts accepted"
+        rows.append([f"wrong names among parts accepted unseen, {promised}", value])
     for test_set, metric in (("unseen", "mIoU"), ("unseen", "LA-mIoU"), ("seen", "LA-mIoU")):
-        rows = gain[(gain.test_set == test_set) & (gain.metric == metric)].set_index("method")
-        before, after = (_value(rows.loc[name]) for name in ("before", "new shapes, reviewed"))
-        said = f"{before} → {after}, {int(rows.n.iloc[0])}"
-        lines.append((f"{metric} in {test_set} categories, before → retrained after review", said))
-    rule = ("---", "---")
-    return "\n".join(f"| {left} | {right} |" for left, right in (lines[0], rule, *lines[1:]))
+        arms = ("before", "new shapes, reviewed")
+        before, after = (lookup(gain, test_set=test_set, metric=metric, method=arm) for arm in arms)
+        value = f"{_value(before)} → {_value(after)}, {before.n}"
+        rows.append([f"{metric} in {test_set} categories, before → retrained after review", value])
+    return _markdown(rows)
 
 
-def _ratio(ratios: pd.DataFrame, start: str, test_set: str) -> str:
-    one = lookup(ratios, start=start, test_set=test_set, unit="seconds", statistic="sums")
-    return f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}], {one.n}"
+def _cell(rows: pd.DataFrame) -> str:
+    texts = []
+    for metric in ("mIoU", "LA-mIoU"):
+        own = rows[(rows.metric == metric) & rows.value.notna()]
+        precise = len(own) and own.test_set.iloc[0] in SETS[-2:]
+        texts.append(_value(own.iloc[0]) if precise else f"{own.value.iloc[0]:.3f}" if len(own) else "–")
+    return "–" if texts == ["–", "–"] else " / ".join(texts)
 
 
-def _value(one: Any) -> str:
-    return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
+def _value(row: Any) -> str:
+    return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
