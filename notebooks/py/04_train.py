@@ -23,9 +23,10 @@ from alignparts.core.run import start
 from alignparts.core.trainer import forget_progress
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
-from alignparts.model.dataset import PartDataset, TextTable, collate, ids_of_split
+from alignparts.model.dataset import PartDataset, collate, ids_of_split
 from alignparts.model.losses import alignment_losses
 from alignparts.model.matching import assign, cost_matrix, sinkhorn
+from alignparts.model.texts import TextTable
 from alignparts.model.train import train
 from alignparts.naming.pipeline import Manifest, write_manifest
 from alignparts.ontology.text import TextEncoder

@@ -19,7 +19,7 @@ from alignparts.evaluation.comparison import (
     score_table,
     verdict,
 )
-from alignparts.model.metrics import Interval
+from alignparts.evaluation.intervals import Interval
 
 
 def rows(method: str, test_set: str, values: dict[str, list[float]], metric: str = "mIoU") -> pd.DataFrame:

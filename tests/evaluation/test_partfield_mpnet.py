@@ -35,8 +35,9 @@ from alignparts.evaluation.baselines.partfield_mpnet.soft_kmeans import cluster,
 from alignparts.evaluation.baselines.partfield_mpnet.train import train
 from alignparts.evaluation.methods import Given, Method
 from alignparts.features.store import FeatureStore
-from alignparts.model.dataset import PartDataset, TextTable
+from alignparts.model.dataset import PartDataset
 from alignparts.model.metrics import shape_metrics
+from alignparts.model.texts import TextTable
 
 TINY = PartFieldMPNetConfig(d_g=3, d_a=4, d_t=5, hidden=6, latent=4, heads=2, max_parts=3, dropout=0.1)
 

@@ -5,7 +5,7 @@ import pytest
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.tables import COLUMNS, by_set, long_table, lookup, row, value, write_table
-from alignparts.model.metrics import Interval
+from alignparts.evaluation.intervals import Interval
 
 
 def table():

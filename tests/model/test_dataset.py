@@ -9,7 +9,8 @@ import toy
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
-from alignparts.model.dataset import PartDataset, TextTable, batches, collate, epoch_order, ids_of_split
+from alignparts.model.dataset import PartDataset, batches, collate, epoch_order, ids_of_split
+from alignparts.model.texts import TextTable
 
 
 @pytest.fixture

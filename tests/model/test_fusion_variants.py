@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
-from alignparts.model.fusion_variants import FUSIONS, PointwiseFusion, raw_geometry
+from alignparts.model.fusion import FUSIONS, PointwiseFusion, raw_geometry
 
 SIZES = {"d_g": 5, "d_a": 7, "d_m": 8, "d_f": 6, "d_t": 12, "K": 3, "k": 3, "heads": 2, "decoder_heads": 2}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.model.metrics import interval, iou_matrix, label_iou, relative_gain, shape_metrics
+from alignparts.model.metrics import iou_matrix, label_iou, shape_metrics
 
 COSINES = np.array([[1.0, 0.6, -0.3], [0.6, 1.0, 0.2], [-0.3, 0.2, 1.0]])
 WORDS = ["leg", "seat", "back"]
@@ -108,36 +108,3 @@ def test_bad_labels_are_errors():
         shape_metrics(np.array([1]), ["leg"], np.array([0]), ["leg"])
     with pytest.raises(AlignPartsError, match="2 predicted labels for 1"):
         shape_metrics(np.array([0, 0]), ["leg"], np.array([0]), ["leg"])
-
-
-def test_interval_holds_the_mean_and_repeats():
-    values = np.random.default_rng(0).uniform(size=40)
-    first, second = interval(values, resamples=200, seed=3), interval(values, resamples=200, seed=3)
-    assert first == second
-    assert first.value == pytest.approx(values.mean())
-    assert first.low < first.value < first.high
-    assert first.n == 40
-
-
-def test_interval_of_groups_weighs_them_alike():
-    found = interval([np.array([1.0, 1.0]), np.zeros(100)], resamples=50)
-    assert found.value == found.low == found.high == 0.5
-    assert found.n == 102
-
-
-def test_interval_of_one_shape_is_a_point():
-    assert interval(np.array([0.3])).low == 0.3
-    with pytest.raises(AlignPartsError, match="no shape"):
-        interval(np.array([]))
-
-
-def test_relative_gain_is_paired():
-    theirs = np.linspace(0.1, 0.9, 20)
-    found = relative_gain(1.2 * theirs, theirs, resamples=100)
-    assert found.value == pytest.approx(0.2)
-    assert found.low == pytest.approx(0.2)
-    assert found.high == pytest.approx(0.2)
-    with pytest.raises(AlignPartsError, match="same shapes"):
-        relative_gain(theirs, theirs[:3])
-    with pytest.raises(AlignPartsError, match="baseline"):
-        relative_gain(theirs, np.zeros(20))

@@ -14,7 +14,8 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines import transcription
 from alignparts.model import fusion
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig, AlignPartsOutput
-from alignparts.model.fusion import BiCoFusion, fourier_features, nearest_neighbors
+from alignparts.model.fusion import BiCoFusion, fourier_features
+from alignparts.model.graph import Graph, SparseAttention, gather_attention, nearest_neighbors
 from alignparts.model.partlets import CrossAttention, PartletDecoder
 
 TINY = AlignPartsConfig(
@@ -149,11 +150,11 @@ def test_fusion_is_equations_23_to_37(tiny: AlignParts, n: int) -> None:
 
 def test_both_ways_to_attend_agree_with_gradients() -> None:
     torch.manual_seed(0)
-    graph = fusion._Graph.of(nearest_neighbors(torch.rand(2, 20, 3), 4), 2)
+    graph = Graph.of(nearest_neighbors(torch.rand(2, 20, 3), 4), 2)
     leaves = [torch.randn(40, 2, d, dtype=torch.float64, requires_grad=True) for d in (3, 3, 3, 4)]
     assert graph.sparse(leaves[0])
-    sparse = fusion._SparseAttention.apply(*leaves, graph)
-    dense = fusion._gather_attention(*leaves, graph)
+    sparse = SparseAttention.apply(*leaves, graph)
+    dense = gather_attention(*leaves, graph)
     torch.testing.assert_close(sparse, dense)
     upstream = torch.randn_like(dense)
     ours, theirs = (torch.autograd.grad(value, leaves, upstream) for value in (sparse, dense))

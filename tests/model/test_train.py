@@ -16,8 +16,9 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import learning_rate
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
-from alignparts.model.dataset import PartDataset, TextTable, collate
+from alignparts.model.dataset import PartDataset, collate
 from alignparts.model.losses import alignment_losses
+from alignparts.model.texts import TextTable
 from alignparts.model.train import train
 from alignparts.model.validation import class_statistics, validate
 from alignparts.naming.confidence import Statistics

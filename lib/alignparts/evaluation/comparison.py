@@ -17,7 +17,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import HELDOUT
 from alignparts.evaluation.methods import OURS, PARTFIELD
 from alignparts.evaluation.tables import DIGITS, long_table, row
-from alignparts.model.metrics import Interval, interval, relative_gain
+from alignparts.evaluation.intervals import Interval, interval, relative_gain
 
 COLUMNS = ["method", "seed", "shape_id", "test_set", "category", "metric", "value"]
 SETS = ("compat", "find3d", "partnet")

@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Float64, Int64
 from scipy.stats import rankdata
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.intervals import Interval
 from alignparts.evaluation.scored_parts import ScoredParts
-from alignparts.model.metrics import Interval
 
 BINS = 10
 LABELS = {

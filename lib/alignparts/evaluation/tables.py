@@ -7,7 +7,7 @@ import pandas as pd
 
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.model.metrics import Interval
+from alignparts.evaluation.intervals import Interval
 
 COLUMNS = ["method", "test_set", "metric", "value", "low", "high", "n", "seeds"]
 DIGITS = 4

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from alignparts.core.checkpoint import load_model
 from alignparts.core.errors import AlignPartsError
-from alignparts.model.fusion import BiCoFusion
-from alignparts.model.fusion_variants import FUSIONS, PointwiseFusion, raw_geometry
+from alignparts.model.fusion import FUSIONS, BiCoFusion, PointwiseFusion, raw_geometry
 from alignparts.model.partlets import GlobalHead, PartletDecoder
 
 __all__ = ["AlignParts", "AlignPartsConfig", "AlignPartsOutput", "BiCoFusion", "GlobalHead", "PartletDecoder"]
@@ -142,7 +141,7 @@ class AlignParts(
             geometry: raw geometry features.
             appearance: raw appearance features.
             padding_mask: true where a point is padding.
-            neighbors: as :func:`fusion.nearest_neighbors` finds them, if that is already done.
+            neighbors: result of :func:`alignparts.model.graph.nearest_neighbors`, if known.
 
         Raises:
             AlignPartsError: features of a width that the model was not made for, or coordinates that are

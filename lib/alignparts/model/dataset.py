@@ -1,6 +1,6 @@
 """Shapes for training: a seeded subset of the stored points, their parts and the texts that name them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import islice
@@ -14,20 +14,17 @@ from torch.utils.data import Dataset
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
-from alignparts.model.fusion import nearest
+from alignparts.model.graph import nearest
 from alignparts.model.losses import Targets
-from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.model.texts import STYLES, TextTable
 
 R = TypeVar("R", bound=Any)
-Encode = Callable[[Sequence[str]], np.ndarray]
 Negatives = Literal["shape", "category"]
 Classes = Literal["batch", "all"]
 ARRAYS = ("points", "geometry", "appearance", "part")
 """What training reads of a stored shape."""
 MEASURED = 128
 """Number of shapes that the features' mean and standard deviation are taken from."""
-STYLES = 3
-"""Ways to put a part in words: its description, its name, its name with its category."""
 
 
 def ids_of_split(store: FeatureStore, split: str) -> list[str]:
@@ -46,50 +43,6 @@ def training_ids(store: FeatureStore, ids: Mapping[str, Sequence[str]] | None = 
     if not split["train"]:
         raise AlignPartsError("training: no shape of the split 'train' in the feature store")
     return split
-
-
-class TextTable:
-    """Embeddings of all parts and categories of a vocabulary, in three styles each.
-
-    Style 0 is the affordance description, 1 the name ("door glass"), 2 the name with its category ("the door
-    glass of a microwave"); categories likewise ("microwave", "a microwave").
-
-    Args:
-        vocabulary: canonical names and descriptions.
-        encode: texts to embeddings of length 1.
-    """
-
-    def __init__(self, vocabulary: Vocabulary, encode: Encode) -> None:
-        self.vocabulary = vocabulary
-        self.categories = vocabulary.categories
-        self.names = {category: vocabulary.parts(category) for category in self.categories}
-        if not self.categories:
-            raise AlignPartsError("the vocabulary has no category to train on")
-        texts: list[str] = []
-        for category in self.categories:
-            spoken = _a(words(category))
-            texts += [vocabulary.category_description(category), words(category), spoken]
-            for part in self.names[category]:
-                said = words(part)
-                texts += [vocabulary.description(category, part), said, f"the {said} of {spoken}"]
-        vectors = np.asarray(encode(texts), dtype=np.float32).reshape(-1, STYLES, _width(encode, texts))
-        self._category: dict[str, np.ndarray] = {}
-        self._parts: dict[str, np.ndarray] = {}
-        at = 0
-        for category in self.categories:
-            count = len(self.names[category])
-            self._category[category] = vectors[at]
-            self._parts[category] = vectors[at + 1 : at + 1 + count]
-            at += 1 + count
-        self.d_t = vectors.shape[-1]
-
-    def category(self, name: str, style: int = 0) -> Float32[np.ndarray, " d_t"]:
-        """Embedding of a category's text."""
-        return self._category[name][style]
-
-    def parts(self, category: str, style: int = 0) -> Float32[np.ndarray, "a d_t"]:
-        """Embeddings of all parts of a category, in the order of ``names[category]``."""
-        return self._parts[category][:, style]
 
 
 @dataclass(frozen=True)
@@ -380,11 +333,3 @@ def _balanced(part: Int[np.ndarray, " n"], balance: float) -> Float[np.ndarray, 
     count = np.bincount(part + 1)  # unlabeled points are a part of their own
     weight = (np.maximum(count, 1) ** -balance)[part + 1]
     return weight / weight.sum()
-
-
-def _a(name: str) -> str:
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-
-
-def _width(encode: Encode, texts: Sequence[str]) -> int:
-    return int(np.asarray(encode(texts[:1])).shape[-1])

@@ -2,62 +2,22 @@
 
 from typing import Any, cast
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
-from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
-from alignparts.core.errors import AlignPartsError
+from alignparts.model.graph import Graph, SparseAttention, gather_attention, nearest_neighbors
 
 EDGES = 16384
 """Edges whose positional bias is computed at once."""
 
+FUSIONS = ("bico", "concat", "geometry", "points")
+"""BiCo fusion (section 8.1), "Feature Concat", the base model's PartField alone, "Geo Input Only"."""
+
 ROWS = 4096
 """Points that attend at once on a CPU where no gradient is wanted. Their rows stay below the 32 MB from which
 the C library maps, faults in and unmaps memory at every operation: time would grow faster than the points."""
-
-
-def nearest(points: Float[np.ndarray, "n 3"], k: int) -> Int64[np.ndarray, "n k"]:
-    """The k nearest points of every point, itself among them; -1 where there are fewer than k points.
-
-    Raises:
-        AlignPartsError: a coordinate is not finite.
-    """
-    if not np.isfinite(points).all():
-        raise AlignPartsError("points: expected finite coordinates; drop or repair the shape")
-    found = np.full((len(points), k), -1, dtype=np.int64)
-    width = min(k, len(points))
-    if width:
-        index = cKDTree(points).query(points, width)[1]
-        found[:, :width] = np.asarray(index).reshape(len(points), width)
-    return found
-
-
-def nearest_neighbors(
-    points: Float[Tensor, "b n 3"], k: int, padding_mask: Bool[Tensor, "b n"] | None = None
-) -> Int64[Tensor, "b n k"]:
-    """The k nearest neighbors in every shape of a batch; padding is nobody's neighbor but its own.
-
-    Args:
-        points: coordinates.
-        k: neighbors of a point, itself among them.
-        padding_mask: true where a point is padding.
-
-    Returns:
-        Indices into the shape's points, -1 where a shape has fewer than k points.
-    """
-    batch, n, _ = points.shape
-    found = np.full((batch, n, k), -1, dtype=np.int64)
-    found[:, :, 0] = np.arange(n)
-    coordinates = points.detach().float().cpu().numpy()
-    valid = np.ones((batch, n), bool) if padding_mask is None else ~padding_mask.cpu().numpy()
-    for shape in range(batch):
-        kept = np.flatnonzero(valid[shape])
-        if len(kept):
-            local = nearest(coordinates[shape, kept], k)
-            found[shape, kept] = np.where(local < 0, -1, kept[local])
-    return torch.from_numpy(found).to(points.device)
 
 
 def fourier_features(offset: Float[Tensor, "3 edges"], count: int) -> Float[Tensor, "width edges"]:
@@ -128,134 +88,6 @@ def _hidden(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.mm(weight, features).add_(bias.unsqueeze(1)).relu_()
 
 
-class _Graph:
-    """Edges of all points of a batch in one index space, for every head.
-
-    ``near`` holds the ends of every row's edges among ``points`` points, ``missing`` says which there are
-    not; in the shapes below r is the rows, m the points. For products with sparse matrices a head of a point
-    is a row of its own, ``point * heads + head``, so that queries, keys and values serve as the linear maps
-    leave them.
-    """
-
-    def __init__(
-        self, near: Int64[Tensor, "r k"], missing: Bool[Tensor, "r 1 k"] | None, points: int, heads: int
-    ) -> None:
-        self.near, self.missing, self.points, self.heads = near, missing, points, heads
-        self.rows, self.k = near.shape
-        self._forward: tuple[Tensor, Tensor] | None = None
-        self._backward: tuple[Tensor, Tensor, Tensor] | None = None
-
-    @classmethod
-    def of(cls, neighbors: Int64[Tensor, "b n k"], heads: int) -> "_Graph":
-        """The graph of a batch."""
-        batch, n, k = neighbors.shape
-        shift = torch.arange(batch, device=neighbors.device).mul(n).view(batch, 1, 1)
-        missing = (neighbors < 0).view(-1, 1, k) if bool((neighbors < 0).any()) else None
-        return cls((neighbors.clamp(min=0) + shift).view(-1, k), missing, batch * n, heads)
-
-    def part(self, some: slice) -> "_Graph":
-        """The edges of some points alone; they still end anywhere. It has no transpose."""
-        missing = None if self.missing is None else self.missing[some]
-        return _Graph(self.near[some], missing, self.points, self.heads)
-
-    def sparse(self, query: Tensor) -> bool:
-        """Whether sparse products can serve: every edge is there, and a CPU computes in full precision."""
-        precise = query.dtype in (torch.float32, torch.float64)
-        return query.device.type == "cpu" and precise and self.missing is None
-
-    def matrix(self, values: Float[Tensor, "r h k"]) -> Tensor:
-        """Sparse matrix with a value at every edge and head."""
-        if self._forward is None:
-            head = torch.arange(self.heads, dtype=torch.int32).view(1, -1, 1)
-            column = (self.near.to(torch.int32) * self.heads).unsqueeze(1) + head
-            start = torch.arange(0, column.numel() + 1, self.k, dtype=torch.int32)
-            self._forward = start, column.flatten()
-        return self._csr(*self._forward, values.flatten())
-
-    def transposed(self, values: Float[Tensor, "m h k"]) -> Tensor:
-        """Its transpose."""
-        if self._backward is None:
-            column = self.near.flatten()
-            order = torch.argsort(column, stable=True)
-            count = torch.bincount(column, minlength=self.points)
-            first = count.cumsum(0) - count
-            sorted_column, point, slot = column[order], order // self.k, order % self.k
-            # A point's edges come head by head: where each goes, and where its value is.
-            within = torch.arange(len(order)) - first[sorted_column]
-            head = torch.arange(self.heads).unsqueeze(1)
-            place = (first[sorted_column] * self.heads + within) + head * count[sorted_column]
-            row = point * self.heads + head
-            rows, origin = (
-                torch.empty(place.numel(), dtype=torch.int32),
-                torch.empty(place.numel(), dtype=torch.int64),
-            )
-            rows[place.flatten()] = row.to(torch.int32).flatten()
-            origin[place.flatten()] = (row * self.k + slot).flatten()
-            start = torch.zeros(self.points * self.heads + 1, dtype=torch.int32)
-            start[1:] = count.repeat_interleave(self.heads).cumsum(0)
-            self._backward = start, rows, origin
-        start, rows, origin = self._backward
-        return self._csr(start, rows, values.flatten().index_select(0, origin))
-
-    def products(self, left: Float[Tensor, "r h d"], right: Float[Tensor, "m h d"]) -> Float[Tensor, "r h k"]:
-        """Dot product of both ends of every edge."""
-        pattern = self.matrix(left.new_zeros(self.rows, self.heads, self.k))
-        found = torch.sparse.sampled_addmm(pattern, left.flatten(0, 1), right.flatten(0, 1).T, beta=0.0)
-        return found.values().view(self.rows, self.heads, self.k)
-
-    def gathered(
-        self, weight: Float[Tensor, "r h k"], value: Float[Tensor, "m h d"]
-    ) -> Float[Tensor, "r h d"]:
-        """Weighted sum over the neighbors of every point."""
-        return (self.matrix(weight) @ value.flatten(0, 1)).view(self.rows, self.heads, -1)
-
-    def scattered(
-        self, weight: Float[Tensor, "m h k"], value: Float[Tensor, "m h d"]
-    ) -> Float[Tensor, "m h d"]:
-        """Weighted sum over the points that have this one as a neighbor."""
-        return (self.transposed(weight) @ value.flatten(0, 1)).view_as(value)
-
-    def _csr(self, start: Tensor, column: Tensor, values: Tensor) -> Tensor:
-        size = (len(start) - 1, self.points * self.heads)
-        return torch.sparse_csr_tensor(start, column, values, size, check_invariants=False)
-
-
-class _SparseAttention(torch.autograd.Function):
-    """Eqs. 30-31 without a copy of keys and values for every edge: several times faster on a CPU."""
-
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: _Graph) -> Tensor:
-        weight = (graph.products(query * query.shape[-1] ** -0.5, key).add_(bias)).softmax(-1)
-        ctx.save_for_backward(query, key, value, weight)
-        ctx.graph = graph
-        return graph.gathered(weight, value)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
-        query, key, value, weight = ctx.saved_tensors
-        graph: _Graph = ctx.graph
-        upstream = gradients[0].contiguous()
-        by_score = torch._softmax_backward_data(graph.products(upstream, value), weight, -1, weight.dtype)
-        scale = query.shape[-1] ** -0.5
-        by_query, by_key = graph.gathered(by_score, key) * scale, graph.scattered(by_score, query) * scale
-        return by_query, by_key, graph.scattered(weight, upstream), by_score, None
-
-
-def _gather_attention(
-    query: Float[Tensor, "r h d"],
-    key: Float[Tensor, "m h d"],
-    value: Float[Tensor, "m h d"],
-    bias: Float[Tensor, "r h k"],
-    graph: _Graph,
-) -> Float[Tensor, "r h d"]:
-    """Eqs. 30-31 with neighbors' keys and values side by side: for accelerators and missing edges."""
-    near_key, near_value = key[graph.near], value[graph.near]
-    scores = torch.einsum("rhd,rkhd->rhk", query, near_key) * query.shape[-1] ** -0.5 + bias
-    if graph.missing is not None:
-        scores = scores.masked_fill(graph.missing, -torch.inf)
-    return torch.einsum("rhk,rkhd->rhd", scores.softmax(-1).to(value.dtype), near_value)
-
-
 class _Direction(nn.Module):
     """One modality asks, the other answers (Eqs. 27-36)."""
 
@@ -274,7 +106,7 @@ class _Direction(nn.Module):
         own: Float[Tensor, "m d_own"],
         other: Float[Tensor, "m d_other"],
         bias: Float[Tensor, "m h k"],
-        graph: _Graph,
+        graph: Graph,
     ) -> Float[Tensor, "m d_own"]:
         key, value = (part(other).view(len(other), self.heads, -1) for part in (self.key, self.value))
         chunks = _row_chunks(own)
@@ -285,9 +117,9 @@ class _Direction(nn.Module):
             out[some] = self._ask(own[some], key, value, bias[some], graph.part(some))
         return out
 
-    def _ask(self, own: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: _Graph) -> Tensor:
+    def _ask(self, own: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: Graph) -> Tensor:
         query = self.query(own).view(len(own), self.heads, -1)
-        attend = _SparseAttention.apply if graph.sparse(query) else _gather_attention
+        attend = SparseAttention.apply if graph.sparse(query) else gather_attention
         received = self.out(attend(query, key, value, bias, graph).flatten(1))
         gate = self.gate(torch.cat([own, received], dim=-1)).sigmoid()
         return self.norm(own + gate * received)
@@ -343,7 +175,7 @@ class BiCoFusion(nn.Module):
             return geometry.new_zeros(batch, 0, self.d_f)
         if neighbors is None:
             neighbors = nearest_neighbors(points, self.k, padding_mask)
-        graph = _Graph.of(neighbors, self.heads)
+        graph = Graph.of(neighbors, self.heads)
         bias = self._bias(points.reshape(-1, 3).T.contiguous(), graph)
         own, other = geometry.reshape(batch * n, -1), appearance.reshape(batch * n, -1)
         both = [self.geometry(own, other, bias, graph), self.appearance(other, own, bias, graph)]
@@ -353,7 +185,7 @@ class BiCoFusion(nn.Module):
         fused = fused.view(batch, n, -1)
         return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 
-    def _bias(self, points: Float[Tensor, "3 m"], graph: _Graph) -> Float[Tensor, "m h k"]:
+    def _bias(self, points: Float[Tensor, "3 m"], graph: Graph) -> Float[Tensor, "m h k"]:
         """Eqs. 23-26."""
         inner, outer = cast(nn.Linear, self.position[0]), cast(nn.Linear, self.position[2])
         ends = points.index_select(1, graph.near.flatten()).view(3, -1, graph.k)
@@ -362,3 +194,37 @@ class BiCoFusion(nn.Module):
         with torch.autocast(points.device.type, enabled=False):
             found: Tensor = _PositionalBias.apply(offset, *weights, self.fourier, graph.k)
         return found
+
+
+class PointwiseFusion(nn.Module):
+    """Eq. 37 on the two features side by side: no point sees another, no feature the other.
+
+    Args:
+        d_g: width of the geometry features.
+        d_a: width of the appearance features.
+        d_f: width of the fused features.
+    """
+
+    def __init__(self, d_g: int, d_a: int, d_f: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(d_g + d_a)
+        self.project = nn.Sequential(nn.Linear(d_g + d_a, d_f), nn.GELU(), nn.Linear(d_f, d_f))
+
+    def forward(
+        self,
+        points: Float[Tensor, "b n 3"],
+        geometry: Float[Tensor, "b n d_g"],
+        appearance: Float[Tensor, "b n d_a"],
+        padding_mask: Bool[Tensor, "b n"] | None = None,
+        neighbors: Int64[Tensor, "b n k"] | None = None,
+    ) -> Float[Tensor, "b n d_f"]:
+        """Fused features h_i; coordinates and neighbors are not looked at."""
+        fused = self.project(self.norm(torch.cat([geometry, appearance], dim=-1)))
+        return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
+
+
+def raw_geometry(points: Float[Tensor, "b n 3"], width: int, count: int) -> Float[Tensor, "b n width"]:
+    """Coordinates with their sines and cosines (Eq. 24), cut or filled with zeros to a width."""
+    batch, n, _ = points.shape
+    waves = fourier_features(points.reshape(-1, 3).T.contiguous(), count).T[:, :width]
+    return F.pad(waves, (0, width - waves.shape[1])).view(batch, n, width)

@@ -1,4 +1,4 @@
-"""Which partlet is which ground-truth part: log-domain Sinkhorn on Eq. 8, rounded to an assignment."""
+"""Matching of partlets and ground-truth parts: log-domain Sinkhorn on Eq. 8, rounded to an assignment."""
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ TINY = 1e-300
 def dice(
     probability: Float[Tensor, "*shape k n"], masks: Float[Tensor, "*shape a n"]
 ) -> Float[Tensor, "*shape k a"]:
-    """Dice coefficient of every mask with every other: 2 Σ pg / (Σ p + Σ g)."""
+    """Return the Dice coefficient of every mask with every other: 2 Σ pg / (Σ p + Σ g)."""
     shared = probability @ masks.transpose(-1, -2)
     size = probability.sum(-1).unsqueeze(-1) + masks.sum(-1).unsqueeze(-2)
     return 2 * shared / size.clamp(min=1e-6)
@@ -33,7 +33,7 @@ def cost_matrix(
     labeled: Bool[Tensor, "b n"],
     text: Float[Tensor, "b a d_t"],
 ) -> Float[Tensor, "b k a"]:
-    """Eq. 8: (1 - Dice) + (1 - cosine); points without a label don't count."""
+    """Return the cost of Eq. 8: (1 - Dice) + (1 - cosine); points without a label don't count."""
     probability = mask_logits.sigmoid() * labeled.unsqueeze(1)
     cosine = F.normalize(partlets, dim=-1) @ F.normalize(text, dim=-1).transpose(1, 2)
     return (1 - dice(probability, masks)) + (1 - cosine)
@@ -45,7 +45,7 @@ def sinkhorn(
     temperature: float = TEMPERATURE,
     iterations: int = ITERATIONS,
 ) -> Float[Tensor, "b k a"]:
-    """Entropic transport plan P between partlets and parts, differentiable in the cost.
+    """Return the entropic transport plan P between partlets and parts, differentiable in the cost.
 
     Every partlet and every part has mass 1. A free dustbin takes the mass that the longer side has more, so
     the plan is balanced: with at least as many partlets as parts, every part's column adds up to 1, and the
@@ -55,8 +55,8 @@ def sinkhorn(
     Args:
         cost: Eq. 8.
         parts: true where a column is a part, false where it is padding.
-        temperature: weight of the entropy.
-        iterations: of row and column scaling.
+        temperature: weight of the entropy, in units of the cost.
+        iterations: number of row and column scalings.
 
     Raises:
         AlignPartsError: a cost that is not finite.
@@ -70,9 +70,9 @@ def sinkhorn(
     columns = torch.cat([parts.double(), (k - count).clamp(min=0).unsqueeze(1)], dim=1).log()
     row, column = torch.zeros_like(rows), torch.where(columns > -torch.inf, 0.0, columns)
     steps = np.geomspace(max(1.0, temperature), temperature, max(iterations // 2, 1)).tolist()
-    for heat in steps:
-        row = heat * (rows - ((column.unsqueeze(1) - cost) / heat).logsumexp(2))
-        column = heat * (columns - ((row.unsqueeze(2) - cost) / heat).logsumexp(1))
+    for annealed in steps:
+        row = annealed * (rows - ((column.unsqueeze(1) - cost) / annealed).logsumexp(2))
+        column = annealed * (columns - ((row.unsqueeze(2) - cost) / annealed).logsumexp(1))
     # Once the potentials are near, the plan itself can be scaled: a fifth of the work.
     plan = ((row.unsqueeze(2) + column.unsqueeze(1) - cost) / temperature).exp()
     mass, part = rows.exp().unsqueeze(2), columns.exp().unsqueeze(1)
@@ -83,21 +83,21 @@ def sinkhorn(
 
 
 def assign(plan: Float[Tensor, "b k a"], parts: Bool[Tensor, "b a"]) -> Int64[Tensor, "b k"]:
-    """Hard assignment pi: of all one-to-one assignments the one with the largest sum of P.
+    """Return the hard assignment pi: the one-to-one assignment with the largest sum of P.
 
     Unlike a threshold it gives every part exactly one partlet, as far as there are partlets.
 
     Returns:
         The part of every partlet, -1 for none.
     """
-    found = np.full(plan.shape[:2], -1, dtype=np.int64)
+    assignment = np.full(plan.shape[:2], -1, dtype=np.int64)
     values = plan.detach().double().cpu().numpy()
     for shape, valid in enumerate(parts.cpu().numpy()):
         columns = np.flatnonzero(valid)
         if len(columns):
             row, chosen = linear_sum_assignment(values[shape][:, columns], maximize=True)
-            found[shape, row] = columns[chosen]
-    return torch.from_numpy(found).to(plan.device)
+            assignment[shape, row] = columns[chosen]
+    return torch.from_numpy(assignment).to(plan.device)
 
 
 @torch.no_grad()
@@ -109,7 +109,7 @@ def match(
     text: Float[Tensor, "b a d_t"],
     parts: Bool[Tensor, "b a"],
 ) -> Int64[Tensor, "b k"]:
-    """pi given the model's present predictions (section 3.2); -1 where a partlet has no part.
+    """Return pi given the model's predictions (section 3.2); -1 where a partlet has no part.
 
     The losses of Eqs. 9-13 see the plan only through its rounding, so nothing flows back through it.
     """

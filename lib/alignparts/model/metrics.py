@@ -1,16 +1,13 @@
-"""How good a named segmentation is (section 10), and how sure that figure is.
+"""Metrics of a named segmentation (section 10).
 
 One predicted segment may serve several ground-truth parts: all three metrics take, for each
 ground-truth part, the predicted segment that overlaps it most, whoever else took it.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64, Int, Int64
-from scipy import stats
+from jaxtyping import Float64, Int, Int64
 
 from alignparts.core.errors import AlignPartsError
 
@@ -18,20 +15,10 @@ TextSimilarity = Callable[[Sequence[str], Sequence[str]], np.ndarray]
 """Cosines (a, b) of two lists of names."""
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A mean and its bootstrap interval over shapes."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-
 def confusion(
     predicted: Int[np.ndarray, " n"], truth: Int[np.ndarray, " m"], segments: int, parts: int
 ) -> Int64[np.ndarray, "parts segments_and_rest"]:
-    """Points by ground-truth part (row) and predicted segment (column); the last column is unlabeled.
+    """Count points by ground-truth part (row) and predicted segment (column); the last column is unlabeled.
 
     Points without a ground-truth label are left out, so that they count on neither side.
 
@@ -49,7 +36,7 @@ def confusion(
 
 
 def iou_matrix(counts: Int64[np.ndarray, "parts segments_and_rest"]) -> Float64[np.ndarray, "parts segments"]:
-    """Intersection over union of every part with every segment; 0 where the union is empty."""
+    """Return the intersection over union of every part with every segment; 0 where the union is empty."""
     inside = counts[:, :-1]
     union = counts.sum(axis=1, keepdims=True) + inside.sum(axis=0, keepdims=True) - inside
     return inside / np.maximum(union, 1)
@@ -62,7 +49,7 @@ def shape_metrics(
     gt_names: Sequence[str],
     text_similarity: TextSimilarity | None = None,
 ) -> dict[str, float]:
-    """Metrics of one shape.
+    """Return the metrics of one shape.
 
     Args:
         pred_part: predicted segment of every point, -1 unlabeled.
@@ -114,7 +101,7 @@ def label_iou(
     gt_part: Int[np.ndarray, " n"],
     gt_names: Sequence[str],
 ) -> float:
-    """Find3D's metric: for every ground-truth name the IoU of the points given that name.
+    """Return Find3D's metric: for every ground-truth name the IoU of the points given that name.
 
     Mean over the names whose union is not empty; points without a ground-truth label are left out.
     """
@@ -130,78 +117,3 @@ def label_iou(
     inside = np.diag(counts[:, :-1])
     union = counts.sum(axis=1) + counts[:, :-1].sum(axis=0) - inside
     return float((inside[union > 0] / union[union > 0]).mean()) if (union > 0).any() else 0.0
-
-
-def interval(
-    groups: Sequence[Float[np.ndarray, " _"]] | Float[np.ndarray, " _"],
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Mean over shapes with a percentile bootstrap interval.
-
-    Args:
-        groups: one value a shape; or several such arrays, for the unweighted mean of their means,
-            resampled within each.
-        resamples: bootstrap samples.
-        confidence: of the interval.
-        seed: of the resampling.
-
-    Raises:
-        AlignPartsError: a group is empty.
-    """
-    arrays = [groups] if isinstance(groups, np.ndarray) else list(groups)
-    arrays = [np.asarray(values, np.float64) for values in arrays]
-    if not arrays or any(not len(values) for values in arrays):
-        raise AlignPartsError("bootstrap: no shape to resample")
-
-    def mean(*samples: np.ndarray, axis: int = -1) -> Any:
-        return np.mean([sample.mean(axis=axis) for sample in samples], axis=0)
-
-    return _bootstrap(arrays, mean, resamples, confidence, seed, paired=False)
-
-
-def relative_gain(
-    ours: Float[np.ndarray, " n"],
-    theirs: Float[np.ndarray, " m"],
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """``mean(ours) / mean(theirs) - 1`` over the same shapes, shapes resampled in pairs.
-
-    Raises:
-        AlignPartsError: no shape, different numbers of shapes, or a baseline of 0.
-    """
-    first, second = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
-    if len(first) != len(second) or not len(first):
-        raise AlignPartsError(f"relative gain: expected the same shapes, got {len(first)} and {len(second)}")
-    if second.mean() <= 0:
-        raise AlignPartsError("relative gain: the baseline's mean is 0")
-
-    def gain(a: np.ndarray, b: np.ndarray, axis: int = -1) -> Any:
-        return a.mean(axis=axis) / np.maximum(b.mean(axis=axis), 1e-12) - 1
-
-    return _bootstrap([first, second], gain, resamples, confidence, seed, paired=True)
-
-
-def _bootstrap(
-    arrays: list[np.ndarray], statistic: Any, resamples: int, confidence: float, seed: int, paired: bool
-) -> Interval:
-    n = len(arrays[0]) if paired else sum(len(values) for values in arrays)
-    value = float(statistic(*arrays))
-    if any(len(values) < 2 for values in arrays) or all(np.ptp(values) == 0 for values in arrays):
-        return Interval(value, value, value, n)
-    result = stats.bootstrap(
-        arrays,
-        statistic,
-        n_resamples=resamples,
-        confidence_level=confidence,
-        method="percentile",
-        paired=paired,
-        vectorized=True,
-        rng=np.random.default_rng(seed),
-    )
-    return Interval(value, float(result.confidence_interval.low), float(result.confidence_interval.high), n)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class SelfAttention(nn.Module):
-    """Partlets attend to each other (Eq. 2)."""
+    """Attention of partlets to each other (Eq. 2)."""
 
     def __init__(self, d_t: int, heads: int) -> None:
         super().__init__()
@@ -21,15 +21,15 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(d_t, d_t)
 
     def forward(self, partlets: Float[Tensor, "b k d_t"]) -> Float[Tensor, "b k d_t"]:
-        """The update of the partlets."""
+        """Return the update of the partlets."""
         batch, k, _ = partlets.shape
         query, key, value = self.project(partlets).view(batch, k, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        heard = F.scaled_dot_product_attention(query, key, value)
-        return self.out(heard.transpose(1, 2).reshape(batch, k, -1))
+        attended = F.scaled_dot_product_attention(query, key, value)
+        return self.out(attended.transpose(1, 2).reshape(batch, k, -1))
 
 
 class CrossAttention(nn.Module):
-    """Partlets gather evidence from points (Eq. 3); keys and values are linear maps of the points."""
+    """Attention of partlets to points (Eq. 3); keys and values are linear maps of the points."""
 
     def __init__(self, d_t: int, d_f: int, heads: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class CrossAttention(nn.Module):
         fused: Float[Tensor, "b n d_f"],
         attend: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b k d_t"]:
-        """The update of the partlets; ``attend`` is true where a point counts, at one point at least.
+        """Return the update of the partlets; ``attend`` is true where a point counts, at least one per shape.
 
         Partlets of one batch (c = 1) are those of every shape.
         """
@@ -56,15 +56,15 @@ class CrossAttention(nn.Module):
         # The key's bias adds the same to every score of a query: softmax does not see it.
         at_points = torch.einsum("bkhd,hdf->bkhf", query, self.key.weight.view(self.heads, width, d_f))
         points = fused.unsqueeze(1)
-        seen = F.scaled_dot_product_attention(
+        context = F.scaled_dot_product_attention(
             at_points.reshape(-1, 1, k * self.heads, d_f).expand(batch, -1, -1, -1).to(fused.dtype),
             points,
             points,
             attn_mask=None if attend is None else attend.view(batch, 1, 1, -1),
             scale=width**-0.5,
         ).view(batch, k, self.heads, d_f)
-        heard = torch.einsum("bkhf,hdf->bkhd", seen, self.value.weight.view(self.heads, width, d_f))
-        return self.out(heard.reshape(batch, k, d_t) + self.value.bias)
+        attended = torch.einsum("bkhf,hdf->bkhd", context, self.value.weight.view(self.heads, width, d_f))
+        return self.out(attended.reshape(batch, k, d_t) + self.value.bias)
 
 
 class PartletLayer(nn.Module):
@@ -83,7 +83,7 @@ class PartletLayer(nn.Module):
         fused: Float[Tensor, "b n d_f"],
         attend: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b k d_t"]:
-        """Refined partlets; those of one batch (c = 1) are those of every shape."""
+        """Return refined partlets; those of one batch (c = 1) are those of every shape."""
         partlets = partlets + self.attend_partlets(self.norm_self(partlets))
         if fused.shape[1]:
             partlets = partlets + self.attend_points(self.norm_cross(partlets), fused, attend)
@@ -98,9 +98,9 @@ class PartletDecoder(nn.Module):
     Args:
         d_f: width of the fused features.
         d_t: width of the partlets, that of the text encoder; a multiple of `heads`.
-        partlets: K.
-        layers: L.
-        heads: attention heads.
+        partlets: number of partlets K.
+        layers: number of layers L.
+        heads: number of attention heads.
     """
 
     def __init__(self, d_f: int, d_t: int, partlets: int, layers: int, heads: int) -> None:
@@ -114,7 +114,7 @@ class PartletDecoder(nn.Module):
     def forward(
         self, fused: Float[Tensor, "b n d_f"], padding_mask: Bool[Tensor, "b n"] | None = None
     ) -> tuple[Float[Tensor, "b k n"], Float[Tensor, "b k"], Float[Tensor, "b k d_t"]]:
-        """Mask logits m (Eq. 5), partness logits (Eq. 6) and refined partlets s of every shape."""
+        """Return mask logits m (Eq. 5), partness logits (Eq. 6) and refined partlets s of every shape."""
         n = fused.shape[1]
         attend = None
         if padding_mask is not None and n:
@@ -131,7 +131,7 @@ class PartletDecoder(nn.Module):
 
 
 class GlobalHead(nn.Module):
-    """The shape as a whole in the text encoder's space: mean-pooled [f_g; f_a] through two layers."""
+    """Embedding of the whole shape in the text encoder's space: mean-pooled [f_g; f_a] through two layers."""
 
     def __init__(self, d_g: int, d_a: int, d_t: int) -> None:
         super().__init__()
@@ -143,10 +143,10 @@ class GlobalHead(nn.Module):
         appearance: Float[Tensor, "b n d_a"],
         padding_mask: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b d_t"]:
-        """Global embeddings; of zeros for a shape without points."""
+        """Return global embeddings; of zeros for a shape without points."""
         if padding_mask is None:
             padding_mask = torch.zeros(geometry.shape[:2], dtype=torch.bool, device=geometry.device)
-        kept = (~padding_mask).to(geometry.dtype).unsqueeze(-1)
-        count = kept.sum(dim=1).clamp(min=1)
-        mean = [(feature * kept).sum(dim=1) / count for feature in (geometry, appearance)]
+        counted = (~padding_mask).to(geometry.dtype).unsqueeze(-1)
+        count = counted.sum(dim=1).clamp(min=1)
+        mean = [(feature * counted).sum(dim=1) / count for feature in (geometry, appearance)]
         return self.project(torch.cat(mean, dim=-1))

@@ -10,7 +10,7 @@ from alignparts.core.run import settle
 from alignparts.core.trainer import Trained
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
-from alignparts.model.dataset import Encode
+from alignparts.model.texts import Encode
 from alignparts.model.train import train
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary

@@ -27,9 +27,7 @@ from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
 from alignparts.model.dataset import (
     Batch,
-    Encode,
     PartDataset,
-    TextTable,
     batches,
     channel_statistics,
     epoch_order,
@@ -37,6 +35,7 @@ from alignparts.model.dataset import (
     training_ids,
 )
 from alignparts.model.losses import alignment_losses
+from alignparts.model.texts import Encode, TextTable
 from alignparts.model.validation import class_statistics, save_statistics, validate
 from alignparts.ontology.vocabulary import Vocabulary
 

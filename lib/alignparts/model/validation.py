@@ -14,10 +14,11 @@ from scipy.optimize import linear_sum_assignment
 from alignparts.core.atomic import write_text
 from alignparts.core.config.params import LossParams
 from alignparts.model.alignparts import AlignParts, AlignPartsOutput
-from alignparts.model.dataset import Batch, PartDataset, TextTable, batches, moved
+from alignparts.model.dataset import Batch, PartDataset, batches, moved
 from alignparts.model.losses import alignment_losses
 from alignparts.model.matching import match
 from alignparts.model.metrics import shape_metrics
+from alignparts.model.texts import TextTable
 
 
 def in_order(count: int, batch_size: int) -> list[list[int]]:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.intervals import Interval, interval
 from alignparts.evaluation.tables import DIGITS
-from alignparts.model.metrics import Interval, interval
 from texparts.export.export import COLUMNS, INDEX, MARK
 from texparts.simulation.effort import PAPER
 

@@ -15,8 +15,8 @@ import pandas as pd
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
-from alignparts.model import metrics
-from alignparts.model.metrics import Interval
+from alignparts.evaluation import intervals
+from alignparts.evaluation.intervals import Interval
 from alignparts.ontology.vocabulary import Vocabulary
 from texparts.annotation.annotation import Annotation
 from texparts.annotation.geometry import Shape, Shapes
@@ -171,8 +171,8 @@ def ratio_table(
             below = wide[base].to_numpy(np.float64)
             for start in [one for one in STARTS if one in wide and one != base]:
                 above = wide[start].to_numpy(np.float64)
-                gain = metrics.relative_gain(above, below, resamples=resamples, seed=seed)
-                logs = metrics.interval(np.log(above / below), resamples=resamples, seed=seed)
+                gain = intervals.relative_gain(above, below, resamples=resamples, seed=seed)
+                logs = intervals.interval(np.log(above / below), resamples=resamples, seed=seed)
                 sums = Interval(gain.value + 1, gain.low + 1, gain.high + 1, gain.n)
                 each = Interval(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
                 rows += [_row(name, start, unit, "sums", sums), _row(name, start, unit, "geometric", each)]
@@ -190,7 +190,7 @@ def mean_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -
     for name, own in _sets(objects):
         for start in [one for one in STARTS if (own.start == one).any()]:
             chosen = own[own.start == start]
-            seconds = metrics.interval(chosen.seconds.to_numpy(np.float64), resamples=resamples, seed=seed)
+            seconds = intervals.interval(chosen.seconds.to_numpy(np.float64), resamples=resamples, seed=seed)
             means = {key: float(chosen[key].mean()) for key in (*COUNTS, "actions", "iou", "right")}
             bounds = {"low": seconds.low, "high": seconds.high}
             rows.append({"test_set": name, "start": start, "n": len(chosen), **means, **bounds})

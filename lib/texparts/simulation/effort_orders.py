@@ -11,7 +11,7 @@ from scipy import stats
 
 from alignparts.core.config.texparts import Order
 from alignparts.core.errors import AlignPartsError
-from alignparts.model.metrics import Interval
+from alignparts.evaluation.intervals import Interval
 from texparts.queue.rank import sort_queue
 from texparts.simulation.effort import OURS
 

@@ -13,7 +13,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from alignparts.model.alignparts import AlignParts, AlignPartsOutput
-from alignparts.model.fusion import BiCoFusion, nearest_neighbors
+from alignparts.model.fusion import BiCoFusion
+from alignparts.model.graph import nearest_neighbors
 from alignparts.model.partlets import CrossAttention, PartletDecoder, SelfAttention
 
 

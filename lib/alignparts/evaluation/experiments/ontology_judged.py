@@ -15,8 +15,8 @@ import pandas as pd
 from jaxtyping import Bool
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.intervals import Interval
 from alignparts.evaluation.tables import long_table, row
-from alignparts.model.metrics import Interval
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.pairs import Encoder, embed
 from alignparts.ontology.requests import Description, Verdict, description_request, verdict_request

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from alignparts.core import hub
 from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.intervals import interval
 from alignparts.evaluation.tables import long_table, row
-from alignparts.model.metrics import interval
 from alignparts.ontology.pairs import Encoder, embed
 from alignparts.ontology.text import WHEELS, TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words

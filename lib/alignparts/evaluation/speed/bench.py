@@ -28,7 +28,7 @@ from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders
 from alignparts.features.partfield import PartField, PartFieldConfig
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
-from alignparts.model.fusion import nearest_neighbors
+from alignparts.model.graph import nearest_neighbors
 from alignparts.naming.pipeline import Manifest, NamedPartsPipeline
 from alignparts.ontology.text import TextEncoder
 

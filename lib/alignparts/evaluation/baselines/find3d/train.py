@@ -21,7 +21,8 @@ from alignparts.evaluation.baselines.find3d.model import Find3DConfig, Find3DMod
 from alignparts.evaluation.baselines.find3d.serialization import ORDERS
 from alignparts.evaluation.baselines.partfield_mpnet.pooling import Texts
 from alignparts.features.store import FeatureStore
-from alignparts.model.dataset import STYLES, Encode, TextTable, epoch_order, moved, training_ids
+from alignparts.model.dataset import epoch_order, moved, training_ids
+from alignparts.model.texts import STYLES, Encode, TextTable
 from alignparts.model.train import CLIP
 from alignparts.model.validation import in_order
 from alignparts.ontology.vocabulary import Vocabulary

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from alignparts.model.dataset import STYLES, PartDataset, TextTable
+from alignparts.model.dataset import PartDataset
+from alignparts.model.texts import STYLES, TextTable
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,96 @@
+"""Bootstrap intervals of means over shapes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from alignparts.core.errors import AlignPartsError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its bootstrap interval over shapes."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def interval(
+    groups: Sequence[Float[np.ndarray, " _"]] | Float[np.ndarray, " _"],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return the mean over shapes with a percentile bootstrap interval.
+
+    Args:
+        groups: one value per shape; or several such arrays, for the unweighted mean of their means,
+            resampled within each.
+        resamples: number of bootstrap samples.
+        confidence: level of the interval.
+        seed: seed of the resampling.
+
+    Raises:
+        AlignPartsError: a group is empty.
+    """
+    arrays = [groups] if isinstance(groups, np.ndarray) else list(groups)
+    arrays = [np.asarray(values, np.float64) for values in arrays]
+    if not arrays or any(not len(values) for values in arrays):
+        raise AlignPartsError("bootstrap: no shape to resample")
+
+    def mean(*samples: np.ndarray, axis: int = -1) -> Any:
+        return np.mean([sample.mean(axis=axis) for sample in samples], axis=0)
+
+    return _bootstrap(arrays, mean, resamples, confidence, seed, paired=False)
+
+
+def relative_gain(
+    ours: Float[np.ndarray, " n"],
+    theirs: Float[np.ndarray, " m"],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return ``mean(ours) / mean(theirs) - 1`` over the same shapes, resampled in pairs.
+
+    Raises:
+        AlignPartsError: no shape, different numbers of shapes, or a baseline of 0.
+    """
+    first, second = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    if len(first) != len(second) or not len(first):
+        raise AlignPartsError(f"relative gain: expected the same shapes, got {len(first)} and {len(second)}")
+    if second.mean() <= 0:
+        raise AlignPartsError("relative gain: the baseline's mean is 0")
+
+    def gain(a: np.ndarray, b: np.ndarray, axis: int = -1) -> Any:
+        return a.mean(axis=axis) / np.maximum(b.mean(axis=axis), 1e-12) - 1
+
+    return _bootstrap([first, second], gain, resamples, confidence, seed, paired=True)
+
+
+def _bootstrap(
+    arrays: list[np.ndarray], statistic: Any, resamples: int, confidence: float, seed: int, paired: bool
+) -> Interval:
+    n = len(arrays[0]) if paired else sum(len(values) for values in arrays)
+    value = float(statistic(*arrays))
+    if any(len(values) < 2 for values in arrays) or all(np.ptp(values) == 0 for values in arrays):
+        return Interval(value, value, value, n)
+    result = stats.bootstrap(
+        arrays,
+        statistic,
+        n_resamples=resamples,
+        confidence_level=confidence,
+        method="percentile",
+        paired=paired,
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    )
+    return Interval(value, float(result.confidence_interval.low), float(result.confidence_interval.high), n)
