@@ -169,11 +169,11 @@ def test_some_points_at_a_time_is_all_at_once(
     given = inputs(3, n)
     whole = tiny.fusion(*given)
     asked = []
-    direction = fusion._Direction._ask
+    direction = fusion._Direction._attend
     monkeypatch.setattr(fusion, "ROWS", 8)
     monkeypatch.setattr(
         fusion._Direction,
-        "_ask",
+        "_attend",
         lambda self, own, *rest: asked.append(len(own)) or direction(self, own, *rest),
     )
     with torch.no_grad():

@@ -1,8 +1,7 @@
-"""DINOv2 patch features of pictures: the appearance encoder (section 3.1)."""
+"""The appearance encoder: DINOv2 patch features of pictures (section 3.1)."""
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +14,12 @@ from transformers import AutoModel, Dinov2Config, Dinov2Model, PreTrainedModel
 from transformers.utils import logging
 
 from alignparts.core import hub
+from alignparts.core.checkpoint import save_model
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.trainer import seeded
 
 MEAN = (0.485, 0.456, 0.406)
-"""ImageNet's mean of RGB in 0..1, which DINOv2 expects to be taken off."""
+"""ImageNet's mean of RGB in 0..1, which DINOv2 expects to be subtracted."""
 
 DEVIATION = (0.229, 0.224, 0.225)
 """ImageNet's standard deviation."""
@@ -30,21 +31,15 @@ _OWN = ", or set it to null to train the small one"
 
 
 def small_config(resolution: int = 112) -> Dinov2Config:
-    """The DINOv2 that the embedded pipeline trains within minutes on two CPU cores: 0.5 M weights."""
+    """Return the DINOv2 that the embedded pipeline trains within minutes on two CPU cores: 0.5 M weights."""
     return Dinov2Config(
-        hidden_size=96,
-        num_hidden_layers=4,
-        num_attention_heads=3,
-        mlp_ratio=4,
-        patch_size=8,
-        image_size=resolution,
-        layerscale_value=1.0,
-        drop_path_rate=0.0,
-    )
+        hidden_size=96, num_hidden_layers=4, num_attention_heads=3, mlp_ratio=4, patch_size=8,
+        image_size=resolution, layerscale_value=1.0, drop_path_rate=0.0,
+    )  # fmt: skip
 
 
 def normalized(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
-    """Pictures as DINOv2 takes them."""
+    """Return pictures as DINOv2 takes them."""
     pixels = images.permute(0, 3, 1, 2).float() / 255
     mean, deviation = pixels.new_tensor(MEAN), pixels.new_tensor(DEVIATION)
     return (pixels - mean[:, None, None]) / deviation[:, None, None]
@@ -76,10 +71,8 @@ class AppearanceEncoder(nn.Module):
 
     @classmethod
     def small(cls, resolution: int = 112, seed: int = 0) -> "AppearanceEncoder":
-        """The small network with random weights, equal for equal seeds."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return cls(Dinov2Model(small_config(resolution)))
+        """Return the small network with random weights, equal for equal seeds."""
+        return seeded(seed, lambda: cls(Dinov2Model(small_config(resolution))))
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike[str]) -> "AppearanceEncoder":
@@ -92,26 +85,23 @@ class AppearanceEncoder(nn.Module):
         Raises:
             AlignPartsError: there is neither such a folder nor a reachable checkpoint, or it is no DINOv2.
         """
-        name = str(source)
-        path = Path(source)
-        if path.is_dir():
-            config = path / "config.json"
+        name, local = str(source), Path(source).is_dir()
+        if local:
+            config = Path(source) / "config.json"
             try:
                 kind = json.loads(config.read_text()).get("model_type")
             except (OSError, json.JSONDecodeError) as error:
-                raise AlignPartsError(
-                    f"{config}: not readable ({error}); expected a DINOv2 of transformers"
-                ) from None
+                raise AlignPartsError(f"{config}: not readable ({error}); expected a DINOv2") from None
             if kind not in KINDS:
                 raise AlignPartsError(
                     f"{config}: model_type: expected one of {', '.join(KINDS)}, got '{kind}'"
                 )
-        repository, revision = (name, None) if path.is_dir() else hub.split(name)
+        repository, revision = (name, None) if local else hub.split(name)
         try:
             with _no_progress():
                 model = AutoModel.from_pretrained(repository, revision=revision, attn_implementation="sdpa")
         except Exception as error:  # the hub, the file system and safetensors each raise their own
-            if path.is_dir():
+            if local:
                 first = (str(error).splitlines() or [type(error).__name__])[0]
                 raise AlignPartsError(f"{name}: not a DINOv2 checkpoint: {first}") from None
             raise hub.missing("features.appearance.checkpoint", name, error, _OWN) from None
@@ -119,22 +109,18 @@ class AppearanceEncoder(nn.Module):
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write ``config.json`` and ``model.safetensors``, as transformers reads them, each atomically."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target, prefix=".saving-") as temporary, _no_progress():
-            self.model.save_pretrained(temporary)
-            for file in sorted(Path(temporary).iterdir()):
-                os.replace(file, target / file.name)
+        with _no_progress():
+            save_model(self.model, Path(folder))
 
     @torch.inference_mode()
     def encode(
         self, images: UInt8[np.ndarray, "V H W 3"], batch_size: int = 32
     ) -> Float32[np.ndarray, "V h w d_a"]:
-        """Patch features of pictures, h = H / patch and w = W / patch.
+        """Return patch features of pictures, h = H / patch and w = W / patch.
 
         Args:
-            images: RGB.
-            batch_size: pictures at once; bounds the memory.
+            images: RGB pictures.
+            batch_size: number of pictures at once; bounds the memory.
 
         Raises:
             AlignPartsError: height or width is no multiple of the patch.

@@ -24,7 +24,7 @@ from alignparts.features.crops import Crops, places
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """Settings of the training.
 
     Attributes:
         steps: optimizer steps.
@@ -124,13 +124,13 @@ class Learner(nn.Module):
         hidden: Bool[Tensor, "two_b patches"],
         recipe: Recipe,
     ) -> dict[str, Float[Tensor, ""]]:
-        """The losses by name.
+        """Return the losses by name, and their weighted sum as "total".
 
         Args:
-            large: two crops of every picture of a batch.
-            small: more of them.
+            large: two large crops of every picture of a batch.
+            small: two small ones.
             hidden: patches of the large crops that the student does not see.
-            recipe: the temperatures.
+            recipe: temperatures and weights.
         """
         wide = torch.cat([crop.pixels for crop in large])
         with torch.no_grad():
@@ -151,14 +151,13 @@ class Learner(nn.Module):
         patch_scores = log_softmax(
             self.student.patch(guess[:, 1:][hidden]) / recipe.student_temperature, dim=1
         )
-        pair = [(0, 1), (1, 0)]
-        halves = [(guess[:batch, 1:], context[:batch, 1:]), (guess[batch:, 1:], context[batch:, 1:])]
+        students, teachers = guess[:, 1:].split(batch), context[:, 1:].split(batch)
         losses = {
             "dino": torch.stack(terms).mean(),
             "ibot": -(patch_target * patch_scores).sum(dim=1).mean(),
             "koleo": (_koleo(guess[:batch, 0]) + _koleo(guess[batch:, 0])) / 2,
             "place": torch.stack(
-                [self._place(large[a], large[b], halves[a][0], halves[b][1], recipe) for a, b in pair]
+                [self._place(large[a], large[1 - a], students[a], teachers[1 - a], recipe) for a in (0, 1)]
             ).mean(),
         }
         weights = (recipe.pictures, recipe.patches, recipe.koleo, recipe.place)
@@ -167,28 +166,28 @@ class Learner(nn.Module):
 
     def _place(
         self,
-        here: Crops,
-        there: Crops,
+        crop: Crops,
+        other: Crops,
         student: Float[Tensor, "b patches width"],
         teacher: Float[Tensor, "b patches width"],
         recipe: Recipe,
     ) -> Float[Tensor, ""]:
-        """Which of the batch's places is it? Student's patches against the teacher's of the other crop."""
+        """Return the InfoNCE of student patches and teacher patches at the same places of another crop."""
         rows = math.isqrt(student.shape[1])
-        at, within = places(here, there, rows)
-        shown = max_pool2d(here.content.float(), here.content.shape[1] // rows) > 0
+        at, within = places(crop, other, rows)
+        shown = max_pool2d(crop.content.float(), crop.content.shape[1] // rows) > 0
         chosen = (within & shown).flatten(1)
         if chosen.sum() < 2:
             return student.sum() * 0
         maps = teacher.transpose(1, 2).unflatten(2, (rows, rows))
-        other = grid_sample(maps, at, mode="bilinear", padding_mode="border", align_corners=False)
-        key = self.teacher.place.project(other.flatten(2).transpose(1, 2)[chosen])
+        sampled = grid_sample(maps, at, mode="bilinear", padding_mode="border", align_corners=False)
+        key = self.teacher.place.project(sampled.flatten(2).transpose(1, 2)[chosen])
         query = self.student.place.project(student[chosen])
         return cross_entropy(query @ key.T / recipe.student_temperature, torch.arange(len(key)))
 
     @torch.no_grad()
     def move_teacher(self, momentum: float) -> None:
-        """The teacher follows the student."""
+        """Move the teacher towards the student."""
         pairs = zip(self.teacher.parameters(), self.student.parameters(), strict=True)
         for slow, fast in pairs:
             slow.mul_(momentum).add_(fast, alpha=1 - momentum)
@@ -197,7 +196,7 @@ class Learner(nn.Module):
 def sinkhorn(
     scores: Float[Tensor, "n prototypes"], temperature: float, rounds: int = 3
 ) -> Float[Tensor, "n prototypes"]:
-    """The teacher's targets: soft assignments in which every prototype is used alike (SwAV, DINOv2).
+    """Return the teacher's targets: soft assignments that use all prototypes alike (SwAV, DINOv2).
 
     Args:
         scores: cosines to the prototypes.
@@ -216,7 +215,7 @@ def sinkhorn(
 
 
 def _koleo(tokens: Float[Tensor, "b width"]) -> Float[Tensor, ""]:
-    """Minus the mean log distance of every picture to its nearest (DINOv2, section 4)."""
+    """Return minus the mean log distance of every picture to its nearest (DINOv2, section 4)."""
     unit = normalize(tokens, dim=1)
     with torch.no_grad():
         nearest = (unit @ unit.T).fill_diagonal_(-2).argmax(dim=1)

@@ -19,7 +19,7 @@ BLANK = 250
 
 
 class Crops(NamedTuple):
-    """Crops of a batch of pictures, and where they come from.
+    """Crops of a batch of pictures, and their places in them.
 
     Attributes:
         pixels: normalized as DINOv2 expects.
@@ -37,16 +37,16 @@ class Crops(NamedTuple):
 def crops(
     images: UInt8[Tensor, "b h w 3"], side: int, area: tuple[float, float], rng: torch.Generator
 ) -> Crops:
-    """One random crop of every picture, resized, flipped by chance and jittered.
+    """Return one random crop of every picture, resized, flipped by chance and jittered.
 
     A crop is centered on a random pixel of the object, as far as it then lies in the picture: most of a
     render is background, and crops of that teach nothing.
 
     Args:
-        images: RGB on white.
-        side: of the crops, in pixels.
-        area: least and largest share of the picture that a crop takes.
-        rng: source of chance.
+        images: RGB pictures on white.
+        side: side of the crops in pixels.
+        area: smallest and largest share of the picture that a crop takes.
+        rng: random generator.
     """
     count, height, width = images.shape[:3]
     draw = torch.rand(6, count, generator=rng)
@@ -83,13 +83,13 @@ def crops(
 def places(
     at: Crops, other: Crops, rows: int
 ) -> tuple[Float[Tensor, "b rows rows 2"], Bool[Tensor, "b rows rows"]]:
-    """Where the patch centers of crops lie in other crops of the same pictures.
+    """Return the positions of the patch centers of crops in other crops of the same pictures.
 
     Returns:
         Coordinates in the other crop (x right, y down, -1..1 across it), and which lie within it.
     """
     line = (torch.arange(rows) + 0.5) / rows * 2 - 1
-    own = torch.stack([line[None, :].expand(rows, -1), line[:, None].expand(-1, rows)], dim=2)
-    picture = at.center[:, None, None] + at.half[:, None, None] * own
+    center = torch.stack([line[None, :].expand(rows, -1), line[:, None].expand(-1, rows)], dim=2)
+    picture = at.center[:, None, None] + at.half[:, None, None] * center
     there = (picture - other.center[:, None, None]) / other.half[:, None, None]
     return there, (there.abs() < 1).all(dim=3)

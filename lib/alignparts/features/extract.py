@@ -1,9 +1,9 @@
-"""A feature for every point of every shape: renders, the two frozen encoders, lifting (section 3.1)."""
+"""Features of every point of every shape: renders, the two frozen encoders, lifting (section 3.1)."""
 
 import hashlib
 import tempfile
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,11 @@ class Encoders:
 
     @classmethod
     def from_params(cls, params: FeatureParams, models: Path) -> "Encoders":
-        """The checkpoints that params.yaml names, or those that the pipeline trained into ``models``.
+        """Return the checkpoints that params.yaml names, or those that the pipeline trained into ``models``.
 
         Args:
             params: block ``features`` of params.yaml.
-            models: holds ``geometry`` and ``appearance``.
+            models: folder with ``geometry`` and ``appearance``.
 
         Raises:
             AlignPartsError: a checkpoint is missing, or the resolution does not suit the encoder.
@@ -73,7 +73,7 @@ class Encoders:
         )
 
     def digest(self) -> str:
-        """A hash of all weights."""
+        """Return a hash of all weights."""
         return weights_digest(self.geometry, self.appearance)
 
 
@@ -86,18 +86,18 @@ def extract(
     *,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Geometry and appearance of the sampled points of a shape.
+    """Return geometry and appearance of the sampled points of a shape.
 
     Geometry: the part field is encoded from its own, denser sample of the surface (as many points as it was
     trained with) and queried at the points. Appearance: patch features of the renders, lifted (`lift`).
 
     Args:
-        surface: the shape.
-        sample: points of it.
+        surface: surface of the shape.
+        sample: points sampled from it.
         encoders: both encoders.
-        views: pictures.
-        resolution: their side in pixels.
-        seed: of the part field's sample.
+        views: number of pictures.
+        resolution: side of a picture in pixels.
+        seed: seed of the part field's own sample.
 
     Returns:
         ``points, normals, colors`` (N, 3) float32, ``geometry`` (N, d_g) and ``appearance`` (N, d_a) float16,
@@ -111,7 +111,7 @@ def extract(
     maps = encoders.appearance.encode(pictures.color)
     weights = visibility(pictures, sample.points, sample.normals)
     appearance = lift(maps, pictures, sample.points, sample.normals, weights)
-    arrays: dict[str, np.ndarray] = {
+    return {
         "points": sample.points,
         "normals": sample.normals,
         "colors": sample.colors,
@@ -119,12 +119,11 @@ def extract(
         "appearance": _half(appearance, "appearance"),
         "seen": np.asarray((weights > 0).any(axis=0)),
     }
-    return arrays
 
 
 @torch.inference_mode()
 def geometry_of(surface: Surface, sample: Sample, field: PartField, seed: int = 0) -> np.ndarray:
-    """Part field features (N, d_g) of the sampled points; see `extract`."""
+    """Return the part field's features (N, d_g) of the sampled points; see `extract`."""
     device = next(field.parameters()).device
     dense = sample_surface(surface, field.config.input_points, seed).points
     planes = field.encode(FRAME * torch.from_numpy(dense)[None].to(device))
@@ -135,7 +134,7 @@ def geometry_of(surface: Surface, sample: Sample, field: PartField, seed: int = 
 def labels_of(
     shape: LabeledShape, sample: Sample, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, str, list[str]]:
-    """Canonical labels of the sampled points; instances of one name are one part (section 3.4).
+    """Return canonical labels of the sampled points; instances of one name are one part (section 3.4).
 
     Returns:
         ``part`` (N,) int16, an index into the names, -1 where the data set gives no name or the vocabulary
@@ -160,16 +159,16 @@ def labels_of(
 def extract_corpus(
     corpus: Corpus, vocabulary: Vocabulary, encoders: Encoders, params: Params, store: Path | str
 ) -> FeatureStore:
-    """Extract and keep the features and labels of every shape of a corpus.
+    """Extract and store the features and labels of every shape of a corpus.
 
     Shapes that a store of the same encoders, parameters and vocabulary already holds, made from the same
     file, are not done again, so a killed run goes on where it stopped and ends with the same index.
 
     Args:
-        corpus: the shapes, all splits.
-        vocabulary: makes names canonical.
+        corpus: shapes of all splits.
+        vocabulary: vocabulary that makes names canonical.
         encoders: both encoders.
-        params: of the pipeline.
+        params: all of params.yaml.
         store: folder of the features.
 
     Returns:
@@ -182,7 +181,10 @@ def extract_corpus(
     features = FeatureStore(store, store_fingerprint(encoders, vocabulary, params))
     rows = corpus.index.set_index("shape_id")
     ids = corpus.ids()
-    content = {shape_id: _content(shape_file(corpus.root, shape_id)) for shape_id in ids}
+    content = {
+        shape_id: hashlib.sha256(shape_file(corpus.root, shape_id).read_bytes()).hexdigest()[:16]
+        for shape_id in ids
+    }
     done = {i for i in features.finished() if features.meta(i).get("content") == content.get(i)}
     todo = [shape_id for shape_id in ids if shape_id not in done]
     if todo:
@@ -190,21 +192,14 @@ def extract_corpus(
             shared = Path(temporary)
             encoders.save(shared)
             vocabulary.save(shared / "vocabulary.json")
-            tasks = [
-                _Task(
-                    str(corpus.root),
-                    shape_id,
-                    temporary,
-                    params.features,
-                    params.corpus.points,
-                    params.base.seed,
-                )
-                for shape_id in todo
-            ]
-            base = params.base
+            features_of = partial(
+                _extract_shape, temporary, str(corpus.root), params.features, params.corpus.points,
+                params.base.seed,
+            )  # fmt: skip
             results = map_shapes(
-                _extract_shape, tasks, workers=base.workers, scheduler=base.scheduler, description="features"
-            )
+                features_of, todo, workers=params.base.workers, scheduler=params.base.scheduler,
+                description="features",
+            )  # fmt: skip
             try:
                 for shape_id, (arrays, meta) in zip(todo, results, strict=True):
                     row = rows.loc[shape_id]
@@ -217,45 +212,34 @@ def extract_corpus(
 
 
 def store_fingerprint(encoders: Encoders, vocabulary: Vocabulary, params: Params) -> str:
-    """What stored features depend on, but for the shapes themselves."""
-    lights = Lighting()
+    """Return a hash of all that the features depend on except the shapes themselves."""
     return fingerprint_of(
         VERSION,
         encoders.digest(),
         vocabulary.model_dump_json(),
         [params.features.views, params.features.resolution, params.corpus.points, params.base.seed],
-        [ELEVATIONS, FIELD_OF_VIEW, repr(lights)],
+        [ELEVATIONS, FIELD_OF_VIEW, repr(Lighting())],
     )
 
 
-@dataclass(frozen=True)
-class _Task:
-    corpus: str
-    shape_id: str
-    shared: str
-    params: FeatureParams
-    points: int
-    seed: int
-
-
-def _extract_shape(task: _Task) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    encoders, vocabulary, corpus = _loaded(task.shared, task.corpus)
+def _extract_shape(
+    shared: str, root: str, params: FeatureParams, points: int, seed: int, shape_id: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    encoders, vocabulary, corpus = _loaded(shared, root)
     try:
-        shape = corpus.load(task.shape_id)
-        seed = seed_of(task.shape_id, task.seed)
-        sample = sample_surface(shape.surface, task.points, seed)
+        shape = corpus.load(shape_id)
+        seed = seed_of(shape_id, seed)
+        sample = sample_surface(shape.surface, points, seed)
         part, category, names = labels_of(shape, sample, vocabulary)
         threads = torch.get_num_threads()
         # One thread a process: the processes share the cores, and the sums do not depend on their number.
         torch.set_num_threads(1)
         try:
-            arrays = extract(
-                shape.surface, sample, encoders, task.params.views, task.params.resolution, seed=seed + 1
-            )
+            arrays = extract(shape.surface, sample, encoders, params.views, params.resolution, seed=seed + 1)
         finally:
             torch.set_num_threads(threads)
     except AlignPartsError as error:
-        raise AlignPartsError(f"shape '{task.shape_id}': {error}") from None
+        raise AlignPartsError(f"shape '{shape_id}': {error}") from None
     arrays |= {"part": part, "instance": sample.instance}
     meta = {"category": category, "part_names": names, "seen": round(float(arrays["seen"].mean()), 4)}
     return arrays, meta
@@ -263,13 +247,9 @@ def _extract_shape(task: _Task) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 @lru_cache(maxsize=2)
 def _loaded(shared: str, corpus: str) -> tuple[Encoders, Vocabulary, Corpus]:
-    """What every task of a process needs, read once."""
+    """Return what all tasks of a process share, read once."""
     folder = Path(shared)
     return Encoders.load(folder), Vocabulary.load(folder / "vocabulary.json"), Corpus(corpus)
-
-
-def _content(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _half(values: np.ndarray, name: str) -> np.ndarray:

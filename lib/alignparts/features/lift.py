@@ -8,19 +8,19 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.render import Views
 
 TOLERANCE = 0.015
-"""How far a point may lie off what a pixel shows and still be seen, in units of the model frame."""
+"""Largest distance of a visible point from the surface of its pixel, in units of the model frame."""
 
 GRAZING = 0.1
-"""Cosine between normal and line of sight below which a view does not count."""
+"""Smallest cosine between normal and line of sight at which a view counts."""
 
 NEIGHBORS = 3
-"""Seen points that a point no view sees takes the mean of."""
+"""Number of seen points whose mean a point takes that no view sees."""
 
 
 def visibility(
     views: Views, points: Float[np.ndarray, "N 3"], normals: Float[np.ndarray, "N 3"]
 ) -> Float32[np.ndarray, "V N"]:
-    """How well every view sees every point: the cosine |n·v|, and 0 where it does not see it.
+    """Return the cosine |n·v| of every view and point, and 0 where the view does not see the point.
 
     A point is seen where it falls into the picture, at no grazing angle, and its pixel shows the very sheet
     it lies on. That is so when the plane through the point, followed along the ray of the pixel's center,
@@ -30,8 +30,8 @@ def visibility(
 
     Args:
         views: pictures with depth.
-        points: in the model frame.
-        normals: unit, by winding.
+        points: coordinates in the model frame.
+        normals: unit normals by winding.
     """
     pixel, depth = views.project(points)
     count, height, width = views.face.shape
@@ -69,7 +69,7 @@ def lift(
     normals: Float[np.ndarray, "N 3"],
     weights: Float32[np.ndarray, "V N"] | None = None,
 ) -> Float32[np.ndarray, "N d"]:
-    """Features of points: the mean over the views that see them, weighted by |n·v|.
+    """Return features of points: the mean over the views that see them, weighted by |n·v|.
 
     Patch maps are read bilinearly at the projected pixel, patch centers at the centers of their squares. A
     point that no view sees takes the mean of its `NEIGHBORS` nearest seen points. If no point is seen at
@@ -78,8 +78,8 @@ def lift(
     Args:
         patch_maps: features of the patches of every view.
         views: the pictures they were made from.
-        points: in the model frame.
-        normals: unit, by winding.
+        points: coordinates in the model frame.
+        normals: unit normals by winding.
         weights: `visibility` of the points, when already known.
 
     Raises:
@@ -119,7 +119,7 @@ def _from_nearest(
 def _bilinear(
     grid: Float[np.ndarray, "h w d"], x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]
 ) -> Float32[np.ndarray, "n d"]:
-    """The grid between its nodes; beyond the border the border's value."""
+    """Return bilinear values of a grid; beyond the border the border's value."""
     height, width = grid.shape[:2]
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)

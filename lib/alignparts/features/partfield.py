@@ -67,37 +67,21 @@ class PartFieldConfig:
                     f"PartFieldConfig: {field.name}: expected integers >= {least}, got {value!r}"
                 )
         if self.downsample < 2 or self.downsample & (self.downsample - 1):
-            raise AlignPartsError(
-                f"PartFieldConfig: downsample: expected 2, 4, 8, ..., got {self.downsample}"
-            )
+            raise AlignPartsError(f"PartFieldConfig: downsample: expected 2, 4, 8, …, got {self.downsample}")
         unit = max(self.downsample, 2 ** (len(self.unet_widths) - 1))
-        if self.plane_resolution % unit:
-            raise AlignPartsError(
-                f"PartFieldConfig: plane_resolution: expected a multiple of {unit}, "
-                f"got {self.plane_resolution}"
-            )
-        if self.token_width % self.heads:
-            raise AlignPartsError(
-                f"PartFieldConfig: token_width: expected a multiple of heads={self.heads}, "
-                f"got {self.token_width}"
-            )
+        for name, divisor in (("plane_resolution", unit), ("token_width", self.heads)):
+            if (value := getattr(self, name)) % divisor:
+                raise AlignPartsError(
+                    f"PartFieldConfig: {name}: expected a multiple of {divisor}, got {value}"
+                )
 
     @classmethod
     def small(cls) -> "PartFieldConfig":
-        """The size that the embedded pipeline trains within minutes on two CPU cores."""
+        """Return the size that the embedded pipeline trains within minutes on two CPU cores."""
         return cls(
-            plane_resolution=32,
-            voxel_resolution=8,
-            point_width=16,
-            unet_widths=(8, 16),
-            token_width=64,
-            layers=2,
-            heads=4,
-            downsample=4,
-            sdf_channels=0,
-            part_channels=64,
-            input_points=2048,
-        )
+            plane_resolution=32, voxel_resolution=8, point_width=16, unet_widths=(8, 16), token_width=64,
+            layers=2, heads=4, downsample=4, sdf_channels=0, part_channels=64, input_points=2048,
+        )  # fmt: skip
 
 
 class PointEncoder(nn.Module):
@@ -139,24 +123,20 @@ class PartField(nn.Module):
     def __init__(self, config: PartFieldConfig | None = None) -> None:
         super().__init__()
         self.config = config if config is not None else PartFieldConfig()
+        c = self.config
         self.triplane_transformer = TriplaneTransformer(
-            inputs=self.config.point_width,
-            outputs=self.config.sdf_channels + self.config.part_channels,
-            width=self.config.token_width,
-            layers=self.config.layers,
-            heads=self.config.heads,
-            resolution=self.config.plane_resolution,
-            downsample=self.config.downsample,
-        )
-        self.pvcnn = PlaneEncoder(self.config)
+            inputs=c.point_width, outputs=c.sdf_channels + c.part_channels, width=c.token_width,
+            layers=c.layers, heads=c.heads, resolution=c.plane_resolution, downsample=c.downsample,
+        )  # fmt: skip
+        self.pvcnn = PlaneEncoder(c)
 
     @property
     def d_g(self) -> int:
-        """Channels of the features."""
+        """Return the number of channels of the features."""
         return self.config.part_channels
 
     def encode(self, points: Float[Tensor, "batch n 3"]) -> Float[Tensor, "batch 3 channels size size"]:
-        """Planes of the field, from points of the surface in PartField's frame (model frame times `FRAME`).
+        """Return the planes of the field from points in PartField's frame (model frame times `FRAME`).
 
         The number of points is free, their order is irrelevant; `config.input_points` is what the weights
         were trained with.
@@ -165,9 +145,7 @@ class PartField(nn.Module):
             AlignPartsError: fewer than two points a shape, or coordinates that are not finite.
         """
         if points.shape[1] < 2:
-            raise AlignPartsError(
-                f"PartField.encode: expected 2 points a shape or more, got {points.shape[1]}"
-            )
+            raise AlignPartsError(f"PartField.encode: expected at least 2 points, got {points.shape[1]}")
         if not points.isfinite().all():
             raise AlignPartsError("PartField.encode: expected finite coordinates, got NaN or infinity")
         return self.triplane_transformer(self.pvcnn(points))[:, :, self.config.sdf_channels :]
@@ -175,7 +153,7 @@ class PartField(nn.Module):
     def query(
         self, planes: Float[Tensor, "batch 3 channels size size"], positions: Float[Tensor, "batch m 3"]
     ) -> Float[Tensor, "batch m channels"]:
-        """Raw features at any positions of PartField's frame; positions beyond ±1 read the border."""
+        """Return raw features at any positions of PartField's frame; positions beyond ±1 read the border."""
         return query_planes(planes, positions)
 
     def forward(
@@ -205,11 +183,12 @@ class PartField(nn.Module):
         folder = Path(source)
         if not folder.is_dir():
             folder = _download(str(source))
-        path = folder / "config.json"
+        path, weights = folder / "config.json", folder / "model.safetensors"
+        for file in (path, weights):
+            if not file.is_file():
+                raise AlignPartsError(f"{file}: no such file; expected what save_pretrained writes")
         try:
             values: Any = json.loads(path.read_text())
-        except FileNotFoundError:
-            raise AlignPartsError(f"{path}: no such file; expected what save_pretrained writes") from None
         except json.JSONDecodeError as error:
             raise AlignPartsError(f"{path}: not valid JSON: {error}") from None
         if not isinstance(values, dict) or values.pop("architecture", None) != "PartField":
@@ -219,18 +198,13 @@ class PartField(nn.Module):
             raise AlignPartsError(
                 f"{path}: unknown key '{unknown[0]}'; known keys: {', '.join(sorted(known))}"
             )
-        widths = values.get("unet_widths")
-        if isinstance(widths, list):
-            values["unet_widths"] = tuple(widths)
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         try:
             model = cls(PartFieldConfig(**values))
         except AlignPartsError as error:
             raise AlignPartsError(f"{path}: {error}") from None
-        weights = folder / "model.safetensors"
         try:
             model.load_weights(load_file(weights), str(weights))
-        except FileNotFoundError:
-            raise AlignPartsError(f"{weights}: no such file; expected what save_pretrained writes") from None
         except SafetensorError as error:
             raise AlignPartsError(f"{weights}: not a safetensors file: {error}") from None
         return model.eval()
@@ -241,15 +215,14 @@ class PartField(nn.Module):
         Raises:
             AlignPartsError: a weight is missing or of another shape than the configuration says.
         """
-        own = self.state_dict()
-        for name, value in own.items():
+        expected = self.state_dict()
+        for name, value in expected.items():
             if name not in weights:
                 raise AlignPartsError(f"{source}: {name}: missing; expected the weights of a PartField")
-            if weights[name].shape != value.shape:
-                raise AlignPartsError(
-                    f"{source}: {name}: expected shape {tuple(value.shape)}, got {tuple(weights[name].shape)}"
-                )
-        self.load_state_dict({name: weights[name] for name in own})
+            shapes = tuple(value.shape), tuple(weights[name].shape)
+            if shapes[0] != shapes[1]:
+                raise AlignPartsError(f"{source}: {name}: expected shape {shapes[0]}, got {shapes[1]}")
+        self.load_state_dict({name: weights[name] for name in expected})
 
 
 def _download(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Features on disk: safetensors shards and one table, which a killed run goes on with."""
+"""Features on disk: safetensors shards and one index, with which a killed run goes on."""
 
 import hashlib
 import json
@@ -16,16 +16,16 @@ from alignparts.core.atomic import PREFIX, write_atomically
 from alignparts.core.errors import AlignPartsError
 
 SHARD = 64
-"""Shapes a shard. Up to that many are redone after a kill."""
+"""Number of shapes per shard. Up to that many are redone after a kill."""
 
 OPEN_SHARDS = 64
-"""Shards kept mapped into memory while reading."""
+"""Number of shards kept mapped into memory while reading."""
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("shape_id", "shard", "arrays", "meta")])
 
 
 class Row(NamedTuple):
-    """Where a shape's features are: file, names of the arrays (by commas), meta as JSON."""
+    """Entry of a shape in the index: file, names of the arrays (by commas), meta as JSON."""
 
     shard: str
     arrays: str
@@ -33,23 +33,23 @@ class Row(NamedTuple):
 
 
 def fingerprint_of(*parts: Any) -> str:
-    """A short hash of anything JSON can write: what features depend on."""
+    """Return a short hash of anything that JSON can write."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class FeatureStore:
-    """Arrays and a little JSON for every shape, by shape id.
+    """Arrays and a little JSON per shape, by shape id.
 
     Args:
-        root: the folder: ``index.parquet`` and ``shard-*.safetensors``.
-        fingerprint: what the features were made with. A store of another fingerprint is emptied. None opens
-            an existing store for reading.
-        shard: shapes a shard.
+        root: folder of ``index.parquet`` and ``shard-*.safetensors``.
+        fingerprint: hash of all that the features depend on. A store of another fingerprint is emptied. None
+            opens an existing store for reading.
+        shard: number of shapes per shard.
 
     Attributes:
-        root: the folder.
-        fingerprint: of the store.
+        root: folder of the store.
+        fingerprint: hash of all that the features depend on.
 
     Raises:
         AlignPartsError: opened for reading and there is none, or its index is broken.
@@ -66,11 +66,11 @@ class FeatureStore:
         index = self.root / "index.parquet"
         if fingerprint is None and not index.is_file():
             raise AlignPartsError(f"{index}: no such file; features are made by: dvc repro features")
-        found = self._read_index(index) if index.is_file() else None
-        self.fingerprint = found if fingerprint is None and found is not None else str(fingerprint)
+        stored = self._read_index(index) if index.is_file() else None
+        self.fingerprint = stored if fingerprint is None and stored is not None else str(fingerprint)
         if self.writable:
             self.root.mkdir(parents=True, exist_ok=True)
-            if found != self.fingerprint:
+            if stored != self.fingerprint:
                 self._rows = {}
             self._clean()
 
@@ -103,20 +103,20 @@ class FeatureStore:
         return shape_id in self._rows or shape_id in self._pending
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, np.ndarray], dict[str, Any]]]:
-        """Every shape, in the order of the index: id, arrays, meta. One shape is in memory at a time."""
+        """Yield id, arrays and meta of every shape in the order of the index, one shape at a time."""
         for shape_id in self.ids():
             yield shape_id, *self.load(shape_id)
 
     def ids(self) -> list[str]:
-        """Shape ids, in the order of the index."""
+        """Return the shape ids in the order of the index."""
         return list(dict.fromkeys([*self._rows, *self._pending]))
 
     def finished(self) -> set[str]:
-        """Ids of the shapes that are safely on disk."""
+        """Return the ids of the shapes that are safely on disk."""
         return set(self._rows)
 
     def meta(self, shape_id: str) -> dict[str, Any]:
-        """The JSON of one shape, without reading its arrays."""
+        """Return the JSON of one shape, without reading its arrays."""
         if shape_id in self._pending:
             return dict(self._pending[shape_id][1])
         if shape_id not in self._rows:
@@ -128,7 +128,7 @@ class FeatureStore:
     def load(
         self, shape_id: str, only: Sequence[str] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays (all, or those asked for that there are) and meta of one shape; only their bytes are read.
+        """Return arrays (all, or those of `only` that exist) and meta of one shape, reading no other bytes.
 
         Raises:
             AlignPartsError: the store has no such shape, or its shard is missing or broken.
@@ -148,15 +148,15 @@ class FeatureStore:
             ) from None
 
     def add(self, shape_id: str, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        """Take a shape, replacing one of the same id; it is on disk once its shard is full or on `flush`."""
+        """Add or replace a shape; it is on disk once its shard is full or after `flush`."""
         self._check_writable()
-        kept = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
-        self._pending[shape_id] = (kept, dict(meta))
+        copied = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+        self._pending[shape_id] = (copied, dict(meta))
         if len(self._pending) >= self.shard:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was added: first the shard, then the index that names it."""
+        """Write the pending shapes: first the shard, then the index that names it."""
         if not self._pending:
             return
         tensors = {
@@ -212,14 +212,14 @@ class FeatureStore:
     def _read_index(self, index: Path) -> str:
         try:
             table = pq.read_table(index)
-            found = (table.schema.metadata or {})[b"fingerprint"].decode()
+            fingerprint = (table.schema.metadata or {})[b"fingerprint"].decode()
             columns = [table.column(name).to_pylist() for name in SCHEMA.names]
             self._rows = {shape_id: Row(*row) for shape_id, *row in zip(*columns, strict=True)}
         except (pa.ArrowInvalid, KeyError, OSError) as error:
             raise AlignPartsError(
                 f"{index}: not the index of a feature store ({error}); delete the folder"
             ) from None
-        return found
+        return fingerprint
 
     def _write_index(self) -> None:
         columns = list(zip(*((shape_id, *row) for shape_id, row in self._rows.items()), strict=True))

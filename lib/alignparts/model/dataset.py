@@ -1,4 +1,4 @@
-"""Shapes for training: a seeded subset of the stored points, their parts and the texts that name them."""
+"""Training shapes: a seeded subset of the stored points, their parts and the texts that name them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int, Int64
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from alignparts.core.errors import AlignPartsError
@@ -23,8 +24,6 @@ Negatives = Literal["shape", "category"]
 Classes = Literal["batch", "all"]
 ARRAYS = ("points", "geometry", "appearance", "part")
 """What training reads of a stored shape."""
-MEASURED = 128
-"""Number of shapes that the features' mean and standard deviation are taken from."""
 
 
 def ids_of_split(store: FeatureStore, split: str) -> list[str]:
@@ -72,11 +71,11 @@ class Batch:
         points: coordinates in the model frame.
         geometry: raw geometry features.
         appearance: raw appearance features.
-        neighbors: of every point, -1 for none.
+        neighbors: indices of the nearest points of every point, -1 for none.
         padding_mask: true where a point is padding; None where none is.
-        targets: what the losses need.
-        shape_ids: of the shapes.
-        categories: canonical names.
+        targets: ground truth for the losses.
+        shape_ids: ids of the shapes.
+        categories: canonical names of their categories.
         names: canonical names of every shape's parts, in the order of ``targets.text``.
     """
 
@@ -94,7 +93,7 @@ class Batch:
         return len(self.shape_ids)
 
     def inputs(self) -> dict[str, Tensor | None]:
-        """Arguments of :meth:`alignparts.model.alignparts.AlignParts.forward`."""
+        """Return the arguments of :meth:`alignparts.model.alignparts.AlignParts.forward`."""
         names = ("points", "geometry", "appearance", "padding_mask", "neighbors")
         return {name: getattr(self, name) for name in names}
 
@@ -115,11 +114,11 @@ class PartDataset(Dataset[Shape]):
     """Shapes of a feature store, read one at a time.
 
     Args:
-        store: the features.
-        ids: shapes to take.
-        table: text embeddings.
+        store: features of the shapes.
+        ids: ids of the shapes.
+        table: text embeddings of the vocabulary.
         points: size of the random subset of the stored points.
-        k: neighbors of a point in that subset.
+        k: number of neighbors of a point in that subset.
         name_prompt_rate: share of shapes whose parts are named by prompts instead of descriptions.
         negatives: "shape" gives Eq. 9 as printed; "category" adds the category's other parts as negatives.
         classes: "batch" gives Eq. 14 as printed; "all" holds a shape against every category of `ids`.
@@ -145,16 +144,16 @@ class PartDataset(Dataset[Shape]):
         self.points, self.k, self.seed = points, k, seed
         self.name_prompt_rate, self.negatives, self.balance = name_prompt_rate, negatives, balance
         resolve = table.vocabulary.resolve_category
-        here = sorted({resolve(store.meta(shape_id)["category"]) for shape_id in self.ids})
-        self.number = {category: index for index, category in enumerate(here)}
-        texts = [table.category(name) for name in here if classes == "all"]
+        categories = sorted({resolve(store.meta(shape_id)["category"]) for shape_id in self.ids})
+        self.number = {category: index for index, category in enumerate(categories)}
+        texts = [table.category(name) for name in categories if classes == "all"]
         self.classes = np.array(texts, np.float32).reshape(-1, table.d_t)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Shape:
-        """The shape at an index, or at (epoch, index): other epochs draw other points and prompts.
+        """Return the shape at an index, or at (epoch, index): other epochs draw other points and prompts.
 
         Raises:
             AlignPartsError: arrays that are missing, don't fit or aren't finite; names the vocabulary lacks.
@@ -170,10 +169,7 @@ class PartDataset(Dataset[Shape]):
             chance = _balanced(arrays["part"], self.balance) if self.balance else None
             kept = np.sort(rng.choice(stored, self.points, replace=False, p=chance))
         style = int(rng.integers(1, STYLES)) if rng.random() < self.name_prompt_rate else 0
-        feature = {
-            name: np.ascontiguousarray(arrays[name][kept], dtype=np.float32)
-            for name in ("points", "geometry", "appearance")
-        }
+        feature = {name: np.ascontiguousarray(arrays[name][kept], dtype=np.float32) for name in ARRAYS[:3]}
         for name, value in feature.items():
             if not np.isfinite(value).all():
                 raise AlignPartsError(
@@ -182,9 +178,7 @@ class PartDataset(Dataset[Shape]):
         category = self.table.vocabulary.resolve_category(meta["category"])
         part, present = self._parts(shape_id, category, arrays["part"][kept], meta["part_names"])
         vectors = self.table.parts(category, style)
-        others = [row for row in range(len(vectors)) if row not in present]
-        if self.negatives == "shape":
-            others = []
+        others = [row for row in range(len(vectors)) if row not in present and self.negatives == "category"]
         return Shape(
             shape_id=shape_id,
             category=category,
@@ -202,7 +196,7 @@ class PartDataset(Dataset[Shape]):
     def _parts(
         self, shape_id: str, category: str, part: np.ndarray, names: Sequence[str]
     ) -> tuple[np.ndarray, list[int]]:
-        """Points' parts, renumbered to the parts that are seen; and those parts' rows in the table."""
+        """Return the parts of points, renumbered to those that occur, and the rows of these in the table."""
         if len(part) and part.max() >= len(names):
             raise AlignPartsError(f"shape '{shape_id}': part {part.max()} has no name; extract it again")
         row_of = {name: row for row, name in enumerate(self.table.names[category])}
@@ -214,27 +208,20 @@ class PartDataset(Dataset[Shape]):
 
 def collate(shapes: Sequence[Shape]) -> Batch:
     """Pad shapes to one size and stack them."""
-    n = max(len(shape.points) for shape in shapes)
-    lengths = torch.tensor([len(shape.points) for shape in shapes])
-    padding = torch.arange(n).unsqueeze(0) >= lengths.unsqueeze(1)
 
     def stack(name: str, fill: int = 0) -> Tensor:
-        arrays = [getattr(shape, name) for shape in shapes]
-        longest = max(len(array) for array in arrays)
-        dtype = torch.from_numpy(arrays[0]).dtype
-        out = torch.full((len(arrays), longest, *arrays[0].shape[1:]), fill, dtype=dtype)
-        for row, array in zip(out, arrays, strict=True):
-            row[: len(array)] = torch.from_numpy(array)
-        return out
+        arrays = [torch.from_numpy(getattr(shape, name)) for shape in shapes]
+        return pad_sequence(arrays, batch_first=True, padding_value=fill)
 
     def valid(name: str) -> Tensor:
-        counts = torch.tensor([len(getattr(shape, name)) for shape in shapes])
-        return torch.arange(int(counts.max())).unsqueeze(0) < counts.unsqueeze(1)
+        rows = [torch.ones(len(getattr(shape, name)), dtype=torch.bool) for shape in shapes]
+        return pad_sequence(rows, batch_first=True)
 
+    padding = ~valid("points")
     neighbors = stack("neighbors", -1)
-    if bool(padding.any()):
-        first = torch.where(padding, torch.arange(n).expand_as(padding), neighbors[:, :, 0])
-        neighbors[:, :, 0] = first
+    # The only neighbor of a padding point is itself.
+    numbers = torch.arange(padding.shape[1]).expand_as(padding)
+    neighbors[:, :, 0] = torch.where(padding, numbers, neighbors[:, :, 0])
     return Batch(
         points=stack("points"),
         geometry=stack("geometry"),
@@ -257,30 +244,8 @@ def collate(shapes: Sequence[Shape]) -> Batch:
     )
 
 
-def channel_statistics(dataset: PartDataset) -> dict[str, tuple[Float[Tensor, " d"], Float[Tensor, " d"]]]:
-    """Return mean and standard deviation of every channel of "geometry" and "appearance".
-
-    They are taken over all stored points of up to `MEASURED` shapes, spread evenly over the data set.
-    """
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MEASURED)).round().astype(int))
-    sums: dict[str, list[Any]] = {name: [0, 0.0, 0.0] for name in ("geometry", "appearance")}
-    for index in chosen.tolist():
-        arrays, _ = dataset.store.load(dataset.ids[index], tuple(sums))
-        for name, running in sums.items():
-            values = arrays[name].astype(np.float64)
-            running[0] += len(values)
-            running[1] = running[1] + values.sum(axis=0)
-            running[2] = running[2] + np.square(values).sum(axis=0)
-    statistics = {}
-    for name, (count, total, squares) in sums.items():
-        mean = total / count
-        std = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
-        statistics[name] = (torch.from_numpy(mean).float(), torch.from_numpy(std).float())
-    return statistics
-
-
 def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Indices of every batch of an epoch, shuffled; the last batch may be smaller."""
+    """Return the shuffled indices of every batch of an epoch; the last batch may be smaller."""
     order = np.random.default_rng([seed, epoch]).permutation(count).tolist()
     return [order[start : start + batch_size] for start in range(0, count, batch_size)]
 
@@ -288,14 +253,14 @@ def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list
 def batches(
     dataset: PartDataset, order: Sequence[Sequence[int]], epoch: int = 0, ahead: int = 0
 ) -> Iterator[Batch]:
-    """The batches of an order.
+    """Yield the batches of an order.
 
     Args:
-        dataset: the shapes.
+        dataset: shapes to draw from.
         order: indices of every batch.
-        epoch: of the draws.
-        ahead: batches that a thread prepares meanwhile. 0 beside a model on the CPU: the thread would take
-            a core from every operation, which costs several times what it saves.
+        epoch: number of the epoch, which fixes the draws.
+        ahead: number of batches that a thread prepares meanwhile. 0 beside a model on the CPU, where the
+            thread would take a core from every operation, which costs several times what it saves.
     """
 
     def make(indices: Sequence[int]) -> Batch:
@@ -316,9 +281,7 @@ def batches(
 def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
     for name in ARRAYS:
         if name not in arrays:
-            raise AlignPartsError(
-                f"shape '{shape_id}': no array '{name}' in the feature store; extract it again"
-            )
+            raise AlignPartsError(f"shape '{shape_id}': no array '{name}'; extract it again")
         if len(arrays[name]) != len(arrays["points"]):
             raise AlignPartsError(
                 f"shape '{shape_id}': {name} has {len(arrays[name])} rows, points {len(arrays['points'])}; "
@@ -329,7 +292,7 @@ def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _balanced(part: Int[np.ndarray, " n"], balance: float) -> Float[np.ndarray, " n"]:
-    """Chance of every point to be drawn first."""
+    """Return the chance of every point to be drawn first."""
     count = np.bincount(part + 1)  # unlabeled points are a part of their own
     weight = (np.maximum(count, 1) ** -balance)[part + 1]
     return weight / weight.sum()

@@ -21,7 +21,7 @@ the C library maps, faults in and unmaps memory at every operation: time would g
 
 
 def fourier_features(offset: Float[Tensor, "3 edges"], count: int) -> Float[Tensor, "width edges"]:
-    """Eqs. 24-26: offsets beside their sines and cosines at 1, 2, 4, … 2^(count-1) times the offset.
+    """Return offsets beside their sines and cosines at 1, 2, 4, … 2^(count-1) times the offset (Eqs. 24-26).
 
     Returns:
         3 + 6 count rows: the offset, the sines from the lowest frequency on, the cosines likewise.
@@ -89,7 +89,7 @@ def _hidden(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _Direction(nn.Module):
-    """One modality asks, the other answers (Eqs. 27-36)."""
+    """Attention of one modality to the other (Eqs. 27-36)."""
 
     def __init__(self, d_own: int, d_other: int, d_m: int, heads: int) -> None:
         super().__init__()
@@ -111,13 +111,13 @@ class _Direction(nn.Module):
         key, value = (part(other).view(len(other), self.heads, -1) for part in (self.key, self.value))
         chunks = _row_chunks(own)
         if len(chunks) == 1:
-            return self._ask(own, key, value, bias, graph)
+            return self._attend(own, key, value, bias, graph)
         out = torch.empty_like(own)
         for some in chunks:
-            out[some] = self._ask(own[some], key, value, bias[some], graph.part(some))
+            out[some] = self._attend(own[some], key, value, bias[some], graph.part(some))
         return out
 
-    def _ask(self, own: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: Graph) -> Tensor:
+    def _attend(self, own: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: Graph) -> Tensor:
         query = self.query(own).view(len(own), self.heads, -1)
         attend = SparseAttention.apply if graph.sparse(query) else gather_attention
         received = self.out(attend(query, key, value, bias, graph).flatten(1))
@@ -158,7 +158,7 @@ class BiCoFusion(nn.Module):
         padding_mask: Bool[Tensor, "b n"] | None = None,
         neighbors: Int64[Tensor, "b n k"] | None = None,
     ) -> Float[Tensor, "b n d_f"]:
-        """Fused features h_i.
+        """Return fused features h_i.
 
         Args:
             points: coordinates in the model frame, [-1, 1].
@@ -186,7 +186,7 @@ class BiCoFusion(nn.Module):
         return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 
     def _bias(self, points: Float[Tensor, "3 m"], graph: Graph) -> Float[Tensor, "m h k"]:
-        """Eqs. 23-26."""
+        """Return the positional bias of Eqs. 23-26."""
         inner, outer = cast(nn.Linear, self.position[0]), cast(nn.Linear, self.position[2])
         ends = points.index_select(1, graph.near.flatten()).view(3, -1, graph.k)
         offset = (ends - points.unsqueeze(-1)).view(3, -1)
@@ -218,13 +218,13 @@ class PointwiseFusion(nn.Module):
         padding_mask: Bool[Tensor, "b n"] | None = None,
         neighbors: Int64[Tensor, "b n k"] | None = None,
     ) -> Float[Tensor, "b n d_f"]:
-        """Fused features h_i; coordinates and neighbors are not looked at."""
+        """Return fused features h_i; coordinates and neighbors are not read."""
         fused = self.project(self.norm(torch.cat([geometry, appearance], dim=-1)))
         return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 
 
 def raw_geometry(points: Float[Tensor, "b n 3"], width: int, count: int) -> Float[Tensor, "b n width"]:
-    """Coordinates with their sines and cosines (Eq. 24), cut or filled with zeros to a width."""
+    """Return coordinates with their sines and cosines (Eq. 24), cut or filled with zeros to a width."""
     batch, n, _ = points.shape
     waves = fourier_features(points.reshape(-1, 3).T.contiguous(), count).T[:, :width]
     return F.pad(waves, (0, width - waves.shape[1])).view(batch, n, width)

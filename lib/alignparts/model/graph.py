@@ -12,7 +12,7 @@ from alignparts.core.errors import AlignPartsError
 
 
 def nearest(points: Float[np.ndarray, "n 3"], k: int) -> Int64[np.ndarray, "n k"]:
-    """The k nearest points of every point, itself among them; -1 where there are fewer than k points.
+    """Return the k nearest points of every point, itself among them; -1 where there are fewer than k points.
 
     Raises:
         AlignPartsError: a coordinate is not finite.
@@ -30,11 +30,11 @@ def nearest(points: Float[np.ndarray, "n 3"], k: int) -> Int64[np.ndarray, "n k"
 def nearest_neighbors(
     points: Float[Tensor, "b n 3"], k: int, padding_mask: Bool[Tensor, "b n"] | None = None
 ) -> Int64[Tensor, "b n k"]:
-    """The k nearest neighbors in every shape of a batch; padding is nobody's neighbor but its own.
+    """Return the k nearest neighbors in every shape of a batch; a padding point's only neighbor is itself.
 
     Args:
         points: coordinates.
-        k: neighbors of a point, itself among them.
+        k: number of neighbors of a point, itself among them.
         padding_mask: true where a point is padding.
 
     Returns:
@@ -72,24 +72,24 @@ class Graph:
 
     @classmethod
     def of(cls, neighbors: Int64[Tensor, "b n k"], heads: int) -> "Graph":
-        """The graph of a batch."""
+        """Return the graph of a batch."""
         batch, n, k = neighbors.shape
         shift = torch.arange(batch, device=neighbors.device).mul(n).view(batch, 1, 1)
         missing = (neighbors < 0).view(-1, 1, k) if bool((neighbors < 0).any()) else None
         return cls((neighbors.clamp(min=0) + shift).view(-1, k), missing, batch * n, heads)
 
     def part(self, some: slice) -> "Graph":
-        """The edges of some points alone; they still end anywhere. It has no transpose."""
+        """Return the edges that begin at some points; they end anywhere. It has no transpose."""
         missing = None if self.missing is None else self.missing[some]
         return Graph(self.near[some], missing, self.points, self.heads)
 
     def sparse(self, query: Tensor) -> bool:
-        """Whether sparse products can serve: every edge is there, and a CPU computes in full precision."""
+        """Return whether sparse products can serve: no edge is missing, a CPU computes in full precision."""
         precise = query.dtype in (torch.float32, torch.float64)
         return query.device.type == "cpu" and precise and self.missing is None
 
     def matrix(self, values: Float[Tensor, "r h k"]) -> Tensor:
-        """Sparse matrix with a value at every edge and head."""
+        """Return the sparse matrix with a value at every edge and head."""
         if self._forward is None:
             head = torch.arange(self.heads, dtype=torch.int32).view(1, -1, 1)
             column = (self.near.to(torch.int32) * self.heads).unsqueeze(1) + head
@@ -98,7 +98,7 @@ class Graph:
         return self._csr(*self._forward, values.flatten())
 
     def transposed(self, values: Float[Tensor, "m h k"]) -> Tensor:
-        """Its transpose."""
+        """Return the transpose of :meth:`matrix`."""
         if self._backward is None:
             column = self.near.flatten()
             order = torch.argsort(column, stable=True)
@@ -110,10 +110,8 @@ class Graph:
             head = torch.arange(self.heads).unsqueeze(1)
             place = (first[sorted_column] * self.heads + within) + head * count[sorted_column]
             row = point * self.heads + head
-            rows, origin = (
-                torch.empty(place.numel(), dtype=torch.int32),
-                torch.empty(place.numel(), dtype=torch.int64),
-            )
+            rows = torch.empty(place.numel(), dtype=torch.int32)
+            origin = torch.empty(place.numel(), dtype=torch.int64)
             rows[place.flatten()] = row.to(torch.int32).flatten()
             origin[place.flatten()] = (row * self.k + slot).flatten()
             start = torch.zeros(self.points * self.heads + 1, dtype=torch.int32)
@@ -123,7 +121,7 @@ class Graph:
         return self._csr(start, rows, values.flatten().index_select(0, origin))
 
     def products(self, left: Float[Tensor, "r h d"], right: Float[Tensor, "m h d"]) -> Float[Tensor, "r h k"]:
-        """Dot product of both ends of every edge."""
+        """Return the dot product of both ends of every edge."""
         pattern = self.matrix(left.new_zeros(self.rows, self.heads, self.k))
         found = torch.sparse.sampled_addmm(pattern, left.flatten(0, 1), right.flatten(0, 1).T, beta=0.0)
         return found.values().view(self.rows, self.heads, self.k)
@@ -131,13 +129,13 @@ class Graph:
     def gathered(
         self, weight: Float[Tensor, "r h k"], value: Float[Tensor, "m h d"]
     ) -> Float[Tensor, "r h d"]:
-        """Weighted sum over the neighbors of every point."""
+        """Return the weighted sum over the neighbors of every point."""
         return (self.matrix(weight) @ value.flatten(0, 1)).view(self.rows, self.heads, -1)
 
     def scattered(
         self, weight: Float[Tensor, "m h k"], value: Float[Tensor, "m h d"]
     ) -> Float[Tensor, "m h d"]:
-        """Weighted sum over the points that have this one as a neighbor."""
+        """Return the weighted sum over the points that have this one as a neighbor."""
         return (self.transposed(weight) @ value.flatten(0, 1)).view_as(value)
 
     def _csr(self, start: Tensor, column: Tensor, values: Tensor) -> Tensor:
@@ -173,7 +171,7 @@ def gather_attention(
     bias: Float[Tensor, "r h k"],
     graph: Graph,
 ) -> Float[Tensor, "r h d"]:
-    """Eqs. 30-31 with neighbors' keys and values side by side: for accelerators and missing edges."""
+    """Return Eqs. 30-31 with neighbors' keys and values side by side: for accelerators and missing edges."""
     near_key, near_value = key[graph.near], value[graph.near]
     scores = torch.einsum("rhd,rkhd->rhk", query, near_key) * query.shape[-1] ** -0.5 + bias
     if graph.missing is not None:

@@ -22,7 +22,7 @@ from alignparts.model.matching import match
 
 @dataclass(frozen=True)
 class Targets:
-    """What is known about a batch of shapes.
+    """Ground truth of a batch of shapes.
 
     Attributes:
         part: ground-truth part of every point, an index into `text`; -1 unlabeled or padding.
@@ -47,12 +47,12 @@ class Targets:
 
     @property
     def labeled(self) -> Bool[Tensor, "b n"]:
-        """True where a point has a label."""
+        """Return true where a point has a label."""
         return self.part >= 0
 
     @property
     def masks(self) -> Float[Tensor, "b a n"]:
-        """Ground-truth masks, 0 or 1."""
+        """Return the ground-truth masks, 0 or 1."""
         number = torch.arange(self.text.shape[1], device=self.part.device).view(1, -1, 1)
         return (self.part.unsqueeze(1) == number).to(self.text.dtype)
 
@@ -75,7 +75,7 @@ class Pairs:
 
 
 def pairs_of(assignment: Int64[Tensor, "b k"], dtype: torch.dtype = torch.float32) -> Pairs:
-    """The matched partlets M of an assignment (-1: unmatched)."""
+    """Return the matched partlets M of an assignment (-1: unmatched)."""
     shape, partlet = (assignment >= 0).nonzero(as_tuple=True)
     count = (assignment >= 0).sum(dim=1).to(dtype)
     weight = 1 / (count[shape] * len(assignment))
@@ -88,7 +88,7 @@ def mask_loss(
     labeled: Bool[Tensor, "b n"],
     pairs: Pairs,
 ) -> Float[Tensor, ""]:
-    """Eq. 10: BCE, a mean over points, plus 1 - Dice."""
+    """Return Eq. 10: BCE, a mean over points, plus 1 - Dice."""
     logits, truth, counted, number = _matched(mask_logits, masks, labeled, pairs)
     bce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     bce = (bce * counted).sum(1) / number
@@ -99,14 +99,14 @@ def mask_loss(
 
 
 def partness_loss(partness: Float[Tensor, "b k"], assignment: Int64[Tensor, "b k"]) -> Float[Tensor, ""]:
-    """Eq. 11: BCE of the partness of all K partlets with whether they are matched."""
+    """Return Eq. 11: BCE of the partness of all K partlets, 1 where they are matched."""
     return F.binary_cross_entropy_with_logits(partness, (assignment >= 0).to(partness.dtype))
 
 
 def text_loss(
     partlets: Float[Tensor, "b k d_t"], targets: Targets, pairs: Pairs, tau: float
 ) -> Float[Tensor, ""]:
-    """Eq. 9: InfoNCE of matched partlets against the shape's texts and, where given, `targets.negatives`."""
+    """Return Eq. 9: InfoNCE of matched partlets against the shape's texts and any `targets.negatives`."""
     text = F.normalize(torch.cat([targets.text, targets.negatives], dim=1), dim=-1)
     valid = torch.cat([targets.parts, targets.negative_parts], dim=1)
     prototype = F.normalize(partlets[pairs.shape, pairs.partlet], dim=-1)
@@ -121,14 +121,14 @@ def coverage_loss(
     labeled: Bool[Tensor, "b n"],
     pairs: Pairs,
 ) -> Float[Tensor, ""]:
-    """Eq. 12: difference of predicted and true mask size, as a share of the labeled points."""
+    """Return Eq. 12: difference of predicted and true mask size, as a share of the labeled points."""
     logits, truth, counted, number = _matched(mask_logits, masks, labeled, pairs)
     size = (logits.sigmoid() * counted).sum(1) - truth.sum(1)
     return ((size / number).abs() * pairs.weight).sum()
 
 
 def overlap_loss(mask_logits: Float[Tensor, "b k n"], labeled: Bool[Tensor, "b n"]) -> Float[Tensor, ""]:
-    """Eq. 13: a labeled point belongs to one partlet, over all K of them."""
+    """Return Eq. 13: a labeled point belongs to one partlet, over all K of them."""
     excess = (mask_logits.sigmoid().sum(1) - 1).square() * labeled
     return (excess.sum(1) / labeled.sum(1).clamp(min=1)).mean()
 
@@ -140,7 +140,7 @@ def global_loss(
     classes: Float[Tensor, "c d_t"],
     tau: float,
 ) -> Float[Tensor, ""]:
-    """Eq. 14: symmetric InfoNCE of shapes and category texts.
+    """Return Eq. 14: symmetric InfoNCE of shapes and category texts.
 
     Where shapes of a batch share a category, every text of it is right for every shape of it: the loss is
     -log of the total probability of the right ones, Eq. 14 itself where categories differ. With `classes`, a
@@ -151,9 +151,9 @@ def global_loss(
     right = scores.masked_fill(category.unsqueeze(0) != category.unsqueeze(1), -torch.inf)
     columns = scores.logsumexp(0) - right.logsumexp(0)
     if len(classes):
-        own = category.unsqueeze(1)
+        column = category.unsqueeze(1)
         against = shape @ F.normalize(classes, dim=-1).T / tau
-        rows = F.cross_entropy(against.scatter(1, own, scores.diagonal().unsqueeze(1)), category)
+        rows = F.cross_entropy(against.scatter(1, column, scores.diagonal().unsqueeze(1)), category)
     else:
         rows = (scores.logsumexp(1) - right.logsumexp(1)).mean()
     return (rows + columns.mean()) / 2

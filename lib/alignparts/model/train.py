@@ -29,14 +29,13 @@ from alignparts.model.dataset import (
     Batch,
     PartDataset,
     batches,
-    channel_statistics,
     epoch_order,
     moved,
     training_ids,
 )
 from alignparts.model.losses import alignment_losses
 from alignparts.model.texts import Encode, TextTable
-from alignparts.model.validation import class_statistics, save_statistics, validate
+from alignparts.model.validation import channel_statistics, class_statistics, save_statistics, validate
 from alignparts.ontology.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

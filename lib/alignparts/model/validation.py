@@ -1,8 +1,9 @@
-"""What training looks at after every epoch, and what it leaves behind for confidence (section 9.1)."""
+"""Validation after every epoch, and statistics of features and of classes (section 9.1)."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +11,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from safetensors.numpy import save as to_bytes
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
 from alignparts.core.atomic import write_text
+from alignparts.core.checkpoint import write_bytes
 from alignparts.core.config.params import LossParams
 from alignparts.model.alignparts import AlignParts, AlignPartsOutput
 from alignparts.model.dataset import Batch, PartDataset, batches, moved
@@ -20,9 +23,12 @@ from alignparts.model.matching import match
 from alignparts.model.metrics import shape_metrics
 from alignparts.model.texts import TextTable
 
+MEASURED = 128
+"""Number of shapes that the features' mean and standard deviation are taken from."""
+
 
 def in_order(count: int, batch_size: int) -> list[list[int]]:
-    """Indices of every batch, without shuffling."""
+    """Return the indices of every batch, without shuffling."""
     return [list(range(start, min(start + batch_size, count))) for start in range(0, count, batch_size)]
 
 
@@ -34,7 +40,7 @@ def validate(
     weights: LossParams,
     device: torch.device,
 ) -> dict[str, float]:
-    """Losses and metrics of a data set, means over its shapes.
+    """Return losses and metrics of a data set, means over its shapes.
 
     Returns:
         Every term of the loss, ``miou`` and ``la_miou`` given the category (Eqs. 17 and 22), and
@@ -68,10 +74,10 @@ def _scores(output: AlignPartsOutput, batch: Batch, row: int, table: TextTable) 
         table.parts(category),
         table.names[category],
     )
-    found = {"miou": 0.0, "la_miou": 0.0}
-    if (truth >= 0).any():
-        found = shape_metrics(segments, names, truth, batch.names[row])
-    return scores | {name: found[name] for name in ("miou", "la_miou")}
+    if not (truth >= 0).any():
+        return scores | {"miou": 0.0, "la_miou": 0.0}
+    metrics = shape_metrics(segments, names, truth, batch.names[row])
+    return scores | {name: metrics[name] for name in ("miou", "la_miou")}
 
 
 def named_points(
@@ -81,21 +87,43 @@ def named_points(
     text: Float[np.ndarray, "a d_t"],
     names: Sequence[str],
 ) -> tuple[Int64[np.ndarray, " n"], list[str]]:
-    """Segment of every point (-1 unlabeled) and the segments' names, by Eqs. 17 and 22."""
+    """Return the segment of every point (-1 unlabeled) and the segments' names, by Eqs. 17 and 22."""
     active = np.flatnonzero(partness > 0.5)
     if not len(active):
         active = np.array([int(partness.argmax())])
     rows, columns = linear_sum_assignment(1 - prototypes[active] @ text.T)
-    kept = mask[active[rows]]
-    segments = np.where(kept.max(axis=0) >= 0.5, kept.argmax(axis=0), -1)
+    chosen = mask[active[rows]]
+    segments = np.where(chosen.max(axis=0) >= 0.5, chosen.argmax(axis=0), -1)
     return segments.astype(np.int64), [names[column] for column in columns]
+
+
+def channel_statistics(dataset: PartDataset) -> dict[str, tuple[Float[Tensor, " d"], Float[Tensor, " d"]]]:
+    """Return mean and standard deviation of every channel of "geometry" and "appearance".
+
+    They are taken over all stored points of up to `MEASURED` shapes, spread evenly over the data set.
+    """
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MEASURED)).round().astype(int))
+    sums: dict[str, list[Any]] = {name: [0, 0.0, 0.0] for name in ("geometry", "appearance")}
+    for index in chosen.tolist():
+        arrays, _ = dataset.store.load(dataset.ids[index], tuple(sums))
+        for name, running in sums.items():
+            values = arrays[name].astype(np.float64)
+            running[0] += len(values)
+            running[1] = running[1] + values.sum(axis=0)
+            running[2] = running[2] + np.square(values).sum(axis=0)
+    statistics = {}
+    for name, (count, total, squares) in sums.items():
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
+        statistics[name] = (torch.from_numpy(mean).float(), torch.from_numpy(std).float())
+    return statistics
 
 
 @torch.no_grad()
 def class_statistics(
     model: AlignParts, dataset: PartDataset, batch_size: int, device: torch.device
 ) -> tuple[list[tuple[str, str]], dict[str, np.ndarray]]:
-    """Eqs. 38 and 39 over the matched partlets of a data set.
+    """Return the statistics of Eqs. 38 and 39 over the matched partlets of a data set.
 
     Returns:
         The labels (category, part), and ``mean`` (labels, d_t) with ``count`` (labels,) in that order beside
@@ -135,8 +163,6 @@ def class_statistics(
 
 def save_statistics(folder: Path, labels: Sequence[tuple[str, str]], tensors: dict[str, np.ndarray]) -> None:
     """Write ``statistics.safetensors`` and, with its labels, ``statistics.json``."""
-    from alignparts.core.checkpoint import write_bytes
-
     write_bytes(folder / "statistics.safetensors", to_bytes(tensors))
     write_text(
         folder / "statistics.json", json.dumps({"labels": [list(label) for label in labels]}, indent=1) + "\n"

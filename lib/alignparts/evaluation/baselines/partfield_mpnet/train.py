@@ -26,9 +26,9 @@ from alignparts.evaluation.baselines.partfield_mpnet.model import (
 )
 from alignparts.evaluation.baselines.partfield_mpnet.pooling import Pooled, Texts, pooled
 from alignparts.features.store import FeatureStore
-from alignparts.model.dataset import PartDataset, channel_statistics, epoch_order, moved, training_ids
+from alignparts.model.dataset import PartDataset, epoch_order, moved, training_ids
 from alignparts.model.texts import STYLES, Encode, TextTable
-from alignparts.model.validation import in_order
+from alignparts.model.validation import channel_statistics, in_order
 from alignparts.ontology.vocabulary import Vocabulary
 
 Drawn = tuple[Pooled, Tensor]
