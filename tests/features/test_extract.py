@@ -117,8 +117,8 @@ def test_only_what_changed_is_done_again(
     done: list[str] = []
     real = module._extract_shape
 
-    def counting(task):
-        done.append(task.shape_id)
+    def counting(*arguments):
+        done.append(arguments[-1])
         if len(done) == fails_at:
             raise KeyboardInterrupt
         return real(task)
