@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.tables import COLUMNS, by_set, long_table, lookup, row, value, write_table
 from alignparts.evaluation.intervals import Interval
+from alignparts.evaluation.tables import COLUMNS, by_set, long_table, lookup, row, value, write_table
 
 
 def table():

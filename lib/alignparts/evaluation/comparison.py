@@ -15,9 +15,9 @@ from scipy import stats
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import HELDOUT
+from alignparts.evaluation.intervals import Interval, interval, relative_gain
 from alignparts.evaluation.methods import OURS, PARTFIELD
 from alignparts.evaluation.tables import DIGITS, long_table, row
-from alignparts.evaluation.intervals import Interval, interval, relative_gain
 
 COLUMNS = ["method", "seed", "shape_id", "test_set", "category", "metric", "value"]
 SETS = ("compat", "find3d", "partnet")

@@ -15,9 +15,9 @@ from alignparts.evaluation import tables
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
 from alignparts.evaluation.comparison import LABELS
 from alignparts.evaluation.ground_truth import Labeled, present_names
+from alignparts.evaluation.intervals import interval, relative_gain
 from alignparts.evaluation.methods import OURS, PARTFIELD, Entrant
 from alignparts.evaluation.scoring import score, similarity_of
-from alignparts.evaluation.intervals import interval, relative_gain
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.naming.prediction import Candidate
 

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import Bootstrap, over_seeds
 from alignparts.evaluation.ground_truth import HELDOUT, SEEN, Labeled
-from alignparts.evaluation.tables import COLUMNS, DIGITS, row
 from alignparts.evaluation.intervals import Interval, interval, relative_gain
+from alignparts.evaluation.tables import COLUMNS, DIGITS, row
 from alignparts.model.metrics import confusion, iou_matrix
 from alignparts.naming.prediction import Prediction
 
