@@ -14,12 +14,14 @@ from transformers import (
     AutoModel,
     AutoTokenizer,
     CLIPConfig,
+    CLIPImageProcessor,
     CLIPModel,
     CLIPTokenizer,
     MPNetConfig,
     MPNetModel,
     MPNetTokenizer,
     SiglipConfig,
+    SiglipImageProcessor,
     SiglipModel,
     SiglipTokenizer,
 )
@@ -107,6 +109,7 @@ def save_clip(folder: Path) -> Path:
     text |= {"vocab_size": len(pieces), "bos_token_id": len(pieces) - 2, "eos_token_id": len(pieces) - 1}
     vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     vision |= {"image_size": 16, "patch_size": 8}
+    CLIPImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
     CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)).save_pretrained(folder)
     return folder
 
@@ -125,6 +128,7 @@ def save_siglip(folder: Path) -> Path:
     text |= {"vocab_size": len(tokenizer), "max_position_embeddings": 20, "projection_size": 16}
     vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     vision |= {"image_size": 16, "patch_size": 8}
+    SiglipImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
     SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
     return folder
 

@@ -13,9 +13,8 @@ Of merged names the more descriptive becomes canonical. That is usually the long
 would be false of a cushion, so the language model chooses here too. Counts add up; every name still resolves.
 """
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -52,14 +51,12 @@ class Unification:
         pairs: the candidates, with their verdicts.
         conflicts: accepted pairs that were left out, because they contradict rejected ones.
         missing: questions without a reply on record; empty unless the merge was asked to be ``partial``.
-        seconds: time by step (``embed``, ``rest``).
     """
 
     vocabulary: Vocabulary
     pairs: tuple[Pair, ...]
     conflicts: tuple[str, ...]
     missing: tuple[Missing, ...] = ()
-    seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 def unify(
@@ -97,7 +94,6 @@ def unify(
     stray = sorted(key[:2] for key in raw.parts if (key[0], spelling(key[1])) not in named)
     if stray:
         raise AlignPartsError(f"ontology: parts are named for {stray[0]}, which is not among the categories")
-    start = time.perf_counter()
     compression = _Compression(encoder, llm, (threshold, review_threshold), partial)
     categories = compression.categories(raw)
     parts = compression.parts(raw, categories)
@@ -108,11 +104,8 @@ def unify(
         )
         for category, names in categories.items()
     }
-    rest = time.perf_counter() - start - compression.seconds
-    return Unification(
-        Vocabulary(entries=entries), tuple(compression.pairs), tuple(compression.conflicts),
-        tuple(compression.missing), {"embed": compression.seconds, "rest": rest},
-    )  # fmt: skip
+    history = tuple(compression.pairs), tuple(compression.conflicts), tuple(compression.missing)
+    return Unification(Vocabulary(entries=entries), *history)
 
 
 class _Compression:
@@ -125,7 +118,6 @@ class _Compression:
         self.pairs: list[Pair] = []
         self.conflicts: list[str] = []
         self.missing: list[Missing] = []
-        self.seconds = 0.0
         self._unsettled: set[str] = set()
 
     def categories(self, raw: RawVocabulary) -> Groups:
@@ -156,9 +148,7 @@ class _Compression:
         named = {category: self._describe(category, spelled) for category, spelled in aliases.items()}
         texts = {words(name) for names in named.values() for name in names}
         texts |= {name.description for names in named.values() for name in names.values()} - {""}
-        start = time.perf_counter()
         vectors = embed(self.encoder, texts)
-        self.seconds += time.perf_counter() - start
         merged = {}
         for category, names in named.items():
             pairs = propose(category, names, vectors, *self.thresholds)

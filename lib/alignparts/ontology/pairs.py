@@ -1,7 +1,8 @@
 """Pairs of names that may mean the same: which are worth a verdict, and the groups that verdicts make."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Literal, Protocol, runtime_checkable
 
@@ -24,10 +25,11 @@ class Name:
 
     description: str
     aliases: tuple[Alias, ...]
-    datasets: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "datasets", frozenset(alias.dataset for alias in self.aliases))
+    @cached_property
+    def datasets(self) -> frozenset[str]:
+        """Return the data sets that use the name."""
+        return frozenset(alias.dataset for alias in self.aliases)
 
 
 @dataclass(frozen=True)

