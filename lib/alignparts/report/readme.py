@@ -74,10 +74,10 @@ def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFra
         one = lookup(ratios, start=start, test_set=test_set, unit="seconds", statistic="sums")
         value = f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}], {one.n}"
         rows.append([f"seconds from {label} / from our prediction, {test_set}", value])
-    for one in promise.to_dict("records"):
-        promised = f"promised ≤ {one['promised error']:.0%} with {one['certainty']:.0%} certainty"
-        kept = f"{one['mean error']:.1%}, kept in {one['kept']} of {one['splits']} random splits"
-        value = f"{kept}; {one['accepted parts']:.0%} of the parts accepted"
+    for given in promise.to_dict("records"):
+        promised = f"promised ≤ {given['promised error']:.0%} with {given['certainty']:.0%} certainty"
+        kept = f"{given['mean error']:.1%}, kept in {given['kept']} of {given['splits']} random splits"
+        value = f"{kept}; {given['accepted parts']:.0%} of the parts accepted"
         rows.append([f"wrong names among parts accepted unseen, {promised}", value])
     for test_set, metric in (("unseen", "mIoU"), ("unseen", "LA-mIoU"), ("seen", "LA-mIoU")):
         arms = ("before", "new shapes, reviewed")
