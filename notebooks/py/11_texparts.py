@@ -31,12 +31,12 @@ from texparts.queue import pictures
 from texparts.queue.predict import predict
 from texparts.queue.rank import rank
 from texparts.raw.synthetic import write_texverse_like
-from texparts.simulation import checks, effort, effort_figures, effort_orders
-from texparts.simulation.rehearsal import entries, rehearse, simulated_work
+from texparts.simulation import checks, effort
+from texparts.simulation.cost import CostModel
+from texparts.simulation.rehearsal import entries, hand_in_unchanged, rehearse, simulated_work
 from texparts.simulation.truth import truth_of
 
 run = start("texparts", profile)
-smoke = profile == "smoke"
 block, base = run.params.texparts, run.params.base
 home = run.data / "texparts"
 work = home / "work"
@@ -67,7 +67,7 @@ print("kept:", int(filtered.kept.sum()), "of", len(filtered))
 found = checks.malformed_table(filtered, broken)
 assert (found.expected == found.found).all()
 assert set(filtered.loc[~filtered.kept, "object_id"]) == set(broken)
-found.drop(columns="expected").head(3 if smoke else None)
+found.drop(columns="expected")
 
 # %%
 figure = pictures.draw_reasons(filtered)
@@ -83,6 +83,7 @@ figure
 # became of it here.
 
 # %%
+# NBVAL_IGNORE_OUTPUT
 predicted = predict(work, run.models / "alignparts", block, workers=base.workers)
 assert predicted.done.all()
 truths = {object_id: truth_of(folder, object_id, vocabulary) for object_id in predicted.object_id}
@@ -90,7 +91,7 @@ shapes = Shapes(work)
 parts = checks.judged_parts(shapes, truths)
 accepted = checks.acceptance_table(parts, unseen)
 tables.write_table(run.folder, "texparts_accepted", accepted)
-accepted if not smoke else print("judged parts:", parts.shape[1], "columns")
+accepted
 
 # %% [markdown]
 # ## Rank
@@ -99,7 +100,7 @@ accepted if not smoke else print("judged parts:", parts.shape[1], "columns")
 
 # %%
 queue = rank(work, block.order)
-figure = pictures.draw_queue(work, queue, shown=2 if smoke else 6)
+figure = pictures.draw_queue(work, queue, shown=min(6, len(queue) // 2))
 run.figure(figure, "texparts_queue")
 figure
 
@@ -107,27 +108,27 @@ figure
 # ## Review: what it costs
 #
 # `texparts review data/texparts/work` serves this queue to people. Here a simulated annotator brings every
-# object to its truth, greedily, from several starts: from scratch; from clusters of the geometry field; from
-# our masks without names; from our prediction. Seconds are those of the keystroke-level model (block
-# `texparts.effort`), and count looking, thinking, clicks, keys and strokes.
+# object to its truth from four starts: from scratch with the brush alone; from scratch with all tools of the
+# review; from clusters of the geometry field; from our prediction. Seconds are those of the keystroke-level
+# model (block `texparts.effort`), and count looking, thinking, clicks, keys and strokes.
 
 # %%
-measured = effort.measure_effort(work, queue.object_id, folder, vocabulary, block.effort, unseen,
-                                 workers=base.workers, scheduler=base.scheduler)  # fmt: skip
+# NBVAL_IGNORE_OUTPUT
+cost = CostModel(**dict(block.effort))
+measured = effort.measure_effort(
+    work, queue.object_id, folder, vocabulary, cost, unseen, workers=base.workers, scheduler=base.scheduler
+)
 bootstrap = {"resamples": run.params.evaluate.bootstrap, "seed": base.seed}
-means = effort.mean_table(measured.objects, **bootstrap)
-ratios = effort.ratio_table(measured.objects, **bootstrap)
+means = effort.mean_table(measured, **bootstrap)
+ratios = effort.ratio_table(measured, **bootstrap)
 tables.write_table(run.folder, "effort", means.round(3))
 tables.write_table(run.folder, "effort_ratios", ratios.round(3))
-print("objects reached their truth:", f"{measured.objects.right.mean():.0%}")
-ratios[(ratios.unit == "seconds") & (ratios.statistic == "sums")].round(2) if not smoke else None
+print("objects reached their truth:", f"{measured.right.mean():.0%}")
+ratios.round(2)
 
 # %%
-figure = effort_figures.draw_effort(means, ratios)
+figure = effort.draw_effort(means, ratios)
 run.figure(figure, "effort")
-display(figure)
-figure = effort_figures.draw_actions(measured.actions)
-run.figure(figure, "effort_actions")
 figure
 
 # %% [markdown]
@@ -135,14 +136,12 @@ figure
 # table: seconds until half of the objects are done, as a share of what a random order takes on average.
 
 # %%
-curves = effort_orders.order_curves(measured.objects, seed=base.seed)
-orders = effort_orders.order_table(measured.objects, **bootstrap)
+# NBVAL_IGNORE_OUTPUT
+orders = effort.order_table(measured, **bootstrap)
 tables.write_table(run.folder, "effort_orders", orders.round(3))
-figure = effort_figures.draw_orders(curves)
+figure = effort.draw_orders(measured)
 run.figure(figure, "effort_orders")
-related = effort_orders.confidence_and_effort(measured.objects, **bootstrap)
-if not smoke:
-    display(orders.round(2))
+display(orders.round(2))
 figure
 
 # %% [markdown]
@@ -153,7 +152,8 @@ figure
 # simulated clock is the store's: the seconds that it logs are those that were measured above.
 
 # %%
-costs = [block.effort.model_copy(update={"quality": quality}) for quality in block.rehearsal.qualities]
+# NBVAL_IGNORE_OUTPUT
+costs = [cost.model_copy(update={"quality": quality}) for quality in block.rehearsal.qualities]
 opinions = entries(queue, len(costs), block.rehearsal.second_opinions)
 with tempfile.TemporaryDirectory() as temporary:
     database = f"sqlite:///{temporary}/review.db"
@@ -161,21 +161,20 @@ with tempfile.TemporaryDirectory() as temporary:
         work, opinions, simulated_work(shapes, truths, costs), database,
         annotators=len(costs), vocabulary=vocabulary,
     )  # fmt: skip
-    progress = store.progress()
-    first = {one.object_id: one.opinions[0] for one in store.submitted()}
-    edits = Counter(event.edit.kind for key in first for event in store.history(key))
+    progress = store.submissions.progress()
+    first = {one.object_id: one.opinions[0] for one in store.submissions.submitted()}
+    edits = Counter(event.edit.kind for key in first for event in store.events.history(key))
     done = export_dataset(
-        store.submitted(), work, home / "dataset", title="Tex-Parts, embedded", license="MIT",
+        store.submissions.submitted(), work, home / "dataset", title="Tex-Parts, embedded", license="MIT",
         by="simulated annotators",
     )  # fmt: skip
     store.close()
-ours = measured.objects[measured.objects.start == effort.OURS].set_index("object_id").seconds
+ours = measured[measured.start == effort.OURS].set_index("object_id").seconds
 careful = [key for key, one in first.items() if one.annotator == "simulated annotator 1"]
 assert progress.done == len(queue) and len(done.index) == len(queue)
 assert all(abs(first[key].seconds - ours[key]) < 0.01 for key in careful)
 print("objects handed in:", progress.done, "| with a second opinion:", progress.pairs)
-if not smoke:
-    print("edits:", ", ".join(f"{kind} {count}" for kind, count in sorted(edits.items())))
+print("edits:", ", ".join(f"{kind} {count}" for kind, count in sorted(edits.items())))
 
 # %% [markdown]
 # ## Export
@@ -185,29 +184,22 @@ if not smoke:
 
 # %%
 with tempfile.TemporaryDirectory() as temporary:
-    store = rehearse(work, entries(queue, 1, 0), lambda *_: [], f"sqlite:///{temporary}/none.db")
+    store = hand_in_unchanged(work, queue, f"sqlite:///{temporary}/none.db")
     raw = export_dataset(
-        store.submitted(), work, home / "unreviewed", title="Tex-Parts, embedded, not reviewed",
+        store.submissions.submitted(), work, home / "unreviewed", title="Tex-Parts, embedded, not reviewed",
         license="MIT", by="nobody",
     )  # fmt: skip
     store.close()
 print(*sorted(path.name for path in done.folder.iterdir()), sep="\n")
 
 # %%
-def ratio(start, test_set="all", statistic="sums"):
-    row = tables.lookup(
-        ratios, start=start, test_set=test_set, unit="seconds", statistic=statistic
-    )
-    return [round(float(row[name]), 3) for name in ("value", "low", "high")]
-
-
+overall = ratios[ratios.test_set == effort.ALL].set_index("start")[["value", "low", "high"]].round(3)
 run.metrics(
     {
         "files": len(filtered),
         "kept": int(filtered.kept.sum()),
         "parts": len(parts),
-        "effort_ratio": {start: ratio(start) for start in effort.STARTS if start != effort.OURS},
-        "confidence_and_effort": round(related.value, 4),
+        "effort_ratio": {start: values.tolist() for start, values in overall.iterrows()},
         "agreement": None if progress.agreement is None else round(progress.agreement.same, 4),
         "exported": len(done.index),
         "exported_unreviewed": len(raw.index),

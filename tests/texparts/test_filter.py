@@ -20,20 +20,20 @@ from hypothesis import strategies as st
 from llm_server import Act, Server, server  # noqa: F401
 from PIL import Image, ImageFile
 
-from alignparts.core.config import Params
-from alignparts.core.config.texparts import FilterParams
+from alignparts.core.config import Params, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import readers
 from alignparts.corpus.dialects import load_dialects
 from alignparts.corpus.mesh.meshio import load_mesh
 from alignparts.corpus.mesh.surface import make_surface
 from alignparts.ontology.llm.client import LanguageModel
+from texparts.filter import filter as stage
 from texparts.filter import inspection
 from texparts.filter.claims import image_size
 from texparts.filter.filter import COLUMNS, filter_folder, read_filtered, refused
 from texparts.filter.inspection import Asked, components, inspect, thickness
 from texparts.filter.rejected import REASONS, Rejected
-from texparts.filter.sandbox import Died, Isolated
+from texparts.filter.sandbox import Died, isolated_map
 from texparts.filter.sources import find_sources, one_line
 from texparts.raw.malformed import KINDS, glb_of, png_bomb, with_texture
 from texparts.raw.synthetic import TexVerseLike, write_texverse_like
@@ -147,7 +147,7 @@ def test_a_second_run_opens_nothing_and_says_the_same(
     root, table = filtered
     text = (root / "filtered.csv").read_bytes()
     log = (root / "inspections.jsonl").read_bytes()
-    monkeypatch.setattr(Isolated, "_call", lambda *_: pytest.fail("a file was opened again"))
+    monkeypatch.setattr(stage, "isolated_map", lambda _, asked, **__: map(pytest.fail, asked))
     pd.testing.assert_frame_equal(filter_folder(embedded.root, root, params().texparts), table)
     assert (root / "filtered.csv").read_bytes() == text
     # Half of a run, and a line that was being written when it was killed.
@@ -155,7 +155,9 @@ def test_a_second_run_opens_nothing_and_says_the_same(
     (root / "inspections.jsonl").write_bytes(b"".join(lines[:-1]) + lines[-1][:20])
     monkeypatch.undo()
     calls: list[Asked] = []
-    monkeypatch.setattr(Isolated, "_call", lambda self, item: calls.append(item) or inspect(item))
+    monkeypatch.setattr(
+        stage, "isolated_map", lambda _, asked, **__: (calls.append(one) or inspect(one) for one in asked)
+    )
     filter_folder(embedded.root, root, params().texparts)
     assert len(calls) == 1
     assert (root / "inspections.jsonl").read_bytes() == log
@@ -180,7 +182,7 @@ def test_a_killed_run_goes_on(embedded: TexVerseLike, tmp_path: Path) -> None:
     process.wait()
     assert not (tmp_path / "filtered.csv").exists()
     first = log.read_bytes().splitlines()[:3]
-    table = filter_folder(embedded.root, tmp_path, params().texparts, workers=2)
+    table = filter_folder(embedded.root, tmp_path, load_params().texparts, workers=2)
     assert log.read_bytes().splitlines()[:3] == first
     assert table["kept"].sum() == 4
 
@@ -260,6 +262,7 @@ def test_any_header_is_at_worst_unreadable(tmp_path: Path) -> None:
 
 
 def crash(how: str) -> str:
+    time.sleep(0.2)
     if how == "kill":
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "sleep":
@@ -272,20 +275,21 @@ def crash(how: str) -> str:
 
 
 def test_a_process_dies_alone() -> None:
-    guarded = Isolated(crash, seconds=3.0, megabytes=512, workers=2, preload=("numpy",))
-    found = list(guarded.map(["a", "kill", "b", "memory", "sleep", "c"]))
+    options = {"seconds": 3.0, "megabytes": 512, "workers": 2, "preload": ("numpy",)}
+    found = list(isolated_map(crash, ["a", "kill", "b", "memory", "sleep", "c"], **options))
     assert [one if isinstance(one, str) else one.reason for one in found] == [
         "a", "crashed", "b", "too_much_memory", "too_slow", "c",
     ]  # fmt: skip
     assert isinstance(found[1], Died) and "SIGSEGV" in found[1].detail
     with pytest.raises(ValueError, match="mine"):
-        list(guarded.map(["raise"]))
+        list(isolated_map(crash, ["raise"], **options))
 
 
 def test_a_file_that_kills_its_reader_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cube().export(tmp_path / "good.glb")
     (tmp_path / "slow.glb").write_bytes(b"x")
-    monkeypatch.setattr(Isolated, "_call", lambda self, item: Died("too_slow", "no result after 1 s"))
+    died = Died("too_slow", "no result after 1 s")
+    monkeypatch.setattr(stage, "isolated_map", lambda _, asked, **__: (died for _ in asked))
     table = filter_folder(tmp_path, tmp_path / "out", TEXPARTS)
     assert set(table["reason"]) == {"too_slow"}
     monkeypatch.undo()
@@ -314,7 +318,7 @@ def test_limits_are_those_of_the_block(tmp_path: Path) -> None:
             )
         if reason == "flat":
             trimesh.creation.box((1, 1, 0.5)).export(path)
-        limits = FilterParams.model_validate({"textured": False, **changed})
+        limits = smoke.block("texparts", filter={"textured": False, **changed}).filter
         assert inspect(Asked(path, limits, 16)).reason == reason
 
 

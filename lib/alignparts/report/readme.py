@@ -71,7 +71,7 @@ def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFra
         ("scratch", "unseen", "scratch with all tools of the review"),
         ("clusters", "seen", "clusters of the geometry field"),
     ):
-        one = lookup(ratios, start=start, test_set=test_set, unit="seconds", statistic="sums")
+        one = lookup(ratios, start=start, test_set=test_set)
         value = f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}], {one.n}"
         rows.append([f"seconds from {label} / from our prediction, {test_set}", value])
     for given in promise.to_dict("records"):

@@ -10,7 +10,7 @@ MOST_TEXT = 500
 
 
 class Quality(BaseModel):
-    """Reply to ``check_thumbnail``.
+    """Reply to the prompt ``check_thumbnail``.
 
     Attributes:
         usable: worth labeling: one whole object, of a known class, in enough detail.

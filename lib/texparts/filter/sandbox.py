@@ -1,177 +1,111 @@
-"""A function run in a process of its own, which may crash, hang or run out of memory alone."""
+"""Run a function in worker processes that may crash, hang or run out of memory without further harm."""
 
 import contextlib
 import multiprocessing
+import os
 import resource
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing.connection import Connection
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
 
 T = TypeVar("T")
 R = TypeVar("R")
-_CALLS = 64
-"""After so many a process is replaced: what a reader leaks does not add up."""
-START_SECONDS = 120.0
-"""Longest that a process may take to start."""
+CALLS = 64
+"""Calls before a worker is replaced, so that leaks cannot accumulate."""
+_OUT_OF_MEMORY = 99
+"""Exit code of a worker that ran out of memory: its state is not to be trusted any more."""
 
 
-class Died(Exception):
-    """The process did not come to its end.
+class Died(NamedTuple):
+    """End of a worker without a result.
 
     Attributes:
         reason: "too_slow", "too_much_memory" or "crashed".
-        detail: how it ended.
+        detail: the same in plain English.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
+    reason: str
+    detail: str
 
 
-class Isolated(Generic[T, R]):
-    """Calls a function in processes that die alone; one that did is replaced.
+def isolated_map(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    seconds: float,
+    megabytes: int,
+    workers: int = 1,
+    preload: Sequence[str] = (),
+) -> Iterator[R | Died]:
+    """Yield a function's results in the order of the items, or how its worker died.
 
-    They are forked from a server that has imported ``preload`` and nothing else: a new one costs little, and
-    shares neither threads nor open files with this process.
+    Workers are forked from a server that has imported ``preload`` and nothing else: a new one costs little,
+    and shares neither threads nor open files with this process.
 
     Args:
-        function: picklable; its module is best among ``preload``.
-        seconds: that one call may take.
-        megabytes: of memory that a process may take.
-        workers: processes at once.
+        function: picklable function; its module is best among ``preload``.
+        items: its arguments, one per call.
+        seconds: longest time of one call.
+        megabytes: most memory of one worker.
+        workers: number of processes.
         preload: modules that the server imports once.
+
+    Raises:
+        Exception: whatever the function raises.
     """
-
-    def __init__(
-        self, function: Callable[[T], R], *, seconds: float, megabytes: int, workers: int = 1,
-        preload: Sequence[str] = (),
-    ) -> None:  # fmt: skip
-        self.function, self.seconds, self.megabytes, self.workers = function, seconds, megabytes, workers
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
-        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
-        for _ in range(workers):
-            self._idle.put(None)
-
-    def map(self, items: Iterable[T]) -> Iterator[R | Died]:
-        """Results in the order of the items; where a process died, how.
-
-        Raises:
-            Exception: what the function raises.
-        """
-        queue = iter(items)
-        waiting: deque[Future[R | Died]] = deque()
-        with ThreadPoolExecutor(self.workers) as pool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    pool = None
+    queue, waiting = iter(items), deque[T]()
+    futures: deque[Any] = deque()
+    try:
+        while True:
+            # Bounded, so that the results of a large folder are never held at once.
+            waiting.extend(islice(queue, 4 * workers - len(waiting)))
+            if not waiting:
+                return
+            if pool is None:
+                pool = ProcessPool(workers, CALLS, _limit_memory, [megabytes], context)
+                futures.clear()
+            for item in islice(waiting, len(futures), None):
+                futures.append(pool.schedule(_call, [function, item], timeout=seconds))
             try:
-                while True:
-                    # Bounded: results of a large folder are never held at once.
-                    more = islice(queue, 4 * self.workers - len(waiting))
-                    waiting.extend([pool.submit(self._call, item) for item in more])
-                    if not waiting:
-                        return
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
-                pool.shutdown(wait=True)
-                self._close()
-
-    def _call(self, item: T) -> R | Died:
-        worker = self._idle.get()
-        if worker is None or worker.calls >= _CALLS:
-            if worker is not None:
-                worker.close()
-            worker = _Worker(self._context, self.function, self.megabytes)
-        try:
-            kind, value = worker.call(item, self.seconds)
-        except Died as died:
-            worker = None
-            return died
-        finally:
-            self._idle.put(worker)
-        if kind == "raised":
-            raise value
-        return value
-
-    def _close(self) -> None:
-        for _ in range(self.workers):
-            worker = self._idle.get()
-            if worker is not None:
-                worker.close()
-            self._idle.put(None)
+                result = futures[0].result()
+            except TimeoutError:
+                result = Died("too_slow", f"no result after {seconds:g} s")
+            except ProcessExpired as error:
+                result = Died("crashed", _ending(error.exitcode))
+                if error.exitcode == _OUT_OF_MEMORY:
+                    result = Died("too_much_memory", f"more than {megabytes:,} MB of memory")
+            except BrokenProcessPool:
+                # A worker died before its first sign of life, and nobody knows of which call: all over again.
+                _end(pool)
+                pool = None
+                continue
+            waiting.popleft()
+            futures.popleft()
+            yield result
+    finally:
+        if pool is not None:
+            _end(pool)
 
 
-class _Worker:
-    """One process and the pipe to it."""
-
-    def __init__(self, context: Any, function: Callable[[Any], Any], megabytes: int) -> None:
-        self.megabytes, self.calls = megabytes, 0
-        self._pipe, there = context.Pipe()
-        self._process = context.Process(target=_work, args=(there, function, megabytes), daemon=True)
-        self._process.start()
-        there.close()
-
-    def call(self, item: Any, seconds: float) -> tuple[str, Any]:
-        """What the function says of an item.
-
-        Raises:
-            Died: the process was too slow or took too much memory, or died; it is gone then.
-        """
-        self.calls += 1
-        try:
-            if self.calls == 1:
-                self._wait_for_start()
-            self._pipe.send(item)
-            if not self._pipe.poll(seconds):
-                self.close()
-                raise Died("too_slow", f"no result after {seconds:g} s")
-            kind, value = self._pipe.recv()
-        except (EOFError, ConnectionError):
-            self._process.join()
-            code = self._process.exitcode
-            self.close()
-            raise Died("crashed", _ending(code)) from None
-        if kind == "memory":
-            # What is left of it is anybody's guess.
-            self.close()
-            raise Died("too_much_memory", f"more than {self.megabytes:,} MB of memory")
-        return kind, value
-
-    def _wait_for_start(self) -> None:
-        """The time that a busy machine takes to start a process is not the item's."""
-        if not self._pipe.poll(START_SECONDS):
-            self.close()
-            raise Died("too_slow", f"its process did not start within {START_SECONDS:g} s")
-        self._pipe.recv()
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.join()
-        self._pipe.close()
+def _end(pool: ProcessPool) -> None:
+    pool.stop()
+    pool.join()
 
 
-def _work(pipe: Connection, function: Callable[[Any], Any], megabytes: int) -> None:
-    _limit_memory(megabytes)
-    pipe.send(("ready", None))
-    while True:
-        try:
-            item = pipe.recv()
-        except EOFError:
-            return
-        try:
-            answer = ("done", function(item))
-        except MemoryError:
-            answer = ("memory", None)
-        except Exception as error:
-            answer = ("raised", error)
-        pipe.send(answer)
+def _call(function: Callable[[T], R], item: T) -> R:
+    try:
+        return function(item)
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
 
 
 def _limit_memory(megabytes: int) -> None:

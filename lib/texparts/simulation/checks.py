@@ -1,7 +1,6 @@
-"""What came of the embedded TexVerse-like folder, held against what its generator knows."""
+"""Results of the stages on the embedded objects, compared with what their generator knows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,16 @@ PARTS = ["object_id", "category", "predicted_category", "name", "truth", "right"
 
 
 def malformed_table(filtered: pd.DataFrame, malformed: Mapping[str, str]) -> pd.DataFrame:
-    """Every kind of broken file: the reason for which it should be left out, and what the filter said.
+    """Compare the filter's reason with the expected one, for every kind of broken file.
 
     Args:
-        filtered: of :func:`texparts.filter.filter.filter_folder`.
-        malformed: kinds by object id, of :class:`texparts.raw.synthetic.TexVerseLike`.
+        filtered: table of :func:`texparts.filter.filter.filter_folder`.
+        malformed: kind of broken file by object id.
     """
     rows = filtered.set_index("object_id")
     table = pd.DataFrame(
         [
-            (words(kind), KINDS[kind].reason, rows.loc[key, "reason"], rows.loc[key, "detail"])
+            (words(kind), KINDS[kind].reason, *rows.loc[key, ["reason", "detail"]])
             for key, kind in malformed.items()
         ],
         columns=["what is broken", "expected", "found", "detail"],
@@ -33,17 +32,16 @@ def malformed_table(filtered: pd.DataFrame, malformed: Mapping[str, str]) -> pd.
 
 
 def judged_parts(shapes: Shapes, truths: Mapping[str, Truth]) -> pd.DataFrame:
-    """Predicted parts of objects, one a row, judged as :mod:`evaluation.scored_parts` does, by area.
+    """Judge predicted parts by area: a name is right if the true part with most of the part's area has it.
 
-    A part's name is right if the true part that most of its labeled area belongs to has it. Parts without
-    labeled area are not judged.
+    Parts without labeled area are left out.
 
     Args:
         shapes: meshes and predictions.
-        truths: by object id.
+        truths: truth by object id.
 
     Returns:
-        :data:`PARTS`.
+        One row per part with the columns :data:`PARTS`.
     """
     rows = []
     for object_id, truth in truths.items():
@@ -51,39 +49,34 @@ def judged_parts(shapes: Shapes, truths: Mapping[str, Truth]) -> pd.DataFrame:
         areas = shapes.shape(object_id).areas.astype(np.float64)
         for part in prediction.parts:
             inside = (prediction.face_part == part.id) & (truth.face_part >= 0)
-            if not areas[inside].sum() > 0:
-                continue
-            most = int(np.bincount(truth.face_part[inside], areas[inside]).argmax())
-            name = truth.names[most]
-            rows.append(
-                (object_id, truth.category, prediction.category, part.name, name, part.name == name,
-                 part.confidence, part.accepted)
-            )  # fmt: skip
+            if areas[inside].sum() > 0:
+                name = truth.names[int(np.bincount(truth.face_part[inside], areas[inside]).argmax())]
+                rows.append(
+                    (object_id, truth.category, prediction.category, part.name, name, part.name == name,
+                     part.confidence, part.accepted)
+                )  # fmt: skip
     return pd.DataFrame(rows, columns=PARTS).astype({"right": bool, "accepted": bool})
 
 
 def acceptance_table(parts: pd.DataFrame, unseen: Sequence[str]) -> pd.DataFrame:
-    """Of seen and unseen categories: how many names are right, how many were accepted, and of those how many.
+    """Count right names, and names accepted without review, in seen and unseen categories.
 
     Args:
-        parts: of :func:`judged_parts`.
-        unseen: categories that training never saw.
+        parts: table of :func:`judged_parts`.
+        unseen: categories that the model was not trained on.
     """
     rows = []
-    is_unseen = parts.category.isin(set(unseen))
-    for title, own in (("seen", parts[~is_unseen]), ("unseen", parts[is_unseen])):
-        accepted = own[own.accepted]
+    is_unseen = parts.category.isin(list(unseen))
+    for title, group in (("seen", parts[~is_unseen]), ("unseen", parts[is_unseen])):
+        accepted = group[group.accepted]
+        first = group.drop_duplicates("object_id")
         rows.append({
             "categories": title,
-            "objects": own.object_id.nunique(),
-            "parts": len(own),
-            "category right": _share(own.groupby("object_id").first().eval("category == predicted_category")),
-            "names right": _share(own.right),
-            "accepted": _share(own.accepted),
+            "objects": len(first),
+            "parts": len(group),
+            "category right": round((first.category == first.predicted_category).mean(), 3),
+            "names right": round(group.right.mean(), 3),
+            "accepted": round(group.accepted.mean(), 3),
             "accepted and wrong": f"{int((~accepted.right).sum())} of {len(accepted)}",
         })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _share(values: Any) -> float:
-    return round(float(values.mean()), 3) if len(values) else float("nan")

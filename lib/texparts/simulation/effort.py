@@ -1,47 +1,48 @@
-"""How much work an annotator has with an object, by what it begins from: raw actions and seconds.
+"""Simulated effort per object by what the work starts from, and by the order of the queue.
 
-The annotator is :class:`texparts.simulation.simulated.SimulatedAnnotator`; the objects are embedded ones,
-whose truth is known. Section 13 of the paper states minutes of its own annotators: see :data:`PAPER`.
+The annotator is :class:`texparts.simulation.annotator.SimulatedAnnotator`; the objects are embedded ones,
+whose truth is known. Section 13 of the paper states minutes of its own human annotators: see :data:`PAPER`.
 """
 
-import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float64
+from matplotlib.figure import Figure
 
+from alignparts.core.config.texparts import Order
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
-from alignparts.evaluation import intervals
-from alignparts.evaluation.intervals import Interval
+from alignparts.evaluation.intervals import interval, relative_gain
 from alignparts.ontology.vocabulary import Vocabulary
 from texparts.annotation.annotation import Annotation
 from texparts.annotation.geometry import Shape, Shapes
-from texparts.queue.rank import uncertainty
+from texparts.queue.rank import sort_queue, uncertainty
 from texparts.raw.synthetic import TexVerseLike
-from texparts.simulation.cost import CostModel, Tool
-from texparts.simulation.simulated import ALL_TOOLS, SimulatedAnnotator
-from texparts.simulation.truth import Truth, from_clusters, judge, scratch, truth_of, unchecked, without_names
+from texparts.simulation.annotator import ALL_TOOLS, SimulatedAnnotator, Tool
+from texparts.simulation.cost import CostModel, Tally
+from texparts.simulation.truth import Truth, from_clusters, judge, scratch, truth_of
 
 PAPER = {"ratio": (5.0, 8.0), "scratch_minutes": (15.0, 25.0), "model_minutes": (3.0, 5.0)}
-"""Section 13: from scratch over model-assisted, and the minutes an object behind it, least and most."""
+"""Section 13: from scratch over model-assisted, and the minutes per object behind it, least and most."""
 OURS = "ours"
 SEEN, UNSEEN, ALL = "seen", "unseen", "all"
-LOOKS = ("look at the object", "look at parts")
-COUNTS = ("clicks", "keys", "strokes", "seconds", "looking")
+ORDERS: tuple[Order, ...] = ("confident", "uncertain")
+COLORS = {ALL: "#666666", SEEN: "#0072B2", UNSEEN: "#E69F00", "confident": "#0072B2", "uncertain": "#D55E00"}
 
 
 @dataclass(frozen=True)
 class Start:
-    """What work may begin from.
+    """Starting point of the work.
 
     Attributes:
-        label: for readers.
-        begin: annotations to choose from, of which the annotator takes the one with least work.
-        tools: to paint with.
+        label: description for figures.
+        begin: returns the annotations to choose from; the one with least work counts.
+        tools: tools to paint with.
     """
 
     label: str
@@ -51,45 +52,11 @@ class Start:
 
 STARTS = {
     "brush": Start("from scratch, brush alone", lambda shape, _: [scratch(shape)], ("brush",)),
-    "pieces": Start(
-        "from scratch, brush and pieces", lambda shape, _: [scratch(shape)], ("brush", "component")
-    ),
     "scratch": Start("from scratch, all tools", lambda shape, _: [scratch(shape)]),
-    "clusters": Start(
-        "from clusters", lambda shape, _: [from_clusters(shape, count) for count in shape.clusters]
-    ),
-    "masks": Start("our masks without names", lambda _, prediction: [without_names(prediction)]),
-    "checked": Start("ours, every part looked at", lambda _, prediction: [unchecked(prediction)]),
-    OURS: Start("ours", lambda _, prediction: [prediction]),
+    "clusters": Start("from clusters", lambda shape, _: [from_clusters(shape, n) for n in shape.clusters]),
+    OURS: Start("from our prediction", lambda _, prediction: [prediction]),
 }
-"""By name. No learned model helps in the first two; in the third the clusters do, as painting tools.
-For the clusters the number that turns out best is taken, which nobody knows before: it flatters them."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """Work with all objects.
-
-    Attributes:
-        objects: a row an object and start: ``object_id``, ``category``, ``test_set``, ``start``, ``parts``
-            (true ones), :data:`COUNTS`, ``actions`` (clicks, keys and strokes together), ``iou`` (mean over
-            the true parts at the end), ``right`` (whether all is as it should be), ``confidence``,
-            ``uncertainty``.
-        actions: a row an object, start and action: ``times`` and ``seconds``. :data:`LOOKS` and "hand in" are
-            among the actions: an object's rows add up to its seconds.
-    """
-
-    objects: pd.DataFrame
-    actions: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class _Job:
-    root: Path
-    object_id: str
-    truth: Truth
-    cost: CostModel
-    starts: tuple[str, ...]
+"""By name. For the clusters the number that turns out best is taken, unknown beforehand: it flatters them."""
 
 
 def measure_effort(
@@ -100,147 +67,203 @@ def measure_effort(
     cost: CostModel,
     unseen: Collection[str],
     *,
-    starts: Collection[str] = tuple(STARTS),
     workers: int = 1,
     scheduler: str | None = None,
-) -> Effort:
+) -> pd.DataFrame:
     """Let the simulated annotator do every object from every start.
 
     Args:
-        root: where the prediction wrote.
-        object_ids: of the queue.
-        folder: the embedded objects and their truth.
-        vocabulary: whose names are canonical.
-        cost: what actions cost.
-        unseen: canonical names of the categories that the model has not seen.
-        starts: of :data:`STARTS`.
-        workers: processes.
+        root: folder that the prediction stage wrote.
+        object_ids: ids of the queue.
+        folder: embedded objects and their truth.
+        vocabulary: canonical names.
+        cost: costs of the actions.
+        unseen: canonical names of the categories that the model was not trained on.
+        workers: number of processes.
         scheduler: address of a Dask scheduler.
 
+    Returns:
+        One row per object and start: ``object_id``, ``category``, ``test_set``, ``start``, ``parts`` (true
+        ones), the fields of :class:`texparts.simulation.cost.Tally`, ``iou`` (mean over the true parts at the
+        end), ``right`` (whether nothing is left to correct), ``confidence``, ``uncertainty``.
+
     Raises:
-        AlignPartsError: an object without truth, an unknown start, or a file that cannot be read.
+        AlignPartsError: an object without truth, or a file that cannot be read.
     """
-    unknown = sorted(set(starts) - set(STARTS))
-    if unknown:
-        raise AlignPartsError(f"starts: {', '.join(unknown)}; expected some of {', '.join(STARTS)}")
-    chosen = tuple(name for name in STARTS if name in starts)
-    jobs = [
-        _Job(root, object_id, truth_of(folder, object_id, vocabulary), cost, chosen)
-        for object_id in sorted(object_ids)
-    ]
-    done = map_shapes(_worked, jobs, workers=workers, scheduler=scheduler, description="effort")
-    objects, actions = [], []
-    for job, (rows, parts) in zip(jobs, done, strict=True):
-        test_set = UNSEEN if job.truth.category in unseen else SEEN
-        about = {"object_id": job.object_id, "category": job.truth.category, "test_set": test_set}
-        objects += [{**about, **row} for row in rows]
-        actions += [{**about, **row} for row in parts]
-    return Effort(pd.DataFrame(objects), pd.DataFrame(actions))
+    jobs = [(root, one, truth_of(folder, one, vocabulary), cost) for one in sorted(object_ids)]
+    done = map_shapes(_work, jobs, workers=workers, scheduler=scheduler, description="effort")
+    objects = pd.DataFrame([row for rows in done for row in rows])
+    objects.insert(2, "test_set", np.where(objects.category.isin(list(unseen)), UNSEEN, SEEN))
+    return objects
 
 
-def ratio_table(
-    objects: pd.DataFrame,
-    base: str = OURS,
-    units: Sequence[str] = ("seconds", "actions", "clicks", "keys"),
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """How many times the work of one start that of the others is, with 95 % intervals over the objects.
+def _work(job: tuple[Path, str, Truth, CostModel]) -> list[dict[str, Any]]:
+    """Work on one object from every start."""
+    root, object_id, truth, cost = job
+    shape = Shapes(root).shape(object_id)
+    about, prediction = shape.folder.about(), shape.folder.prediction()
+    rows = []
+    for name, start in STARTS.items():
+        done = [
+            SimulatedAnnotator(cost, shape, begun, truth, start.tools).work()
+            for begun in start.begin(shape, prediction)
+        ]
+        tallies = [Tally().plus(*(step.tally for step in one.steps)) for one in done]
+        best = min(range(len(done)), key=lambda index: tallies[index].seconds)
+        end = judge(done[best].annotation, truth, shape.areas)
+        rows.append({
+            "object_id": object_id, "category": truth.category, "start": name, "parts": len(truth.names),
+            **cost.open_object().plus(tallies[best], cost.submit())._asdict(), "iou": float(end.iou.mean()),
+            "right": end.right(cost.quality), "confidence": about.confidence,
+            "uncertainty": uncertainty(about),
+        })  # fmt: skip
+    return rows
 
-    Args:
-        objects: of :class:`Effort`.
-        base: the start to divide by.
-        units: columns.
-        resamples: bootstrap samples, of objects in pairs.
-        seed: of the resampling.
+
+def mean_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Return the mean work per object: by test set and start, with the 95 % interval of the seconds.
 
     Returns:
-        ``test_set`` (all, seen, unseen), ``start``, ``unit``, ``statistic`` ("sums": ratio of the sums;
-        "geometric": geometric mean of the objects' ratios), ``value``, ``low``, ``high``, ``n``.
+        ``test_set`` (all, seen, unseen), ``start``, ``n``, means of the fields of
+        :class:`texparts.simulation.cost.Tally`, of ``iou`` and ``right``, and ``low``, ``high``.
+    """
+    rows: list[dict[str, Any]] = []
+    for test_set, chosen in _sets(objects):
+        for start, group in chosen.groupby("start", sort=False):
+            seconds = interval(group.seconds.to_numpy(np.float64), resamples=resamples, seed=seed)
+            means = {name: float(group[name].mean()) for name in (*Tally._fields, "iou", "right")}
+            bounds = {"low": seconds.low, "high": seconds.high}
+            rows.append({"test_set": test_set, "start": start, "n": len(group), **means, **bounds})
+    return pd.DataFrame(rows)
+
+
+def ratio_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Divide the summed seconds of each start by those from our prediction, with 95 % intervals over objects.
+
+    Returns:
+        ``test_set``, ``start``, ``value``, ``low``, ``high``, ``n``.
 
     Raises:
         AlignPartsError: an object lacks a start.
     """
     rows = []
-    for name, own in _sets(objects):
-        for unit in units:
-            wide = own.pivot(index="object_id", columns="start", values=unit)
-            if base not in wide or wide.isna().any(axis=None):
-                raise AlignPartsError(f"effort: expected every object from every start, '{base}' among them")
-            below = wide[base].to_numpy(np.float64)
-            for start in [one for one in STARTS if one in wide and one != base]:
-                above = wide[start].to_numpy(np.float64)
-                gain = intervals.relative_gain(above, below, resamples=resamples, seed=seed)
-                logs = intervals.interval(np.log(above / below), resamples=resamples, seed=seed)
-                sums = Interval(gain.value + 1, gain.low + 1, gain.high + 1, gain.n)
-                each = Interval(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high), logs.n)
-                rows += [_row(name, start, unit, "sums", sums), _row(name, start, unit, "geometric", each)]
-    return pd.DataFrame(rows)
+    for test_set, chosen in _sets(objects):
+        wide = chosen.pivot(index="object_id", columns="start", values="seconds")
+        if OURS not in wide or wide.isna().any(axis=None):
+            raise AlignPartsError(f"effort: expected every object from every start, '{OURS}' among them")
+        ours = wide[OURS].to_numpy(np.float64)
+        for start in (name for name in STARTS if name in wide and name != OURS):
+            gain = relative_gain(wide[start].to_numpy(np.float64), ours, resamples=resamples, seed=seed)
+            value, low, high = (1 + one for one in (gain.value, gain.low, gain.high))
+            rows.append((test_set, start, value, low, high, gain.n))
+    return pd.DataFrame(rows, columns=["test_set", "start", "value", "low", "high", "n"])
 
 
-def mean_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Work an object: means by test set and start, and the 95 % interval of the seconds.
+def order_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Return the seconds until half of the objects are done, as a share of what a random order takes.
+
+    Args:
+        objects: table of :func:`measure_effort`; the rows that start from our prediction count.
+        resamples: number of bootstrap samples of the objects.
+        seed: of the resampling.
 
     Returns:
-        ``test_set``, ``start``, ``n``, means of :data:`COUNTS`, ``actions`` and ``iou``, share ``right``,
-        ``low``, ``high``.
+        ``order``, ``value``, ``low``, ``high``, ``n``. All orders take equally long in the end.
+
+    Raises:
+        AlignPartsError: no object starts from our prediction.
     """
-    rows: list[dict[str, Any]] = []
-    for name, own in _sets(objects):
-        for start in [one for one in STARTS if (own.start == one).any()]:
-            chosen = own[own.start == start]
-            seconds = intervals.interval(chosen.seconds.to_numpy(np.float64), resamples=resamples, seed=seed)
-            means = {key: float(chosen[key].mean()) for key in (*COUNTS, "actions", "iou", "right")}
-            bounds = {"low": seconds.low, "high": seconds.high}
-            rows.append({"test_set": name, "start": start, "n": len(chosen), **means, **bounds})
+    ours = _ours(objects)
+    choice = np.random.default_rng(seed).integers(len(ours), size=(resamples, len(ours)))
+    rows = []
+    for order in ORDERS:
+        # In the order of the queue, a resample is done in the order of its indices.
+        seconds = sort_queue(ours, order).seconds.to_numpy(np.float64)
+        value = float(_first_half(seconds))
+        low, high = np.percentile(_first_half(seconds[np.sort(choice, axis=1)]), [2.5, 97.5]).tolist()
+        rows.append({"order": order, "value": value, "low": low, "high": high, "n": len(ours)})
     return pd.DataFrame(rows)
 
 
-def _worked(job: _Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """One object from every start: its rows of both tables."""
-    shape = Shapes(job.root).shape(job.object_id)
-    about, prediction = shape.folder.about(), shape.folder.prediction()
-    annotator = SimulatedAnnotator(job.cost)
-    opened, handed = job.cost.open_object(), job.cost.submit()
-    objects, actions = [], []
-    for name in job.starts:
-        start = STARTS[name]
-        desk = min(
-            (
-                annotator.work(shape, begun, job.truth, start.tools)
-                for begun in start.begin(shape, prediction)
-            ),
-            key=lambda desk: sum(step.seconds for step in desk.steps),
-        )
-        total = opened.plus(handed, *(step.tally for step in desk.steps))
-        end = judge(desk.annotation, job.truth, shape.areas)
-        objects.append({
-            "start": name, "parts": len(job.truth.names), **total._asdict(),
-            "actions": total.clicks + total.keys + total.strokes, "iou": float(end.iou.mean()),
-            "right": end.right(job.cost.quality), "confidence": about.confidence,
-            "uncertainty": uncertainty(about),
-        })  # fmt: skip
-        took: dict[str, list[float]] = {
-            LOOKS[0]: [opened.seconds],
-            LOOKS[1]: [step.looking for step in desk.steps if step.looking],
-        }
-        for step in desk.steps:
-            took.setdefault(step.action, []).append(step.seconds - step.looking)
-        took["hand in"] = [handed.seconds]
-        actions += [
-            {"start": name, "action": action, "times": len(seconds), "seconds": sum(seconds)}
-            for action, seconds in took.items()
-        ]
-    return objects, actions
+def draw_effort(means: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
+    """Draw the seconds per object from every start, and their ratio to ours beside the paper's 5 to 8.
+
+    Args:
+        means: table of :func:`mean_table`.
+        ratios: table of :func:`ratio_table`.
+
+    Raises:
+        AlignPartsError: a table is empty.
+    """
+    if means.empty or ratios.empty:
+        raise AlignPartsError("a figure of effort without objects")
+    sets = [name for name in (SEEN, UNSEEN) if (means.test_set == name).any()] or [ALL]
+    place = {name: index for index, name in enumerate(STARTS)}
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for lane, name in enumerate(sets):
+        shift, bars = (lane - (len(sets) - 1) / 2) * 0.36, means[means.test_set == name]
+        spread = [bars.seconds - bars.low, bars.high - bars.seconds]
+        left.barh(
+            bars.start.map(place) + shift, bars.seconds, xerr=spread, height=0.34, color=COLORS[name],
+            label=f"{name} categories, {bars.n.max()} objects", error_kw={"capsize": 2, "elinewidth": 0.9},
+        )  # fmt: skip
+        dots = ratios[ratios.test_set == name]
+        at, spread = dots.start.map(place) + shift, [dots.value - dots.low, dots.high - dots.value]
+        right.errorbar(dots.value, at, xerr=spread, fmt="o", color=COLORS[name], ms=5, capsize=2)
+        for x, y in zip(dots.value, at, strict=True):
+            right.annotate(f"{x:.1f}", (x, y), (0, 4), textcoords="offset points", ha="center", fontsize=7)
+    right.axvspan(*PAPER["ratio"], color="#CC79A7", alpha=0.25, lw=0, label="paper: 5–8 times")
+    right.axvline(1, color="black", lw=0.8, ls=":")
+    left.set_yticks(range(len(STARTS)), [start.label for start in STARTS.values()])
+    left.invert_yaxis()
+    left.set_xlabel("seconds per object of a practiced and faultless annotator")
+    right.set_xlabel("seconds / seconds from our prediction (sum over sum)")
+    right.set_xlim(0, None)
+    for axis in (left, right):
+        axis.grid(axis="x", lw=0.4, alpha=0.6)
+        axis.set_axisbelow(True)
+        axis.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def draw_orders(objects: pd.DataFrame) -> Figure:
+    """Draw the objects done against the minutes of work from our prediction, per order of the queue.
+
+    Raises:
+        AlignPartsError: no object starts from our prediction.
+    """
+    ours = _ours(objects)
+    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+    axis = figure.subplots()
+    for order in ORDERS:
+        minutes = np.concatenate([[0.0], sort_queue(ours, order).seconds.cumsum() / 60])
+        axis.plot(minutes, np.arange(len(minutes)), color=COLORS[order], label=f"{order} first")
+    axis.plot([0, ours.seconds.sum() / 60], [0, len(ours)], color=COLORS[ALL], ls="--", label="random, mean")
+    axis.set_xlabel("minutes of work from our prediction")
+    axis.set_ylabel("objects done")
+    axis.set_xlim(0, None)
+    axis.set_ylim(0, None)
+    axis.grid(lw=0.4, alpha=0.6)
+    axis.legend(fontsize=8, loc="lower right")
+    return figure
 
 
 def _sets(objects: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """All objects; and those of seen and unseen categories, where there are both."""
+    """Yield all objects; and those of seen and unseen categories, where there are both."""
     yield ALL, objects
     if objects.test_set.nunique() > 1:
         yield from ((name, objects[objects.test_set == name]) for name in (SEEN, UNSEEN))
 
 
-def _row(test_set: str, start: str, unit: str, statistic: str, one: Interval) -> dict[str, Any]:
-    return {"test_set": test_set, "start": start, "unit": unit, "statistic": statistic, **asdict(one)}
+def _ours(objects: pd.DataFrame) -> pd.DataFrame:
+    ours = objects[objects.start == OURS] if len(objects) else objects
+    if ours.empty:
+        raise AlignPartsError(f"effort: no object from the start '{OURS}'")
+    return ours
+
+
+def _first_half(seconds: Float64[np.ndarray, "*samples n"]) -> Float64[np.ndarray, "*samples"]:
+    """Mean seconds of the first half of the objects over the mean of all."""
+    half = max(1, round(seconds.shape[-1] / 2))
+    return np.asarray(seconds[..., :half].mean(axis=-1) / seconds.mean(axis=-1))

@@ -1,6 +1,6 @@
-"""A review without people: simulated annotators work through the real store, on a clock of their own.
+"""Review by simulated annotators through the real store, on a simulated clock.
 
-What comes of it goes the way of any review: leases, edits as events, submissions, export.
+The outcome goes the way of any review: leases, edits as events, submissions, export.
 """
 
 import uuid
@@ -18,14 +18,14 @@ from texparts.annotation.edits import Edit
 from texparts.annotation.geometry import Shapes
 from texparts.review.models import Annotator, QueueEntry, Task
 from texparts.review.store import ReviewStore
+from texparts.simulation.annotator import SimulatedAnnotator
 from texparts.simulation.cost import CostModel
-from texparts.simulation.simulated import SimulatedAnnotator
 from texparts.simulation.truth import Truth
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
-"""Simulated time begins here, so that nobody takes it for a person's."""
+"""Begin of the simulated time, so that it cannot be taken for a person's."""
 BEAT = 30.0
-"""Seconds between two signs of life of a page, as the real page gives them."""
+"""Seconds between two heartbeats of a page, as on the real page."""
 _EVENTS = uuid.UUID("7d1f3a44-0f4e-4b5e-9d0a-5a1f5a3a0c11")
 
 Work = Sequence[tuple[Edit | None, float]]
@@ -34,7 +34,7 @@ Work = Sequence[tuple[Edit | None, float]]
 
 @dataclass
 class SimulatedClock:
-    """Tells a time that stands still until somebody works."""
+    """Clock that stands still until somebody works."""
 
     now: datetime = START
 
@@ -55,14 +55,14 @@ def rehearse(
     annotators: int = 1,
     vocabulary: Vocabulary | None = None,
 ) -> ReviewStore:
-    """Let simulated annotators hand in everything.
+    """Let simulated annotators hand in the whole queue.
 
     Args:
-        root: holds ``objects/``.
-        queue: what is to be reviewed; an entry's ``opinions`` says by how many.
-        work_of: what an annotator (counted from 0) does with an object.
+        root: folder that holds ``objects/``.
+        queue: entries to review; an entry's ``opinions`` is its number of annotators.
+        work_of: returns the work of an annotator (counted from 0) on an object.
         database: URL of an empty database.
-        annotators: that take turns, an object each.
+        annotators: number of annotators, who take turns, one object each.
         vocabulary: names to choose from.
 
     Returns:
@@ -92,12 +92,17 @@ def rehearse(
     return store
 
 
+def hand_in_unchanged(root: Path, queue: pd.DataFrame, database: str) -> ReviewStore:
+    """Hand in every object as it was predicted, without any edit; see :func:`rehearse`."""
+    return rehearse(root, entries(queue, 1, 0), lambda *_: [], database)
+
+
 def entries(queue: pd.DataFrame, annotators: int, second_opinions: float) -> list[QueueEntry]:
-    """A ranked queue as the store takes it.
+    """Turn a ranked queue into the store's entries.
 
     Args:
-        queue: of :func:`texparts.queue.rank.rank`.
-        annotators: who hand in those objects that get several opinions.
+        queue: table of :func:`texparts.queue.rank.rank`.
+        annotators: number of opinions on the objects that get several.
         second_opinions: share of such objects, spread evenly over the ranks.
     """
     several = np.diff(np.floor(np.arange(len(queue) + 1) * second_opinions)) > 0
@@ -113,19 +118,18 @@ def entries(queue: pd.DataFrame, annotators: int, second_opinions: float) -> lis
 def simulated_work(
     shapes: Shapes, truths: Mapping[str, Truth], costs: Sequence[CostModel]
 ) -> Callable[[str, int], Work]:
-    """What simulated annotators do with predicted objects.
+    """Return the work of simulated annotators on predicted objects, for :func:`rehearse`.
 
     Args:
         shapes: meshes and predictions.
-        truths: by object id.
-        costs: of each annotator; a lower ``quality`` makes a less careful one.
+        truths: truth by object id.
+        costs: cost model per annotator; a lower ``quality`` makes a less careful one.
     """
-    annotators = [SimulatedAnnotator(cost) for cost in costs]
 
     def work_of(object_id: str, annotator: int) -> Work:
         shape, cost = shapes.shape(object_id), costs[annotator]
-        steps = annotators[annotator].steps(shape, shape.folder.prediction(), truths[object_id])
-        edits: list[tuple[Edit | None, float]] = [(step.edit, step.seconds) for step in steps]
+        done = SimulatedAnnotator(cost, shape, shape.folder.prediction(), truths[object_id]).work()
+        edits: list[tuple[Edit | None, float]] = [(step.edit, step.tally.seconds) for step in done.steps]
         return [(None, cost.open_object().seconds), *edits, (None, cost.submit().seconds)]
 
     return work_of

@@ -1,4 +1,4 @@
-"""What a simulated annotator knows, how far an annotation is from it, and where an annotator may begin."""
+"""Ground truth of the embedded objects, distance of an annotation from it, and annotations to start from."""
 
 from dataclasses import dataclass, replace
 
@@ -14,12 +14,12 @@ from texparts.raw.synthetic import TexVerseLike
 
 @dataclass(frozen=True)
 class Truth:
-    """The annotation that is right.
+    """Right annotation of one object.
 
     Attributes:
-        category: canonical.
-        names: canonical, each once; faces of equal names are one part.
-        face_part: index into ``names`` of every face, -1 unlabeled.
+        category: canonical name.
+        names: canonical part names, each once; faces of equal names are one part.
+        face_part: index into ``names`` per face, -1 unlabeled.
     """
 
     category: str
@@ -29,12 +29,12 @@ class Truth:
 
 @dataclass(frozen=True)
 class Judgment:
-    """How far an annotation is from the truth.
+    """Distance of an annotation from the truth.
 
     Attributes:
-        iou: over area, of every true part with the parts of its name together; 1 for a part without area.
-        surplus: parts that are there more than once, or not in the truth.
-        category: whether it is the right one.
+        iou: area IoU per true part with all parts of its name; 1 for a true part without area.
+        surplus: number of parts that repeat a name or are not in the truth.
+        category: true if the category is right.
     """
 
     iou: Float64[np.ndarray, " names"]
@@ -42,12 +42,12 @@ class Judgment:
     category: bool
 
     def right(self, quality: float) -> bool:
-        """Whether nothing is left to do."""
+        """Return whether nothing is left to correct at this least IoU."""
         return self.category and not self.surplus and bool((self.iou >= quality).all())
 
 
 def truth_of(folder: TexVerseLike, object_id: str, vocabulary: Vocabulary) -> Truth:
-    """The truth of an embedded object, in the vocabulary's names; names that it lacks are spelt its way.
+    """Read the truth of an embedded object in canonical names; unknown names are only respelled.
 
     Raises:
         AlignPartsError: the object has no truth.
@@ -63,61 +63,49 @@ def truth_of(folder: TexVerseLike, object_id: str, vocabulary: Vocabulary) -> Tr
         vocabulary.resolve(category, name)[1] if known and vocabulary.has(category, name) else spelling(name)
         for name in written
     ]
-    kept = sorted({names[index] for index in np.unique(labels[labels >= 0]).tolist()})
-    table = np.array([kept.index(name) if name in kept else -1 for name in names] + [-1], np.int32)
+    used = sorted({names[index] for index in np.unique(labels[labels >= 0]).tolist()})
+    table = np.array([used.index(name) if name in used else -1 for name in names] + [-1], np.int32)
     canonical = vocabulary.resolve_category(category) if known else spelling(category)
-    return Truth(canonical, tuple(kept), table[labels])
+    return Truth(canonical, tuple(used), table[labels])
 
 
 def judge(annotation: Annotation, truth: Truth, areas: Float[np.ndarray, " faces"]) -> Judgment:
-    """Compare an annotation with the truth, by the names of its parts."""
+    """Compare an annotation with the truth by part names, weighted by face area."""
     number = {name: index for index, name in enumerate(truth.names)}
-    count = len(number)
-    table = np.full(annotation.next_id + 1, count, np.int64)
+    rest = len(number)
+    table = np.full(annotation.next_id + 1, rest, np.int64)
     for part in annotation.parts:
-        table[part.id] = number.get(part.name, count)
-    said = table[annotation.face_part]  # -1, unlabeled, is the table's last
-    true = np.where(truth.face_part < 0, count, truth.face_part)
-    cells = np.bincount((count + 1) * true + said, areas.astype(np.float64), (count + 1) ** 2)
-    both = cells.reshape(count + 1, count + 1)
-    inside = np.diag(both)[:count]
-    own, union = both.sum(axis=1)[:count], both.sum(axis=1)[:count] + both.sum(axis=0)[:count] - inside
-    iou = np.where(own > 0, inside / np.maximum(union, 1e-300), 1.0)
-    names = [part.name for part in annotation.parts]
-    surplus = len(names) - len(set(names) & set(number))
+        table[part.id] = number.get(part.name, rest)
+    labeled = table[annotation.face_part]  # -1, unlabeled, is the table's last entry
+    true = np.where(truth.face_part < 0, rest, truth.face_part)
+    cells = np.bincount((rest + 1) * true + labeled, areas.astype(np.float64), (rest + 1) ** 2)
+    both = cells.reshape(rest + 1, rest + 1)
+    inside, area = np.diag(both)[:rest], both.sum(axis=1)[:rest]
+    union = area + both.sum(axis=0)[:rest] - inside
+    iou = np.where(area > 0, inside / np.maximum(union, 1e-300), 1.0)
+    surplus = len(annotation.parts) - len({part.name for part in annotation.parts} & set(number))
     return Judgment(iou, surplus, annotation.category == truth.category)
 
 
 def scratch(shape: Shape) -> Annotation:
-    """Nothing is named or labeled."""
+    """Return an annotation without category, parts and labels."""
     return Annotation("", np.full(len(shape.faces), UNLABELED, np.int32), (), 0)
 
 
 def from_clusters(shape: Shape, granularity: int) -> Annotation:
-    """Clusters of the geometry field as segments without a name; they claim nothing that is to be checked.
+    """Return the clusters of the geometry field as unnamed segments that claim nothing to be checked.
 
     Raises:
-        AlignPartsError: there are no clusters of this number.
+        AlignPartsError: the object has no clusters of this number.
     """
     if granularity not in shape.clusters:
         known = ", ".join(map(str, shape.clusters)) or "none"
         raise AlignPartsError(f"clusters: there are none of {granularity}; expected one of {known}")
     kinds, label = np.unique(shape.clusters[granularity], return_inverse=True)
-    parts = tuple(Part(index, unnamed(index), accepted=True) for index in range(len(kinds)))
+    parts = tuple(Part(index, f"segment {index + 1}", accepted=True) for index in range(len(kinds)))
     return Annotation("", label.astype(np.int32).reshape(-1), parts, len(parts))
 
 
-def without_names(prediction: Annotation) -> Annotation:
-    """The predicted masks alone: no category, and no name."""
-    parts = tuple(replace(part, name=unnamed(part.id), accepted=False) for part in prediction.parts)
-    return replace(prediction, category="", parts=parts)
-
-
 def unchecked(prediction: Annotation) -> Annotation:
-    """The prediction, with no part accepted unseen."""
+    """Return the prediction with every part open for a check."""
     return replace(prediction, parts=tuple(replace(part, accepted=False) for part in prediction.parts))
-
-
-def unnamed(number: int) -> str:
-    """What a segment without a name is called."""
-    return f"segment {number + 1}"

@@ -1,4 +1,4 @@
-"""Settings of Tex-Parts: from a folder of raw meshes to the queue of those to review."""
+"""Settings of Tex-Parts, the annotation engine: block ``texparts`` of params.yaml."""
 
 from typing import Literal
 
@@ -10,22 +10,22 @@ Order = Literal["confident", "uncertain", "diverse"]
 
 
 class FilterParams(Block):
-    """What makes a mesh file worth a prediction; every limit has a reason of its own in filtered.csv.
+    """Limits of a mesh file that is worth a prediction; filtered.csv has one reason per limit.
 
     Attributes:
-        megabytes: of the file, and of each file it refers to.
-        faces: fewest and most, repeated meshes counted as often as they are shown.
+        megabytes: largest size of the file, and of each file it refers to.
+        faces: fewest and most faces; repeated meshes count as often as they are shown.
         components: most pieces that share no vertex position.
-        texture_pixels: most of one image, and of all base colors together; known before decoding.
-        textured: whether an object needs a texture or more than one color.
-        thickness: least share of the shortest side in the longest, along the principal axes.
-        longest_side: least and most, in the file's unit.
-        far: most distance from the origin, in longest sides: beyond it float32 loses the shape.
-        refused_licenses: phrases, matched as whole words.
-        duplicates: whether of several copies of one object all but the first are left out.
-        seconds: that one file may take.
-        memory_megabytes: that one file may take.
-        llm: null, "recorded" or the base URL of an endpoint that judges pictures; see quality.
+        texture_pixels: most pixels of one image, and of all base colors together; known before decoding.
+        textured: require a texture or more than one color.
+        thickness: least ratio of the shortest to the longest side, along the principal axes.
+        longest_side: shortest and longest longest side, in the file's unit.
+        far: largest distance from the origin, in longest sides: beyond it float32 loses the shape.
+        refused_licenses: phrases that exclude a license, matched as whole words.
+        duplicates: leave out all but the first of several copies of one object.
+        seconds: longest time that one file may take.
+        memory_megabytes: most memory that one file may take.
+        llm: null, "recorded" or the base URL of an endpoint that judges pictures.
         llm_model: name of the model at the endpoint.
     """
 
@@ -54,23 +54,22 @@ class FilterParams(Block):
 
 
 class EffortParams(Block):
-    """Block ``texparts.effort``: what the simulated annotator's actions cost, in seconds, and what is enough.
+    """Block ``texparts.effort``: costs of a simulated annotator's actions, in seconds, and what is enough.
 
     Attributes:
-        key: K, one key; an average typist who is no secretary.
-        point: P, the pointer to a target.
-        button: B, the mouse button down, or up.
-        home: H, a hand from mouse to keyboard, or back; shortcuts need none, the other hand lies there.
-        think: M, the preparation of a decision.
-        draw_segment: D, of a straight piece of a stroke.
-        draw_cm: D, of a centimeter of a stroke.
+        key: K, one key of an average typist who is no secretary.
+        point: P, moving the pointer to a target.
+        button: B, pressing or releasing the mouse button.
+        home: H, moving a hand between mouse and keyboard; shortcuts need none, the other hand lies there.
+        think: M, preparing a decision.
+        draw_segment: D, per straight piece of a stroke.
+        draw_cm: D, per centimeter of a stroke.
         screen_cm: length of the object's longest side on the screen.
-        letters: typed until a search shows the name that is meant.
+        letters: letters typed until a search shows the wanted name.
         object_turns: turns of the view in a look at a whole object.
         part_turns: turns of the view in a look at one part.
-        quality: least IoU, over area, of a part that is right.
-        radii: of the brush, shares of the object's longest side.
-        centers: places on the surface where the brush is tried.
+        quality: least area IoU of a part that counts as right.
+        radii: radii of the brush, as shares of the object's longest side.
         stroke_discs: most brush positions of a stroke.
     """
 
@@ -87,16 +86,15 @@ class EffortParams(Block):
     part_turns: int = Field(ge=0)
     quality: float = Field(gt=0.5, le=1)
     radii: tuple[float, ...] = Field(min_length=1)
-    centers: int = Field(ge=1)
     stroke_discs: int = Field(ge=1)
 
 
 class RehearsalParams(Block):
-    """The review of the embedded objects by simulated annotators.
+    """Block ``texparts.rehearsal``: the review of the embedded objects by simulated annotators.
 
     Attributes:
-        qualities: of each annotator: least IoU, over area, of a part that is taken for right.
-        second_opinions: share of the objects that all of them hand in.
+        qualities: per annotator, the least area IoU of a part that is taken for right.
+        second_opinions: share of the objects that all annotators hand in.
     """
 
     qualities: tuple[float, ...] = Field(min_length=1)
@@ -104,16 +102,16 @@ class RehearsalParams(Block):
 
 
 class TexPartsParams(Block):
-    """The stage ``texparts``.
+    """Block ``texparts``.
 
     Attributes:
-        shapes: good shapes of the embedded folder.
-        unseen: those among them of the categories in ``corpus.heldout``.
-        points: surface samples a mesh; null takes the model's.
+        shapes: number of good shapes in the embedded folder.
+        unseen: number of shapes among them from the categories in ``corpus.heldout``.
+        points: surface samples per mesh; null takes the model's.
         clusters: numbers of clusters of the geometry field that the review offers.
         thumbnail: side of a picture in pixels.
-        order: of the queue: most confident first (section 13), most uncertain first, or most uncertain first
-            with the categories taking turns.
+        order: order of the queue: most confident first (section 13), most uncertain first, or most uncertain
+            first with the categories taking turns.
     """
 
     shapes: int = Field(ge=1)
