@@ -73,8 +73,8 @@ def test_a_ray_meets_what_a_naive_loop_finds(shape: Shape) -> None:
     v, t = q @ direction / det, np.einsum("fd,fd->f", e2, q) / det
     inside = (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)
     nearest = int(np.flatnonzero(inside)[t[inside].argmin()])
-    assert picker.face(origin, direction) == nearest
-    assert picker.face(np.array([0.0, 3.0, 0.0]), np.array([0.0, 0.0, 1.0])) is None
+    assert picker.hits(origin, direction[None])[0].tolist() == [nearest]
+    assert not len(picker.hits(np.array([0.0, 3.0, 0.0]), np.array([[0.0, 0.0, 1.0]]))[0])
 
 
 def test_a_brush_stays_on_its_side_and_on_its_piece(shape: Shape) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Int32
+from jaxtyping import Float, Int
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.metrics import shape_metrics
@@ -43,10 +43,10 @@ def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " 
         )
     from sklearn.metrics import cohen_kappa_score  # seconds that a restarted server would wait for
 
-    names = {
-        name: number for number, name in enumerate(sorted({p.name for p in (*first.parts, *second.parts)}))
-    }
-    a, b = _names(first, names), _names(second, names)
+    names = sorted({part.name for part in (*first.parts, *second.parts)})
+    a, b = (
+        np.array([*(names.index(part.name) for part in one.parts), -1])[_rows(one)] for one in (first, second)
+    )
     total = float(areas.sum())
     weights = areas / total if total > 0 else np.full(len(areas), 1 / max(len(areas), 1))
     same = float(weights[a == b].sum())
@@ -61,23 +61,12 @@ def mean_agreement(pairs: Sequence[Agreement]) -> Agreement | None:
     return Agreement(*np.mean([astuple(pair) for pair in pairs], axis=0).tolist()) if pairs else None
 
 
-def _names(annotation: Annotation, names: dict[str, int]) -> Int32[np.ndarray, " faces"]:
-    table = np.full(annotation.next_id + 1, -1, np.int32)
-    for part in annotation.parts:
-        table[part.id] = names[part.name]
-    return table[annotation.face_part]  # -1 takes the last entry, which no part has
-
-
 def _scores(truth: Annotation, predicted: Annotation) -> tuple[float, float]:
     if (truth.face_part < 0).all():
         nothing = float((predicted.face_part < 0).all())
         return nothing, nothing
-    scores = shape_metrics(
-        _rows(predicted),
-        [part.name for part in predicted.parts],
-        _rows(truth),
-        [part.name for part in truth.parts],
-    )
+    guessed, true = ([part.name for part in one.parts] for one in (predicted, truth))
+    scores = shape_metrics(_rows(predicted), guessed, _rows(truth), true)
     return scores["miou"], scores["la_miou"]
 
 

@@ -12,23 +12,8 @@ import numpy as np
 from jaxtyping import Int, Int32
 
 from alignparts.core.errors import AlignPartsError
-from texparts.annotation.edits import (
-    Accept,
-    Add,
-    Category,
-    Change,
-    Delete,
-    Edit,
-    Merge,
-    Paint,
-    Redo,
-    Rename,
-    Restore,
-    Split,
-    Undo,
-    clean_name,
-    faces_of,
-)
+from texparts.annotation import edits
+from texparts.annotation.edits import Change, Edit, clean_name, faces_of
 
 UNLABELED = -1
 
@@ -91,57 +76,46 @@ def apply(annotation: Annotation, edit: Change) -> Annotation:
     """
     face_part, count = annotation.face_part, len(annotation.face_part)
     match edit:
-        case Accept():
+        case edits.Accept():
             return _confirmed(annotation, edit.parts)
-        case Rename():
+        case edits.Rename():
             return _confirmed(
                 annotation, [edit.part], name=clean_name(edit.name), description=edit.description
             )
-        case Merge():
+        case edits.Merge():
             gone = set(edit.parts) - {edit.into}
             if edit.into not in edit.parts or not gone:
                 raise AlignPartsError("merge: expected two parts or more, 'into' among them")
             for part_id in edit.parts:
                 annotation.part(part_id)
             return _confirmed(_without(annotation, gone, edit.into), [edit.into])
-        case Split():
+        case edits.Split():
             return _split(annotation, edit)
-        case Delete():
+        case edits.Delete():
             annotation.part(edit.part)
             return _without(annotation, {edit.part}, UNLABELED)
-        case Paint():
+        case edits.Paint():
             painted = _painted(face_part, faces_of(edit.faces, count), edit.part)
             result = replace(annotation, face_part=painted)
             return result if edit.part == UNLABELED else _confirmed(result, [edit.part])
-        case Add():
+        case edits.Add():
             part = Part(annotation.next_id, clean_name(edit.name), edit.description, accepted=True)
             painted = _painted(face_part, faces_of(edit.faces, count), part.id)
             parts = (*annotation.parts, part)
             return replace(annotation, face_part=painted, parts=parts, next_id=part.id + 1)
-        case Category():
+        case edits.Category():
             return replace(annotation, category=clean_name(edit.category))
 
 
 @dataclass(frozen=True)
 class _Step:
-    """A state as what it changed in the one before: a stroke on a large mesh costs what it covers."""
+    """The state after an event, its faces as what they changed in the state before."""
 
-    before: "_Step | None"
     faces: Int[np.ndarray, " changed"]
-    old: Int32[np.ndarray, " changed"]
-    new: Int32[np.ndarray, " changed"]
+    values: Int32[np.ndarray, " changed"]
     category: str
     parts: tuple[Part, ...]
     next_id: int
-
-    @classmethod
-    def between(cls, before: "_Step | None", first: Annotation, second: Annotation) -> "_Step":
-        faces = np.flatnonzero(first.face_part != second.face_part)
-        old, new = first.face_part[faces], second.face_part[faces]
-        return cls(before, faces, old, new, second.category, second.parts, second.next_id)
-
-    def state(self, face_part: Int32[np.ndarray, " faces"]) -> Annotation:
-        return Annotation(self.category, face_part, self.parts, self.next_id)
 
 
 class History:
@@ -153,15 +127,14 @@ class History:
 
     def __init__(self, prediction: Annotation) -> None:
         self.present = self._prediction = prediction
-        first = _Step.between(None, prediction, prediction)
-        self._after = [first]  # the state after every event
-        self._done = [first]
-        self._undone: list[_Step] = []
+        self._steps: list[_Step] = []
+        self._done = [0]  # numbers of the events that gave the states to go back to
+        self._undone: list[int] = []
 
     @property
     def seq(self) -> int:
         """Return the number of events so far."""
-        return len(self._after) - 1
+        return len(self._steps)
 
     @property
     def can_undo(self) -> bool:
@@ -176,7 +149,7 @@ class History:
     @property
     def parts(self) -> list[tuple[Part, ...]]:
         """Return the parts of the prediction, and those after every event."""
-        return [step.parts for step in self._after]
+        return [self._prediction.parts, *(step.parts for step in self._steps)]
 
     def after(self, seq: int) -> Annotation:
         """Return the annotation after the first ``seq`` events.
@@ -186,15 +159,12 @@ class History:
         """
         if not 0 <= seq <= self.seq:
             raise AlignPartsError(f"restore: there are {self.seq} events; expected 0 to {self.seq}")
-        steps: list[_Step] = []
-        step: _Step | None = self._after[seq]
-        while step is not None:
-            steps.append(step)
-            step = step.before
+        if seq == 0:
+            return self._prediction
         face_part = self._prediction.face_part.copy()
-        for step in reversed(steps):
-            face_part[step.faces] = step.new
-        return steps[0].state(face_part)
+        for step in self._steps[:seq]:
+            face_part[step.faces] = step.values
+        return Annotation(step.category, face_part, step.parts, step.next_id)
 
     def append(self, edit: Edit) -> Annotation:
         """Take in an edit, and return the annotation after it; an edit that does not fit changes nothing.
@@ -203,25 +173,25 @@ class History:
             AlignPartsError: The edit does not fit, or there is nothing to undo or to redo.
         """
         match edit:
-            case Undo():
+            case edits.Undo():
                 if not self.can_undo:
                     raise AlignPartsError("undo: nothing to take back")
-                step = self._done.pop()
-                self._undone.append(step)
-                self.present = self._done[-1].state(_painted(self.present.face_part, step.faces, step.old))
-            case Redo():
+                self._undone.append(self._done.pop())
+                state = self.after(self._done[-1])
+            case edits.Redo():
                 if not self.can_redo:
                     raise AlignPartsError("redo: nothing was taken back")
-                step = self._undone.pop()
-                self._done.append(step)
-                self.present = step.state(_painted(self.present.face_part, step.faces, step.new))
+                self._done.append(self._undone.pop())
+                state = self.after(self._done[-1])
             case _:
-                state = self.after(edit.seq) if isinstance(edit, Restore) else apply(self.present, edit)
-                self._done.append(_Step.between(self._done[-1], self.present, state))
+                state = self.after(edit.seq) if isinstance(edit, edits.Restore) else apply(self.present, edit)
+                self._done.append(self.seq + 1)
                 self._undone.clear()
-                self.present = state
-        self._after.append(self._done[-1])
-        return self.present
+        faces = np.flatnonzero(self.present.face_part != state.face_part)
+        values = state.face_part[faces]
+        self._steps.append(_Step(faces, values, state.category, state.parts, state.next_id))
+        self.present = state
+        return state
 
 
 def _painted(
@@ -257,7 +227,7 @@ def _confirmed(annotation: Annotation, ids: Collection[int], **fields: Any) -> A
     )
 
 
-def _split(annotation: Annotation, edit: Split) -> Annotation:
+def _split(annotation: Annotation, edit: edits.Split) -> Annotation:
     source = annotation.part(edit.part)
     painted = annotation.face_part.copy()
     parts = list(annotation.parts)

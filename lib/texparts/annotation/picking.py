@@ -48,7 +48,7 @@ class Picker:
     def prepare(self) -> None:
         """Build the structures that the first stroke would wait for."""
         _ = self._tree, self._normals
-        self.face(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+        self.hits(np.zeros(3), np.array([[0.0, 0.0, 1.0]]))
 
     def hits(
         self, origin: Float[np.ndarray, " 3"], directions: Float[np.ndarray, "n 3"]
@@ -60,11 +60,6 @@ class Picker:
         )
         order = np.argsort(rays, kind="stable")
         return np.asarray(faces, np.int64)[order], np.asarray(points).reshape(-1, 3)[order]
-
-    def face(self, origin: Float[np.ndarray, " 3"], direction: Float[np.ndarray, " 3"]) -> int | None:
-        """Return the face that a ray meets first; None where it misses."""
-        faces, _ = self.hits(origin, np.asarray(direction, np.float64)[None])
-        return int(faces[0]) if len(faces) else None
 
     def disc(self, face: int, point: Float[np.ndarray, " 3"], radius: float) -> Int[np.ndarray, " n"]:
         """Return a face and those around it: center within ``radius``, on the same side, connected."""
@@ -88,11 +83,10 @@ class Picker:
         discs = [self.disc(face, place, radius) for face, place in zip(faces.tolist(), places, strict=True)]
         return np.unique(np.concatenate(discs)) if discs else np.zeros(0, np.int64)
 
-    def component(self, face: int, among: Int[np.ndarray, " n"] | None = None) -> Int[np.ndarray, " n"]:
-        """Return the connected piece of a face, of the whole mesh or of the faces ``among``."""
-        chosen = np.arange(len(self._shape.faces)) if among is None else among
-        piece = self._shape.components(chosen)
-        return chosen[piece == piece[np.searchsorted(chosen, face)]]
+    def component(self, face: int) -> Int[np.ndarray, " n"]:
+        """Return the connected piece of a face."""
+        piece = self._shape.components(np.arange(len(self._shape.faces)))
+        return np.flatnonzero(piece == piece[face])
 
     def cluster(self, face: int, clusters: int) -> Int[np.ndarray, " n"]:
         """Return the faces of a face's cluster of the geometry field; none where the number is unknown."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends
 from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
@@ -14,15 +14,7 @@ from alignparts.core.config.texparts import Order
 from alignparts.core.errors import AlignPartsError
 from texparts.app import schemas
 from texparts.app.security import caller
-from texparts.review.models import (
-    Annotator,
-    NameHit,
-    NotFound,
-    Progress,
-    StoreUnavailable,
-    Task,
-    TaskState,
-)
+from texparts.review.models import Annotator, NameHit, NotFound, Progress, StoreUnavailable, Task, TaskState
 from texparts.review.pubsub import Change
 from texparts.review.store import ReviewStore
 
@@ -32,6 +24,7 @@ TRIES = 20
 """Objects in a row that may be unreadable before the annotator hears of it."""
 
 Who = Annotated[Annotator, Depends(caller)]
+Opinions = Annotated[int, Body(embed=True, ge=1, le=100)]
 
 
 def api(store: ReviewStore, order: Order | None) -> APIRouter:
@@ -71,9 +64,9 @@ def api(store: ReviewStore, order: Order | None) -> APIRouter:
     return router
 
 
-def _add_tasks(router: APIRouter, store: ReviewStore, order: Order | None) -> None:
+def _add_tasks(router: APIRouter, store: ReviewStore, default: Order | None) -> None:
     def shown(state: TaskState) -> dict[str, Any]:
-        shape = store.shapes.shape(state.task.object_id)
+        shape = store.shapes.shape(state.object_id)
         return schemas.state_json(state, shape.areas, shape.title)
 
     def entered(who: Annotator, task: Task) -> dict[str, Any]:
@@ -89,10 +82,10 @@ def _add_tasks(router: APIRouter, store: ReviewStore, order: Order | None) -> No
         return store.leases.task(who, task)
 
     @router.post("/next")
-    def take_next(who: Who, body: schemas.NextBody) -> Any:
+    def take_next(who: Who, order: Annotated[Order | None, Body(embed=True)] = None) -> Any:
         failed: dict[str, AlignPartsError] = {}
         while len(failed) < TRIES:
-            task = store.leases.take_next(who, body.order or order, tuple(failed))
+            task = store.leases.take_next(who, order or default, tuple(failed))
             if task is None:
                 break
             try:
@@ -130,8 +123,8 @@ def _add_tasks(router: APIRouter, store: ReviewStore, order: Order | None) -> No
         return shown(store.events.append(who, task, body.id, body.seq, edit))
 
     @router.post("/tasks/{task}/beat")
-    def beat(who: Who, task: int, body: schemas.BeatBody) -> dict[str, Any]:
-        return {"expires": store.leases.beat(who, task, body.active).isoformat()}
+    def beat(who: Who, task: int, active: Annotated[bool, Body(embed=True)]) -> dict[str, Any]:
+        return {"expires": store.leases.beat(who, task, active).isoformat()}
 
     @router.post("/tasks/{task}/submit")
     def submit(who: Who, task: int, body: schemas.SubmitBody) -> dict[str, Any]:
@@ -145,9 +138,9 @@ def _add_tasks(router: APIRouter, store: ReviewStore, order: Order | None) -> No
         return {"task": task, "status": "released"}
 
     @router.post("/tasks/{task}/ask")
-    def ask(task: Annotated[Task, Depends(own)], body: schemas.AskBody) -> dict[str, Any]:
-        store.queue.ask(task.object_id, body.opinions)
-        return {"task": task.id, "opinions": body.opinions}
+    def ask(task: Annotated[Task, Depends(own)], opinions: Opinions) -> dict[str, Any]:
+        store.queue.ask(task.object_id, opinions)
+        return {"task": task.id, "opinions": opinions}
 
     @router.get("/tasks/{task}/history")
     def history(who: Who, task: Annotated[Task, Depends(own)]) -> list[dict[str, Any]]:

@@ -8,34 +8,15 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import BaseModel, ConfigDict, Field
 
-from alignparts.core.config.texparts import Order
+from texparts.annotation import edits
 from texparts.annotation.annotation import UNLABELED
 from texparts.annotation.colors import object_colors
-from texparts.annotation.edits import (
-    DESCRIPTION_LENGTH,
-    NAME_LENGTH,
-    Accept,
-    Add,
-    Category,
-    Delete,
-    Edit,
-    Merge,
-    Paint,
-    Rename,
-    Restore,
-    Split,
-)
+from texparts.annotation.edits import DESCRIPTION_LENGTH, NAME_LENGTH, Edit
 from texparts.review.models import EventRecord, TaskState, Verdict
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NextBody(_Body):
-    """A request for the next object; without an order, as the server was started."""
-
-    order: Order | None = None
 
 
 class EventBody(_Body):
@@ -56,24 +37,12 @@ class SplitBody(_Body):
     clusters: int = 0
 
 
-class BeatBody(_Body):
-    """A page's sign of life."""
-
-    active: bool
-
-
 class SubmitBody(_Body):
     """A task that is handed in."""
 
     verdict: Verdict
     note: str = Field("", max_length=DESCRIPTION_LENGTH)
     second_opinion: bool = False
-
-
-class AskBody(_Body):
-    """The number of annotators that are to hand the object in."""
-
-    opinions: int = Field(ge=1, le=100)
 
 
 class NameBody(_Body):
@@ -108,8 +77,8 @@ def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"], title: st
         for part in sorted(annotation.parts, key=lambda part: (part.accepted, part.confidence, part.id))
     ]
     return {
-        "task": state.task.id,
-        "object_id": state.task.object_id,
+        "task": state.id,
+        "object_id": state.object_id,
         "title": title,
         "category": annotation.category,
         "status": state.status,
@@ -149,24 +118,24 @@ def summary(edit: Edit, names: Mapping[int, str]) -> str:
         return ", ".join(names.get(part, str(part)) for part in parts)
 
     match edit:
-        case Accept(parts=parts):
+        case edits.Accept(parts=parts):
             return f"accept {named(*parts)}"
-        case Rename():
+        case edits.Rename():
             return f"rename {named(edit.part)} to {edit.name}"
-        case Merge(into=into):
+        case edits.Merge(into=into):
             return f"merge {named(*(part for part in edit.parts if part != into))} into {named(into)}"
-        case Split():
+        case edits.Split():
             return f"split {named(edit.part)} into {len(edit.groups) + 1}"
-        case Delete():
+        case edits.Delete():
             return f"delete {named(edit.part)}"
-        case Paint():
+        case edits.Paint():
             faces = f"{sum(edit.faces[1::2])} faces"
             return f"erase {faces}" if edit.part == UNLABELED else f"paint {named(edit.part)}: {faces}"
-        case Add():
+        case edits.Add():
             return f"add {edit.name}"
-        case Category():
+        case edits.Category():
             return f"category {edit.category}"
-        case Restore():
+        case edits.Restore():
             return f"go back to {edit.seq}"
         case _:
             return edit.kind

@@ -22,6 +22,7 @@ from texparts.app.drawing import Drawn
 
 ToolName = Literal["orbit", "brush", "component", "cluster"]
 Mode = Literal["parts", "texture"]
+Phase = Literal["start", "update", "end"]
 DIM = 0.6
 """Share of white mixed into parts that are not selected."""
 STROKE_COLOR = (255, 140, 0)
@@ -112,8 +113,8 @@ class ObjectView:
         with self._lock, self._server.atomic():
             self._clear()
             self._aim(scene.radius)
-            self._scene, self._annotation = scene, annotation
-            self._recolor()
+            self._scene = scene
+            self._hold(annotation)
             self._selected, self._isolated, self._mode = frozenset(), None, "parts"
             for patch, mesh in scene.chunks.patches(annotation.face_part):
                 self._draw(patch, mesh)
@@ -126,10 +127,8 @@ class ObjectView:
             if scene is None or before is None or len(annotation.face_part) != len(before.face_part):
                 return 0
             touched = scene.chunks.touched(before.face_part, annotation.face_part)
-            self._annotation = annotation
-            self._recolor()
-            again = set(touched.tolist())
-            stale = {patch for patch in self._patches if patch[0] in again}
+            self._hold(annotation)
+            stale = {patch for patch in self._patches if patch[0] in touched}
             for patch, mesh in scene.chunks.patches(annotation.face_part, touched):
                 stale.discard(patch)
                 self._draw(patch, mesh)
@@ -191,29 +190,26 @@ class ObjectView:
 
     def _draw(self, patch: Patch, mesh: PatchMesh) -> None:
         old = self._patches.get(patch)
-        if (
-            old is not None
-            and len(old.faces) == len(mesh.faces)
-            and np.array_equal(old.vertices, mesh.vertices)
-        ):
+        if old and len(old.faces) == len(mesh.faces) and np.array_equal(old.vertices, mesh.vertices):
             return
+        color, visible = self._look(patch[1])
         self._patches[patch] = self._server.scene.add_mesh_simple(
             f"/object/{patch[0]}/{patch[1] + 1}",
             mesh.vertices,
             mesh.faces,
-            color=self._color(patch[1]),
+            color=color,
             flat_shading=True,
             side="double",
             cast_shadow=False,
             receive_shadow=False,
-            visible=self._visible(patch[1]),
+            visible=visible,
         )
         self._bind(self._patches[patch], self._tool)
 
     def _paint(self) -> None:
         """Send the colors and visibility that have changed."""
         for (_, part), handle in self._patches.items():
-            color, visible = self._color(part), self._visible(part)
+            color, visible = self._look(part)
             if tuple(handle.color) != color:
                 handle.color = color
             if handle.visible != visible:
@@ -221,20 +217,17 @@ class ObjectView:
         if self._texture is not None and self._texture.visible != (self._mode == "texture"):
             self._texture.visible = self._mode == "texture"
 
-    def _recolor(self) -> None:
-        """Choose the color of every part."""
-        parts = () if self._annotation is None else self._annotation.parts
-        colors = object_colors(frozenset(part.name for part in parts))
-        self._colors = {part.id: colors[part.name] for part in parts}
+    def _hold(self, annotation: Annotation) -> None:
+        colors = object_colors(frozenset(part.name for part in annotation.parts))
+        self._annotation = annotation
+        self._colors = {part.id: colors[part.name] for part in annotation.parts}
 
-    def _visible(self, part: int) -> bool:
-        return self._mode == "parts" and self._isolated in (None, part)
-
-    def _color(self, part: int) -> tuple[int, int, int]:
+    def _look(self, part: int) -> tuple[tuple[int, int, int], bool]:
+        """Return a part's color, 0 to 255 per channel, and whether it is visible."""
         dim = DIM if self._selected and part not in self._selected else 0.0
         channels = self._colors.get(part, UNLABELED_COLOR)
         red, green, blue = (round(255 * (channel + (1 - channel) * dim)) for channel in channels)
-        return red, green, blue
+        return (red, green, blue), self._mode == "parts" and self._isolated in (None, part)
 
     def _bind(self, handle: MeshHandle, tool: Tool) -> None:
         """Let a patch take the pointer where the tool needs it; dragging orbits where it does not."""
@@ -277,12 +270,7 @@ class ObjectView:
         elif len(painted):
             self._on_stroke(painted, tool.part)
 
-    def drag(
-        self,
-        phase: Literal["start", "update", "end"],
-        eye: Float[np.ndarray, " 3"],
-        place: Float[np.ndarray, " 3"],
-    ) -> None:
+    def drag(self, phase: Phase, eye: Float[np.ndarray, " 3"], place: Float[np.ndarray, " 3"]) -> None:
         """Move the pointer of a brush.
 
         Args:
@@ -302,7 +290,11 @@ class ObjectView:
             if phase != "end":
                 self._under_way = before._replace(place=place, faces=faces)
                 if len(faces) > len(before.faces):
-                    self._show_stroke(scene, faces)
+                    mesh = scene.lifted(faces)
+                    look: dict[str, Any] = {"color": STROKE_COLOR, "side": "double", "cast_shadow": False}
+                    self._stroke = self._server.scene.add_mesh_simple(
+                        "/stroke", mesh.vertices, mesh.faces, **look
+                    )
                 return
             self._under_way = None
         if len(faces):
@@ -311,9 +303,3 @@ class ObjectView:
             if self._stroke is not None:
                 self._stroke.remove()
                 self._stroke = None
-
-    def _show_stroke(self, scene: Drawn, faces: Int[np.ndarray, " n"]) -> None:
-        mesh = scene.lifted(faces)
-        self._stroke = self._server.scene.add_mesh_simple(
-            "/stroke", mesh.vertices, mesh.faces, color=STROKE_COLOR, side="double", cast_shadow=False
-        )

@@ -95,7 +95,7 @@ class Views:
         if session.task == task:
             session.view.update(state.annotation)
             return
-        shape = self._store.shapes.shape(state.task.object_id)
+        shape = self._store.shapes.shape(state.object_id)
         session.leave()
         session.view.show(shape, state.annotation)
         session.task = task

@@ -38,36 +38,10 @@ class Entry:
         Raises:
             PredictionChanged: The object's folder no longer holds what the edits began with.
         """
-        history = self.history
-        if history is not None and (history.seq > row.seq or row.prediction not in (None, self.prediction)):
-            history = None
-        if history is not None and (history.seq, self.head) == (row.seq, row.head):
-            return history
-        since = history.seq if history is not None else 0
-        rows = connection.execute(
-            select(events.c.id, events.c.edit)
-            .where(events.c.task_id == row.id, events.c.seq >= max(since, 1), events.c.seq <= row.seq)
-            .order_by(events.c.seq)
-        ).all()
-        known = self.head
+        known = row.prediction in (None, self.prediction) and (row.head == self.head)
+        if self.history is not None and known and self.history.seq == row.seq:
+            return self.history
         self.history, self.head = None, None  # until all of the edits fit
-        if since and (not rows or rows[0].id != known):
-            return self.bring_up(connection, row, load)
-        if since:
-            rows = rows[1:]
-        if history is None or not since:
-            history = self._begin(row, load)
-        try:
-            for event in rows:
-                history.append(read_edit(event.edit))
-        except AlignPartsError as error:
-            raise PredictionChanged(
-                f"{row.object_id}: its edits do not fit its prediction: {error}"
-            ) from None
-        self.history, self.head = history, row.head
-        return history
-
-    def _begin(self, row: Row[Any], load: Callable[[str], Annotation]) -> History:
         prediction = load(row.object_id)
         self.prediction = fingerprint(prediction)
         if row.prediction not in (None, self.prediction):
@@ -75,7 +49,17 @@ class Entry:
                 f"{row.object_id}: its folder holds another prediction than the one that its {row.seq} edits "
                 "were made on; put the folder back, or reject the object"
             )
-        return History(prediction)
+        mine = (events.c.task_id == row.id) & (events.c.seq <= row.seq)
+        history = History(prediction)
+        try:
+            for text in connection.scalars(select(events.c.edit).where(mine).order_by(events.c.seq)):
+                history.append(read_edit(text))
+        except AlignPartsError as error:
+            raise PredictionChanged(
+                f"{row.object_id}: its edits do not fit its prediction: {error}"
+            ) from None
+        self.history, self.head = history, row.head
+        return history
 
 
 class Histories:

@@ -99,11 +99,12 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
 
 
 def _engine(url: str) -> tuple[Engine, Path | None]:
+    expected = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
     try:
         parsed = make_url(url)
-        backend = parsed.get_backend_name()
     except exc.ArgumentError:
-        raise AlignPartsError("--database: expected sqlite:///FILE or postgresql://USER@HOST/NAME") from None
+        raise AlignPartsError(f"--database: {expected}") from None
+    backend = parsed.get_backend_name()
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
         options = f"-c synchronous_commit=on -c lock_timeout={BUSY_SECONDS}s -c statement_timeout=60s"
@@ -116,10 +117,7 @@ def _engine(url: str) -> tuple[Engine, Path | None]:
             connect_args={"connect_timeout": 5, "options": options},
         ), None
     if backend != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise AlignPartsError(
-            f"--database: '{parsed.render_as_string()}' is not supported; expected sqlite:///FILE or "
-            "postgresql://USER@HOST/NAME"
-        )
+        raise AlignPartsError(f"--database: '{parsed.render_as_string()}' is not supported; {expected}")
     path = Path(parsed.database).absolute()
     return _sqlite(path), path
 

@@ -1,7 +1,8 @@
 """Edits as events: stored before they are acknowledged, never twice, in one order per task."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,9 +40,8 @@ class Events:
             NotFound: No such task, or somebody else's.
             AlignPartsError: The object's folder cannot be read.
         """
-        with self.histories.entry(task_id) as entry, self.database.read() as connection:
-            row = own_task(connection, annotator, task_id)
-            return _state(row, self._bring_up(connection, entry, row))
+        with self._read(annotator, task_id) as (row, history):
+            return _state(row, history)
 
     def after(self, annotator: Annotator, task_id: int, seq: int) -> tuple[Task, Annotation]:
         """Return a task, and its annotation as it was after the first ``seq`` events.
@@ -51,11 +51,10 @@ class Events:
             StaleState: The task has fewer events.
             AlignPartsError: The object's folder cannot be read.
         """
-        with self.histories.entry(task_id) as entry, self.database.read() as connection:
-            row = own_task(connection, annotator, task_id)
+        with self._read(annotator, task_id) as (row, history):
             if seq > row.seq:
                 raise StaleState(row.seq)
-            return task_of(row), self._bring_up(connection, entry, row).after(seq)
+            return task_of(row), history.after(seq)
 
     def part_names(self, annotator: Annotator, task_id: int) -> list[dict[int, str]]:
         """Return the names of the parts by their ids, as predicted and after every event.
@@ -64,8 +63,7 @@ class Events:
             NotFound: No such task, or somebody else's.
             AlignPartsError: The object's folder cannot be read.
         """
-        with self.histories.entry(task_id) as entry, self.database.read() as connection:
-            history = self._bring_up(connection, entry, own_task(connection, annotator, task_id))
+        with self._read(annotator, task_id) as (_, history):
             return [{part.id: part.name for part in parts} for parts in history.parts]
 
     def append(
@@ -89,8 +87,8 @@ class Events:
         event_id = _uuid(event_id)
         with self.histories.entry(task_id) as entry:
             if entry.history is None:  # replayed before the write, which others wait for
-                with self.database.read() as connection:
-                    self._bring_up(connection, entry, own_task(connection, annotator, task_id))
+                with self._read(annotator, task_id):
+                    pass
             try:
                 state, new = self._write(annotator, task_id, event_id, expected_seq, edit, entry)
             except exc.IntegrityError:  # one that another task got at the same moment
@@ -126,6 +124,12 @@ class Events:
             AlignPartsError: The object's folder cannot be read.
         """
         return self.shapes.folder(object_id).prediction()
+
+    @contextmanager
+    def _read(self, annotator: Annotator, task_id: int) -> Iterator[tuple[Row[Any], History]]:
+        with self.histories.entry(task_id) as entry, self.database.read() as connection:
+            row = own_task(connection, annotator, task_id)
+            yield row, self._bring_up(connection, entry, row)
 
     def _bring_up(self, connection: Connection, entry: Entry, row: Row[Any]) -> History:
         return entry.bring_up(connection, row, self.prediction)
@@ -163,7 +167,9 @@ class Events:
 
 def _state(row: Row[Any], history: History) -> TaskState:
     seconds = round(float(row.seconds), 3)  # what SQLite RETURNING gives may be an int
-    return TaskState(task_of(row), history.present, history.can_undo, history.can_redo, seconds)
+    undo, redo = history.can_undo, history.can_redo
+    task = vars(task_of(row))
+    return TaskState(**task, annotation=history.present, can_undo=undo, can_redo=redo, seconds=seconds)
 
 
 def _belongs_elsewhere(event_id: str) -> AlignPartsError:

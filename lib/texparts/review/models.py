@@ -77,17 +77,9 @@ class QueueEntry(BaseModel):
 
 @dataclass(frozen=True)
 class Annotator:
-    """A person who reviews."""
+    """A person who reviews; ``revoked_at`` is None while the token works."""
 
     id: int
-    name: str
-    admin: bool = False
-
-
-@dataclass(frozen=True)
-class AnnotatorRow:
-    """An annotator in a list."""
-
     name: str
     admin: bool
     created_at: datetime
@@ -116,29 +108,13 @@ class Task:
 
 
 @dataclass(frozen=True)
-class TaskState:
+class TaskState(Task):
     """A task as it is now, with the active ``seconds`` spent on it."""
 
-    task: Task
     annotation: Annotation
     can_undo: bool
     can_redo: bool
     seconds: float
-
-    @property
-    def seq(self) -> int:
-        """Return the number of events so far."""
-        return self.task.seq
-
-    @property
-    def status(self) -> Status:
-        """Return the status of the task."""
-        return self.task.status
-
-    @property
-    def expires(self) -> datetime:
-        """Return when others may take the object over."""
-        return self.task.expires
 
 
 @dataclass(frozen=True)

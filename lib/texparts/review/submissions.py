@@ -104,18 +104,7 @@ class Submissions:
                 status=final.status,
                 note=final.note,
                 agreement=mean_agreement(self._agreements(object_id, rows)),
-                opinions=tuple(
-                    Opinion(
-                        row.name,
-                        row.status,
-                        row.note,
-                        round(row.seconds, 3),
-                        row.seq,
-                        row.second_opinion,
-                        row.submitted_at,
-                    )
-                    for row in rows
-                ),
+                opinions=tuple(_opinion(row) for row in rows),
             )
 
     def compare(self, object_id: str) -> None:
@@ -221,6 +210,12 @@ _WITH_NAMES = (
     .join(annotators, annotators.c.id == tasks.c.annotator_id)
     .order_by(tasks.c.object_id)
 )
+
+
+def _opinion(row: Row[Any]) -> Opinion:
+    seconds = round(row.seconds, 3)
+    verdict = (row.name, row.status, row.note)
+    return Opinion(*verdict, seconds, row.seq, row.second_opinion, row.submitted_at)
 
 
 def _agreement(row: Row[Any]) -> Agreement:

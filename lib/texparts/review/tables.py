@@ -3,20 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    DateTime,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, MetaData, String, Table, UniqueConstraint
 from sqlalchemy.types import TypeDecorator
 
 from texparts.annotation.edits import NAME_LENGTH
@@ -25,7 +13,7 @@ from texparts.annotation.edits import NAME_LENGTH
 class Utc(TypeDecorator[datetime]):
     """A moment in UTC; SQLite has no time zones, so it is stored without and comes back with."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
@@ -50,10 +38,10 @@ meta = Table(
 annotators = Table(
     "annotator",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", sa.Integer, primary_key=True),
     Column("name", String(NAME_LENGTH), nullable=False, unique=True),
     Column("token_hash", String(64), nullable=False, unique=True),
-    Column("admin", Boolean, nullable=False),
+    Column("admin", sa.Boolean, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("revoked_at", Utc),
 )
@@ -68,31 +56,31 @@ items = Table(
     "item",
     metadata,
     Column("object_id", String(100), primary_key=True),
-    Column("rank", Float, nullable=False),
+    Column("rank", sa.Float, nullable=False),
     Column("category", String(NAME_LENGTH), nullable=False),
-    Column("confidence", Float, nullable=False),
-    Column("opinions", Integer, nullable=False),
-    Column("missing", Integer, nullable=False),  # of the opinions: not handed in yet
+    Column("confidence", sa.Float, nullable=False),
+    Column("opinions", sa.Integer, nullable=False),
+    Column("missing", sa.Integer, nullable=False),  # of the opinions: not handed in yet
     Index("item_rank", "rank"),
     Index("item_confidence", "confidence"),
 )
 tasks = Table(
     "task",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", sa.Integer, primary_key=True),
     Column("object_id", ForeignKey("item.object_id"), nullable=False),
     Column("annotator_id", ForeignKey("annotator.id"), nullable=False),
     Column("status", String(16), nullable=False),
     Column("lease_until", Utc, nullable=False),
-    Column("seq", Integer, nullable=False),
+    Column("seq", sa.Integer, nullable=False),
     Column("head", String(36)),  # id of the last event: tells two histories of one length apart
     Column("prediction", String(64)),  # fingerprint of what the first edit was made on
-    Column("seconds", Float, nullable=False),
+    Column("seconds", sa.Float, nullable=False),
     Column("last_active", Utc),
     Column("taken_at", Utc, nullable=False),
     Column("submitted_at", Utc),
-    Column("note", Text, nullable=False),
-    Column("second_opinion", Boolean, nullable=False),
+    Column("note", sa.Text, nullable=False),
+    Column("second_opinion", sa.Boolean, nullable=False),
     UniqueConstraint("object_id", "annotator_id"),
     Index("task_annotator", "annotator_id", "status"),
 )
@@ -101,19 +89,19 @@ events = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("task_id", ForeignKey("task.id"), nullable=False),
-    Column("seq", Integer, nullable=False),
+    Column("seq", sa.Integer, nullable=False),
     Column("annotator_id", ForeignKey("annotator.id"), nullable=False),
     Column("at", Utc, nullable=False),
-    Column("edit", Text, nullable=False),
+    Column("edit", sa.Text, nullable=False),
     UniqueConstraint("task_id", "seq"),
 )
 added_names = Table(
     "added_name",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", sa.Integer, primary_key=True),
     Column("category", String(NAME_LENGTH), nullable=False),
     Column("name", String(NAME_LENGTH), nullable=False),
-    Column("description", Text, nullable=False),
+    Column("description", sa.Text, nullable=False),
     Column("annotator_id", ForeignKey("annotator.id"), nullable=False),
     Column("at", Utc, nullable=False),
     UniqueConstraint("category", "name"),
@@ -125,8 +113,8 @@ agreements = Table(
     Column("second_task", ForeignKey("task.id"), primary_key=True),
     Column("first_head", String(36)),  # both as they were compared: a task that is reopened counts anew
     Column("second_head", String(36)),
-    Column("same", Float, nullable=False),
-    Column("kappa", Float, nullable=False),
-    Column("miou", Float, nullable=False),
-    Column("la_miou", Float, nullable=False),
+    Column("same", sa.Float, nullable=False),
+    Column("kappa", sa.Float, nullable=False),
+    Column("miou", sa.Float, nullable=False),
+    Column("la_miou", sa.Float, nullable=False),
 )

@@ -8,13 +8,14 @@ import hmac
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.edits import clean_name
 from texparts.review.database import Database
-from texparts.review.models import Annotator, AnnotatorRow
+from texparts.review.models import Annotator
 from texparts.review.tables import annotators, sessions
 
 SESSION_DAYS = 14
@@ -72,11 +73,11 @@ class Tokens:
         """
         self._change(name, {"revoked_at": self._clock()})
 
-    def list(self) -> list[AnnotatorRow]:
+    def list(self) -> list[Annotator]:
         """Return all annotators, by name."""
         with self._database.read() as connection:
             rows = connection.execute(select(annotators).order_by(annotators.c.name)).all()
-        return [AnnotatorRow(row.name, row.admin, row.created_at, row.revoked_at) for row in rows]
+        return [_annotator(row) for row in rows]
 
     def annotator_of(self, token: str) -> Annotator | None:
         """Return the annotator with this token; None where it is nobody's, or revoked."""
@@ -87,7 +88,7 @@ class Tokens:
             ).first()
         if row is None or not hmac.compare_digest(row.token_hash, hashed):
             return None
-        return Annotator(row.id, row.name, row.admin)
+        return _annotator(row)
 
     def open_session(self, annotator: Annotator) -> str:
         """Open a browser session, and return its key; it outlives the server."""
@@ -116,7 +117,7 @@ class Tokens:
         )
         with self._database.read() as connection:
             row = connection.execute(query).first()
-        return None if row is None else Annotator(row.id, row.name, row.admin)
+        return None if row is None else _annotator(row)
 
     def close_session(self, key: str) -> None:
         """End a session."""
@@ -132,3 +133,7 @@ class Tokens:
                 raise AlignPartsError(f"annotator '{name}': unknown; expected one of {known or 'none yet'}")
             connection.execute(update(annotators).where(annotators.c.id == key).values(values))
             connection.execute(delete(sessions).where(sessions.c.annotator_id == key))
+
+
+def _annotator(row: Row[Any]) -> Annotator:
+    return Annotator(row.id, row.name, row.admin, row.created_at, row.revoked_at)
