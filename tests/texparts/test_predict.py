@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import smoke
 import trimesh
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from named_parts import pipeline
@@ -324,7 +325,8 @@ def test_the_commands_one_after_the_other(
     meshes: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     params, out = tmp_path / "params.yaml", tmp_path / "root"
-    params.write_text("texparts: {thumbnail: 32, clusters: [2, 4], order: uncertain}\n")
+    changes = {"thumbnail": 32, "clusters": [2, 4], "points": None, "order": "uncertain"}
+    params.write_text(yaml.safe_dump(smoke.blocks(texparts=changes)))
 
     def run(*arguments: Any) -> tuple[int, str, str]:
         return command(monkeypatch, capsys, *arguments, "--params", params)
@@ -351,7 +353,7 @@ def test_bad_input_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, meshes: Path
 ) -> None:
     params = tmp_path / "params.yaml"
-    params.write_text("texparts: {filter: {faces: [20, 10]}}\n")
+    params.write_text(yaml.safe_dump(smoke.blocks(texparts={"filter": {"faces": [20, 10]}})))
     cases = [
         (["filter", tmp_path / "none", "--out", tmp_path / "o"], "no such folder"),
         (["filter", meshes, "--out", tmp_path / "o", "--params", params], "texparts.filter"),
