@@ -16,12 +16,13 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from alignparts.core.atomic import write_text
 from alignparts.core.run import start
 from alignparts.corpus import embedded, ingest
 from alignparts.pictures import figures
 
 run = start("corpus", profile)
-smoke = profile == "smoke"
+base = run.params.base
 
 # %% [markdown]
 # ## Three trees on disk
@@ -31,13 +32,8 @@ smoke = profile == "smoke"
 # has colored clouds of 5,000 points and no mesh at all.
 
 # %%
-embedded.write_embedded(
-    run.data / "raw",
-    run.params.corpus,
-    seed=run.params.base.seed,
-    workers=run.params.base.workers,
-    scheduler=run.params.base.scheduler,
-)
+on = {"seed": base.seed, "workers": base.workers, "scheduler": base.scheduler}
+embedded.write_embedded(run.data / "raw", run.params.corpus, **on)
 sorted(path.name for path in (run.data / "raw").iterdir() if path.is_dir())
 
 # %% [markdown]
@@ -48,15 +44,15 @@ sorted(path.name for path in (run.data / "raw").iterdir() if path.is_dir())
 # %%
 corpus = ingest.ingest(
     [run.data / "raw" / name for name in ("partnet", "compat", "find3d")],
-    run.data / "corpus",
-    run.params.corpus,
-    seed=run.params.base.seed,
-    workers=run.params.base.workers,
-    scheduler=run.params.base.scheduler,
+    run.data / "corpus", run.params.corpus, **on,
 ).corpus
 left_out = pd.read_csv(run.data / "corpus" / "report.csv")
-print("left out:", len(left_out))
+assert left_out.empty
 print("shapes:", len(corpus))
+
+# %% [markdown]
+# Shapes by data set and split: PartNet and 3DCoMPaT++ give three test shapes per category each, Find3D one
+# of each of some categories, as the paper does (§3.4).
 
 # %%
 counts = corpus.index.groupby(["dataset", "split"]).size().unstack(fill_value=0)
@@ -68,19 +64,19 @@ counts
 # %%
 assert corpus.index.shape_id.is_unique
 heldout = corpus.index[corpus.index.split == "heldout"]
-seen = corpus.index[corpus.index.split != "heldout"]
+assert not set(heldout.category) & set(corpus.index.category[corpus.index.split != "heldout"])
 print("held-out categories:", sorted(heldout.category.unique()))
 
 # %% [markdown]
-# ## Parts a shape
+# ## Parts per shape
 #
-# How many named parts, instances merged by name, a shape has in each dialect.
+# The number of named parts of a shape, instances merged by name, in each dialect; and the shapes per category.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 6.5), layout="constrained")
 for dataset, group in corpus.index.groupby("dataset"):
     axes[0].hist(group.parts, bins=range(1, 20), histtype="step", label=dataset)
-axes[0].set(xlabel="named parts a shape", ylabel="shapes")
+axes[0].set(xlabel="named parts per shape", ylabel="shapes")
 axes[0].legend()
 corpus.index.category.value_counts().sort_values().plot.barh(ax=axes[1], fontsize=7, width=0.7)
 axes[1].set(xlabel="shapes", ylabel="")
@@ -92,15 +88,19 @@ plt.show()
 #
 # Several shapes of every category, as the renderer sees them.
 
-# %%
-sheet = figures.contact_sheet(figures.first_of_each(corpus, 2 if smoke else 6))
+# %% tags=["nbval-ignore-output"]
+sheet = figures.contact_sheet(figures.first_of_each(corpus, 6))
 run.figure(sheet, "contact_sheet")
 sheet
 
+# %% [markdown]
+# ## Written
+#
+# The counts by data set, category and split, and their sums.
+
 # %%
 table = corpus.index.groupby(["dataset", "category", "split"]).size().rename("shapes").reset_index()
-(run.folder).mkdir(parents=True, exist_ok=True)
-table.to_csv(run.folder / "corpus.csv", index=False)
+write_text(run.folder / "corpus.csv", table.to_csv(index=False, lineterminator="\n"))
 run.metrics(
     {
         "shapes": len(corpus),

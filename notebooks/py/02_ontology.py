@@ -1,18 +1,5 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
-# # 2 · One vocabulary out of three
+# # One vocabulary out of three
 #
 # The data sets name the same things differently. PartNet has a *Microwave* with a *glass*, 3DCoMPaT++ a
 # *microwave_oven* with a *door_glass*; Find3D often stops at *door*. A model that is trained on all of them
@@ -33,11 +20,26 @@
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML
+
+from alignparts.core import paths
+from alignparts.core.atomic import write_text
 from alignparts.core.run import start
+from alignparts.evaluation import tables
+from alignparts.evaluation.experiments import ontology_judged, text_encoders
+from alignparts.ontology import export
+from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.merge import unify
+from alignparts.ontology.raw import RawVocabulary
+from alignparts.ontology.skos import turtle
+from alignparts.ontology.text import TextEncoder
+from alignparts.report.ontology_map import map_figure, tree_html
 
 run = start("ontology", profile)
-smoke = profile == "smoke"
 settings = run.params.ontology
+pd.set_option("display.max_colwidth", 160, "display.max_rows", 400)
 
 # %% [markdown]
 # ## The names as they are
@@ -47,20 +49,12 @@ settings = run.params.ontology
 # which names a data set itself tells apart, must not depend on the sample.
 
 # %%
-import pandas as pd
-
-from alignparts.ontology.merge import unify
-from alignparts.ontology.raw import RawVocabulary
-
 seen = RawVocabulary.of_corpus(run.data / "corpus")
 raw = seen.with_declared(RawVocabulary.of_dialects())
-parts = pd.DataFrame([(*key, count) for key, count in sorted(raw.parts.items())],
-                     columns=["dataset", "category", "part", "shapes"])
-by_dataset = parts.assign(carried=parts.shapes > 0).groupby("dataset").agg(
-    categories=("category", "nunique"), names=("part", "nunique"), pairs=("part", "size"),
-    carried=("carried", "sum"),
+parts = pd.DataFrame([*raw.parts], columns=["dataset", "category", "part"])
+parts.groupby("dataset").agg(
+    categories=("category", "nunique"), names=("part", "nunique"), pairs=("part", "size")
 )
-by_dataset
 
 # %% [markdown]
 # ## Candidates, verdicts, groups
@@ -71,14 +65,10 @@ by_dataset
 # the lower `review_threshold`. A data set that uses both names in one category has kept them apart itself.
 
 # %%
-from alignparts.ontology.llm.client import LanguageModel
-from alignparts.ontology.text import TextEncoder
-
 encoder = TextEncoder.from_name(settings.text_encoder)
 llm = LanguageModel.from_params(settings)
 result = unify(raw, encoder, llm, settings.threshold, settings.review_threshold)
 vocabulary = result.vocabulary
-
 pairs = pd.DataFrame([pair.__dict__ for pair in result.pairs])
 pairs["level"] = pairs.category.eq("").map({True: "categories", False: "parts"})
 pairs["verdict"] = pairs.same.map({True: "the same", False: "kept apart"})
@@ -86,10 +76,10 @@ pairs.pivot_table(index=["level", "stage"], columns="verdict", values="a", aggfu
 
 # %% [markdown]
 # Accepted pairs are joined into groups by union-find. Should they chain together two names that were kept
-# apart, the weakest link is left out and said so here:
+# apart, the weakest link would be left out; here no chain does.
 
 # %%
-list(result.conflicts) or "no conflict"
+assert not result.conflicts
 
 # %% [markdown]
 # ## From raw to unified
@@ -98,14 +88,10 @@ list(result.conflicts) or "no conflict"
 # and verdicts are pairs of names.
 
 # %%
-from alignparts.ontology.export import counts_table
-
-counts = counts_table(raw, result)
+counts = export.counts_table(raw, result)
 counts
 
-# %%
-import matplotlib.pyplot as plt
-
+# %% tags=["nbval-ignore-output"]
 overall = counts[counts.dataset.eq("")].set_index("step").loc[["as written", "one spelling", "unified"]]
 titles = {"categories": "categories", "parts": "(category, part) pairs"}
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
@@ -123,11 +109,7 @@ plt.show()
 # Every group of two or more names, and the reasons that the language model gave:
 
 # %%
-from alignparts.ontology.export import merged_table, pairs_table
-
-pd.set_option("display.max_colwidth", 160, "display.max_rows", 400)
-merged = merged_table(result)
-merged.set_index("category")
+export.merged_table(result).set_index("category")
 
 # %% [markdown]
 # ## What was kept apart
@@ -136,7 +118,7 @@ merged.set_index("category")
 # that the language model refused:
 
 # %%
-rejected = pairs_table(result, lambda pair: not pair.same)
+rejected = export.pairs_table(result, lambda pair: not pair.same)
 rejected.set_index("category")[["a", "b", "cosine", "stage", "reason"]].head(40).round(3)
 
 # %% [markdown]
@@ -146,10 +128,6 @@ rejected.set_index("category")[["a", "b", "cosine", "stage", "reason"]].head(40)
 # sets' own wholes (PartNet's `chair_back`) are kept: a part stands in every whole that a data set puts it in.
 
 # %%
-from IPython.display import HTML
-
-from alignparts.report.ontology_map import map_figure, tree_html
-
 HTML(tree_html(raw, vocabulary))
 
 # %% [markdown]
@@ -159,20 +137,16 @@ HTML(tree_html(raw, vocabulary))
 # point whatever they belong to. Descriptions keep a car's wheel near a bicycle's, but apart from it, and far
 # from a car's door (section 9.3, Fig. 3).
 
-# %%
-from alignparts.evaluation.experiments.text_encoders import at_hand, cosine_figure, heatmaps, study
-
-encoders, absent = at_hand(settings.compare_encoders)
-pd.DataFrame({"encoder": [*encoders, *absent],
-              "": [f"{encoder.d_t} dimensions" for encoder in encoders.values()] + [*absent.values()]})
-
-# %%
+# %% tags=["nbval-ignore-output"]
+encoders, absent = text_encoders.at_hand(settings.compare_encoders)
+print("compared:", ", ".join(f"{name} ({encoder.d_t} dimensions)" for name, encoder in encoders.items()))
+print("not at hand:", ", ".join(absent) or "none")
 wanted = [("airplane", "wheel"), ("bicycle", "bicycle_wheel"), ("car", "car_wheel"), ("chair", "wheel"),
           ("airplane", "airplane_door"), ("car", "car_door"), ("refrigerator", "door"),
           ("microwave_oven", "microwave_door"), ("car", "car_side_window"), ("bicycle", "bicycle_handlebar"),
           ("mug", "handle"), ("door", "handle"), ("chair", "leg"), ("table", "leg"), ("chair", "seat"),
           ("bicycle", "bicycle_pedal")]
-figure = heatmaps(encoders, vocabulary, wanted)
+figure = text_encoders.heatmaps(encoders, vocabulary, wanted)
 run.figure(figure, "text_encoders")
 figure
 
@@ -180,8 +154,8 @@ figure
 # Over all pairs of parts: a good space keeps the parts of one object apart (orange to the left), and brings
 # together what has the same function in different objects (blue to the right of gray).
 
-# %%
-figure = cosine_figure(encoders, vocabulary)
+# %% tags=["nbval-ignore-output"]
+figure = text_encoders.cosine_figure(encoders, vocabulary)
 run.figure(figure, "text_cosines")
 figure
 
@@ -191,11 +165,8 @@ figure
 # name among the whole vocabulary. `transfer` is the chance that a part lies nearer to one of the same name
 # in another category than to one of another name there.
 
-# %%
-from alignparts.core import paths
-from alignparts.evaluation import tables
-
-compared = study(encoders, vocabulary, seed=run.params.base.seed)
+# %% tags=["nbval-ignore-output"]
+compared = text_encoders.study(encoders, vocabulary, seed=run.params.base.seed)
 tables.write_table(run.folder, "text_encoders", compared, tables.by_set(compared))
 tables.by_set(compared)
 
@@ -203,7 +174,7 @@ tables.by_set(compared)
 # All descriptions on one plane (t-SNE of the cosines): the parts of one object lie together, and so do
 # objects of one kind.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 figure = map_figure(vocabulary, encoder, run.params.base.seed)
 run.figure(figure, "ontology_map")
 figure
@@ -219,15 +190,8 @@ figure
 # and `expected` says how many such pairs there are in all.
 
 # %%
-from alignparts.evaluation.experiments.ontology_judged import (
-    candidate_table,
-    read_judged,
-    stratum_table,
-    verdict_table,
-)
-
-judged = read_judged(paths.DATA / "ontology_judged.csv")
-strata = stratum_table(judged)
+judged = ontology_judged.read_judged(paths.DATA / "ontology_judged.csv")
+strata = ontology_judged.stratum_table(judged)
 strata
 
 # %% [markdown]
@@ -236,9 +200,9 @@ strata
 # Over the whole list (not a random one, so compare the rows with each other): a cosine as the verdict, what
 # both stages put forward, and the verdicts on record for the pairs that they cover; n counts pairs.
 
-# %%
-candidates = candidate_table(judged, encoder, settings.text_encoder, llm)
-precision = pd.concat([candidates, verdict_table(judged, llm)])
+# %% tags=["nbval-ignore-output"]
+candidates = ontology_judged.candidate_table(judged, encoder, settings.text_encoder, llm)
+precision = pd.concat([candidates, ontology_judged.verdict_table(judged, llm)])
 precision.drop(columns=["test_set", "seeds"]).round(3)
 
 # %% [markdown]
@@ -249,28 +213,23 @@ precision.drop(columns=["test_set", "seeds"]).round(3)
 # does all of this from tables of names (dataset, class, part).
 
 # %%
-from alignparts.core.atomic import write_text
-from alignparts.ontology.skos import turtle
-
 vocabulary.save(run.data / "ontology" / "vocabulary.json")
 vocabulary.save_aliases(run.data / "ontology" / "aliases.csv")
 columns = ["level", "category", "a", "b", "name_cosine", "description_cosine", "stage", "verdict", "reason"]
-table = pairs[columns].to_csv(index=False, lineterminator="\n")
-write_text(run.folder / "ontology_pairs.csv", table)
-tables.write_table(run.folder, "ontology_counts", counts)
-tables.write_table(run.folder, "ontology_strata", strata)
-tables.write_table(run.folder, "ontology_precision", precision)
+write_text(run.folder / "ontology_pairs.csv", pairs[columns].to_csv(index=False, lineterminator="\n"))
+for name, table in {"counts": counts, "strata": strata, "precision": precision}.items():
+    tables.write_table(run.folder, f"ontology_{name}", table)
 write_text(run.reports / "ontology.ttl", turtle(raw, vocabulary))
-at = {stage: pairs[pairs.stage == stage] for stage in ("embedding", "review")}
+
+# %%
 metrics = {
     "categories_raw": int(overall.categories["as written"]),
     "categories_unified": len(vocabulary.categories),
     "parts_raw": int(overall.parts["as written"]),
     "parts_spelled": int(overall.parts["one spelling"]),
     "parts_unified": int(overall.parts["unified"]),
-    **{f"{stage}_proposed": len(table) for stage, table in at.items()},
-    **{f"{stage}_merged": int(table.same.sum()) for stage, table in at.items()},
-    "conflicts": len(result.conflicts),
 }
+for stage, table in pairs.groupby("stage"):
+    metrics |= {f"{stage}_proposed": len(table), f"{stage}_merged": int(table.same.sum())}
 run.metrics(metrics)
 metrics

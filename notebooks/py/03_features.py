@@ -13,6 +13,7 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from sklearn.decomposition import PCA
 
 from alignparts.core.run import start
@@ -24,7 +25,6 @@ from alignparts.features.extract import Encoders, extract_corpus
 from alignparts.ontology.vocabulary import Vocabulary
 
 run = start("features", profile)
-smoke = profile == "smoke"
 corpus = Corpus(run.data / "corpus")
 vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
 print("training shapes:", len(corpus.ids(split="train")))
@@ -33,9 +33,9 @@ print("training shapes:", len(corpus.ids(split="train")))
 # ## Renders by ray casting
 #
 # Texture look-up, fixed lights, and the face under every pixel, which tells later whether a point was seen.
-# Clouds without a mesh (Find3D's benchmark) are drawn as one small oriented square a point.
+# Clouds without a mesh (Find3D's benchmark) are drawn as one small oriented square per point.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 shape_id = corpus.ids(split="train", dataset="compat")[0]
 surface = corpus.load(shape_id).surface
 views = render_views(surface, run.params.features.views, run.params.features.resolution)
@@ -68,17 +68,13 @@ print("d_g:", geometry.d_g, "| input points:", geometry.config.input_points)
 appearance, appearance_losses = pretrain.appearance_encoder(corpus, run.params, run.models / "appearance")
 print("d_a:", appearance.d_a)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 3))
 axes[0].plot([losses["total"] for losses in geometry_losses], lw=0.7)
 axes[0].set(title="part field", xlabel="step", ylabel="contrastive loss")
-for name in appearance_losses[0] if appearance_losses else ():
-    axes[1].plot([losses[name] for losses in appearance_losses], lw=0.7, label=name)
+pd.DataFrame(appearance_losses).plot(ax=axes[1], lw=0.7)
 axes[1].set(title="appearance", xlabel="step")
-if appearance_losses:
-    axes[1].legend()
-if geometry_losses:
-    run.figure(figure, "encoder_curves")
+run.figure(figure, "encoder_curves")
 plt.show()
 
 # %% [markdown]
@@ -101,21 +97,23 @@ assert all(np.isfinite(array).all() for array in arrays.values())
 # The first three principal components of both features as colors: what is one color is one thing
 # to the encoder.
 
-# %%
-figure, axes = plt.subplots(1, 3, figsize=(12, 4), subplot_kw={"projection": "3d"})
+# %% tags=["nbval-ignore-output"]
+colors = {"colors": arrays["colors"]}
+for name in ("geometry", "appearance"):
+    components = PCA(3, svd_solver="full").fit_transform(arrays[name].astype(np.float32))
+    low, high = np.percentile(components, [2, 98], axis=0)
+    colors[name] = np.clip((components - low) / np.maximum(high - low, 1e-6), 0, 1)
 x, y, z = arrays["points"].T
-for axis, name in zip(axes, ("colors", "geometry", "appearance"), strict=True):
-    values = arrays[name].astype(np.float32)
-    if name != "colors":
-        values = PCA(3, svd_solver="full").fit_transform(values)
-        low, high = np.percentile(values, [2, 98], axis=0)
-        values = np.clip((values - low) / np.maximum(high - low, 1e-6), 0, 1)
-    axis.scatter(x, -z, y, c=values, s=2)
-    axis.set_title(name)
+figure, axes = plt.subplots(1, 3, figsize=(12, 4), subplot_kw={"projection": "3d"})
+for axis, (name, color) in zip(axes, colors.items(), strict=True):
+    axis.scatter(x, -z, y, c=color, s=2)
+    axis.set(title=name, box_aspect=(1, 1, 1))
     axis.set_axis_off()
-    axis.set_box_aspect((1, 1, 1))
 run.figure(figure, "features")
 plt.show()
+
+# %% [markdown]
+# Points that no view sees have no appearance; there are few.
 
 # %%
 seen = [store.meta(one)["seen"] for one in store.ids()]
