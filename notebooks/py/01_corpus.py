@@ -70,7 +70,7 @@ print("held-out categories:", sorted(heldout.category.unique()))
 # %% [markdown]
 # ## Parts per shape
 #
-# The number of named parts of a shape, instances merged by name, in each dialect; and the shapes per category.
+# Named parts of a shape, instances merged by name, in each dialect; and the shapes per category.
 
 # %% tags=["nbval-ignore-output"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 6.5), layout="constrained")

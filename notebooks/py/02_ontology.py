@@ -63,23 +63,21 @@ parts.groupby("dataset").agg(
 # descriptions is above `threshold`. A small sentence encoder gives many names of one part less than that, so
 # a second stage, `review`, also puts forward names that no data set uses both of, when either cosine is above
 # the lower `review_threshold`. A data set that uses both names in one category has kept them apart itself.
+#
+# Accepted pairs are joined into groups by union-find. Should they chain together two names that were kept
+# apart, the weakest link would be left out; here no chain does.
 
 # %%
 encoder = TextEncoder.from_name(settings.text_encoder)
 llm = LanguageModel.from_params(settings)
 result = unify(raw, encoder, llm, settings.threshold, settings.review_threshold)
 vocabulary = result.vocabulary
+assert not result.conflicts
+
 pairs = pd.DataFrame([pair.__dict__ for pair in result.pairs])
 pairs["level"] = pairs.category.eq("").map({True: "categories", False: "parts"})
 pairs["verdict"] = pairs.same.map({True: "the same", False: "kept apart"})
 pairs.pivot_table(index=["level", "stage"], columns="verdict", values="a", aggfunc="size", fill_value=0)
-
-# %% [markdown]
-# Accepted pairs are joined into groups by union-find. Should they chain together two names that were kept
-# apart, the weakest link would be left out; here no chain does.
-
-# %%
-assert not result.conflicts
 
 # %% [markdown]
 # ## From raw to unified
@@ -220,16 +218,8 @@ write_text(run.folder / "ontology_pairs.csv", pairs[columns].to_csv(index=False,
 for name, table in {"counts": counts, "strata": strata, "precision": precision}.items():
     tables.write_table(run.folder, f"ontology_{name}", table)
 write_text(run.reports / "ontology.ttl", turtle(raw, vocabulary))
-
-# %%
-metrics = {
-    "categories_raw": int(overall.categories["as written"]),
-    "categories_unified": len(vocabulary.categories),
-    "parts_raw": int(overall.parts["as written"]),
-    "parts_spelled": int(overall.parts["one spelling"]),
-    "parts_unified": int(overall.parts["unified"]),
-}
-for stage, table in pairs.groupby("stage"):
-    metrics |= {f"{stage}_proposed": len(table), f"{stage}_merged": int(table.same.sum())}
+steps = overall[["categories", "parts"]].rename(index=lambda step: step.replace(" ", "_")).stack()
+judged_pairs = pairs.groupby("stage").same.agg(proposed="size", merged="sum").stack()
+metrics = {"_".join(key): int(value) for key, value in [*steps.items(), *judged_pairs.items()]}
 run.metrics(metrics)
 metrics

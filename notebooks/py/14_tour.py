@@ -63,8 +63,8 @@ Image(picture)
 # %% [markdown]
 # ## What was written
 #
-# A GLB with one node per part, in the frame of the input and with its textures; the labels; one integer per face.
-# A part whose confidence is below 0.5 asks to be looked at.
+# A GLB with one node per part, in the frame of the input and with its textures; the labels; one integer per
+# face. A part whose confidence is below 0.5 asks to be looked at.
 
 # %%
 header, _ = split_container(files.glb.read_bytes(), files.glb.name)
