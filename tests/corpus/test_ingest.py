@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import trimesh
+from load import bench_ingest
 
 from alignparts.cli import app
 from alignparts.core.errors import AlignPartsError
@@ -27,7 +28,6 @@ from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.kinds import DATA_SETS
 from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.splits import paper_sizes
-from alignparts.evaluation.speed import ingest as bench_ingest
 
 PAPER = paper_sizes()
 UID = "0123456789abcdef" * 2

@@ -38,15 +38,6 @@ def test_growth_is_the_exponent() -> None:
     assert np.isnan(bench.value(table, bench.OURS, "decoder", 4000))
 
 
-def test_both_ends_share_what_both_need() -> None:
-    """The peer samples, queries its field, clusters and labels faces; ours renders and decodes besides."""
-    ours = {"sampling": 1, "rendering": 2, "DINOv2": 3, "lifting": 4, "PartField": 5, "model": 13,
-            "fusion": 6, "decoder": 7, "assignment": 8, "face labels": 9}  # fmt: skip
-    stages = pd.DataFrame({"stage": [*ours, "k-means"], "seconds": [*ours.values(), 10]})
-    stages["method"] = [bench.OURS] * len(ours) + [bench.PEER]
-    assert bench.end_to_end(stages) == pytest.approx((1 + 5 + 10 + 9) / (1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9))
-
-
 def test_memory_sees_a_large_tensor() -> None:
     found = bench.peak_memory(lambda: torch.zeros(50, 2**20 // 4).add_(1).sum(), CPU)
     assert np.isnan(found) or 45 < found < 120

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.baselines import transcription
+from alignparts.evaluation.speed import transcription
 from alignparts.model import fusion
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig, AlignPartsOutput
 from alignparts.model.fusion import BiCoFusion, fourier_features

@@ -52,9 +52,7 @@ class Ours:
                 ]
             found = open_vocabulary(partlets, self.encode, candidates, fill=self.fill)
         else:
-            found = name_parts(
-                partlets, self.encode, vocabulary, category=given.category, fill=self.fill
-            )
+            found = name_parts(partlets, self.encode, vocabulary, category=given.category, fill=self.fill)
         return replace(found, vectors=partlets.embeddings[[part.partlet for part in found.parts]])
 
     def _partlets(self, arrays: Mapping[str, np.ndarray]) -> Partlets:

@@ -1,29 +1,30 @@
-"""How fast the model is: beside a straight transcription of its equations, and beside the peer's path.
+"""Speed of the model beside a straight transcription of its equations, and beside PartField's path.
 
-Everything in one run, so that ratios mean something; the machine's own rate of matrix products is measured
-beside it, as the bound that no implementation of the same products can beat.
+All in one run, so that ratios mean something. The machine's rate of matrix products is measured too: a bound
+that no implementation with the same products can beat.
 """
 
 import copy
 import ctypes
 import gc
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 from transformers import Dinov2Config, Dinov2Model
 
 from alignparts.corpus.mesh.sampling import seed_of
-from alignparts.evaluation.baselines import transcription
 from alignparts.evaluation.baselines.clustering import cluster_points
+from alignparts.evaluation.speed import transcription
+from alignparts.evaluation.speed.timing import clock
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders
 from alignparts.features.partfield import PartField, PartFieldConfig
@@ -38,43 +39,29 @@ EDGE_COPIES = 6
 """Tensors of points x neighbors x d_m floats that the transcription holds at its peak."""
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What one forward pass reads."""
-
-    points: torch.Tensor
-    geometry: torch.Tensor
-    appearance: torch.Tensor
-    neighbors: torch.Tensor
-
-    def arguments(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """In the order of :meth:`AlignParts.forward`, with no padding."""
-        return self.points, self.geometry, self.appearance
-
-
-def inputs(config: AlignPartsConfig, points: int, batch: int, device: torch.device, seed: int = 0) -> Inputs:
-    """Random features of points on a sphere: no value changes how long a product takes."""
-    generator = torch.Generator().manual_seed(seed)
-    on_sphere = torch.nn.functional.normalize(torch.randn(batch, points, 3, generator=generator), dim=-1)
-    features = [torch.randn(batch, points, width, generator=generator) for width in (config.d_g, config.d_a)]
-    found = nearest_neighbors(on_sphere, config.k)
-    return Inputs(on_sphere.to(device), features[0].to(device), features[1].to(device), found.to(device))
+def inputs(config: AlignPartsConfig, points: int, batch: int, device: torch.device) -> dict[str, Tensor]:
+    """Return arguments of a forward pass: random features of points on a sphere, with their neighbors."""
+    generator = torch.Generator().manual_seed(0)
+    sphere = _sphere(batch, points, generator)
+    given = {"points": sphere}
+    for name, width in (("geometry", config.d_g), ("appearance", config.d_a)):
+        given[name] = torch.randn(batch, points, width, generator=generator)
+    given["neighbors"] = nearest_neighbors(sphere, config.k)
+    return {name: tensor.to(device) for name, tensor in given.items()}
 
 
 def seconds(run: Callable[[], Any], repetitions: int, device: torch.device) -> float:
-    """Median seconds of a call, after one that does not count."""
+    """Return the median seconds of a call, after one that does not count."""
     times = []
     for _ in range(repetitions + 1):
-        start = time.perf_counter()
+        start = clock(device)
         run()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
+        times.append(clock(device) - start)
     return float(np.median(times[1:]))
 
 
 def peak_memory(run: Callable[[], Any], device: torch.device) -> float:
-    """MB that a call needs at its peak beyond what is there before; NaN where the system does not say."""
+    """Return the peak memory of a call in MB beyond what is held before; NaN if the system does not tell."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -84,7 +71,7 @@ def peak_memory(run: Callable[[], Any], device: torch.device) -> float:
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     try:
         ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # forget the highest mark so far
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak, VmHWM
     except (OSError, AttributeError):
         return float("nan")
     before = _status("VmRSS")
@@ -93,20 +80,20 @@ def peak_memory(run: Callable[[], Any], device: torch.device) -> float:
 
 
 def product_rate(device: torch.device, dtype: torch.dtype = torch.float32, repetitions: int = 7) -> float:
-    """FLOP a second that this machine reaches in a product of the model's most common size."""
+    """Return the FLOP per second of this machine in a product of the model's most common size."""
     left, right = torch.randn(10_000, 768).to(device, dtype), torch.randn(768, 768).to(device, dtype)
     return 2 * 10_000 * 768 * 768 / seconds(lambda: left @ right, repetitions, device)
 
 
-def product_flops(model: AlignParts, given: Inputs) -> int:
-    """FLOP of all matrix products in one forward pass.
+def product_flops(model: AlignParts, given: dict[str, Tensor]) -> int:
+    """Count the FLOP of all matrix products in one forward pass.
 
-    Counted on a copy in half precision, where edges are gathered: the counter takes a sparse matrix for full.
+    On a copy in half precision, where edges are gathered: the counter takes a sparse matrix for a full one.
     """
     half = copy.deepcopy(model).bfloat16()
-    points, geometry, appearance = (one.bfloat16() for one in given.arguments())
+    halved = {name: tensor.bfloat16() for name, tensor in given.items() if tensor.is_floating_point()}
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        half(points, geometry, appearance, neighbors=given.neighbors)
+        half(**(given | halved))
     return int(counter.get_total_flops())
 
 
@@ -118,9 +105,8 @@ def forward_rows(
     *,
     repetitions: int,
     memory_mb: float = 6000.0,
-    autocast: bool = False,
 ) -> pd.DataFrame:
-    """Fusion, decoder and heads against points (one shape) and against batch (at ``batch_points`` points).
+    """Time fusion, decoder and all against points (one shape) and against shapes (of ``batch_points``).
 
     The neighbor graph is found beforehand for both implementations and timed as a stage of its own. The
     transcription is left out where it would need more than ``memory_mb``.
@@ -129,24 +115,24 @@ def forward_rows(
     sizes = [(n, 1) for n in points] + [(batch_points, batch) for batch in batches if batch > 1]
     rows = []
     for n, batch in tqdm(sizes, desc="forward", leave=False, mininterval=2.0):
-        given = inputs(model.config, n, batch, device)
-        for method, stage, run in _runs(model, given, memory_mb):
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+        for method, stage, run in _runs(model, inputs(model.config, n, batch, device), memory_mb):
+            with torch.inference_mode():
                 memory = peak_memory(run, device)
-                rows.append([method, stage, n, 0, batch, seconds(run, repetitions, device), memory])
+                rows.append((method, stage, n, 0, batch, seconds(run, repetitions, device), memory))
     return _table(rows, device)
 
 
-def _runs(model: AlignParts, given: Inputs, memory_mb: float) -> Iterator[tuple[str, str, Callable[[], Any]]]:
-    arguments, near, config = given.arguments(), given.neighbors, model.config
-    yield OURS, "forward", lambda: model(*arguments, neighbors=near)
+def _runs(
+    model: AlignParts, given: dict[str, Tensor], memory_mb: float
+) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    yield OURS, "forward", partial(model, **given)
     with torch.inference_mode():
-        fused = model.fusion(*arguments, None, near)
-    yield OURS, "fusion", lambda: model.fusion(*arguments, None, near)
-    yield OURS, "decoder", lambda: model.decoder(fused)
-    yield OURS, "neighbors", lambda: nearest_neighbors(given.points, config.k)
-    if near.numel() * config.d_m * 4 * EDGE_COPIES / 2**20 <= memory_mb:
-        yield STRAIGHT, "forward", lambda: transcription.forward(model, *arguments, neighbors=near)
+        fused = model.fusion(**given)
+    yield OURS, "fusion", partial(model.fusion, **given)
+    yield OURS, "decoder", partial(model.decoder, fused)
+    yield OURS, "neighbors", partial(nearest_neighbors, given["points"], model.config.k)
+    if given["neighbors"].numel() * model.config.d_m * 4 * EDGE_COPIES / 2**20 <= memory_mb:
+        yield STRAIGHT, "forward", partial(transcription.forward, model, **given)
 
 
 def peer_rows(
@@ -157,39 +143,30 @@ def peer_rows(
     repetitions: int = 1,
     device: torch.device | None = None,
 ) -> pd.DataFrame:
-    """PartField's path: its planes from its own points, the field at ours, k-means at every part number.
+    """Time PartField's path: its planes, its field at our points, k-means at every number of parts.
 
-    One run of k-means on as many threads as torch has: the fastest that the peer can be had.
+    One run of k-means on as many threads as torch has: the fastest that this path can be.
     """
     device = device or torch.device("cpu")
     torch.manual_seed(0)
     field = PartField(config).eval().to(device)
     generator = torch.Generator().manual_seed(0)
+    dense = _sphere(1, field.config.input_points, generator).to(device)
+    rows: list[tuple[Any, ...]] = []
 
-    def sphere(n: int) -> torch.Tensor:
-        return torch.nn.functional.normalize(torch.randn(1, n, 3, generator=generator), dim=-1).to(device)
+    def add(stage: str, n: int, count: int, run: Callable[[], Any]) -> None:
+        rows.append((PEER, stage, n, count, 1, seconds(run, repetitions, device), float("nan")))
 
-    def once(features: np.ndarray, count: int) -> np.ndarray:
-        return cluster_points(features, count, restarts=1, threads=torch.get_num_threads())
-
-    rows: list[list[Any]] = []
-    dense = sphere(field.config.input_points)
     with torch.inference_mode():
-        taken = seconds(lambda: field.encode(dense), repetitions, device)
+        add("planes", field.config.input_points, 0, partial(field.encode, dense))
         planes = field.encode(dense)
-        rows.append([PEER, "planes", field.config.input_points, 0, 1, taken, float("nan")])
         for n in tqdm(points, desc="PartField", leave=False, mininterval=2.0):
-            at = sphere(n)
-            taken = seconds(lambda at=at: field.query(planes, at), repetitions, device)  # type: ignore[misc]
-            rows.append([PEER, "query", n, 0, 1, taken, float("nan")])
+            at = _sphere(1, n, generator).to(device)
+            add("query", n, 0, partial(field.query, planes, at))
             features = field.query(planes, at)[0].float().cpu().numpy()
+            cluster = partial(cluster_points, features, restarts=1, threads=torch.get_num_threads())
             for count in parts:
-                taken = seconds(
-                    lambda x=features, k=count: once(x, k),  # type: ignore[misc]
-                    repetitions,
-                    device,
-                )
-                rows.append([PEER, "k-means", n, count, 1, taken, float("nan")])
+                add("k-means", n, count, partial(cluster, clusters=count))
     return _table(rows, device)
 
 
@@ -200,9 +177,9 @@ def paper_pipeline(
     appearance: Dinov2Config | None = None,
     manifest: Manifest | None = None,
 ) -> NamedPartsPipeline:
-    """The whole system at the paper's sizes with random weights, which take as long as trained ones.
+    """Build the whole system at the paper's sizes with random weights, which take as long as trained ones.
 
-    Texts are embedded once and kept, so their encoder is not timed; random vectors stand in for it.
+    Random vectors stand in for the text encoder, which embeds each text only once and is not timed.
     """
     device = next(model.parameters()).device
     encoders = Encoders(
@@ -210,9 +187,8 @@ def paper_pipeline(
         AppearanceEncoder(Dinov2Model(appearance or Dinov2Config(image_size=518, patch_size=14))).to(device),
     )
     text = cast(TextEncoder, _RandomText(model.config.d_t))
-    return NamedPartsPipeline(
-        model, encoders, text, manifest=manifest or Manifest(resolution=224, points=10_000)
-    )
+    manifest = manifest or Manifest(resolution=224, points=10_000)
+    return NamedPartsPipeline(model, encoders, text, manifest=manifest)
 
 
 class _RandomText:
@@ -225,57 +201,46 @@ class _RandomText:
 
 
 def growth(table: pd.DataFrame, method: str, stage: str, low: int = 0, high: int = 10**9) -> float:
-    """Exponent of seconds against points, fitted by least squares on a log-log scale; one shape."""
-    kept = table[(table.method == method) & (table.stage == stage) & (table.batch == 1)]
-    kept = kept[kept.points.between(low, high)]
-    if kept.points.nunique() < 2:
+    """Fit the exponent of seconds in points by least squares on a log-log scale; one shape at a time."""
+    rows = table[(table.method == method) & (table.stage == stage) & (table.batch == 1)]
+    rows = rows[rows.points.between(low, high)]
+    if rows.points.nunique() < 2:
         return float("nan")
-    return float(np.polyfit(np.log(kept.points), np.log(kept.seconds), 1)[0])
+    return float(np.polyfit(np.log(rows.points), np.log(rows.seconds), 1)[0])
 
 
-def value(table: pd.DataFrame, method: str, stage: str, points: int, **where: int) -> float:
-    """Seconds of one row; NaN where it is not there."""
-    kept = table[(table.method == method) & (table.stage == stage) & (table.points == points)]
-    for column, wanted in ({"batch": 1, "parts": 0} | where).items():
-        kept = kept[kept[column] == wanted]
-    return float(kept.seconds.iloc[0]) if len(kept) else float("nan")
-
-
-def end_to_end(stages: pd.DataFrame) -> float:
-    """Time of the peer's whole path by that of ours: samples, planes and field, k-means, face labels.
-
-    Args:
-        stages: of `alignparts.evaluation.speed.timing.time_stages`; what both need is timed once.
-    """
-    seconds = stages.set_index("stage").seconds
-    ours = stages[(stages.method == OURS) & (stages.stage != "model")].seconds.sum()
-    return float(seconds[["sampling", "PartField", "k-means", "face labels"]].sum() / ours)
+def value(table: pd.DataFrame, method: str, stage: str, points: int, parts: int = 0) -> float:
+    """Look up the seconds of one row with one shape; NaN where there is none."""
+    keys = {"method": method, "stage": stage, "points": points, "parts": parts, "batch": 1}
+    rows = table[(table[list(keys)] == list(keys.values())).all(axis=1)]
+    return float(rows.seconds.iloc[0]) if len(rows) else float("nan")
 
 
 def summary(table: pd.DataFrame, stages: pd.DataFrame, bounds: pd.Series, points: int) -> pd.DataFrame:
-    """All in the columns of a table of times; ``ratio`` is to our forward pass at ``points`` points."""
-    forward = value(table, OURS, "forward", points)
+    """Join all in the columns of a table of times; ``ratio`` is to our forward pass at ``points`` points."""
     parts = table.parts.map(lambda count: f", {count} parts" if count else "")
     shapes = table.batch.map(lambda count: f", {count} shapes" if count > 1 else "")
-    rows = table.assign(stage=table.stage + parts + shapes, ratio=table.seconds / forward)
-    device = table.device.iloc[0]
-    ends = stages.assign(stage="end to end: " + stages.stage, ratio=stages.seconds / forward, device=device)
-    found = pd.DataFrame(
+    ends = stages.assign(stage="end to end: " + stages.stage)
+    timed = pd.concat([table.assign(stage=table.stage + parts + shapes), ends])
+    timed["ratio"] = timed.seconds / value(table, OURS, "forward", points)
+    bound = pd.DataFrame(
         {"method": OURS, "stage": bounds.index, "ratio": bounds.to_numpy(), "points": points}
     )
+    joined = pd.concat([timed, bound], ignore_index=True).assign(device=table.device.iloc[0])
     columns = ["method", "stage", "seconds", "ratio", "points", "memory_mb", "device"]
-    joined = pd.concat([rows, ends, found.assign(device=device)], ignore_index=True)[columns]
-    return joined.round({"seconds": 5, "ratio": 3, "memory_mb": 1})
+    return joined[columns].round({"seconds": 5, "ratio": 3, "memory_mb": 1})
 
 
-def _table(rows: list[list[Any]], device: torch.device) -> pd.DataFrame:
+def _sphere(batch: int, points: int, generator: torch.Generator) -> Tensor:
+    return torch.nn.functional.normalize(torch.randn(batch, points, 3, generator=generator), dim=-1)
+
+
+def _table(rows: list[tuple[Any, ...]], device: torch.device) -> pd.DataFrame:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    return pd.DataFrame([[*row, name] for row in rows], columns=COLUMNS)
+    return pd.DataFrame([(*row, name) for row in rows], columns=COLUMNS)
 
 
 def _status(key: str) -> int:
-    """kB of a line of this process's status."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1])
-    raise OSError(f"/proc/self/status has no {key}")
+    """Return a field of /proc/self/status in kB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))

@@ -1,4 +1,4 @@
-"""Seconds of every stage, end to end, at the same number of points. Never part of a result table."""
+"""Seconds of every stage, end to end, at the same number of points; never part of a result table."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -21,11 +21,18 @@ from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.naming.prediction import Candidate
 
 COLUMNS = ["method", "stage", "seconds", "ratio", "points", "device"]
-"""``ratio``: of a stage to the decoder, in the same run."""
+"""``ratio``: seconds of a stage by those of the decoder, in the same run."""
 DECODER, K_MEANS = "decoder", "k-means"
 FEATURES = ("sampling", "rendering", "DINOv2", "lifting", "PartField")
 NEEDS = {PARTFIELD: ("sampling", "PartField"), "Find3D": ("sampling",), "PartField+MPNet": FEATURES}
-"""What a method needs before its decoder, of the stages of ALIGN-Parts."""
+"""Stages of ALIGN-Parts that a method needs before its decoder."""
+
+
+def clock(device: torch.device) -> float:
+    """Return the time in seconds once the device has done its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def time_stages(
@@ -36,76 +43,65 @@ def time_stages(
     repetitions: int = 5,
     others: Sequence[Method] = (),
 ) -> pd.DataFrame:
-    """Median seconds a shape of every stage, over shapes and repetitions.
+    """Measure the median seconds per shape of every stage, over shapes and repetitions.
 
-    Decoder is everything after fusion in the model's pass, and of another method all that it does with stored
-    features; k-means runs once, at each shape's true number of parts, on as many points. Everything takes as
-    many threads as torch is allowed.
+    The decoder is all after fusion in the model's pass, and of another method all that it does with stored
+    features; k-means runs once, at each shape's true number of parts. All take as many threads as torch.
 
     Args:
-        pipeline: the trained model and its encoders.
-        shapes: what to time on.
-        points: surface samples a shape.
-        repetitions: of each shape, after one that does not count.
-        others: methods that are given each shape's part names.
+        pipeline: trained model and its encoders.
+        shapes: shapes to time on.
+        points: number of surface samples per shape.
+        repetitions: runs per shape, after one that does not count.
+        others: methods to time, which are given each shape's part names.
     """
-    runs: dict[tuple[str, str], list[float]] = {}
-    device = next(pipeline.model.parameters()).device
+    runs: list[dict[tuple[str, str], float]] = []
     for shape in shapes:
-        for repetition in range(repetitions + 1):
-            record: dict[tuple[str, str], float] = {}
-            _run(pipeline, shape, points, record, device, others)
-            if repetition:
-                for stage, seconds in record.items():
-                    runs.setdefault(stage, []).append(seconds)
-    median = {stage: float(np.median(values)) for stage, values in runs.items()}
-    decoder = max(median[OURS, DECODER], 1e-9)
-    rows = [(*stage, seconds, seconds / decoder, points, str(device)) for stage, seconds in median.items()]
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    return table.round({"seconds": 5, "ratio": 3})
+        runs += [_seconds(pipeline, shape, points, others) for _ in range(repetitions + 1)][1:]
+    median = {stage: float(np.median([run[stage] for run in runs])) for stage in runs[0]}
+    decoder, device = max(median[OURS, DECODER], 1e-9), str(next(pipeline.model.parameters()).device)
+    rows = [(*stage, seconds, seconds / decoder, points, device) for stage, seconds in median.items()]
+    return pd.DataFrame(rows, columns=COLUMNS).round({"seconds": 5, "ratio": 3})
 
 
 def by_method(stages: pd.DataFrame) -> pd.DataFrame:
-    """Seconds of Table 2: the decoder alone, as the paper counts, and end to end from a mesh to named points.
+    """Return the seconds of Table 2: the decoder alone, as in the paper, and from a mesh to named points.
 
     Args:
-        stages: of :func:`time_stages`.
+        stages: result of :func:`time_stages`.
 
     Returns:
-        One row a method: ``decoder`` and ``end_to_end`` in seconds, and both as ratios to those of
-        ALIGN-Parts. What a method needs is that of `NEEDS`.
+        One row per method: ``decoder`` and ``end_to_end`` in seconds, with the stages of :data:`NEEDS`, and
+        both as ratios to those of ALIGN-Parts.
     """
-    own = stages.set_index(["method", "stage"]).seconds
+    seconds = stages.set_index(["method", "stage"]).seconds
     rows = []
     for method in dict.fromkeys(stages.method):
-        mine = own[method].drop("model", errors="ignore")
-        decoder = float(mine[[DECODER if DECODER in mine else K_MEANS]].sum())
-        before = own[OURS][list(NEEDS.get(method, FEATURES))].sum() if method != OURS else 0.0
-        rows.append((method, decoder, float(mine.drop("face labels", errors="ignore").sum() + before)))
+        mine = seconds[method].drop(["model", "face labels"], errors="ignore")
+        decoder = mine[DECODER if DECODER in mine else K_MEANS]
+        before = 0.0 if method == OURS else seconds[OURS][list(NEEDS.get(method, FEATURES))].sum()
+        rows.append((method, float(decoder), float(mine.sum() + before)))
     table = pd.DataFrame(rows, columns=["method", "decoder", "end_to_end"])
-    first = table.set_index("method").loc[OURS]
-    table["decoder_ratio"] = table.decoder / first.decoder
-    table["end_to_end_ratio"] = table.end_to_end / first.end_to_end
-    return table.round({"decoder": 5, "end_to_end": 5, "decoder_ratio": 3, "end_to_end_ratio": 3})
+    ours = table.set_index("method").loc[OURS]
+    for column in ("decoder", "end_to_end"):
+        table[f"{column}_ratio"] = (table[column] / ours[column]).round(3)
+    return table.round({"decoder": 5, "end_to_end": 5})
 
 
-def _run(
-    pipeline: NamedPartsPipeline,
-    shape: LabeledShape,
-    points: int,
-    record: dict[tuple[str, str], float],
-    device: torch.device,
-    others: Sequence[Method],
-) -> None:
+def _seconds(
+    pipeline: NamedPartsPipeline, shape: LabeledShape, points: int, others: Sequence[Method]
+) -> dict[tuple[str, str], float]:
+    """Return the seconds of every method and stage on a shape, once."""
+    device = next(pipeline.model.parameters()).device
+    seconds: dict[tuple[str, str], float] = {}
+
     @contextmanager
     def stage(name: str, method: str = OURS) -> Iterator[None]:
-        start = time.perf_counter()
+        start = clock(device)
         yield
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        record[method, name] = time.perf_counter() - start
+        seconds[method, name] = clock(device) - start
 
-    manifest, encoders = pipeline.manifest, pipeline.encoders
+    manifest, encoders, names = pipeline.manifest, pipeline.encoders, list(shape.part_names)
     with stage("sampling"):
         sample = sample_surface(shape.surface, points, 0)
     with stage("rendering"):
@@ -117,50 +113,26 @@ def _run(
     with stage("PartField"):
         geometry = geometry_of(shape.surface, sample, encoders.geometry)
     features = {"points": sample.points, "geometry": geometry, "appearance": appearance}
-    inside: dict[str, float] = {}
-    with stage("model"), _clock(pipeline.model, "fusion", inside, device):
+    marks: list[float] = []
+    fusion = pipeline.model.fusion
+    registers = (fusion.register_forward_pre_hook, fusion.register_forward_hook)
+    hooks = [register(lambda *_: marks.append(clock(device))) for register in registers]
+    with stage("model"):
         partlets = forward(pipeline.model, features)
-    record[OURS, "fusion"] = inside.get("fusion", 0.0)
-    record[OURS, DECODER] = record[OURS, "model"] - record[OURS, "fusion"]
-    names = [Candidate(name) for name in shape.part_names]
-    pipeline.text.encode([name.text for name in names])
+    for hook in hooks:
+        hook.remove()
+    seconds[OURS, "fusion"] = marks[1] - marks[0]
+    seconds[OURS, DECODER] = seconds[OURS, "model"] - seconds[OURS, "fusion"]
+    candidates = [Candidate(name) for name in names]
+    pipeline.text.encode([candidate.text for candidate in candidates])  # embedded once, then remembered
     with stage("assignment"):
-        found = open_vocabulary(partlets, pipeline.text.encode, names)
+        prediction = open_vocabulary(partlets, pipeline.text.encode, candidates)
     with stage("face labels"):
-        face_labels(shape.surface, sample, found.point_part, len(found.parts))
-    clusters = max(len(names), 1)
+        face_labels(shape.surface, sample, prediction.point_part, len(prediction.parts))
     with stage(K_MEANS, PARTFIELD):
-        cluster_points(geometry, clusters, restarts=1, threads=torch.get_num_threads())
+        cluster_points(geometry, max(len(names), 1), restarts=1, threads=torch.get_num_threads())
     features |= {"normals": sample.normals, "colors": sample.colors}
-    given = Given(names=tuple(shape.part_names))
     for other in others:
         with stage(DECODER, other.label):
-            other.predict(features, given)
-
-
-@contextmanager
-def _clock(model: torch.nn.Module, name: str, into: dict[str, float], device: torch.device) -> Iterator[None]:
-    """Seconds that a child module takes while the block runs."""
-    child: torch.nn.Module | None = getattr(model, name, None)
-    if child is None:
-        yield
-        return
-    started = [0.0]
-
-    def now() -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return time.perf_counter()
-
-    def begin(*_: object) -> None:
-        started[0] = now()
-
-    def end(*_: object) -> None:
-        into[name] = into.get(name, 0.0) + now() - started[0]
-
-    handles = [child.register_forward_pre_hook(begin), child.register_forward_hook(end)]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+            other.predict(features, Given(names=tuple(names)))
+    return seconds

@@ -1,8 +1,8 @@
-"""The equations of the model one by one, with every tensor that they name built in full.
+"""Transcription of the model's equations one by one, with every tensor that they name built in full.
 
-What one would write first from sections 3.1 and 8.1. It shares the weights of an `AlignParts`, so that tests
-can hold the fast code against it and benchmarks can say what the fast code is worth. Keys and values are
-projected once a point, not once an edge (Eqs. 28 and 29 do not depend on i).
+It is what one would write first from sections 3.1 and 8.1, with the weights of an `AlignParts`: the oracle of
+tests and the baseline of benchmarks. Keys and values are projected once per point, not once per edge (Eqs. 28
+and 29 do not depend on i).
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor
 from alignparts.model.alignparts import AlignParts, AlignPartsOutput
 from alignparts.model.fusion import BiCoFusion
 from alignparts.model.graph import nearest_neighbors
-from alignparts.model.partlets import CrossAttention, PartletDecoder, SelfAttention
+from alignparts.model.partlets import PartletDecoder
 
 
 def forward(
@@ -25,7 +25,7 @@ def forward(
     appearance: Float[Tensor, "b n d_a"],
     neighbors: Int64[Tensor, "b n k"] | None = None,
 ) -> AlignPartsOutput:
-    """What the model itself gives, for shapes without padding that have k points or more."""
+    """Return the output of the model, for shapes of at least k points without padding."""
     geometry = (geometry - model.get_buffer("geometry_mean")) / model.get_buffer("geometry_std")
     appearance = (appearance - model.get_buffer("appearance_mean")) / model.get_buffer("appearance_std")
     if neighbors is None:
@@ -75,22 +75,15 @@ def decode(
     partlets = model.partlets.expand(len(fused), -1, -1)
     layers: Any = model.layers
     for layer in layers:
-        partlets = partlets + _self_attention(layer.attend_partlets, layer.norm_self(partlets))
-        partlets = partlets + _cross_attention(layer.attend_points, layer.norm_cross(partlets), fused)
+        inner, outer = layer.attend_partlets, layer.attend_points
+        query, key, value = inner.project(layer.norm_self(partlets)).chunk(3, dim=-1)
+        partlets = partlets + inner.out(_attention(query, key, value, inner.heads))
+        query = outer.query(layer.norm_cross(partlets))
+        partlets = partlets + outer.out(_attention(query, outer.key(fused), outer.value(fused), outer.heads))
         partlets = partlets + layer.mlp(layer.norm_mlp(partlets))
     query, key = model.mask_query(partlets), model.mask_key(fused)
     mask_logits = query @ key.transpose(1, 2) / query.shape[-1] ** 0.5
     return mask_logits, model.partness(partlets).squeeze(-1), partlets
-
-
-def _self_attention(layer: SelfAttention, partlets: Tensor) -> Tensor:
-    query, key, value = layer.project(partlets).chunk(3, dim=-1)
-    return layer.out(_attention(query, key, value, layer.heads))
-
-
-def _cross_attention(layer: CrossAttention, partlets: Tensor, fused: Tensor) -> Tensor:
-    query, key, value = layer.query(partlets), layer.key(fused), layer.value(fused)
-    return layer.out(_attention(query, key, value, layer.heads))
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:

@@ -1,6 +1,6 @@
-"""Ingestion at the size of the real data: rate, memory, and a run that is killed and goes on.
+"""Benchmark of ``alignparts ingest`` at the size of the real data: rate, memory, a run killed and resumed.
 
-``python -m alignparts.evaluation.speed.ingest --shapes 10000 --workers 2``
+``python tests/load/bench_ingest.py --shapes 10000 --workers 2``
 """
 
 import json
@@ -24,19 +24,19 @@ from alignparts.core.errors import AlignPartsError
 CATEGORIES = ("Chair", "Table", "Lamp", "Bed", "Door", "Knife", "Mug", "Vase")
 PARTS = ("top", "leg", "handle")
 PERIOD = 100
-"""Of so many shapes one is a copy of another with its own model id, and one has a broken OBJ file."""
+"""Among as many shapes, one is a copy of another under a new model id, and one has a broken OBJ file."""
 RECORDS = ("index.parquet", "geometry.parquet", "duplicates.csv", "leakage.csv", "report.csv", "splits")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run of the command.
+    """Result of one run of the command.
 
     Attributes:
         seconds: wall time.
-        memory: peak of the resident memory of all its processes together, bytes; shared pages count in each.
-        processes: how many there were at that time.
-        output: what it printed.
+        memory: peak of the resident memory of all processes together, bytes; shared pages count in each.
+        processes: number of processes at the peak.
+        output: printed text.
     """
 
     seconds: float
@@ -77,7 +77,7 @@ def write_folders(root: Path, shapes: int, seed: int = 0) -> None:
 
 
 def run_command(source: Path, out: Path, workers: int, kill_at: int | None = None) -> Measured:
-    """Run ``alignparts ingest partnet`` in processes of its own; kill them all once so many shapes are there.
+    """Run ``alignparts ingest partnet`` in a process group; kill it once ``kill_at`` shapes are written.
 
     Raises:
         AlignPartsError: it failed, or it ended before it could be killed.
@@ -85,8 +85,8 @@ def run_command(source: Path, out: Path, workers: int, kill_at: int | None = Non
     command = [sys.executable, "-m", "alignparts.cli.app", "ingest", "partnet", str(source),
                "--out", str(out), "--workers", str(workers)]  # fmt: skip
     start, memory, processes, killed = time.perf_counter(), 0, 0, False
-    with tempfile.TemporaryFile("w+") as said:
-        running = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
+    with tempfile.TemporaryFile("w+") as log:
+        running = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         while running.poll() is None:
             used = _resident(running.pid)
             if sum(used) > memory:
@@ -96,15 +96,15 @@ def run_command(source: Path, out: Path, workers: int, kill_at: int | None = Non
                 running.wait()
                 killed = True
             time.sleep(0.1)
-        said.seek(0)
-        output = said.read()
+        log.seek(0)
+        output = log.read()
     if killed != (kill_at is not None) or (not killed and running.returncode):
         raise AlignPartsError(f"{' '.join(command)}: exit code {running.returncode}: {output[-500:]}")
     return Measured(time.perf_counter() - start, memory, processes, output)
 
 
 def same_records(first: Path, second: Path) -> bool:
-    """Whether two corpora have the same index, lists and tables, byte for byte."""
+    """Return whether two corpora have the same index, lists and tables, byte for byte."""
     return all(_bytes(first / name) == _bytes(second / name) for name in RECORDS)
 
 
@@ -160,7 +160,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _last_lines(output: str) -> str:
-    """What the command said at the end, without its progress bar."""
+    """Return the summary that the command prints, without its progress bar."""
     return "\n".join(line.rpartition("\r")[2] for line in output.splitlines() if "->" in line or ";" in line)
 
 
