@@ -178,9 +178,9 @@ def test_a_profile_becomes_params(run, tmp_path, monkeypatch):
     from alignparts.core import paths
 
     (tmp_path / "profiles").mkdir()
-    text = "# mine\nbase: {seed: 3}\n"
+    text = "# mine\n" + (paths.ROOT / "params.yaml").read_text()
     (tmp_path / "profiles" / "mine.yaml").write_text(text)
-    (tmp_path / "profiles" / "wrong.yaml").write_text("base: {sed: 3}\n")
+    (tmp_path / "profiles" / "wrong.yaml").write_text(text.replace("  seed:", "  sed: 3\n  seed:", 1))
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     assert run("profile", "mine")[0] == 0
     assert (tmp_path / "params.yaml").read_text() == text
