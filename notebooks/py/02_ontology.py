@@ -85,11 +85,8 @@ pairs.pivot_table(index=["level", "stage"], columns="verdict", values="a", aggfu
 # By data set, and over all of them where no data set is named. A part is a (category, part) pair; candidates
 # and verdicts are pairs of names.
 
-# %%
-counts = export.counts_table(raw, result)
-counts
-
 # %% tags=["nbval-ignore-output"]
+counts = export.counts_table(raw, result)
 overall = counts[counts.dataset.eq("")].set_index("step").loc[["as written", "one spelling", "unified"]]
 titles = {"categories": "categories", "parts": "(category, part) pairs"}
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
@@ -102,6 +99,7 @@ axes[0].invert_yaxis()
 figure.tight_layout()
 run.figure(figure, "ontology_counts")
 plt.show()
+counts
 
 # %% [markdown]
 # Every group of two or more names, and the reasons that the language model gave:
