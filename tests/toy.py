@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import smoke
 
+from alignparts.core.config import Params
 from alignparts.features.store import FeatureStore
+from alignparts.model.stage import Stage
 from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary
 
 WIDTH = 24
@@ -70,4 +72,11 @@ def store(root: Path, train: int = 6, validation: int = 3, n: int = 96) -> Featu
         arrays, meta = shape(list(PARTS)[index % len(PARTS)], index, n)
         made.add(f"s{index}", arrays, {**meta, "split": "train" if index < train else "validation"})
     made.flush()
+    return made
+
+
+def stage(params: Params, store: FeatureStore, models: Path) -> Stage:
+    """Return inputs of a stage with the toy vocabulary and text encoder."""
+    made = Stage(params, store.root.parent, models)
+    vars(made).update(store=store, vocabulary=vocabulary(), encode=encode)
     return made

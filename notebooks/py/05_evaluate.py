@@ -32,6 +32,7 @@ from alignparts.evaluation.ground_truth import labeled_shapes, load_labeled
 from alignparts.evaluation.methods import FIND3D, MPNET, OURS, PARTFIELD, Entrant
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
+from alignparts.model.stage import Stage
 from alignparts.naming.confidence import Statistics
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words
@@ -60,7 +61,7 @@ vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
 text = TextEncoder.from_name(run.params.ontology.text_encoder)
 model = AlignParts.from_pretrained(str(run.models / "alignparts")).eval()
 statistics = Statistics.load(run.models / "alignparts")
-result = scoring.evaluate(store, entrants_of(model, text.encode, vocabulary), text.encode, **look)
+result = scoring.evaluate(store, entrants_of(Ours(model, text.encode, vocabulary)), text.encode, **look)
 counts = result.scores.groupby("test_set").shape_id.nunique()
 counts.to_frame("shapes")
 
@@ -78,9 +79,8 @@ counts.to_frame("shapes")
 # In held-out categories all of them are given the names.
 
 # %%
-trained, segments = table2.trained_scores(
-    run.params, store, vocabulary, text.encode, run.models, train_missing=smoke
-)
+stage = Stage(run.params, run.data, run.models)
+trained, segments = table2.trained_scores(stage, train_missing=smoke)
 filled = Entrant(Ours(model, text.encode, vocabulary, fill=True))
 untrained = [
     result.scores,
@@ -102,7 +102,7 @@ print("methods:", *scores.method.unique(), sep="\n  ")
 # of which no mask is sure stay unlabeled; *every point labeled* gives them the best mask's name (`--fill`).
 
 # %%
-methods = table2.entrants(run.params, run.models, vocabulary, text.encode)
+methods = table2.entrants(stage)
 asked = list(labeled_shapes(store, ["validation"], **look))[: 2 if smoke else 8]
 able = table1.table1([*methods, filled], asked, seed)
 kept, seen = able.drop(columns="seen"), able.rename(columns={"metric": "property", "value": "has it"})

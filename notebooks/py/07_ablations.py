@@ -28,9 +28,9 @@ from alignparts.corpus.index import Corpus
 from alignparts.evaluation import comparison, tables
 from alignparts.evaluation.experiments import ablation
 from alignparts.evaluation.ground_truth import load_labeled
-from alignparts.features.store import FeatureStore
-from alignparts.ontology.text import TextEncoder
-from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.evaluation.methods import Entrant, answers
+from alignparts.model.stage import Stage
+from alignparts.ontology.vocabulary import words
 from alignparts.pictures.scene3d import save_gallery
 from alignparts.report import plots
 from alignparts.report.figure_rows import shape_row
@@ -42,8 +42,8 @@ chosen, settings = run.params.ablation, run.params.evaluate
 bootstrap = {
     "resamples": settings.bootstrap, "confidence": settings.confidence, "seed": run.params.base.seed,
 }
-found = {"data": run.data, "models": run.models, "train_missing": smoke}
-scores = ablation.collect(chosen.rows, run.params, **found)
+stage = Stage(run.params, run.data, run.models)
+scores = ablation.collect(chosen.rows, stage, train_missing=smoke)
 print(scores.nunique()[["method", "seed", "shape_id"]].to_dict())
 
 # %% [markdown]
@@ -75,18 +75,14 @@ tested if not smoke else print("claims:", len(tested))
 # different categories.
 
 # %%
-store, corpus = FeatureStore(run.data / "features"), Corpus(run.data / "corpus")
-vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
-encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
-rows = []
+corpus, rows = Corpus(run.data / "corpus"), []
+variants = [
+    Entrant(ablation.method_of(name, chosen.seeds[0], stage), name=run.params.ablations[name].label)
+    for name in chosen.rows
+]
 for shape_id in choose_rows(scores, seed=run.params.base.seed):
-    shape = load_labeled(store, shape_id, settings.points, run.params.base.seed)
-    columns = {
-        run.params.ablations[name].label: ablation.segments_of(
-            name, chosen.seeds[0], shape, run.params, vocabulary, encode, run.models
-        )
-        for name in chosen.rows
-    }
+    shape = load_labeled(stage.store, shape_id, settings.points, run.params.base.seed)
+    columns = answers(variants, shape)
     rows.append(shape_row(words(shape.category), shape, columns, corpus.load(shape_id).surface))
 save_gallery(run, "ablations", "Figure 5: the rows of Table 3", rows)
 
@@ -96,7 +92,7 @@ save_gallery(run, "ablations", "Figure 5: the rows of Table 3", rows)
 # One setting at a time, the rest as in the last row of the table.
 
 # %%
-points = pd.concat([scores, ablation.collect(chosen.curves, run.params, **found)], ignore_index=True)
+points = pd.concat([scores, ablation.collect(chosen.curves, stage, train_missing=smoke)], ignore_index=True)
 said = {"K": "partlets K", "k": "neighbors k", "shapes": "share of the training shapes"}
 lines = []
 for setting, values in ablation.curves(run.params).items():

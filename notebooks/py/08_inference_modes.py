@@ -18,11 +18,11 @@ from alignparts.evaluation.experiments import cosegmentation, table4
 from alignparts.evaluation.experiments import retrieval as retrieval_eval
 from alignparts.evaluation.ground_truth import load_labeled
 from alignparts.evaluation.methods import GIVEN
-from alignparts.features.store import FeatureStore
+from alignparts.evaluation.variants import folder_of
 from alignparts.model.alignparts import AlignParts
+from alignparts.model.stage import Stage
 from alignparts.naming.inference import forward
-from alignparts.ontology.text import TextEncoder
-from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.ontology.vocabulary import words
 from alignparts.pictures.scene3d import save_gallery
 from alignparts.report.figure_rows import query_rows, transfer_row
 from alignparts.report.selection import choose_rows
@@ -34,9 +34,8 @@ look = {"points": run.params.evaluate.points, "seed": seed}
 bootstrap = {
     "resamples": run.params.evaluate.bootstrap, "confidence": run.params.evaluate.confidence, "seed": seed,
 }
-store = FeatureStore(run.data / "features")
-vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
-encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
+stage = Stage(run.params, run.data, run.models)
+store, vocabulary, encode = stage.store, stage.vocabulary, stage.encode
 model = AlignParts.from_pretrained(str(run.models / "alignparts")).eval()
 corpus = Corpus(run.data / "corpus")
 
@@ -67,7 +66,7 @@ tested if not smoke else print("claims:", len(tested))
 
 # %%
 others = [
-    fit.load(name, fit.folder_of(run.models, name, run.params.comparison.seeds[0]), vocabulary, encode, seed)
+    fit.load(name, folder_of(run.models, "baselines", name, run.params.comparison.seeds[0]), stage)
     for name in run.params.comparison.methods if name != fit.OURS
 ]
 asked = retrieval_eval.evaluate_retrieval(store, model, encode, vocabulary, others, **look)

@@ -21,9 +21,8 @@ from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.experiments import generalization, robustness, table2
 from alignparts.evaluation.ground_truth import load_labeled, one_a_category
 from alignparts.evaluation.methods import OURS, Entrant, answers
-from alignparts.features.store import FeatureStore
-from alignparts.ontology.text import TextEncoder
-from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.model.stage import Stage
+from alignparts.ontology.vocabulary import words
 from alignparts.pictures.scene3d import save_gallery
 from alignparts.report import plots
 from alignparts.report.figure_rows import shape_row
@@ -34,11 +33,10 @@ smoke = profile == "smoke"
 chosen, settings, seed = run.params.generalization, run.params.evaluate, run.params.base.seed
 look = {"points": settings.points, "seed": seed}
 bootstrap = {"resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
-store = FeatureStore(run.data / "features")
-vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
-encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
+stage = Stage(run.params, run.data, run.models)
+store, vocabulary, encode = stage.store, stage.vocabulary, stage.encode
 corpus = Corpus(run.data / "corpus")
-methods = table2.entrants(run.params, run.models, vocabulary, encode)
+methods = table2.entrants(stage)
 seen = one_a_category(store, seed)
 print("held-out shapes:", len(corpus.ids(split="heldout")), "seen shapes:", len(seen))
 
@@ -52,8 +50,8 @@ print("held-out shapes:", len(corpus.ids(split="heldout")), "seen shapes:", len(
 
 # %%
 if smoke:
-    generalization.fine_tune_missing(run.params, store, vocabulary, encode, run.models)
-tuned = generalization.shot_scores(run.params, store, vocabulary, encode, run.models, seen)
+    generalization.fine_tune_missing(stage)
+tuned = generalization.shot_scores(stage, seen)
 others = scoring.evaluate(store, methods[:-1], encode, splits=["heldout"], **look)
 scores = pd.concat([tuned, others.scores], ignore_index=True)
 shots = {generalization.label_of(number): number for number in (0, *chosen.shots)}

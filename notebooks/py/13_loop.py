@@ -14,15 +14,14 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 # %%
 from alignparts.core.run import start
 from alignparts.evaluation import comparison, tables
-from alignparts.ontology.text import TextEncoder
+from alignparts.model.stage import Stage
 from texparts.export import retrain
 
 run = start("loop", profile)
 smoke = profile == "smoke"
 settings, seed = run.params.evaluate, run.params.base.seed
 bootstrap = {"resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
-encode = TextEncoder.from_name(run.params.ontology.text_encoder).encode
-loop = retrain.Loop(run.params, run.data, run.models, encode)
+loop = Stage(run.params, run.data, run.models)
 if smoke:
     retrain.retrain_missing(loop)
 print("models:", ", ".join(retrain.LABELS.values()))

@@ -13,10 +13,17 @@ from alignparts.core import paths
 from alignparts.core.config import Params, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import COLUMNS
-from alignparts.evaluation.experiments.ablation import ablate, claims, curves, shapes_of, share, train_params
+from alignparts.evaluation.experiments.ablation import (
+    ablate,
+    claims,
+    collect,
+    curves,
+    shapes_of,
+    share,
+    train_params,
+)
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
-from alignparts.ontology.text import TextEncoder
 
 SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "layers": 1, "fourier": 3}
 
@@ -77,39 +84,35 @@ def test_shares_are_nested_and_of_their_size() -> None:
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    store = FeatureStore(tmp_path / "data" / "features", "toy", shard=4)
+def store(tmp_path: Path) -> FeatureStore:
+    store = FeatureStore(tmp_path / "features", "toy", shard=4)
     for index in range(12):
         arrays, meta = toy.shape(list(toy.PARTS)[index % 3], index)
         split = ("train", "train", "validation", "test")[index // 3]
         store.add(f"s{index}", arrays, {**meta, "split": split, "dataset": "partnet"})
     store.flush()
-    toy.vocabulary().save(tmp_path / "data" / "ontology" / "vocabulary.json")
-
-    class Encoder:
-        encode = staticmethod(toy.encode)
-
-    monkeypatch.setattr(TextEncoder, "from_name", lambda name: Encoder)
-    return tmp_path / "data"
+    return store
 
 
-def test_an_item_trains_scores_and_repeats(data: Path) -> None:
+def test_an_item_trains_scores_and_repeats(store: FeatureStore, tmp_path: Path) -> None:
     given = params(categories=["chair", "mug"])
-    models = data.parent / "models"
-    scores = ablate("base", 1, given, data=data, models=models)
+    stage = toy.stage(given, store, tmp_path / "models")
+    with pytest.raises(AlignPartsError, match=r"full-\d: no scores.csv.*dvc repro ablations"):
+        collect(["full"], stage)
+    scores = ablate("base", 1, stage)
     assert list(scores.columns) == COLUMNS
     assert set(scores.method) == {"Base Model"} and set(scores.seed) == {1}
     assert set(scores.category) == {"chair", "mug"} and scores.shape_id.nunique() == 2
     assert scores.value.between(0, 1).all()
-    folder = models / "ablations" / "base-1"
+    folder = stage.models / "ablations" / "base-1"
     assert AlignParts.from_pretrained(folder).config.fusion == "geometry"
     pd.testing.assert_frame_equal(pd.read_csv(folder / "scores.csv"), scores, atol=1e-6)
-    again = ablate("base", 1, given, data=data, models=data.parent / "again")
+    again = ablate("base", 1, toy.stage(given, store, tmp_path / "again"))
     pd.testing.assert_frame_equal(again, scores)
 
 
-def test_only_the_chosen_categories_are_shapes_of_it(data: Path) -> None:
-    store, vocabulary = FeatureStore(data / "features"), toy.vocabulary()
+def test_only_the_chosen_categories_are_shapes_of_it(store: FeatureStore) -> None:
+    vocabulary = toy.vocabulary()
     assert len(shapes_of(store, "train", vocabulary)) == 6
     few = vocabulary.only(["mug"])
     assert few.categories == ["mug"] and not few.has("chair")

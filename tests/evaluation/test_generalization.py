@@ -54,7 +54,7 @@ def models(store, tmp_path_factory) -> Path:
 
 def tuned(store, models, shots=1, half=0, **changed):
     if shots:
-        generalization.fine_tune(shots, half, params(**changed), store, toy.vocabulary(), toy.encode, models)
+        generalization.fine_tune(shots, half, toy.stage(params(**changed), store, models))
     return generalization.load(shots, half, models).state_dict()
 
 
@@ -89,10 +89,11 @@ def test_a_model_is_never_scored_on_what_it_saw(store, models, monkeypatch):
 
 
 def test_scores_hold_every_shape_once_a_number_of_shots(store, models):
-    generalization.fine_tune_missing(params(), store, toy.vocabulary(), toy.encode, models)
+    stage = toy.stage(params(), store, models)
+    generalization.fine_tune_missing(stage)
     remembered = one_a_category(store)
     assert [one.split("-")[1][:-1] for one in remembered] == ["chair", "lamp"]
-    scores = generalization.shot_scores(params(), store, toy.vocabulary(), toy.encode, models, remembered)
+    scores = generalization.shot_scores(stage, remembered)
     counts = scores[scores.metric == "miou"].groupby(["method", "test_set"]).shape_id.agg(["size", "nunique"])
     assert set(counts.index.get_level_values(0)) == {OURS, f"{OURS}, 1 shot", f"{OURS}, 2 shots"}
     assert (counts.xs("heldout", level=1) == 4).all(axis=None)

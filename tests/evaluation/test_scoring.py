@@ -9,7 +9,7 @@ import toy
 from named_parts import Halves, Text, vocabulary
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.baselines.ours import entrants_of
+from alignparts.evaluation.baselines.ours import Ours, entrants_of
 from alignparts.evaluation.baselines.partfield_clustering import partfield_scores
 from alignparts.evaluation.comparison import COLUMNS, category_table, gain, readable, score_table
 from alignparts.evaluation.ground_truth import subset
@@ -48,7 +48,9 @@ def halves(tmp_path):
 
 def evaluated(store):
     """ALIGN-Parts and PartField clustering."""
-    ours = evaluate(store, entrants_of(Halves(), Text().encode, vocabulary()), Text().encode, points=200)
+    ours = evaluate(
+        store, entrants_of(Ours(Halves(), Text().encode, vocabulary())), Text().encode, points=200
+    )
     return ours, pd.concat([ours.scores, partfield_scores(store, ["k-means"], counts=[2], points=200)])
 
 

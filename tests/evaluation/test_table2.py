@@ -43,25 +43,25 @@ def store(tmp_path: Path) -> FeatureStore:
 
 def test_every_method_and_seed_is_scored_and_trained_once(store, tmp_path):
     given = params(methods=["alignparts", "partfield_mpnet"], seeds=[0, 1])
-    arguments = (given, store, toy.vocabulary(), toy.encode, tmp_path / "models")
-    scores, segments = trained_scores(*arguments, train_missing=True)
+    stage = toy.stage(given, store, tmp_path / "models")
+    scores, segments = trained_scores(stage, train_missing=True)
     assert list(scores.columns) == COLUMNS
     seeds = scores.groupby("method").seed.unique().map(sorted).to_dict()
     # The first seed of ALIGN-Parts is the stage "train".
     assert seeds == {OURS: [1], GIVEN: [1], "PartField+MPNet": [0, 1]}
     assert set(segments) == {"PartField+MPNet"} and len(segments["PartField+MPNet"]) == 3
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "models").rglob("*.safetensors")}
-    again, _ = trained_scores(*arguments)
+    again, _ = trained_scores(stage)
     pd.testing.assert_frame_equal(again, scores)
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "models").rglob("*.safetensors")}
 
 
 def test_what_is_not_trained_is_said(store, tmp_path):
-    given = params(methods=["partfield_mpnet"])
+    stage = toy.stage(params(methods=["partfield_mpnet"]), store, tmp_path)
     with pytest.raises(AlignPartsError, match="partfield_mpnet-0.*dvc repro baselines"):
-        trained_scores(given, store, toy.vocabulary(), toy.encode, tmp_path)
+        trained_scores(stage)
     with pytest.raises(AlignPartsError, match="'other': expected"):
-        fit.fit("other", 0, given, store, toy.vocabulary(), toy.encode, tmp_path / "other")
+        fit.fit("other", 0, stage)
 
 
 def test_only_trained_methods_are_compared():

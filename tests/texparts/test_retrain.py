@@ -15,6 +15,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import taking_turns
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
+from alignparts.model.stage import Stage
 from alignparts.model.train import train
 from texparts.export import retrain
 
@@ -40,17 +41,15 @@ def filled(store: FeatureStore, prefix: str, count: int, split: str, categories:
 
 
 @pytest.fixture
-def loop(tmp_path: Path) -> retrain.Loop:
+def loop(tmp_path: Path) -> Stage:
     """Chairs and lamps to train on, mugs that only the export has."""
     store = FeatureStore(tmp_path / "data" / "features", "toy")
     filled(store, "train", 3, "train", ["chair", "lamp"])
     filled(store, "test", 2, "test", ["chair"])
     filled(store, "heldout", 2, "heldout", ["mug"])
-    (tmp_path / "data" / "ontology").mkdir()
-    toy.vocabulary().save(tmp_path / "data" / "ontology" / "vocabulary.json")
     models = tmp_path / "models"
     train(store, toy.vocabulary(), toy.encode, params().train, models / "alignparts", statistics=False)
-    return retrain.Loop(params(), tmp_path / "data", models, toy.encode)
+    return toy.stage(params(), store, models)
 
 
 @pytest.fixture
@@ -97,7 +96,7 @@ def test_arms_train_on_as_many_shapes_and_differ_in_the_new_ones(loop, watched) 
     assert {one.split("-")[0] for one in continued} == {"train"}
     new = {"new-mug0", "new-mug1"}
     assert predicted == reviewed and new < reviewed and reviewed - new < continued
-    weights = [AlignParts.from_pretrained(str(retrain.folder_of(loop.models, arm))) for arm in retrain.ARMS]
+    weights = [AlignParts.from_pretrained(str(retrain.arm_folder(loop.models, arm))) for arm in retrain.ARMS]
     same = [torch.equal(*(one.state_dict()[name] for one in weights[:2])) for name in weights[0].state_dict()]
     assert not all(same)
 
@@ -134,10 +133,10 @@ def test_what_is_missing_names_its_command(loop) -> None:
     with pytest.raises(AlignPartsError, match="dvc repro retrain"):
         retrain.gain_scores(loop, ["reviewed"])
     with pytest.raises(AlignPartsError, match="expected before, continued"):
-        retrain.folder_of(loop.models, "other")
+        retrain.arm_folder(loop.models, "other")
 
 
 def test_an_export_larger_than_the_training_is_an_error(loop, watched) -> None:
-    small = retrain.Loop(params(shapes=3), loop.data, loop.models, loop.encode)
+    small = toy.stage(params(shapes=3), loop.store, loop.models)
     with pytest.raises(AlignPartsError, match=r"retrain\.shapes: 3.* holds 2 shapes.* 2 times"):
         retrain.retrain("reviewed", small)

@@ -5,17 +5,15 @@ shapes alone. An epoch sees new shapes several times: there are few of them, and
 ``python -m texparts.export.retrain ARM`` trains one item of the pipeline's matrix.
 """
 
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from alignparts.core import ledger
 from alignparts.core.config import Params, TrainParams, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import forget_progress
@@ -26,13 +24,12 @@ from alignparts.evaluation.comparison import Claim, paired_table, readable
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes, taking_turns
 from alignparts.evaluation.methods import Given
 from alignparts.evaluation.scoring import frame, score, score_rows
+from alignparts.evaluation.variants import finished, folder_of, run_item
 from alignparts.features.extract import Encoders, extract_corpus
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.stage import Stage
 from alignparts.model.train import train
-from alignparts.naming.prediction import Encode
-from alignparts.ontology.vocabulary import Vocabulary
 from texparts.export.export import INDEX
 
 ARMS = ("continued", "predicted", "reviewed")
@@ -51,52 +48,25 @@ SEEN, UNSEEN, NAMED = "seen", "unseen", "unseen, names given"
 vocabulary or from their own part names."""
 
 
-@dataclass(frozen=True)
-class Loop:
-    """What an arm is trained from.
-
-    Attributes:
-        params: all of params.yaml.
-        data: with ``features``, ``ontology`` and ``texparts``.
-        models: with ``geometry``, ``appearance`` and ``alignparts``.
-        encode: the text encoder's ``encode``.
-    """
-
-    params: Params
-    data: Path
-    models: Path
-    encode: Encode
-
-    @property
-    def store(self) -> FeatureStore:
-        """Features of the corpus."""
-        return FeatureStore(self.data / "features")
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The unified vocabulary."""
-        return Vocabulary.load(self.data / "ontology" / "vocabulary.json")
-
-
-def folder_of(models: Path, arm: str) -> Path:
-    """Where an arm's model lies.
+def arm_folder(models: Path, arm: str) -> Path:
+    """Return the folder of an arm's model.
 
     Raises:
         AlignPartsError: no such arm.
     """
     if arm != "before" and arm not in ARMS:
         raise AlignPartsError(f"arm '{arm}': expected before, {', '.join(ARMS)}")
-    return models / ("alignparts" if arm == "before" else f"retrained/{arm}")
+    return models / "alignparts" if arm == "before" else folder_of(models, "retrained", arm)
 
 
-def retrain(arm: str, loop: Loop) -> None:
-    """Train the model on with an arm's shapes, filled up with old ones; it goes to :func:`folder_of`.
+def retrain(arm: str, loop: Stage) -> None:
+    """Train the model on with an arm's shapes, filled up with old ones; it goes to :func:`arm_folder`.
 
     Raises:
         AlignPartsError: no such arm; the export is missing, holds too many shapes, or names a category that
             the vocabulary lacks.
     """
-    out = folder_of(loop.models, arm)
+    out = arm_folder(loop.models, arm)
     with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
         new = None
         if arm in EXPORTS:
@@ -121,14 +91,13 @@ def retrain(arm: str, loop: Loop) -> None:
     forget_progress(out)
 
 
-def retrain_missing(loop: Loop) -> None:
-    """:func:`retrain` for every arm that is not there."""
+def retrain_missing(loop: Stage) -> None:
+    """Train every arm that is missing."""
     for arm in ARMS:
-        if not (folder_of(loop.models, arm) / "config.json").is_file():
-            retrain(arm, loop)
+        finished(arm_folder(loop.models, arm), "retrain", partial(retrain, arm, loop))
 
 
-def export_features(export: Path, work: Path, loop: Loop) -> FeatureStore | None:
+def export_features(export: Path, work: Path, loop: Stage) -> FeatureStore | None:
     """An exported data set read back, as anybody would read it, and the features of its shapes.
 
     None where none of its objects has a part: there is nothing to train on.
@@ -163,7 +132,7 @@ def settings_of(params: Params) -> TrainParams:
     return params.train.over({"epochs": ceil(params.retrain.steps / steps), "lr": params.retrain.lr})
 
 
-def gain_scores(loop: Loop, arms: Sequence[str] = ("before", *ARMS)) -> pd.DataFrame:
+def gain_scores(loop: Stage, arms: Sequence[str] = ("before", *ARMS)) -> pd.DataFrame:
     """Every arm on the test shapes of seen and of unseen categories.
 
     Nobody tells the category: it is found among all of the vocabulary's (Eq. 16), those of the unseen
@@ -177,9 +146,7 @@ def gain_scores(loop: Loop, arms: Sequence[str] = ("before", *ARMS)) -> pd.DataF
     vocabulary = loop.vocabulary
     rows = []
     for arm in arms:
-        folder = folder_of(loop.models, arm)
-        if not (folder / "config.json").is_file():
-            raise AlignPartsError(f"{folder}: no model there; run: dvc repro retrain")
+        folder = finished(arm_folder(loop.models, arm), "retrain")
         model = Ours(AlignParts.from_pretrained(str(folder)).eval(), loop.encode, vocabulary)
         for shape in shapes:
             for test_set, values in _judged(model, shape).items():
@@ -222,11 +189,8 @@ def _judged(model: Ours, shape: Labeled) -> Mapping[str, dict[str, float]]:
 
 
 def main() -> None:
-    """One item of the matrix, with params.yaml's settings."""
-    (arm,) = sys.argv[1:]
-    stage = Stage.start()
-    with ledger.record("retrain", arm):
-        retrain(arm, Loop(stage.params, stage.data, stage.models, stage.encode))
+    """Train one item of the matrix."""
+    run_item("retrain", retrain, str)
 
 
 if __name__ == "__main__":

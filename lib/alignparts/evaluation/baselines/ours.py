@@ -61,17 +61,16 @@ class Ours:
         return self._last[1]
 
 
-def entrants_of(model: AlignParts, encode: Encode, vocabulary: Vocabulary) -> list[Entrant]:
+def entrants_of(method: Ours) -> list[Entrant]:
     """Return ALIGN-Parts under the three settings of Table 2, at the cost of one forward pass per shape.
 
     Seen categories: the closed vocabulary of the predicted category, and of the given one. Held-out
     categories: the open vocabulary of the shape's own part names, and where the vocabulary knows all of them
     also with its descriptions.
     """
-    method = Ours(model, encode, vocabulary)
 
     def described(shape: Labeled) -> bool:
-        return shape.heldout and all(vocabulary.has(shape.category, name) for name in shape.present)
+        return shape.heldout and all(method.vocabulary.has(shape.category, name) for name in shape.present)
 
     return [
         Entrant(method, finds_category=True),

@@ -3,30 +3,25 @@
 ``python -m alignparts.evaluation.experiments.ablation VARIANT SEED`` is one item of the pipeline's matrix.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from alignparts.core import ledger, paths
 from alignparts.core.atomic import write_text
 from alignparts.core.config import Params, TrainParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import forget_progress
 from alignparts.evaluation.baselines import fit
-from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.comparison import Claim
-from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.methods import Entrant, Given, Method
+from alignparts.evaluation.methods import Entrant, Method
 from alignparts.evaluation.scoring import evaluate
+from alignparts.evaluation.variants import finished, folder_of, run_item
 from alignparts.features.store import FeatureStore
-from alignparts.model.alignparts import AlignParts
 from alignparts.model.dataset import ids_of_split
 from alignparts.model.stage import Stage
 from alignparts.model.train import train
-from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
 
 SCORES = "scores.csv"
@@ -34,7 +29,7 @@ FULL = "full"
 
 
 def train_params(params: Params, variant: str) -> TrainParams:
-    """The training of a variant: the block ``train``, ``ablation.train`` over it, the variant over both.
+    """Return the training of a variant: ``train``, overridden by ``ablation.train``, then by the variant.
 
     Raises:
         AlignPartsError: no such variant.
@@ -45,45 +40,32 @@ def train_params(params: Params, variant: str) -> TrainParams:
     return params.ablations[variant].applied(params.ablation.base(params.train))
 
 
-def folder_of(models: Path, variant: str, seed: int) -> Path:
-    """Where a trained variant and its scores lie."""
-    return models / "ablations" / f"{variant}-{seed}"
-
-
-def ablate(
-    variant: str, seed: int, params: Params, *, data: Path = paths.DATA, models: Path = paths.MODELS
-) -> pd.DataFrame:
+def ablate(variant: str, seed: int, stage: Stage) -> pd.DataFrame:
     """Train a variant on the categories of ``ablation.categories`` and score it on their test shapes.
 
     The model goes to ``models/ablations/<variant>-<seed>``, its scores to ``scores.csv`` beside it. The
-    category is found among these categories (Eq. 16); points are chosen as for Table 2.
+    category is predicted among these categories (Eq. 16); points are chosen as for Table 2.
 
     Returns:
-        One row a shape and metric (`alignparts.evaluation.scoring.frame`); the method is the variant's label.
+        Scores (:data:`comparison.COLUMNS`); the method is the variant's label.
 
     Raises:
-        AlignPartsError: no such variant, or what :func:`alignparts.model.train.train` raises.
+        AlignPartsError: no such variant, or the training raises.
     """
-    settings = train_params(params, variant)
-    chosen = params.ablations[variant]
-    stage = Stage(params, data, models)
-    store, encode = stage.store, stage.encode
+    params, store = stage.params, stage.store
+    settings, chosen = train_params(params, variant), params.ablations[variant]
     vocabulary = stage.vocabulary.only(params.ablation.categories)
-    out = folder_of(models, variant, seed)
+    out = folder_of(stage.models, "ablations", variant, seed)
     ids = {split: shapes_of(store, split, vocabulary) for split in ("train", "validation", "test")}
     ids["train"] = share(ids["train"], chosen.share, seed)
     if chosen.baseline is None:
-        trained = train(
-            store, vocabulary, encode, settings, out, seed=seed, ids=ids,
-            statistics=False,
-        )  # fmt: skip
-        method: Method = Ours(trained.model, encode, vocabulary)
+        train(store, vocabulary, stage.encode, settings, out, seed=seed, ids=ids, statistics=False)
     else:
-        fit.fit(chosen.baseline, seed, params, store, vocabulary, encode, out, ids)
-        method = fit.load(chosen.baseline, out, vocabulary, encode, params.base.seed)
+        fit.fit(chosen.baseline, seed, stage, out=out, vocabulary=vocabulary, ids=ids)
+    method = method_of(variant, seed, stage)
     entrant = Entrant(method, name=chosen.label, finds_category=chosen.baseline is None)
     scores = evaluate(
-        store, [entrant], encode, points=params.evaluate.points, seed=params.base.seed, ids=ids["test"],
+        store, [entrant], stage.encode, points=params.evaluate.points, seed=params.base.seed, ids=ids["test"],
         training_seed=seed,
     ).scores  # fmt: skip
     write_text(out / SCORES, scores.to_csv(index=False, lineterminator="\n", float_format="%.6f"))
@@ -91,55 +73,35 @@ def ablate(
     return scores
 
 
-def collect(
-    variants: Sequence[str], params: Params, *, data: Path, models: Path, train_missing: bool = False
-) -> pd.DataFrame:
-    """The scores of variants with all their seeds, as their items of the matrix left them.
+def collect(variants: Sequence[str], stage: Stage, *, train_missing: bool = False) -> pd.DataFrame:
+    """Read the scores of variants with all their seeds.
 
     Args:
         variants: names of blocks of ``ablations``.
-        params: all of params.yaml.
-        data: with the feature store and the vocabulary.
-        models: with the items' folders.
-        train_missing: train an item that is not there, instead of an error.
+        stage: settings, features and trained variants.
+        train_missing: train a missing item instead of raising an error.
 
     Raises:
-        AlignPartsError: an item is not there; the message names the command that makes it.
+        AlignPartsError: an item is missing; the message names the command that trains it.
     """
-    found = []
+    settings, tables = stage.params.ablation, []
     for variant in variants:
-        of_rows = variant in params.ablation.rows
-        for seed in params.ablation.seeds if of_rows else params.ablation.curve_seeds:
-            path = folder_of(models, variant, seed) / SCORES
-            if train_missing and not path.is_file():
-                ablate(variant, seed, params, data=data, models=models)
-            if not path.is_file():
-                raise AlignPartsError(f"{path}: not there; run: dvc repro ablations")
-            found.append(pd.read_csv(path))
-    return pd.concat(found, ignore_index=True)
+        for seed in settings.seeds if variant in settings.rows else settings.curve_seeds:
+            folder = folder_of(stage.models, "ablations", variant, seed)
+            train = partial(ablate, variant, seed, stage) if train_missing else None
+            tables.append(pd.read_csv(finished(folder, "ablations", train, SCORES) / SCORES))
+    return pd.concat(tables, ignore_index=True)
 
 
-def segments_of(
-    variant: str,
-    seed: int,
-    shape: Labeled,
-    params: Params,
-    vocabulary: Vocabulary,
-    encode: Encode,
-    models: Path,
-) -> Prediction:
-    """What a trained item makes of a shape of its categories, as when it was scored.
+def method_of(variant: str, seed: int, stage: Stage) -> Method:
+    """Load a trained variant, which names parts of its own categories.
 
     Raises:
-        AlignPartsError: the item is not there.
+        AlignPartsError: the variant is not trained.
     """
-    vocabulary = vocabulary.only(params.ablation.categories)
-    folder, baseline = folder_of(models, variant, seed), params.ablations[variant].baseline
-    if baseline is not None:
-        method = fit.load(baseline, folder, vocabulary, encode, params.base.seed)
-    else:
-        method = Ours(AlignParts.from_pretrained(str(folder)), encode, vocabulary)
-    return method.predict(shape.arrays, Given())
+    folder = finished(folder_of(stage.models, "ablations", variant, seed), "ablations")
+    vocabulary = stage.vocabulary.only(stage.params.ablation.categories)
+    return fit.load(stage.params.ablations[variant].baseline or fit.OURS, folder, stage, vocabulary)
 
 
 def claims(params: Params) -> list[Claim]:
@@ -166,25 +128,25 @@ def curves(params: Params) -> dict[str, Mapping[str, float]]:
 
 
 def shapes_of(store: FeatureStore, split: str, vocabulary: Vocabulary) -> list[str]:
-    """Shapes of a split whose category the vocabulary has."""
-    return [one for one in ids_of_split(store, split) if vocabulary.has(store.meta(one)["category"])]
+    """Return the ids of the shapes of a split whose category the vocabulary has."""
+    return [name for name in ids_of_split(store, split) if vocabulary.has(store.meta(name)["category"])]
 
 
 def share(ids: Sequence[str], part: float, seed: int) -> list[str]:
-    """A random share of shapes, one at least; larger shares hold the smaller ones."""
+    """Return a random share of shapes, at least one; larger shares hold the smaller ones."""
     count = max(round(part * len(ids)), 1)
-    kept = np.random.default_rng(seed).permutation(len(ids))[:count]
-    return [ids[index] for index in sorted(kept.tolist())]
+    chosen = np.random.default_rng(seed).permutation(len(ids))[:count]
+    return [ids[index] for index in sorted(chosen.tolist())]
 
 
 def main() -> None:
-    """One item of the matrix, with params.yaml's settings."""
-    variant, seed = sys.argv[1:]
-    stage = Stage.start()
-    with ledger.record("ablations", f"{variant}-{seed}"):
-        scores = ablate(variant, int(seed), stage.params)
-    mean = scores.groupby("metric").value.mean()
-    print(f"{variant}, seed {seed}: mIoU {mean['miou']:.3f}, LA-mIoU {mean['la_miou']:.3f}")
+    """Train one item of the matrix and print its scores."""
+
+    def item(variant: str, seed: int, stage: Stage) -> None:
+        mean = ablate(variant, seed, stage).groupby("metric").value.mean()
+        print(f"{variant}, seed {seed}: mIoU {mean['miou']:.3f}, LA-mIoU {mean['la_miou']:.3f}")
+
+    run_item("ablations", item, str, int)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from alignparts.evaluation.methods import Entrant, answers
 from alignparts.evaluation.scoring import frame, score, score_rows, similarity_of
 from alignparts.features.extract import Encoders, extract, labels_of
 from alignparts.features.store import FeatureStore
+from alignparts.model.stage import Stage
 from alignparts.naming.prediction import Encode, Prediction
-from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
 Cell = tuple[str, float]
@@ -203,11 +203,8 @@ def _judge(task: _Task) -> pd.DataFrame:
 
 @lru_cache(maxsize=1)
 def _loaded(settings: str, data: str, models: str) -> Known:
-    params = parse_params(json.loads(settings))
-    vocabulary = Vocabulary.load(Path(data) / "ontology" / "vocabulary.json")
-    encode = TextEncoder.from_name(params.ontology.text_encoder).encode
+    stage = Stage(parse_params(json.loads(settings)), Path(data), Path(models))
     return Known(
-        params, Corpus(Path(data) / "corpus"), vocabulary, encode,
-        Encoders.from_params(params.features, Path(models)),
-        entrants(params, Path(models), vocabulary, encode),
+        stage.params, Corpus(stage.data / "corpus"), stage.vocabulary, stage.encode,
+        Encoders.from_params(stage.params.features, stage.models), entrants(stage),
     )  # fmt: skip
