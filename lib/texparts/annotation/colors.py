@@ -1,12 +1,8 @@
 """Colors of one object's parts, the same in the list, in the view and in the thumbnail."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 
-from alignparts.pictures.palette import Color, palette
+from alignparts.pictures.palette import palette
 
-
-@lru_cache(maxsize=512)
-def object_colors(names: frozenset[str]) -> Mapping[str, Color]:
-    """Return a color for every part name of an object; no two are alike (:func:`palette.palette`)."""
-    return palette(names)
+object_colors = lru_cache(maxsize=512)(palette)
+"""Returns a color for every part name of a frozen set; no two are alike."""

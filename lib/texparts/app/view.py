@@ -22,6 +22,7 @@ from texparts.app.drawing import Drawn
 
 ToolName = Literal["orbit", "brush", "component", "cluster"]
 Mode = Literal["parts", "texture"]
+Faces = Int[np.ndarray, " n"]
 Phase = Literal["start", "update", "end"]
 DIM = 0.6
 """Share of white mixed into parts that are not selected."""
@@ -51,7 +52,7 @@ class Tool:
 
 class _Stroke(NamedTuple):
     place: Float[np.ndarray, " 3"]
-    faces: Int[np.ndarray, " n"]
+    faces: Faces
     tool: Tool
 
 
@@ -63,11 +64,7 @@ class ObjectView:
         on_pick: Called with the part that was clicked, -1 where there is none.
     """
 
-    def __init__(
-        self,
-        on_stroke: Callable[[Int[np.ndarray, " n"], int], None],
-        on_pick: Callable[[int], None],
-    ) -> None:
+    def __init__(self, on_stroke: Callable[[Faces, int], None], on_pick: Callable[[int], None]) -> None:
         self._on_stroke, self._on_pick = on_stroke, on_pick
         # viser would announce an address that only the proxy may use.
         rich.get_console().quiet = True

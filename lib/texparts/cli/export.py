@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from texparts.cli.review import DatabaseOption, RootArgument
+from texparts.cli.review import DatabaseOption, RootArgument, open_review
 
 
 def export(
@@ -17,10 +17,9 @@ def export(
     license: Annotated[str, typer.Option(help="Terms of the labels; every object keeps its own.")] = "",
 ) -> None:
     """Write what was handed in as a data set: named GLBs, labels, index, card, Croissant."""
-    from texparts.app.opening import opened
     from texparts.export.export import export_dataset
 
-    with opened(root, database) as store:
+    with open_review(root, database) as store:
         work = store.submissions.submitted()
         done = export_dataset(work, root, out, title=title, version=version, license=license)
     parts, rejected = done.index["parts"].sum(), len(done.rejected)

@@ -3,9 +3,9 @@
 import getpass
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from alignparts.core.errors import AlignPartsError
 
 if TYPE_CHECKING:
     from alignparts.ontology.vocabulary import Vocabulary
+    from texparts.review.store import ReviewStore
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -28,6 +29,14 @@ DatabaseOption = Annotated[
     ),
 ]
 
+
+def open_review(*arguments: Any) -> "AbstractContextManager[ReviewStore]":
+    """Open a review by :func:`texparts.app.opening.opened`, whose slow imports wait for the call."""
+    from texparts.app.opening import opened
+
+    return opened(*arguments)
+
+
 annotators = typer.Typer(help="Manage who may review.", no_args_is_help=True)
 
 
@@ -39,18 +48,14 @@ def add(
     database: DatabaseOption = None,
 ) -> None:
     """Let somebody in: prints the token, once; the database holds only its hash."""
-    from texparts.app.opening import opened
-
-    with opened(root, database) as store:
+    with open_review(root, database) as store:
         typer.echo(store.tokens.add(name, admin))
 
 
 @annotators.command("list")
 def list_annotators(root: RootArgument, database: DatabaseOption = None) -> None:
     """List everybody, with the day of their token."""
-    from texparts.app.opening import opened
-
-    with opened(root, database) as store:
+    with open_review(root, database) as store:
         for row in store.tokens.list():
             admin = ", admin" if row.admin else ""
             revoked = f", revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else ""
@@ -60,9 +65,7 @@ def list_annotators(root: RootArgument, database: DatabaseOption = None) -> None
 @annotators.command()
 def revoke(root: RootArgument, name: str, database: DatabaseOption = None) -> None:
     """Let somebody in no more; their work stays."""
-    from texparts.app.opening import opened
-
-    with opened(root, database) as store:
+    with open_review(root, database) as store:
         store.tokens.revoke(name)
     typer.echo(f"{name}: revoked")
 
@@ -70,9 +73,7 @@ def revoke(root: RootArgument, name: str, database: DatabaseOption = None) -> No
 @annotators.command()
 def renew(root: RootArgument, name: str, database: DatabaseOption = None) -> None:
     """Print a new token for somebody, once; the old one no longer works."""
-    from texparts.app.opening import opened
-
-    with opened(root, database) as store:
+    with open_review(root, database) as store:
         typer.echo(store.tokens.renew(name))
 
 
@@ -99,12 +100,12 @@ def review(
     """Serve the review app: log in, take an object, correct names and masks, hand it in."""
     import uvicorn
 
-    from texparts.app.opening import opened, read_queue
+    from texparts.app.opening import read_queue
     from texparts.app.server import create_app
 
     queue = read_queue(root, opinions)
     with (
-        opened(root, database, lease_minutes * 60, _vocabulary(vocabulary)) as store,
+        open_review(root, database, lease_minutes * 60, _vocabulary(vocabulary)) as store,
         _listening(host, port) as listener,
     ):
         new = store.queue.load(queue)
