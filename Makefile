@@ -11,7 +11,7 @@ export PYTHONHASHSEED := 0
 export MALLOC_MMAP_THRESHOLD_ := 33554432
 export MALLOC_TRIM_THRESHOLD_ := 1073741824
 
-.PHONY: repro test lint notebooks lock clean site env bench train profile
+.PHONY: repro test unit chapters lint notebooks lock clean site env bench train profile
 
 env: $(VENV)/.ready
 
@@ -41,9 +41,15 @@ profile: env
 site: env
 	$(BIN)/dvc repro report
 
+# Unit tests and chapters side by side: each alone leaves a core idle.
 test: env lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
 	rm -rf build/smoke
+	$(MAKE) -j2 --output-sync=none unit chapters
+
+unit: env
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+chapters: env
 	$(BIN)/python -m pytest -o addopts= -q --nbval --nbval-cell-timeout 900 $(NOTEBOOKS)
 
 lint: env
