@@ -1,0 +1,1 @@
+"""Methods that ALIGN-Parts is compared with, and ALIGN-Parts itself behind their interface."""
