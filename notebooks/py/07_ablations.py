@@ -1,10 +1,10 @@
 # %% [markdown]
-# # Table 3: what each component is worth
+# # Table 3: the value of each component
 #
-# The same model with one thing changed, trained from nothing with several seeds: one item of DVC's matrix a
-# variant and seed (`dvc repro ablations`). The items see eight categories of the **embedded corpus**, few
-# epochs and a one-layer decoder, all variants alike (`ablation` in `params.yaml`): compare them with each
-# other, not with Table 2, and not with the paper's numbers.
+# The same model is trained from scratch with one thing changed, with several seeds (§5, Table 3). Each
+# variant and seed is an item of DVC's matrix (`dvc repro ablations`). All variants see eight categories of
+# the **embedded corpus**, few epochs and a one-layer decoder (`ablation` in `params.yaml`): they can be
+# compared with each other, but not with Table 2 and not with the paper's numbers.
 #
 # | row | fusion | losses |
 # |---|---|---|
@@ -32,77 +32,86 @@ from alignparts.evaluation.methods import Entrant, answers
 from alignparts.model.stage import Stage
 from alignparts.ontology.vocabulary import words
 from alignparts.pictures.scene3d import save_gallery
-from alignparts.report import plots
-from alignparts.report.figure_rows import shape_row
-from alignparts.report.selection import choose_rows
+from alignparts.report import figure_rows, plots, selection
 
+# %% [markdown]
+# ## Scores of all variants
+#
+# Every item has stored its scores on the test shapes beside its model; they are read together.
+
+# %%
 run = start("ablation_table", profile)
-smoke = profile == "smoke"
-chosen, settings = run.params.ablation, run.params.evaluate
-bootstrap = {
-    "resamples": settings.bootstrap, "confidence": settings.confidence, "seed": run.params.base.seed,
-}
+chosen, settings, seed = run.params.ablation, run.params.evaluate, run.params.base.seed
+bootstrap = {"resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
 stage = Stage(run.params, run.data, run.models)
-scores = ablation.collect(chosen.rows, stage, train_missing=smoke)
+scores = ablation.collect(chosen.rows, stage, train_missing=True)
 print(scores.nunique()[["method", "seed", "shape_id"]].to_dict())
 
 # %% [markdown]
 # ## The table
 #
-# A shape's value is its mean over the seeds; 95% bootstrap intervals are over shapes. *average*: the
+# The value of a shape is its mean over the seeds; 95% bootstrap intervals are over shapes. *average* is the
 # unweighted mean over the test sets.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 table = comparison.readable(comparison.score_table(scores, **bootstrap))
 tables.write_table(run.folder, "table3", table, tables.by_set(table))
-tables.by_set(table) if not smoke else print("methods:", ", ".join(table.method.unique()))
+tables.by_set(table)
 
 # %% [markdown]
 # ## The paper's findings, tested
 #
-# Each is a difference of two rows on the same shapes: bootstrap interval, p of a test that exchanges the rows
-# within shapes, Holm's correction over all claims.
+# Each is a difference of two rows on the same shapes: bootstrap interval, p of a permutation test that
+# exchanges the rows within shapes, and Holm's correction over all findings.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 tested = comparison.readable(comparison.paired_table(scores, ablation.claims(run.params), **bootstrap))
 tables.write_table(run.folder, "table3_claims", tested)
-tested if not smoke else print("claims:", len(tested))
+tested
+
+# %% [markdown]
+# The text loss is what ties partlets to names: without it, LA-mIoU falls.
+
+# %%
+named = tested[(tested.better == run.params.ablations["no_cov_ov"].label) & (tested.metric == "LA-mIoU")]
+run.check((named.verdict == "holds").all(), "the text loss raises LA-mIoU")
+print("findings:", len(tested))
 
 # %% [markdown]
 # ## Fig. 5: the variants side by side
 #
-# All with the first seed; shapes nearest to the 0.9, 0.5 and 0.1 quantile of the full model's mIoU, of
-# different categories.
+# All variants have the first seed. The shapes are those nearest to the 0.9, 0.5 and 0.1 quantile of the full
+# model's mIoU, each of another category.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 corpus, rows = Corpus(run.data / "corpus"), []
 variants = [
     Entrant(ablation.method_of(name, chosen.seeds[0], stage), name=run.params.ablations[name].label)
     for name in chosen.rows
 ]
-for shape_id in choose_rows(scores, seed=run.params.base.seed):
-    shape = load_labeled(stage.store, shape_id, settings.points, run.params.base.seed)
-    columns = answers(variants, shape)
-    rows.append(shape_row(words(shape.category), shape, columns, corpus.load(shape_id).surface))
+for shape_id in selection.choose_rows(scores, seed=seed):
+    shape = load_labeled(stage.store, shape_id, settings.points, seed)
+    columns, surface = answers(variants, shape), corpus.load(shape_id).surface
+    rows.append(figure_rows.shape_row(words(shape.category), shape, columns, surface))
 save_gallery(run, "ablations", "Figure 5: the rows of Table 3", rows)
 
 # %% [markdown]
 # ## Partlets, neighbors, training shapes
 #
-# One setting at a time, the rest as in the last row of the table.
+# One setting is changed at a time: the number K of partlets, the number k of neighbors of BiCo fusion, or the
+# share of the training shapes. The rest is as in the last row of the table.
 
-# %%
-points = pd.concat([scores, ablation.collect(chosen.curves, stage, train_missing=smoke)], ignore_index=True)
-said = {"K": "partlets K", "k": "neighbors k", "shapes": "share of the training shapes"}
-lines = []
+# %% tags=["nbval-ignore-output"]
+varied = ablation.collect(chosen.curves, stage, train_missing=True)
+points, lines = pd.concat([scores, varied], ignore_index=True), []
 for setting, values in ablation.curves(run.params).items():
+    label = ablation.SETTINGS[setting]
     line = comparison.readable(comparison.setting_table(points, setting, values, **bootstrap))
-    figure = plots.draw_setting(line, setting, said[setting])
-    run.figure(figure, f"curve_{said[setting].split()[0]}")
+    figure = plots.draw_setting(line, setting, label)
+    run.figure(figure, f"curve_{label.split()[0]}")
     display(figure)
-    lines.append(line.rename(columns={setting: "at"}).assign(setting=said[setting]))
-settled = pd.concat(lines, ignore_index=True)
-tables.write_table(run.folder, "curve_settings", settled)
+    lines.append(line.rename(columns={setting: "at"}).assign(setting=label))
+tables.write_table(run.folder, "curve_settings", pd.concat(lines, ignore_index=True))
 
 # %%
 run.metrics({

@@ -20,10 +20,13 @@ from alignparts.evaluation.part_analysis import (
     confusion_matrix,
     confusions,
     leaderboard,
+    most_confused,
     part_rows,
+    rows_of_methods,
     size_labels,
     size_table,
 )
+from alignparts.evaluation.tables import read_rows, write_rows
 from alignparts.model.metrics import shape_metrics
 from alignparts.naming.prediction import Prediction
 
@@ -313,3 +316,22 @@ def test_standing_by_hand():
     }  # fmt: skip
     assert board["rank"].to_dict() == {"best": 1, "even": 1, "near": 3, "far": 4, "single": 5}
     assert not len(leaderboard(scores({("a", "mug"): [0.5]}, "label_iou")))
+
+
+def test_stored_parts_give_the_same_tables(tmp_path):
+    shapes = [chance(seed)[0] for seed in range(12)]
+    ours = {one.shape_id: chance(seed)[1] for seed, one in enumerate(shapes)}
+    # A name that pandas would read as a missing value, and a method without names.
+    ours["s0"] = Prediction.of_names(ours["s0"].point_part, ["None", "seat", "leg", "arm"])
+    clusters = {name: Prediction.unnamed(found.point_part) for name, found in ours.items()}
+    rows = rows_of_methods({"clusters": clusters, "ours": ours}, shapes)
+    write_rows(tmp_path / "parts.csv", rows)
+    stored = read_rows(tmp_path / "parts.csv")
+    assert "None" in set(stored.given)
+    pd.testing.assert_frame_equal(size_table(stored, resamples=20), size_table(rows, resamples=20))
+    pd.testing.assert_frame_equal(confusions(stored), confusions(rows))
+    named = rows[rows.method == "ours"]
+    wrong = {name: int((~group.right.astype(bool)).sum()) for name, group in named.groupby("category")}
+    assert most_confused(stored) == max(sorted(wrong), key=wrong.get)
+    with pytest.raises(AlignPartsError, match="dvc repro evaluate"):
+        read_rows(tmp_path / "none.csv")

@@ -4,7 +4,7 @@ Tables on parts start from one row per method, seed, shape and ground-truth part
 leaderboard starts from scores (:data:`alignparts.evaluation.comparison.COLUMNS`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise, product
 from typing import Any, Unpack
 
@@ -80,6 +80,23 @@ def part_rows(
         "category": shape.category, "part": parts, "share": _shares(shape, weight)[present], "iou": best,
         "given": pd.array(given, dtype="string"), "right": pd.array(right, dtype="boolean"),
     }, columns=PART_COLUMNS)  # fmt: skip
+
+
+def rows_of_methods(
+    predictions: Mapping[str, Mapping[str, Prediction]], shapes: Iterable[Labeled]
+) -> pd.DataFrame:
+    """Return :func:`part_rows` of every shape and method.
+
+    Args:
+        predictions: predictions by method and shape id; every method has all the shapes.
+        shapes: shapes with their ground truth, one or more.
+    """
+    tables = [
+        part_rows(method, shape, by_shape[shape.shape_id])
+        for shape in shapes
+        for method, by_shape in predictions.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def size_table(
@@ -160,6 +177,12 @@ def confusions(rows: pd.DataFrame, *, top: int | None = 10) -> pd.DataFrame:
     if top is not None:
         found = found.groupby(["method", "category"], sort=False).head(top)
     return found[[*key, "given", "count", "share", "right", "n"]].reset_index(drop=True)
+
+
+def most_confused(rows: pd.DataFrame) -> str:
+    """Return the category with the most wrong names; of several, the first in the alphabet."""
+    named = _named(rows)
+    return str((~named.right).groupby(named.category).sum().idxmax())
 
 
 def confusion_matrix(rows: pd.DataFrame, category: str, method: str | None = None) -> pd.DataFrame:

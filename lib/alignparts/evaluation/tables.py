@@ -86,3 +86,19 @@ def write_table(folder: Path, name: str, table: pd.DataFrame, people: pd.DataFra
     write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     shown = table if people is None else people
     write_text(folder / f"{name}.md", shown.to_markdown(index=False) + "\n")
+
+
+def write_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Write results of single shapes or parts as CSV with nine decimals, atomically."""
+    write_text(path, rows.to_csv(index=False, lineterminator="\n", float_format="%.9f"))
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read a table of :func:`write_rows`; only an empty cell means nothing: a part may be called "None".
+
+    Raises:
+        AlignPartsError: no such file.
+    """
+    if not path.is_file():
+        raise AlignPartsError(f"{path}: no such file; run: dvc repro evaluate")
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])

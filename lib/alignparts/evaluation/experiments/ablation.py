@@ -26,6 +26,8 @@ from alignparts.ontology.vocabulary import Vocabulary
 
 SCORES = "scores.csv"
 FULL = "full"
+SETTINGS = {"K": "partlets K", "k": "neighbors k", "shapes": "share of the training shapes"}
+"""Settings of the curves, by their names on an axis."""
 
 
 def train_params(params: Params, variant: str) -> TrainParams:

@@ -97,6 +97,15 @@ def fine_tune_missing(stage: Stage) -> None:
             finished(folder, "few_shots", partial(fine_tune, shots, half, stage))
 
 
+def methods_of_shapes(shots: int, stage: Stage) -> dict[str, Ours]:
+    """Return the fine-tuned method that scores each held-out shape, by shape id: one that did not see it."""
+    methods = dict[str, Ours]()
+    for half, categories in enumerate(halves(stage.store, stage.params.base.seed)):
+        method = Ours(load(shots, half, stage.models), stage.encode, stage.vocabulary)
+        methods |= {shape_id: method for ids in categories for shape_id in ids}
+    return methods
+
+
 def settings_of(params: Params, shapes: int) -> TrainParams:
     """Return the block ``train`` for ``generalization.steps`` steps on so many shapes."""
     chosen = params.generalization
