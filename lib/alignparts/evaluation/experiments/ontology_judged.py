@@ -1,18 +1,17 @@
-"""How well cosines and recorded verdicts agree with a list of pairs of names that was judged by reading.
+"""Agreement of cosines and recorded verdicts with pairs of names that were judged by reading.
 
-The list is a stratified sample of the pairs within one category of PartNet's raw names, 3DCoMPaT++'s fine
-names and Find3D's: by the cosine of the names under MiniLM, and by whether a data set itself uses both. So a
-share within one stratum is an estimate for all pairs of it; precision and recall over the whole list are not.
+The pairs are a stratified sample within categories of PartNet's raw names, 3DCoMPaT++'s fine names and
+Find3D's; strata are the cosine of the names under MiniLM, and whether a data set itself uses both names. A
+share within a stratum estimates that of all its pairs; precision and recall over the whole list do not.
 """
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
+from scipy.stats import binomtest
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.intervals import Interval
@@ -22,144 +21,118 @@ from alignparts.ontology.pairs import Encoder, embed
 from alignparts.ontology.requests import Description, Verdict, description_request, verdict_request
 from alignparts.ontology.vocabulary import words
 
-COLUMNS = ("category", "a", "b", "same", "reason", "dataset_a", "dataset_b", "stratum", "population")
+COLUMNS = ["category", "a", "b", "same", "reason", "dataset_a", "dataset_b", "stratum", "population"]
 THRESHOLDS = (0.7, 0.8, 0.85, 0.9)
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Two names and whether they were judged to mean the same.
+def read_judged(path: Path) -> pd.DataFrame:
+    """Read judged pairs of names from a CSV file with :data:`COLUMNS`.
 
-    ``a < b`` in alphabetical order, spelled as the vocabulary spells them; an empty ``category``: they are
-    categories. ``population``: pairs in the stratum that this one was drawn from, 0 where it was not drawn
-    at random.
-    """
-
-    category: str
-    a: str
-    b: str
-    same: bool
-    reason: str
-    dataset_a: str
-    dataset_b: str
-    stratum: str
-    population: int
-
-    @property
-    def apart(self) -> bool:
-        """Whether a data set uses both names, and so keeps them apart itself."""
-        return bool(set(self.dataset_a.split("; ")) & set(self.dataset_b.split("; ")))
-
-
-def read_judged(path: Path) -> list[Judged]:
-    """Read a list of judged pairs: a CSV file of :data:`COLUMNS`, ``same`` is yes or no.
+    Returns:
+        A row per pair. ``category``: of both parts, "" for two categories; ``a`` < ``b`` in alphabetical
+        order; ``same``: whether they mean the same; ``population``: pairs in the stratum that the pair was
+        drawn from, 0 if not at random; ``apart``: whether one data set uses both names.
 
     Raises:
         AlignPartsError: missing, another form, a pair twice or in the wrong order (file and line).
     """
     if not path.is_file():
         raise AlignPartsError(f"{path}: no such file; expected a CSV file with {', '.join(COLUMNS)}")
-    judged: dict[tuple[str, str, str], Judged] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        table = csv.DictReader(file)
-        if tuple(table.fieldnames or ()) != COLUMNS:
-            raise AlignPartsError(f"{path}:1: expected the columns {', '.join(COLUMNS)}")
-        for cells in table:
-            where = f"{path}:{table.line_num}"
-            category, a, b, same, reason, first, second, stratum, population = (
-                (cells[name] or "").strip() for name in COLUMNS
-            )
-            if same not in ("yes", "no") or not reason or not a < b:
-                raise AlignPartsError(f"{where}: expected a < b, same yes or no, and a reason; "
-                                      f"got '{a}', '{b}', '{same}', '{reason}'")  # fmt: skip
-            if population and not population.isdecimal():
-                raise AlignPartsError(f"{where}: population is '{population}'; expected a whole number")
-            if (category, a, b) in judged:
-                raise AlignPartsError(f"{where}: '{a}' and '{b}' of '{category}' are judged twice")
-            judged[category, a, b] = Judged(
-                category, a, b, same == "yes", reason, first, second, stratum, int(population or 0)
-            )
-    return list(judged.values())
+    table = pd.read_csv(path, dtype=str, keep_default_na=False).apply(lambda column: column.str.strip())
+    if list(table.columns) != COLUMNS:
+        raise AlignPartsError(f"{path}:1: expected the columns {', '.join(COLUMNS)}")
+    problems = {
+        "expected a < b": table.a >= table.b,
+        "expected yes or no in same": ~table.same.isin(["yes", "no"]),
+        "expected a reason": table.reason == "",
+        "expected a whole number or nothing as population": ~table.population.str.fullmatch("[0-9]*"),
+        "judged twice": table.duplicated(["category", "a", "b"]),
+    }
+    for problem, wrong in problems.items():
+        if wrong.any():
+            line = int(wrong.to_numpy().argmax())
+            raise AlignPartsError(f"{path}:{line + 2}: {problem}; got {', '.join(table.iloc[line])}")
+    users = zip(table.dataset_a.str.split("; "), table.dataset_b.str.split("; "), strict=True)
+    return table.assign(
+        same=table.same == "yes",
+        population=table.population.replace("", "0").astype(int),
+        apart=[bool(set(first) & set(second)) for first, second in users],
+    )
 
 
 def candidate_table(
-    judged: Sequence[Judged], encoder: Encoder, name: str, llm: LanguageModel, *,
-    thresholds: Sequence[float] = THRESHOLDS, threshold: float = 0.85, review_threshold: float = 0.7,
-) -> pd.DataFrame:  # fmt: skip
-    """Precision and recall of the candidate stage, were a candidate a verdict, over the whole list.
+    judged: pd.DataFrame,
+    encoder: Encoder,
+    name: str,
+    llm: LanguageModel,
+    *,
+    thresholds: Sequence[float] = THRESHOLDS,
+    threshold: float = 0.85,
+    review_threshold: float = 0.7,
+) -> pd.DataFrame:
+    """Return precision and recall over the whole list, taking candidates of the first stage for verdicts.
 
     Returns:
         A long table (`evaluation.tables`), n counts pairs. Methods: ``<name>, names > t`` is the cosine of
         the names alone; ``<name>, both stages`` is what `alignparts.ontology.merge.unify` proposes, with the
         descriptions on record.
     """
-    truth = np.array([pair.same for pair in judged])
-    ends = [(pair.a, pair.b) for pair in judged]
-    described = [_descriptions(pair, llm) for pair in judged]
-    vectors = embed(
-        encoder,
-        {words(end) for pair in ends for end in pair} | {text for pair in described for text in pair or ()},
-    )
-    names = np.array([float(vectors[words(a)] @ vectors[words(b)]) for a, b in ends])
-    meanings = np.array([float(vectors[pair[0]] @ vectors[pair[1]]) if pair else 0.0 for pair in described])
-    rows = []
-    for at in thresholds:
-        rows += _scores(f"{name}, names > {at:g}", truth, names > at)
-    either = np.maximum(names, meanings)
-    apart = np.array([pair.apart for pair in judged])
-    proposed = (either > threshold) | (~apart & (either > review_threshold))
+    named = list(zip(judged.a.map(words), judged.b.map(words), strict=True))
+    described = _descriptions(judged, llm)
+    vectors = embed(encoder, {text for texts in (*named, *described) for text in texts or ()})
+
+    def cosines(pairs: Sequence[tuple[str, str] | None]) -> Float[np.ndarray, " n"]:
+        return np.array([float(vectors[pair[0]] @ vectors[pair[1]]) if pair else 0.0 for pair in pairs])
+
+    truth, names = judged.same.to_numpy(), cosines(named)
+    rows = [one for t in thresholds for one in _scores(f"{name}, names > {t:g}", truth, names > t)]
+    either = np.maximum(names, cosines(described))
+    proposed = (either > threshold) | (~judged.apart.to_numpy() & (either > review_threshold))
     return long_table([*rows, *_scores(f"{name}, both stages", truth, proposed)])
 
 
-def verdict_table(judged: Sequence[Judged], llm: LanguageModel) -> pd.DataFrame:
-    """Precision, recall and agreement of the verdicts on record, over the pairs that they cover."""
-    verdicts = recorded(judged, llm)
-    covered = [(pair.same, verdict) for pair, verdict in zip(judged, verdicts, strict=True)
-               if verdict is not None]  # fmt: skip
-    if not covered:
+def verdict_table(judged: pd.DataFrame, llm: LanguageModel) -> pd.DataFrame:
+    """Return precision, recall and agreement of the verdicts on record, over the pairs that they cover."""
+    verdicts = zip(judged.same, recorded(judged, llm), strict=True)
+    covered = np.array([(same, verdict) for same, verdict in verdicts if verdict is not None], bool)
+    if not len(covered):
         return long_table([])
-    truth, said = (np.array(column) for column in zip(*covered, strict=True))
+    truth, said = covered.T
     agreement = row("recorded verdicts", "judged pairs", "agreement", wilson((truth == said).tolist()))
     return long_table([*_scores("recorded verdicts", truth, said), agreement])
 
 
-def recorded(judged: Sequence[Judged], llm: LanguageModel) -> list[bool | None]:
-    """The verdict on record about every pair; None: there is none, or a name is not described."""
+def recorded(judged: pd.DataFrame, llm: LanguageModel) -> list[bool | None]:
+    """Return the verdict on record per pair; None if there is none, or a name is not described."""
     verdicts: list[bool | None] = []
-    for pair in judged:
-        described = _descriptions(pair, llm)
-        request = described and verdict_request(pair.category, pair.a, described[0], pair.b, described[1])
+    described = _descriptions(judged, llm)
+    for category, a, b, texts in zip(judged.category, judged.a, judged.b, described, strict=True):
+        request = texts and verdict_request(category, a, texts[0], b, texts[1])
         verdicts.append(llm.ask(*request, Verdict).same if request and llm.known(*request) else None)
     return verdicts
 
 
-def stratum_table(judged: Sequence[Judged]) -> pd.DataFrame:
-    """By stratum: pairs judged, how many are the same, their share with Wilson's interval, pairs there are.
+def stratum_table(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return per stratum the judged pairs, how many are the same, and their share with Wilson's interval.
 
-    ``expected`` is the share times the population: how many pairs of the stratum mean the same.
+    ``expected`` is the share times the population: an estimate of the pairs that mean the same.
     """
-    body = []
-    for stratum in sorted({pair.stratum for pair in judged}):
-        pairs = [pair for pair in judged if pair.stratum == stratum]
-        share = wilson([pair.same for pair in pairs])
-        population = pairs[0].population
-        body.append({
-            "stratum": stratum, "judged": len(pairs), "same": sum(pair.same for pair in pairs),
-            "share": round(share.value, 3), "low": round(share.low, 3), "high": round(share.high, 3),
-            "population": population or None,
-            "expected": round(share.value * population, 1) if population else None,
-        })  # fmt: skip
-    return pd.DataFrame(body).astype({"population": "Int64"})
+    rows = []
+    for stratum, pairs in judged.groupby("stratum"):
+        share, population = wilson(pairs.same.tolist()), int(pairs.population.iloc[0])
+        bounds = [round(value, 3) for value in (share.value, share.low, share.high)]
+        expected = round(share.value * population, 1) if population else None
+        rows.append((stratum, len(pairs), int(pairs.same.sum()), *bounds, population or None, expected))
+    columns = ["stratum", "judged", "same", "share", "low", "high", "population", "expected"]
+    return pd.DataFrame(rows, columns=columns).astype({"population": "Int64"})
 
 
 def wilson(hits: Sequence[bool]) -> Interval:
-    """A share with Wilson's interval of 95 %; not a number without any."""
-    from scipy.stats import binomtest
-
+    """Return a share with Wilson's interval of 95 %; NaN without any."""
     if not hits:
         return Interval(float("nan"), float("nan"), float("nan"), 0)
-    found = binomtest(sum(hits), len(hits)).proportion_ci(0.95, method="wilson")
-    return Interval(sum(hits) / len(hits), float(found.low), float(found.high), len(hits))
+    bounds = binomtest(sum(hits), len(hits)).proportion_ci(0.95, method="wilson")
+    return Interval(sum(hits) / len(hits), float(bounds.low), float(bounds.high), len(hits))
 
 
 def _scores(
@@ -171,12 +144,12 @@ def _scores(
     ]
 
 
-def _descriptions(pair: Judged, llm: LanguageModel) -> tuple[str, str] | None:
-    """What both names mean, if both are on record."""
-    first, second = (
-        description_request(pair.category, name) if pair.category else description_request(name)
-        for name in (pair.a, pair.b)
-    )
-    if not llm.known(*first) or not llm.known(*second):
-        return None
-    return llm.ask(*first, Description).description, llm.ask(*second, Description).description
+def _descriptions(judged: pd.DataFrame, llm: LanguageModel) -> list[tuple[str, str] | None]:
+    """Return the descriptions of both names per pair, if both are on record."""
+    described: list[tuple[str, str] | None] = []
+    for category, *names in judged[["category", "a", "b"]].itertuples(index=False):
+        asked = [description_request(category or name, name if category else "") for name in names]
+        known = all(llm.known(*question) for question in asked)
+        first, second = (llm.ask(*q, Description).description if known else "" for q in asked)
+        described.append((first, second) if known else None)
+    return described

@@ -1,12 +1,14 @@
-"""Which text encoder keeps parts apart (section 9.3, Fig. 3): cosines, retrieval, and a picture of both."""
+"""Comparison of text encoders (section 9.3, Fig. 3): cosines between parts, retrieval, figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Float32
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import mannwhitneyu
 
 from alignparts.core import hub
 from alignparts.core.errors import AlignPartsError
@@ -21,44 +23,45 @@ Part = tuple[str, str]
 
 
 def at_hand(names: Sequence[str]) -> tuple[dict[str, TextEncoder], dict[str, str]]:
-    """Load the encoders that lie on this machine; nothing is downloaded.
-
-    Args:
-        names: as :meth:`TextEncoder.from_name` takes them.
+    """Load the encoders that are on this machine, by the names of :meth:`TextEncoder.from_name`.
 
     Returns:
-        Encoders by name, and for every other name why it is missing and what to run.
+        Encoders by name, and for every other name the reason and the command that downloads it.
     """
-    found: dict[str, TextEncoder] = {}
+    loaded: dict[str, TextEncoder] = {}
     absent: dict[str, str] = {}
     for name in names:
         if name.lower() not in WHEELS and not Path(name).is_dir() and not hub.is_cached(name):
             absent[name] = f"not on this machine; run: {hub.download(name)}"
             continue
         try:
-            found[name] = TextEncoder.from_name(name)
+            loaded[name] = TextEncoder.from_name(name)
         except AlignPartsError as error:
             absent[name] = str(error)
-    return found, absent
+    return loaded, absent
 
 
 def parts_of(vocabulary: Vocabulary) -> list[Part]:
-    """Every part that has a description."""
+    """Return every part that has a description."""
     pairs = [(category, part) for category in vocabulary.categories for part in vocabulary.parts(category)]
     return [pair for pair in pairs if vocabulary.description(*pair)]
 
 
 def study(
-    encoders: Mapping[str, Encoder], vocabulary: Vocabulary,
-    *, seed: int = 0, resamples: int = 1000, confidence: float = 0.95,
-) -> pd.DataFrame:  # fmt: skip
+    encoders: Mapping[str, Encoder],
+    vocabulary: Vocabulary,
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
     """Compare encoders on the vocabulary's names and affordance descriptions.
 
     Returns:
         A long table (`evaluation.tables`) with bootstrap intervals; n counts parts. Test sets and metrics:
 
-        ``names → descriptions``: top-1 and mean reciprocal rank of a part's own description, asked for by its
-        name among its category's, and by category and name among all.
+        ``names → descriptions``: top-1 and mean reciprocal rank of a part's description, queried by the name
+        of the part among its category's, and by category and name among all.
 
         ``names``, ``descriptions``: mean cosine of a part with the others of its category (low keeps them
         apart), with parts of the same name elsewhere (a name without the category's own words), and with
@@ -70,9 +73,7 @@ def study(
     texts = _texts(pairs, vocabulary)
     rows = []
     for method, encoder in encoders.items():
-        names, asked, described = (
-            _vectors(encoder, texts[kind]) for kind in ("names", "full names", "descriptions")
-        )
+        names, asked, described = (_vectors(encoder, column) for column in texts.values())
         measured = {
             "names → descriptions": {
                 **_retrieval(names @ described.T, same_category, "own category"),
@@ -81,48 +82,38 @@ def study(
             "names": _spread(names @ names.T, same_category, same_name),
             "descriptions": _spread(described @ described.T, same_category, same_name),
         }
-        for test_set, values in measured.items():
-            for metric, sample in values.items():
-                if len(sample):
-                    between = interval(sample, resamples=resamples, confidence=confidence, seed=seed)
-                    rows.append(row(method, test_set, metric, between))
+        rows += [
+            row(method, test_set, metric, interval(x, resamples=resamples, confidence=confidence, seed=seed))
+            for test_set, values in measured.items()
+            for metric, x in values.items()
+            if len(x)
+        ]
     return long_table(rows)
 
 
 def heatmaps(encoders: Mapping[str, Encoder], vocabulary: Vocabulary, wanted: Sequence[Part]) -> Figure:
-    """Cosines between chosen parts, by name and by description, one row an encoder (Fig. 3).
+    """Draw cosines between chosen parts, by name and by description, one row per encoder (Fig. 3).
 
     Args:
-        encoders: by name.
-        vocabulary: what resolves `wanted`; pairs that it does not know are left out.
-        wanted: (category, part), any alias.
+        encoders: encoders by name.
+        vocabulary: vocabulary that resolves ``wanted``; unknown pairs are left out.
+        wanted: (category, part), by any alias.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     pairs = list(dict.fromkeys(vocabulary.resolve(*pair) for pair in wanted if vocabulary.has(*pair)))
     labels = [f"{words(category)} · {words(part)}" for category, part in pairs]
-    texts = _texts(pairs, vocabulary)
     figure = Figure(figsize=(13, 5.8 * len(encoders)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(encoders), 2, sharex=True, sharey=True, squeeze=False)
-    for line, (name, encoder) in zip(axes, encoders.items(), strict=True):
-        for axis, kind in zip(line, ("names", "descriptions"), strict=True):
-            vectors = _vectors(encoder, texts[kind])
-            image = axis.imshow(vectors @ vectors.T, vmin=0, vmax=1, cmap="viridis")
-            axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
-            axis.set_yticks(range(len(labels)), labels)
-            axis.set_title(f"{name}: cosine of {kind}")
-    figure.colorbar(image, ax=axes, shrink=0.8 / len(encoders))
+    for axis, cosines in _panels(figure, encoders, _texts(pairs, vocabulary)):
+        image = axis.imshow(cosines, vmin=0, vmax=1, cmap="viridis")
+        axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
+        axis.set_yticks(range(len(labels)), labels)
+    figure.colorbar(image, ax=figure.axes, shrink=0.8 / len(encoders))
     return figure
 
 
 def cosine_figure(encoders: Mapping[str, Encoder], vocabulary: Vocabulary) -> Figure:
-    """Distributions of the cosines that :func:`study` averages, one row an encoder."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+    """Draw the distributions of the cosines that :func:`study` averages, one row per encoder."""
     pairs = parts_of(vocabulary)
     same_category, same_name = _relations(pairs)
-    texts = _texts(pairs, vocabulary)
     upper = np.triu(np.ones_like(same_name), 1)
     groups = {
         "same name, other category": (~same_category & same_name, "#2f6aa3"),
@@ -130,21 +121,28 @@ def cosine_figure(encoders: Mapping[str, Encoder], vocabulary: Vocabulary) -> Fi
         "other name, other category": (~same_category & ~same_name, "#b5b5b5"),
     }
     figure = Figure(figsize=(10, 2.8 * len(encoders)), layout="constrained")
-    FigureCanvasAgg(figure)
+    for axis, cosines in _panels(figure, encoders, _texts(pairs, vocabulary)):
+        for label, (chosen, color) in groups.items():
+            if len(values := cosines[chosen & upper]):
+                axis.ecdf(values, color=color, label=f"{label} ({len(values)})")
+        axis.set_xlim(-0.2, 1.02)
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in figure.axes[::2]:
+        axis.set_ylabel("share of pairs below")
+    figure.axes[0].legend(frameon=False, fontsize=8, loc="center right")
+    return figure
+
+
+def _panels(
+    figure: Figure, encoders: Mapping[str, Encoder], texts: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[Axes, Float[np.ndarray, "n n"]]]:
+    """Yield an axis with the cosines of names, then of descriptions, per encoder."""
     axes = figure.subplots(len(encoders), 2, sharex=True, sharey=True, squeeze=False)
     for line, (name, encoder) in zip(axes, encoders.items(), strict=True):
         for axis, kind in zip(line, ("names", "descriptions"), strict=True):
+            axis.set_title(f"{name}: cosine of {kind}")
             vectors = _vectors(encoder, texts[kind])
-            cosines = vectors @ vectors.T
-            for label, (chosen, color) in groups.items():
-                values = cosines[chosen & upper]
-                if len(values):
-                    axis.ecdf(values, color=color, label=f"{label} ({len(values)})")
-            axis.set(title=f"{name}: cosine of {kind}", xlim=(-0.2, 1.02))
-            axis.spines[["top", "right"]].set_visible(False)
-        line[0].set_ylabel("share of pairs below")
-    axes[0, 0].legend(frameon=False, fontsize=8, loc="center right")
-    return figure
+            yield axis, vectors @ vectors.T
 
 
 def _texts(pairs: Sequence[Part], vocabulary: Vocabulary) -> dict[str, list[str]]:
@@ -156,28 +154,23 @@ def _texts(pairs: Sequence[Part], vocabulary: Vocabulary) -> dict[str, list[str]
 
 
 def _vectors(encoder: Encoder, texts: Sequence[str]) -> Float32[np.ndarray, "n d_t"]:
-    found = embed(encoder, texts)
-    return np.stack([found[text] for text in texts])
+    embedded = embed(encoder, texts)
+    return np.stack([embedded[text] for text in texts])
 
 
 def _relations(pairs: Sequence[Part]) -> tuple[Bool[np.ndarray, "n n"], Bool[np.ndarray, "n n"]]:
-    """Whether two parts share their category, and their name (a car's ``car_wheel`` is a wheel)."""
+    """Return whether two parts share their category, and their name (a car's ``car_wheel`` is a wheel)."""
     categories = np.array([category for category, _ in pairs])
-    names = np.array([_bare(*pair) for pair in pairs])
+    bare = ["_".join(w for w in part.split("_") if w not in category.split("_")) for category, part in pairs]
+    names = np.array([name or part for name, (_, part) in zip(bare, pairs, strict=True)])
     return categories[:, None] == categories, names[:, None] == names
-
-
-def _bare(category: str, part: str) -> str:
-    own = set(category.split("_"))
-    return "_".join(word for word in part.split("_") if word not in own) or part
 
 
 def _retrieval(
     cosines: Float[np.ndarray, "n n"], among: Bool[np.ndarray, "n n"], where: str
 ) -> dict[str, Float[np.ndarray, " _"]]:
-    """Ranks of the diagonal; a tie counts against it. Categories of one part have nothing to tell apart."""
-    own = np.diag(cosines)[:, None]
-    ranks = (among & (cosines >= own)).sum(axis=1)[among.sum(axis=1) > 1]
+    """Rank the diagonal; a tie counts against it, and categories of one part are left out."""
+    ranks = (among & (cosines >= np.diag(cosines)[:, None])).sum(axis=1)[among.sum(axis=1) > 1]
     return {f"top-1, {where}": (ranks == 1).astype(np.float64), f"MRR, {where}": 1 / ranks}
 
 
@@ -186,19 +179,18 @@ def _spread(
     same_category: Bool[np.ndarray, "n n"],
     same_name: Bool[np.ndarray, "n n"],
 ) -> dict[str, Float[np.ndarray, " _"]]:
-    from scipy.stats import mannwhitneyu
-
-    itself = np.eye(len(cosines), dtype=bool)
     kin, other = ~same_category & same_name, ~same_category & ~same_name
-    both = [(line[a], line[b]) for line, a, b in zip(cosines, kin, other, strict=True) if a.any() and b.any()]
-    return {
-        "cosine, own category": _means(cosines, same_category & ~itself),
-        "cosine, same name elsewhere": _means(cosines, kin),
-        "cosine, other name elsewhere": _means(cosines, other),
-        "transfer": np.array([mannwhitneyu(a, b).statistic / (len(a) * len(b)) for a, b in both]),
+    groups = {
+        "cosine, own category": same_category & ~np.eye(len(cosines), dtype=bool),
+        "cosine, same name elsewhere": kin,
+        "cosine, other name elsewhere": other,
     }
-
-
-def _means(cosines: Float[np.ndarray, "n n"], chosen: Bool[np.ndarray, "n n"]) -> Float[np.ndarray, " _"]:
-    """Mean over the chosen of every line that has any."""
-    return np.array([line[some].mean() for line, some in zip(cosines, chosen, strict=True) if some.any()])
+    means = {
+        metric: np.array(
+            [line[some].mean() for line, some in zip(cosines, chosen, strict=True) if some.any()]
+        )
+        for metric, chosen in groups.items()
+    }
+    both = [(line[a], line[b]) for line, a, b in zip(cosines, kin, other, strict=True) if a.any() and b.any()]
+    areas = np.array([mannwhitneyu(a, b).statistic / (len(a) * len(b)) for a, b in both])
+    return {**means, "transfer": areas}
