@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Ours beside the paper's
 #
-# The last chapter puts the tables that this run made beside those the paper printed, and says
+# The last chapter of the pipeline puts the tables that this run made beside those the paper printed, and says
 # why they differ. **Nothing here is measured on the paper's data**: every number of ours is on the
 # *embedded corpus*, procedural shapes in the data sets' own formats, with small encoders trained
 # in the pipeline. Equal columns would be a coincidence; what can be compared is the order of the
@@ -11,18 +11,15 @@
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
-import json
-
 import pandas as pd
-from IPython.display import Markdown, display
 
-from alignparts.core import paths
 from alignparts.core.run import start
-from alignparts.report import readme as report
+from alignparts.evaluation.tables import read, write_table
+from alignparts.report import readme
 from alignparts.report.site import build, tables
 
 run = start("report", profile)
-smoke = profile == "smoke"
+pd.set_option("display.max_colwidth", None, "display.max_rows", 200)
 
 # %% [markdown]
 # ## Table 2
@@ -30,40 +27,46 @@ smoke = profile == "smoke"
 # One ground-truth part is served by the predicted segment that overlaps it most, and one segment
 # may serve several parts: max-IoU is generous to coarse predictions, in both columns.
 
-# %%
-ours = pd.read_csv(tables.find(run.reports, "table2.csv"))
-assert ours.value.between(0, 1).all()
+# %% tags=["nbval-ignore-output"]
+ours = read(run.reports, "table2")
+assert ours.value.dropna().between(0, 1).all()
 beside = tables.beside(ours, tables.resource("paper_table2"), "table2")
-beside[beside.metric.isin(["mIoU", "LA-mIoU"])] if not smoke else print("columns:", *beside.columns)
+beside[beside.metric.isin(["mIoU", "LA-mIoU"])]
+
+# %% [markdown]
+# ## The site
+#
+# The static site is filled from the tables of all stages; it holds no number typed by hand. It has a page per
+# table, the figures, deviations and checklists; its first page is `reports/site/index.html`. Seconds, which
+# differ from run to run, stand on one page outside it, the compute ledger `reports/timings/ledger.html`.
+
+# %%
+site = build.build(run.reports)
+print("first page:", site.index.relative_to(run.reports))
+print("pages:", *site.pages, sep="\n  ")
+print("nothing to show:", *site.left_out, sep="\n  ")
 
 # %% [markdown]
 # ## The order of the findings
 #
-# Whether the paper's order of methods is ours, too: a bootstrap interval of each difference, and what the
-# paper's own numbers say. Printed whatever the verdict.
+# Is the paper's order of methods ours, too? A bootstrap interval of each difference, whatever the verdict,
+# and what the paper's own numbers say.
 
-# %%
-verdicts = []
-for name in ("table2", "table3", "table4", "retrieval", "cosegmentation", "generalization",
-             "retrain"):
-    path = tables.find(run.reports, f"{name}_claims.csv")
-    if path is not None:
-        paper = tables.resource(f"paper_{name}") if name.startswith("table") else None
-        for one in tables.sentences(pd.read_csv(path), paper):
-            verdicts.append(one.verdict)
-            if not smoke:
-                print(f"{one.claim}: {one.verdict}, {one.numbers}. The paper: {one.paper or 'no number'}.")
+# %% tags=["nbval-ignore-output"]
+findings = pd.DataFrame(site.claims)
+write_table(run.folder, "findings", findings)
+findings
 
 # %% [markdown]
 # ## Tex-Parts
 #
-# What a review costs from our predictions, and what training on its outcome gains.
+# What a review costs from our predictions, and what training on its outcome gains (section 13).
 
-# %%
-if not smoke:
-    names = ("effort_ratios", "promise", "retrain")
-    ratios, promise, gain = (pd.read_csv(tables.find(run.reports, f"{name}.csv")) for name in names)
-    display(Markdown(report.texparts_table(ratios, promise, gain)))
+# %% tags=["nbval-ignore-output"]
+names = ("effort_ratios", "promise", "retrain")
+summary = readme.texparts_table(*(read(run.reports, name) for name in names))
+write_table(run.folder, "texparts", summary)
+summary
 
 # %% [markdown]
 # ## Where this build departs from the text
@@ -75,31 +78,12 @@ deviations = tables.resource("deviations")
 deviations
 
 # %% [markdown]
-# ## The site and the README
+# ## The README
 #
-# Both are filled from the same tables; neither holds a number typed by hand. The site has a page a table, the
-# figures, deviations and checklists; its first page is `reports/site/index.html`. Seconds, which differ from
-# run to run, stand on one page outside it, the compute ledger `reports/timings/ledger.html`.
+# The pipeline also fills the marked parts of the README: Table 2, and the main finding in words.
 
 # %%
-built = build.build(run.reports)
-print("first page:", built.index.relative_to(run.reports))
-if not smoke:
-    print("pages:", *built.pages, sep="\n  ")
-    print("nothing to show:", *built.left_out, sep="\n  ")
-
-# %%
-if not smoke:
-    readme = paths.ROOT / "README.md"
-    metrics = json.loads((run.reports / "metrics" / "evaluate.json").read_text())
-    report.fill(readme, "table2", report.main_table(ours))
-    report.fill(readme, "findings", report.findings(metrics))
-run.metrics(
-    {
-        "rows": len(ours),
-        "deviations": len(deviations),
-        "pages": len(built.pages),
-        "claims": len(verdicts),
-        "claims_hold": verdicts.count("holds"),
-    }
-)
+print("filled in README.md:", readme.fill_all(run))
+verdicts = findings.verdict.tolist()
+counts = {"rows": len(ours), "deviations": len(deviations), "pages": len(site.pages)}
+run.metrics(counts | {"claims": len(verdicts), "claims_hold": verdicts.count("holds")})

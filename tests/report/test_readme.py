@@ -6,7 +6,11 @@ import pandas as pd
 import pytest
 
 from alignparts.core import paths
+from alignparts.core.atomic import write_text
+from alignparts.core.config import load_params
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.run import Run
+from alignparts.evaluation import tables
 from alignparts.report import readme
 
 
@@ -80,8 +84,39 @@ def test_metrics_are_json_objects():
 
 
 def test_the_texparts_table_says_what_its_tables_say():
-    names = ("texparts/effort_ratios", "confidence/promise", "loop/retrain")
-    ratios, promise, gain = (pd.read_csv(paths.REPORTS / f"{name}.csv") for name in names)
-    text = readme.texparts_table(ratios, promise, gain)
-    value = ratios[(ratios.start == "scratch") & (ratios.test_set == "seen")].value.iloc[0]
-    assert f"{value:.1f} [" in text and f"promised ≤ {promise['promised error'].iloc[0]:.0%}" in text
+    ratios = pd.DataFrame(
+        [("all", "brush", 4.0, 3.0, 5.0, 5), ("seen", "brush", 3.0, 2.5, 3.5, 3)],
+        columns=["test_set", "start", "value", "low", "high", "n"],
+    )
+    promise = pd.DataFrame(
+        {"promised error": [0.2], "certainty": [0.98], "mean error": [0.125], "kept": [97], "splits": [100],
+         "accepted parts": [0.5]}
+    )  # fmt: skip
+    gain = pd.DataFrame(
+        [
+            (arm, test_set, metric, value, value, value, 24)
+            for arm, value in (("before", 0.25), ("new shapes, reviewed", 0.5))
+            for test_set, metric in (("unseen", "mIoU"), ("unseen", "LA-mIoU"), ("seen", "LA-mIoU"))
+        ],
+        columns=["method", "test_set", "metric", "value", "low", "high", "n"],
+    )
+    table = readme.texparts_table(ratios, promise, gain)
+    values = table["value [95%], n"].tolist()
+    assert values[0] == "3.0 [2.5, 3.5], 3"
+    assert values[1] == "12.5%, kept in 97 of 100 random splits; 50% of the parts accepted"
+    assert values[2:] == ["0.250 [0.250, 0.250] → 0.500 [0.500, 0.500], 24"] * 3
+
+
+def test_only_the_pipeline_fills_the_readme(tmp_path, monkeypatch):
+    reports, page = tmp_path / "reports", tmp_path / "README.md"
+    run = Run("report", load_params(), tmp_path, tmp_path, reports)
+    page.write_text("<!-- table2 -->\n<!-- /table2 -->\n")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert readme.fill_all(run) == [] and "| method |" not in page.read_text()
+    monkeypatch.setattr(paths, "REPORTS", reports)
+    row = {"method": "A", "test_set": "compat", "metric": "mIoU", "value": 0.5, "low": 0.4, "high": 0.6}
+    tables.write_table(reports / "evaluate", "table2", pd.DataFrame([row | {"n": 3}]))
+    metrics = dict.fromkeys(("gain_over_clustering", "gain_low", "gain_high", "category_accuracy"), 0.1)
+    write_text(reports / "metrics" / "evaluate.json", json.dumps(metrics | {"seen_shapes": 3}))
+    assert readme.fill_all(run) == ["table2"], "a part without markers is left out"
+    assert "| A | 0.500 / – |" in page.read_text()

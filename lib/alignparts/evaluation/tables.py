@@ -102,3 +102,18 @@ def read_rows(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise AlignPartsError(f"{path}: no such file; run: dvc repro evaluate")
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def read(reports: Path, name: str) -> pd.DataFrame:
+    """Read the table ``reports/<stage>/<name>.csv`` of another stage; only an empty cell means nothing.
+
+    Raises:
+        AlignPartsError: no stage, or more than one, has written such a table.
+    """
+    written = sorted(reports.glob(f"*/{name}.csv"))
+    if len(written) != 1:
+        stages = ", ".join(path.parent.name for path in written) or "none"
+        raise AlignPartsError(
+            f"{reports}: expected one stage with the table {name}.csv, got {stages}; run: dvc repro report"
+        )
+    return pd.read_csv(written[0], keep_default_na=False, na_values=[""])

@@ -133,25 +133,28 @@ def draw_promise(checked: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_shift(table: pd.DataFrame, metric: str, sets: Sequence[str]) -> Figure:
-    """Draw a metric of reliability by test set, a mark per confidence measure with its interval.
+def draw_shift(table: pd.DataFrame, sets: Sequence[str]) -> Figure:
+    """Draw AUROC by test set, a mark per confidence measure with its interval.
+
+    Where no set has right and wrong names, between which AUROC could tell, the Brier score is drawn.
 
     Args:
         table: Table of :func:`alignparts.evaluation.experiments.confidence.reliability_table`.
-        metric: Metric as the table calls it; AUROC 0.5 is chance.
         sets: Test sets in order.
 
     Raises:
         AlignPartsError: There is nothing to draw.
     """
-    rows = table[(table.metric == metric) & table.test_set.isin(list(sets))]
+    shown = table[table.test_set.isin(list(sets))]
+    chance = LABELS["auroc"] in set(shown.metric)
+    metric = LABELS["auroc" if chance else "brier"]
+    rows = shown[shown.metric == metric]
     if not len(rows):
         raise AlignPartsError(f"shifts: no {metric} to draw")
     counts = rows.groupby("test_set").n.max()
     names = [name for name in sets if name in counts]
     figure = Figure(figsize=(1.55 * len(names) + 2.2, 4.0), layout="constrained")
     axis = figure.subplots()
-    chance = metric == LABELS["auroc"]
     dress(axis, f"{metric}: right names from wrong ones; 0.5 is chance" if chance else metric)
     styles = method_styles(rows.method, COLORS)
     ticks = [f"{name}\n{counts[name]} shapes" for name in names]

@@ -1,17 +1,40 @@
 """Tables in words and Markdown: the README's text between markers, and the summary of Tex-Parts."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from alignparts.core import paths
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.run import Run
+from alignparts.evaluation import tables
 from alignparts.evaluation.tables import lookup
 
 SETS = ("compat", "find3d", "partnet", "average", "heldout")
 """Test sets of the README's table, in order; the last two show intervals."""
+
+
+def fill_all(run: Run) -> list[str]:
+    """Fill README.md with the tables of the pipeline; write nothing at smoke size.
+
+    Returns:
+        Names of the parts that were filled; a part without markers in the README is left out.
+    """
+    if run.reports != paths.REPORTS:
+        return []
+    texts = {
+        "table2": main_table(tables.read(run.reports, "table2")),
+        "findings": findings(json.loads((run.reports / "metrics" / "evaluate.json").read_text())),
+    }
+    readme = paths.ROOT / "README.md"
+    marked = [name for name in texts if f"<!-- {name} -->" in readme.read_text()]
+    for name in marked:
+        fill(readme, name, texts[name])
+    return marked
 
 
 def fill(path: Path, name: str, text: str) -> bool:
@@ -55,36 +78,34 @@ def findings(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFrame) -> str:
-    """Return the results of Tex-Parts as Markdown.
+def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFrame) -> pd.DataFrame:
+    """Return the results of Tex-Parts in words, a row per measurement.
 
     Args:
         ratios: Table of :func:`texparts.simulation.effort.ratio_table`.
         promise: Table of :func:`alignparts.evaluation.experiments.confidence.promise_table`.
         gain: Long table of :func:`texparts.export.retrain.gain_scores`.
     """
-    rows = [["measured", "value [95%], n"]]
-    for start, test_set, label in (
-        ("brush", "seen", "scratch with the brush alone"),
-        ("brush", "unseen", "scratch with the brush alone"),
-        ("scratch", "seen", "scratch with all tools of the review"),
-        ("scratch", "unseen", "scratch with all tools of the review"),
-        ("clusters", "seen", "clusters of the geometry field"),
+    rows = []
+    for start, label in (
+        ("brush", "scratch with the brush alone"),
+        ("scratch", "scratch with all tools of the review"),
+        ("clusters", "clusters of the geometry field"),
     ):
-        one = lookup(ratios, start=start, test_set=test_set)
-        value = f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}], {one.n}"
-        rows.append([f"seconds from {label} / from our prediction, {test_set}", value])
+        for own in ratios[(ratios.start == start) & ratios.test_set.isin(["seen", "unseen"])].itertuples():
+            value = f"{own.value:.1f} [{own.low:.1f}, {own.high:.1f}], {own.n}"
+            rows.append((f"seconds from {label} / from our prediction, {own.test_set}", value))
     for given in promise.to_dict("records"):
         promised = f"promised ≤ {given['promised error']:.0%} with {given['certainty']:.0%} certainty"
         kept = f"{given['mean error']:.1%}, kept in {given['kept']} of {given['splits']} random splits"
         value = f"{kept}; {given['accepted parts']:.0%} of the parts accepted"
-        rows.append([f"wrong names among parts accepted unseen, {promised}", value])
+        rows.append((f"wrong names among parts accepted unseen, {promised}", value))
     for test_set, metric in (("unseen", "mIoU"), ("unseen", "LA-mIoU"), ("seen", "LA-mIoU")):
         arms = ("before", "new shapes, reviewed")
         before, after = (lookup(gain, test_set=test_set, metric=metric, method=arm) for arm in arms)
         value = f"{_value(before)} → {_value(after)}, {before.n}"
-        rows.append([f"{metric} in {test_set} categories, before → retrained after review", value])
-    return _markdown(rows)
+        rows.append((f"{metric} in {test_set} categories, before → retrained after review", value))
+    return pd.DataFrame(rows, columns=["measured", "value [95%], n"])
 
 
 def _cell(rows: pd.DataFrame) -> str:

@@ -249,6 +249,7 @@ class ConfidenceParams(Block):
     errors: tuple[float, ...]
     splits: int = Field(ge=1)
     bootstrap: int = Field(ge=1)
+    disturbed: int = Field(ge=1)
     noise: tuple[float, ...]
 
 
@@ -264,10 +265,14 @@ class RetrainParams(Block):
 class BenchParams(Block):
     """Sizes of the benchmark (`make bench`)."""
 
+    networks: Literal["paper", "small"]
     points: tuple[int, ...]
     batches: tuple[int, ...]
     parts: tuple[int, ...]
     stage_points: int = Field(ge=16)
+    shapes: int = Field(ge=1)
+    views: int = Field(ge=1)
+    resolution: int = Field(ge=14)
     repetitions: int = Field(ge=1)
 
 

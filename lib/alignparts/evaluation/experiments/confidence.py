@@ -34,6 +34,25 @@ SEEN = "seen categories"
 UNSEEN = "unseen categories"
 
 
+def naming_table(sets: Mapping[str, ScoredParts]) -> pd.DataFrame:
+    """Return the share of wrong names by set: of all parts, and by whether the category was found."""
+    rows = []
+    for name, parts in sets.items():
+        category = parts.table.category == parts.table.predicted_category
+        wrong = pd.Series(~parts.right)
+        rows.append(
+            {
+                "set": name,
+                "shapes": len(parts.shapes),
+                "parts": len(wrong),
+                "wrong names": wrong.mean(),
+                "category found": wrong[category].mean(),
+                "category not found": wrong[~category].mean(),
+            }
+        )
+    return pd.DataFrame(rows).round(tables.DIGITS)
+
+
 def measures(
     parts: ScoredParts, fitted: Calibration, with_category: Calibration, with_evidence: Calibration
 ) -> dict[str, Float64[np.ndarray, " parts"]]:

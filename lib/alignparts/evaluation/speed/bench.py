@@ -21,11 +21,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 from transformers import Dinov2Config, Dinov2Model
 
+from alignparts.core.config.params import BenchParams
 from alignparts.corpus.mesh.sampling import seed_of
 from alignparts.evaluation.baselines.clustering import cluster_points
 from alignparts.evaluation.speed import transcription
 from alignparts.evaluation.speed.timing import clock
-from alignparts.features.appearance import AppearanceEncoder
+from alignparts.features.appearance import AppearanceEncoder, small_config
 from alignparts.features.extract import Encoders
 from alignparts.features.partfield import PartField, PartFieldConfig
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
@@ -37,6 +38,17 @@ OURS, STRAIGHT, PEER = "ALIGN-Parts", "transcription", "PartField"
 COLUMNS = ["method", "stage", "points", "parts", "batch", "seconds", "memory_mb", "device"]
 EDGE_COPIES = 6
 """Tensors of points x neighbors x d_m floats that the transcription holds at its peak."""
+
+
+SMALL = AlignPartsConfig(d_g=64, d_a=96, d_m=64, d_f=32, d_t=48, K=8, k=8, layers=2)
+"""Sizes that fit the small encoders and take milliseconds."""
+
+
+def network_sizes(settings: BenchParams) -> tuple[AlignPartsConfig, PartFieldConfig, Dinov2Config]:
+    """Return the sizes of ALIGN-Parts, PartField and DINOv2: the paper's, or small ones."""
+    if settings.networks == "small":
+        return SMALL, PartFieldConfig.small(), small_config(settings.resolution)
+    return AlignPartsConfig(), PartFieldConfig(), Dinov2Config(image_size=518, patch_size=14)
 
 
 def inputs(config: AlignPartsConfig, points: int, batch: int, device: torch.device) -> dict[str, Tensor]:
@@ -170,24 +182,19 @@ def peer_rows(
     return _table(rows, device)
 
 
-def paper_pipeline(
-    model: AlignParts,
-    *,
-    geometry: PartFieldConfig | None = None,
-    appearance: Dinov2Config | None = None,
-    manifest: Manifest | None = None,
+def random_pipeline(
+    model: AlignParts, geometry: PartFieldConfig, appearance: Dinov2Config, settings: BenchParams
 ) -> NamedPartsPipeline:
-    """Build the whole system at the paper's sizes with random weights, which take as long as trained ones.
+    """Return the whole system with random weights, which take as long as trained ones.
 
     Random vectors stand in for the text encoder, which embeds each text only once and is not timed.
     """
     device = next(model.parameters()).device
     encoders = Encoders(
-        PartField(geometry).eval().to(device),
-        AppearanceEncoder(Dinov2Model(appearance or Dinov2Config(image_size=518, patch_size=14))).to(device),
+        PartField(geometry).eval().to(device), AppearanceEncoder(Dinov2Model(appearance)).to(device)
     )
     text = cast(TextEncoder, _RandomText(model.config.d_t))
-    manifest = manifest or Manifest(resolution=224, points=10_000)
+    manifest = Manifest(views=settings.views, resolution=settings.resolution, points=settings.stage_points)
     return NamedPartsPipeline(model, encoders, text, manifest=manifest)
 
 
@@ -214,6 +221,34 @@ def value(table: pd.DataFrame, method: str, stage: str, points: int, parts: int 
     keys = {"method": method, "stage": stage, "points": points, "parts": parts, "batch": 1}
     rows = table[(table[list(keys)] == list(keys.values())).all(axis=1)]
     return float(rows.seconds.iloc[0]) if len(rows) else float("nan")
+
+
+def bounds(ours: pd.DataFrame, peer: pd.DataFrame, points: int, product_seconds: float) -> pd.Series:
+    """Return what the times mean, as ratios: to the bound, to the transcription, to the peer's k-means.
+
+    Args:
+        ours: Table of :func:`forward_rows`.
+        peer: Table of :func:`peer_rows`.
+        points: Number of points at which times are compared.
+        product_seconds: Seconds that the matrix products of one forward pass take alone.
+    """
+    forward, decoder = (value(ours, OURS, stage, points) for stage in ("forward", "decoder"))
+    once = ours[(ours.stage == "forward") & (ours.points == points) & (ours.batch == 1)]
+    memory = once.set_index("method").memory_mb
+    k_means = {
+        f"k-means at {parts} parts / decoder": value(peer, PEER, "k-means", points, parts=parts) / decoder
+        for parts in dict.fromkeys(peer.parts[peer.stage == "k-means"])
+    }
+    return pd.Series(
+        {
+            "forward / its matrix products alone": forward / product_seconds,
+            "transcription / ours": value(ours, STRAIGHT, "forward", points) / forward,
+            "extra memory, ours (MB)": memory.get(OURS),
+            "extra memory, transcription (MB)": memory.get(STRAIGHT),
+            "exponent of seconds in points, 4 k to 64 k": growth(ours, OURS, "forward", 4000, 66_000),
+            **k_means,
+        }
+    )
 
 
 def summary(table: pd.DataFrame, stages: pd.DataFrame, bounds: pd.Series, points: int) -> pd.DataFrame:

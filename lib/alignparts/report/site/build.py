@@ -49,11 +49,13 @@ class Built:
         index: First page.
         pages: Slugs of all pages, in order.
         left_out: Titles of pages without anything to show, each with the command that makes it.
+        claims: Tested claims of all pages in words.
     """
 
     index: Path
     pages: list[str]
     left_out: dict[str, str]
+    claims: list[tables.Sentence]
 
 
 class Picture(NamedTuple):
@@ -207,7 +209,8 @@ def build(reports: Path, notebooks: Path = paths.NOTEBOOKS, pages: Sequence[Page
         write_library(results.site / "3d")
     shutil.copyfile(HERE / "style.css", results.site / "style.css")
     write_ledger(reports / "timings", render)
-    return Built(results.site / "index.html", ["index", *(slug for slug, _ in menu)], left_out)
+    claims = [claim for body in shown.values() for part in body["sections"] for claim in part.sentences]
+    return Built(results.site / "index.html", ["index", *(slug for slug, _ in menu)], left_out, claims)
 
 
 def renderer(menu: Sequence[tuple[str, str]]) -> Callable[..., str]:
