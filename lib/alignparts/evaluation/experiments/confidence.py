@@ -1,6 +1,6 @@
 """Confidence measures compared, promises checked, and shifts that no promise covers (notebook 10)."""
 
-import json
+import pickle
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float64
 
-from alignparts.core.config import Params, parse_params
+from alignparts.core.config import Params
 from alignparts.core.parallel import map_shapes
 from alignparts.corpus.index import Corpus
 from alignparts.evaluation import tables
@@ -163,7 +163,7 @@ def disturbed_parts(
     """
     noise = {f"noise {strength:g}": ("noise", strength) for strength in params.confidence.noise}
     cells: dict[str, Cell] = {"undisturbed": ("", 0.0), **noise, "no texture": ("texture", 1.0)}
-    settings = params.model_dump_json(by_alias=True)
+    settings = pickle.dumps(params)
     score = partial(_score, tuple(cells.values()), settings, data, models, fill)
     scored = list(map_shapes(score, ids, workers=workers, description="disturbed shapes"))
     columns = zip(*scored, strict=True)
@@ -171,7 +171,7 @@ def disturbed_parts(
 
 
 def _score(
-    cells: Sequence[Cell], settings: str, data: Path, models: Path, fill: bool, shape_id: str
+    cells: Sequence[Cell], settings: bytes, data: Path, models: Path, fill: bool, shape_id: str
 ) -> list[ScoredParts | None]:
     params, corpus, encoders, scorer = _loaded(settings, data, models, fill)
     shape, words = corpus.load(shape_id), scorer.vocabulary
@@ -186,9 +186,9 @@ def _score(
 
 @lru_cache(maxsize=1)
 def _loaded(
-    settings: str, data: Path, models: Path, fill: bool
+    settings: bytes, data: Path, models: Path, fill: bool
 ) -> tuple[Params, Corpus, Encoders, PartScorer]:
-    params = parse_params(json.loads(settings))
+    params = pickle.loads(settings)
     vocabulary = Vocabulary.load(data / "ontology" / "vocabulary.json")
     encode = TextEncoder.from_name(params.ontology.text_encoder).encode
     encoders = Encoders.from_params(params.features, models)

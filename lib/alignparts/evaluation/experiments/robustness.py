@@ -3,7 +3,7 @@
 Disturbances are end to end: the surface is disturbed, then sampled, rendered and encoded.
 """
 
-import json
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from scipy.spatial import cKDTree
 
-from alignparts.core.config import Params, parse_params
+from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
 from alignparts.corpus.index import Corpus
@@ -62,7 +62,7 @@ def robustness_scores(
         :data:`comparison.COLUMNS` with the test set "seen", and ``disturbance`` and ``strength``;
         the undisturbed shapes are repeated under every disturbance, with strength 0.
     """
-    settings = params.model_dump_json(by_alias=True)
+    settings = pickle.dumps(params)
     tasks = [_Task(shape_id, settings, str(data), str(models)) for shape_id in ids]
     scores = map_shapes(_judge, tasks, workers=workers, description="disturbed shapes")
     table = pd.concat(list(scores), ignore_index=True)
@@ -184,7 +184,7 @@ def at_points(shape: Labeled, points: int, seed: int = 0) -> Labeled:
 @dataclass(frozen=True)
 class _Task:
     shape_id: str
-    params: str
+    params: bytes
     data: str
     models: str
 
@@ -202,8 +202,8 @@ def _judge(task: _Task) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=1)
-def _loaded(settings: str, data: str, models: str) -> Known:
-    stage = Stage(parse_params(json.loads(settings)), Path(data), Path(models))
+def _loaded(settings: bytes, data: str, models: str) -> Known:
+    stage = Stage(pickle.loads(settings), Path(data), Path(models))
     return Known(
         stage.params, Corpus(stage.data / "corpus"), stage.vocabulary, stage.encode,
         Encoders.from_params(stage.params.features, stage.models), entrants(stage),
