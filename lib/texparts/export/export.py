@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +25,24 @@ from alignparts.naming.export import export_named
 from alignparts.naming.prediction import PredictedPart
 from texparts.annotation.annotation import UNLABELED, Annotation
 from texparts.annotation.objects import ObjectFolder
-from texparts.export.card import card
-from texparts.export.croissant import croissant
+from texparts.export.describe import FIELDS, Release, card, croissant
 from texparts.review.models import Submitted
 
 INDEX = "index.parquet"
-COLUMNS = (
-    "object_id", "category", "parts", "names", "faces", "unlabeled_faces", "edits", "seconds", "opinions",
-    "annotators", "agreement", "license", "source", "model", "glb", "sha256",
-)  # fmt: skip
+COLUMNS = tuple(FIELDS)
 MARK = "croissant.json"
 """The file by which a folder is known as an export that may be replaced."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export holds.
+    """Content of an export.
 
     Attributes:
-        folder: where it is.
-        index: a row an object; see :data:`COLUMNS`.
-        rejected: object_id and note of what people rejected.
-        failed: object_id and reason of what could not be written.
+        folder: where it lies.
+        index: one row per object; see :data:`texparts.export.describe.FIELDS`.
+        rejected: object_id and note of the objects that people rejected.
+        failed: object_id and reason of the objects that could not be written.
     """
 
     folder: Path
@@ -87,7 +83,7 @@ def export_dataset(
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=out.parent, prefix=".writing-"))
     try:
-        result = _write(submitted, root, work, (title, version, license), by)
+        result = _write(submitted, root, work, Release(title, version, license, by))
         work.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
@@ -100,7 +96,7 @@ def export_dataset(
 
 
 def _write(
-    submitted: Iterable[Submitted], root: Path, work: Path, about: tuple[str, str, str], by: str
+    submitted: Iterable[Submitted], root: Path, work: Path, release: Release
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     rows: list[dict[str, Any]] = []
     rejected: list[tuple[str, str]] = []
@@ -129,9 +125,10 @@ def _write(
     for name, (pairs, column) in tables.items():
         frames.append(pd.DataFrame(pairs, columns=["object_id", column]))
         frames[-1].to_csv(work / name, index=False, lineterminator="\n")
-    (work / "README.md").write_text(card(index, *about, last, by), encoding="utf-8")
+    release = replace(release, date=last)
+    (work / "README.md").write_text(card(index, release), encoding="utf-8")
     sha256 = hashlib.sha256((work / INDEX).read_bytes()).hexdigest()
-    content = croissant(*about, last, sha256, len(index), by)
+    content = croissant(release, sha256, len(index))
     (work / MARK).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return index, frames[0], frames[1]
 
@@ -179,7 +176,7 @@ def _write_object(one: Submitted, folder: ObjectFolder, work: Path, who: list[st
 
 
 def numbered(annotation: Annotation) -> tuple[Int32[np.ndarray, " faces"], list[PredictedPart]]:
-    """Faces and parts numbered from 0, without parts that hold no face."""
+    """Return face labels and parts numbered from 0, without parts that hold no face."""
     kept = [part for part in annotation.parts if (annotation.face_part == part.id).any()]
     table = np.full(annotation.next_id + 1, UNLABELED, np.int32)
     for index, part in enumerate(kept):

@@ -1,10 +1,7 @@
-"""What is in an exported data set, how much work it was, and how far its annotators agree.
-
-Everything is read from the export's own files; nothing but the folder is needed.
-"""
+"""Content of an exported data set, work behind it and agreement of its annotators, from its own files."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,28 +9,28 @@ import numpy as np
 import pandas as pd
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.intervals import Interval, interval
+from alignparts.evaluation.intervals import interval
 from alignparts.evaluation.tables import DIGITS
 from texparts.export.export import COLUMNS, INDEX, MARK
 from texparts.simulation.effort import PAPER
 
 SCRATCH_MINUTES = PAPER["scratch_minutes"]
-"""An object from scratch, least and most, as section 13 states it of its own annotators."""
+"""Minutes per object from scratch, least and most, of section 13's own annotators."""
 AGREEMENT = ("same", "kappa", "miou", "la_miou")
 LONG = ["measure", "value", "low", "high", "range", "n"]
 BOOTSTRAP, QUARTILES, NONE = "95% bootstrap", "quartiles", ""
-"""What ``low`` and ``high`` are."""
+"""Meaning of ``low`` and ``high``."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """An export as it lies on disk.
+    """Export as it lies on disk.
 
     Attributes:
-        folder: where.
-        objects: index.parquet (:data:`texparts.export.export.COLUMNS`), and :data:`AGREEMENT` of each
-            object, missing where it has one opinion.
-        parts: a row a part: object_id, category, name, faces, area (a share of the object's surface).
+        folder: where it lies.
+        objects: index.parquet (:data:`texparts.export.export.COLUMNS`) with :data:`AGREEMENT` per object,
+            missing where it has one opinion.
+        parts: one row per part: object_id, category, name, faces, area (share of the object's surface).
         rejected: object_id and note.
         failed: object_id and reason.
     """
@@ -44,12 +41,17 @@ class Dataset:
     rejected: pd.DataFrame
     failed: pd.DataFrame
 
+    @property
+    def seconds(self) -> pd.Series:
+        """Active seconds of one opinion on each object."""
+        return self.objects["seconds"] / self.objects["opinions"]
+
 
 def read_dataset(folder: Path) -> Dataset:
     """Read an export.
 
     Raises:
-        AlignPartsError: it is none, or one of its files is missing or broken.
+        AlignPartsError: the folder is no export, or one of its files is missing or broken.
     """
     if not (folder / MARK).is_file() or not (folder / INDEX).is_file():
         raise AlignPartsError(
@@ -110,15 +112,15 @@ def summary_table(
     resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """The data set in figures, one row a measure (:data:`LONG`).
+    """Return the data set in figures, one row per measure (:data:`LONG`).
 
-    Means are over objects and have a bootstrap interval over them; medians have quartiles. Seconds are
-    those of one opinion: an object that two people did is not slower for it.
+    Means are over objects and have a bootstrap interval over them; medians have quartiles. Seconds are those
+    of one opinion: an object that two people did is not slower for it.
 
     Args:
         dataset: the export.
-        scratch_minutes: an object without a model, least and most; what "times faster" compares with.
-        resamples: bootstrap samples.
+        scratch_minutes: minutes per object without a model, least and most, for "times faster".
+        resamples: number of bootstrap samples.
         seed: of the resampling.
 
     Raises:
@@ -127,84 +129,84 @@ def summary_table(
     low, high = scratch_minutes
     if not 0 < low <= high:
         raise AlignPartsError(f"scratch_minutes: expected the least before the most, got {low} and {high}")
-    objects, parts = dataset.objects, dataset.parts
-    seconds = opinion_seconds(dataset)
+    objects, parts, seconds = dataset.objects, dataset.parts, dataset.seconds
     several = objects[objects["same"].notna()]
+    rows: list[tuple[object, ...]] = []
 
-    def mean(values: pd.Series) -> Interval:
-        return interval(values.to_numpy(float), resamples=resamples, seed=seed)
+    def count(measure: str, value: int) -> None:
+        rows.append((measure, value, np.nan, np.nan, NONE, value))
 
-    rows = [
-        _count("objects", len(objects)),
-        _count("objects rejected", len(dataset.rejected)),
-        _count("objects that could not be written", len(dataset.failed)),
-        _count("categories", objects["category"].nunique()),
-        _count("parts", len(parts)),
-        _count("part names", parts["name"].nunique()),
-        _count("annotators", len(annotator_table(dataset))),
-        _mean("parts an object", mean(objects["parts"])),
-        _mean("share of faces without a part", mean(objects["unlabeled_faces"] / objects["faces"])),
-        _median("edits an object", objects["edits"]),
-        _median("seconds an opinion", seconds),
-        _mean("seconds an opinion, mean", mean(seconds)),
-        _count("objects with several opinions", len(several)),
-        *(_mean(f"agreement: {name}", mean(several[name])) for name in AGREEMENT if len(several)),
-    ]
-    if seconds.mean() > 0:
-        rows += [
-            _faster(f"times faster than {minutes:g} min from scratch", 60 * minutes, mean(seconds))
-            for minutes in dict.fromkeys(scratch_minutes)
-        ]
+    def mean(measure: str, values: pd.Series) -> None:
+        one = interval(values.to_numpy(float), resamples=resamples, seed=seed)
+        rows.append((measure, one.value, one.low, one.high, BOOTSTRAP, one.n))
+
+    def median(measure: str, values: pd.Series) -> None:
+        first, middle, third = np.quantile(values.to_numpy(float), (0.25, 0.5, 0.75))
+        rows.append((measure, middle, first, third, QUARTILES, len(values)))
+
+    count("objects", len(objects))
+    count("objects rejected", len(dataset.rejected))
+    count("objects that could not be written", len(dataset.failed))
+    count("categories", objects["category"].nunique())
+    count("parts", len(parts))
+    count("part names", parts["name"].nunique())
+    count("annotators", len(annotator_table(dataset)))
+    mean("parts an object", objects["parts"])
+    mean("share of faces without a part", objects["unlabeled_faces"] / objects["faces"])
+    median("edits an object", objects["edits"])
+    median("seconds an opinion", seconds)
+    mean("seconds an opinion, mean", seconds)
+    _, *spread, _, n = rows[-1]
+    count("objects with several opinions", len(several))
+    for name in AGREEMENT if len(several) else ():
+        mean(f"agreement: {name}", several[name])
+    for minutes in dict.fromkeys(scratch_minutes) if seconds.mean() > 0 else ():
+        value, most, least = (60 * minutes / max(float(str(one)), 1e-9) for one in spread)
+        rows.append((f"times faster than {minutes:g} min from scratch", value, least, most, BOOTSTRAP, n))
     return pd.DataFrame(rows, columns=LONG).round({name: DIGITS for name in ("value", "low", "high")})
 
 
-def opinion_seconds(dataset: Dataset) -> pd.Series:
-    """Active seconds of one opinion on each object."""
-    return dataset.objects["seconds"] / dataset.objects["opinions"]
-
-
 def category_table(dataset: Dataset) -> pd.DataFrame:
-    """A row a category, the most frequent first: objects, mean parts, median edits and seconds."""
-    objects = dataset.objects.assign(seconds=opinion_seconds(dataset))
-    table = objects.groupby("category").agg(
+    """Count objects per category, with mean parts, median edits and seconds; the most frequent first."""
+    objects = dataset.objects.assign(seconds=dataset.seconds)
+    groups = objects.groupby("category").agg(
         objects=("object_id", "size"),
         parts=("parts", "mean"),
         edits=("edits", "median"),
         seconds=("seconds", "median"),
     )
-    return _most_first(table, "objects")
+    return _most_first(groups)
 
 
 def part_table(dataset: Dataset) -> pd.DataFrame:
-    """A row a part name, the most frequent first: parts, objects and categories that have it, mean area."""
-    table = dataset.parts.groupby("name").agg(
+    """Count parts, objects and categories per part name, with the mean area; the most frequent first."""
+    groups = dataset.parts.groupby("name").agg(
         parts=("name", "size"),
         objects=("object_id", "nunique"),
         categories=("category", "nunique"),
         area=("area", "mean"),
     )
-    return _most_first(table, "parts")
+    return _most_first(groups)
 
 
 def annotator_table(dataset: Dataset) -> pd.DataFrame:
-    """A row an annotator (a pseudonym): opinions, how many are final, and the share of all."""
+    """Count opinions and final opinions per annotator (a pseudonym), with the share of all."""
     lists = dataset.objects["annotators"].str.split(", ")
     opinions = lists.explode().value_counts()
     final = lists.str[0].value_counts().reindex(opinions.index, fill_value=0)
     table = pd.DataFrame({"opinions": opinions, "final": final, "share": opinions / opinions.sum()})
-    return _most_first(table.rename_axis("annotator"), "opinions")
+    return _most_first(table.rename_axis("annotator"))
 
 
 def license_table(dataset: Dataset) -> pd.DataFrame:
-    """A row a license, the most frequent first; "" is not stated."""
+    """Count objects per license, the most frequent first."""
     named = dataset.objects["license"].replace("", "not stated")
-    return _most_first(named.value_counts().rename_axis("license").to_frame("objects"), "objects")
+    return _most_first(named.value_counts().rename_axis("license").to_frame("objects"))
 
 
 def rejected_table(dataset: Dataset) -> pd.DataFrame:
-    """A row a reason for which objects were rejected, the most frequent first."""
-    counts = dataset.rejected["note"].value_counts()
-    return _most_first(counts.rename_axis("note").to_frame("objects"), "objects")
+    """Count rejected objects per reason, the most frequent first."""
+    return _most_first(dataset.rejected["note"].value_counts().rename_axis("note").to_frame("objects"))
 
 
 TABLES: dict[str, Callable[[Dataset], pd.DataFrame]] = {
@@ -216,25 +218,8 @@ TABLES: dict[str, Callable[[Dataset], pd.DataFrame]] = {
 }
 
 
-def _most_first(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    found = table.reset_index()
-    keys: Sequence[str] = [column, str(found.columns[0])]
-    return found.sort_values(list(keys), ascending=[False, True], ignore_index=True).round(DIGITS)
-
-
-def _count(measure: str, value: int) -> tuple[object, ...]:
-    return measure, value, np.nan, np.nan, NONE, value
-
-
-def _mean(measure: str, found: Interval) -> tuple[object, ...]:
-    return measure, found.value, found.low, found.high, BOOTSTRAP, found.n
-
-
-def _median(measure: str, values: pd.Series) -> tuple[object, ...]:
-    low, middle, high = np.quantile(values.to_numpy(float), (0.25, 0.5, 0.75))
-    return measure, middle, low, high, QUARTILES, len(values)
-
-
-def _faster(measure: str, scratch: float, seconds: Interval) -> tuple[object, ...]:
-    value, low, high = (scratch / max(one, 1e-9) for one in (seconds.value, seconds.high, seconds.low))
-    return measure, value, low, high, BOOTSTRAP, seconds.n
+def _most_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Sort by the first column, the largest first, then by the index; the index becomes a column."""
+    keys = [str(table.columns[0]), str(table.index.name)]
+    rows = table.reset_index()
+    return rows.sort_values(keys, ascending=[False, True], ignore_index=True).round(DIGITS)

@@ -1,4 +1,4 @@
-"""The statistics of an export for people: figures, and a folder of tables."""
+"""Statistics of an export for readers: figures, and a folder of tables."""
 
 from pathlib import Path
 from typing import Any
@@ -8,45 +8,38 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from alignparts.evaluation.tables import write_table
-from texparts.export.card import as_text
+from texparts.export.describe import as_text
 from texparts.export.statistics import (
     SCRATCH_MINUTES,
     TABLES,
     Dataset,
     category_table,
-    opinion_seconds,
     part_table,
     summary_table,
 )
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 MOST_BARS, MOST_LETTERS = 25, 32
-TEXT = ("category", "name", "license", "note")
-"""Columns that hold what people wrote."""
-
-
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose free text stays text in Markdown."""
-    return table.assign(**{name: table[name].map(as_text) for name in TEXT if name in table})
+TEXTS = ("category", "name", "license", "note")
+"""Columns with free text, which stays text in Markdown."""
 
 
 def draw_categories(dataset: Dataset) -> Figure:
-    """Objects of every category."""
+    """Draw the objects per category."""
     table = category_table(dataset)
     return _bars(table["category"], table["objects"], "objects")
 
 
 def draw_parts(dataset: Dataset) -> Figure:
-    """The most frequent part names."""
+    """Draw the most frequent part names."""
     table = part_table(dataset)
     return _bars(table["name"], table["parts"], "parts")
 
 
 def draw_seconds(dataset: Dataset) -> Figure:
-    """How long one opinion on an object takes."""
-    seconds = opinion_seconds(dataset)
-    figure = Figure(figsize=(5.2, 3), layout="constrained")
-    axis = figure.subplots()
+    """Draw the histogram of the active seconds of one opinion."""
+    seconds = dataset.seconds
+    figure, axis = _axis(3.0)
     axis.hist(seconds, bins=min(20, max(5, len(seconds) // 3)), color=BLUE)
     axis.axvline(seconds.median(), color=ORANGE, label=f"median {seconds.median():.0f} s")
     axis.set_xlabel("active seconds an opinion")
@@ -54,7 +47,6 @@ def draw_seconds(dataset: Dataset) -> Figure:
     axis.set_xlim(left=0)
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False)
-    _plain(axis)
     return figure
 
 
@@ -70,18 +62,17 @@ def write_statistics(
     write_table(folder, "summary", summary)
     for name, make in TABLES.items():
         table = make(dataset)
-        write_table(folder, name, table, readable(table))
+        readable = table.assign(**{text: table[text].map(as_text) for text in TEXTS if text in table})
+        write_table(folder, name, table, readable)
     for name, draw in (("categories", draw_categories), ("parts", draw_parts), ("seconds", draw_seconds)):
-        draw(dataset).savefig(
-            folder / f"{name}.png", dpi=110, bbox_inches="tight", metadata={"Software": None}
-        )
+        path = folder / f"{name}.png"
+        draw(dataset).savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
     return summary
 
 
 def _bars(names: pd.Series, counts: pd.Series, what: str) -> Figure:
     shown = min(len(names), MOST_BARS)
-    figure = Figure(figsize=(5.2, 0.6 + 0.24 * shown), layout="constrained")
-    axis = figure.subplots()
+    figure, axis = _axis(0.6 + 0.24 * shown)
     bars = axis.barh(range(shown), counts[:shown], color=BLUE)
     axis.bar_label(bars, padding=2, fontsize=8)
     axis.set_yticks(range(shown), [_short(name) for name in names[:shown]], fontsize=8)
@@ -92,14 +83,16 @@ def _bars(names: pd.Series, counts: pd.Series, what: str) -> Figure:
     rest = f"; {len(names) - shown} more are not shown" if len(names) > shown else ""
     axis.set_xlabel(what + rest)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _plain(axis)
     return figure
+
+
+def _axis(height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(5.2, height), layout="constrained")
+    axis = figure.subplots()
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure, axis
 
 
 def _short(name: str) -> str:
     text = name or "(none)"
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
-
-
-def _plain(axis: Any) -> None:
-    axis.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,204 @@
+"""Descriptions of an export: its card for people and its Croissant metadata for programs."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import mlcroissant as mlc
+import pandas as pd
+import yaml
+from tabulate import tabulate
+
+from alignparts.core.errors import AlignPartsError
+
+MOST_ROWS = 30
+FIELDS = {
+    "object_id": "name of the object's folder",
+    "category": "what the object is",
+    "parts": "number of parts",
+    "names": "JSON list of the parts' names, by label",
+    "faces": "triangles",
+    "unlabeled_faces": "triangles without a part",
+    "edits": "edits of the final opinion",
+    "seconds": "active seconds of all opinions",
+    "opinions": "annotators who handed it in",
+    "annotators": "their pseudonyms, the final one first",
+    "agreement": "share of the surface to which opinions give the same name; missing where there is one",
+    "license": "terms of the object",
+    "source": "file that it was made from",
+    "model": "model that made the prediction",
+    "glb": "path of the GLB with a node a part",
+    "sha256": "of that GLB",
+}
+"""Columns of the index and their meaning."""
+_TYPES = {
+    **dict.fromkeys(("parts", "faces", "unlabeled_faces", "edits", "opinions"), mlc.DataType.INTEGER),
+    **dict.fromkeys(("seconds", "agreement"), mlc.DataType.FLOAT),
+}
+
+
+@dataclass(frozen=True)
+class Release:
+    """Statements on a data set as a whole.
+
+    Attributes:
+        title: name of the data set.
+        version: as in 1.0.0.
+        license: terms of the labels.
+        by: who reviewed.
+        date: day of the last object handed in, as in 2026-01-31.
+    """
+
+    title: str
+    version: str
+    license: str
+    by: str
+    date: str = ""
+
+
+def card(index: pd.DataFrame, release: Release) -> str:
+    """Return README.md of an export, in the sections of Hugging Face's template.
+
+    Args:
+        index: table with the columns :data:`FIELDS`.
+        release: title, version, license, date and reviewers.
+    """
+    by, labels = as_text(release.by), as_text(release.license or "not stated")
+    front = {
+        "pretty_name": release.title,
+        "license": "other",
+        "task_categories": ["mask-generation"],
+        "tags": ["3d", "part-segmentation", "croissant"],
+        "configs": [{"config_name": "objects", "data_files": "index.parquet"}],
+    }
+    names = Counter(name for text in index["names"] for name in json.loads(text))
+    categories = Counter(index["category"])
+    agreement = index["agreement"].dropna()
+    several = (
+        f"{len(agreement)} objects have several opinions, which give the same name to {agreement.mean():.1%} "
+        "of the surface."
+        if len(agreement)
+        else "Every object has one opinion."
+    )
+    people = len(set(", ".join(index["annotators"]).split(", ")))
+    terms = "\n".join(
+        f"- {as_text(name or 'not stated')}: {_number(count, 'object')}"
+        for name, count in sorted(Counter(index["license"]).items())
+    )
+    return f"""---
+{yaml.safe_dump(front, sort_keys=False, allow_unicode=True).strip()}
+---
+
+# {as_text(release.title)} {as_text(release.version)}
+
+{len(index)} textured 3D objects whose {int(index["parts"].sum())} parts are segmented and named: predicted by
+ALIGN-Parts, then checked and corrected by {by} (until {release.date}).
+
+## Dataset structure
+
+- `index.parquet`: a row an object: {", ".join(f"`{name}`" for name in index.columns)}.
+- `objects/ID/ID.glb`: the object; `ID.parts.glb`: one node a part, with name and description in its extras.
+- `objects/ID/labels.json`, `face_labels.npy`: the parts, and the part of every face (-1: none).
+- `rejected.csv`, `failed.csv`: what is not in it, and why.
+
+{_counts("category", "objects", categories)}
+
+{_counts("part name", "objects", names)}
+
+## Dataset creation
+
+Objects that passed the mesh filter were segmented and named by the model; {by} saw them in the
+review, with the least certain parts first, and accepted, renamed, merged, split, deleted or painted parts.
+{_number(people, "annotator")} handed in {_number(len(index), "object")}, with a median of
+{index["seconds"].median():.0f} active seconds and {index["edits"].median():.0f} edits an object. {several}
+Annotators appear under pseudonyms.
+
+## Licenses
+
+Labels: {labels}. Every object keeps its own, in `license.txt` and the index:
+
+{terms}
+
+## Uses and limits
+
+For training and measuring 3D part segmentation and naming. The annotators saw the model's proposal first:
+their labels lean towards it. Names follow the vocabulary of the review and what was added to it.
+"""
+
+
+def croissant(release: Release, index_sha256: str, objects: int) -> dict[str, Any]:
+    """Return the JSON-LD of an export with the responsible-AI fields, checked by mlcroissant.
+
+    Args:
+        release: title, version, license, date and reviewers.
+        index_sha256: hash of index.parquet.
+        objects: number of objects.
+
+    Raises:
+        AlignPartsError: mlcroissant finds fault, such as with a version that is none.
+    """
+    name = "index.parquet"
+    formats = ["application/x-parquet"]
+    index = mlc.FileObject(
+        id=name, name=name, content_url=name, encoding_formats=formats, sha256=index_sha256
+    )
+    fields = [
+        mlc.Field(
+            id=f"objects/{column}",
+            name=column,
+            description=what,
+            data_types=[_TYPES.get(column, mlc.DataType.TEXT)],
+            source=mlc.Source(file_object="index.parquet", extract=mlc.Extract(column=column)),
+        )
+        for column, what in FIELDS.items()
+    ]
+    try:
+        metadata = mlc.Metadata(
+            name=release.title,
+            description=f"{objects} textured 3D objects in named parts: predicted, then reviewed.",
+            version=release.version,
+            license=[release.license or "see the column license"],
+            date_published=datetime.fromisoformat(release.date),
+            cite_as=f"{release.title} {release.version}",
+            url="README.md",
+            distribution=[index],
+            record_sets=[mlc.RecordSet(id="objects", name="objects", key="objects/object_id", fields=fields)],
+            data_collection="Meshes of a public collection that passed the filter of ALIGN-Parts.",
+            data_annotation_protocol=[
+                "Phase one: accept, rename, merge, split or delete the model's parts, least certain first. "
+                f"Phase two: add and paint what is missing. Done by {release.by}."
+            ],
+            data_annotation_platform=["texparts review"],
+            annotations_per_item="See the column opinions.",
+            machine_annotation_tools=["ALIGN-Parts"],
+            data_biases=["Annotators saw the model's proposal first: labels lean towards it."],
+            data_limitations=["Faces are labeled whole; names follow the vocabulary of the review."],
+            personal_sensitive_information=["Annotators appear under pseudonyms."],
+        )
+    except (mlc.ValidationError, ValueError) as error:
+        raise AlignPartsError(f"croissant.json: {' '.join(str(error).split())[:400]}") from None
+    found = [*metadata.ctx.issues.errors, *metadata.ctx.issues.warnings]
+    if found:
+        raise AlignPartsError(f"croissant.json: {' '.join(str(found[0]).split())[:400]}")
+    return metadata.to_json()
+
+
+def _counts(what: str, of: str, counts: Counter[str]) -> str:
+    rows = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    table = tabulate(
+        [(as_text(name), count) for name, count in rows[:MOST_ROWS]], [what, of], tablefmt="github"
+    )
+    rest = f"\n\nand {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
+    return table + rest
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def as_text(name: str) -> str:
+    """Escape free text for Markdown."""
+    escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{c}" if c in "\\`*[]|" else c for c in " ".join(escaped.split()))
