@@ -19,7 +19,6 @@ from alignparts.evaluation.experiments.table4 import (
     with_part_number,
 )
 from alignparts.features.store import FeatureStore
-from alignparts.naming.inference import given_number
 from alignparts.naming.prediction import Candidate, Partlets
 
 WORDS = ["top", "bottom", "handle"]
@@ -43,17 +42,19 @@ def test_the_most_salient_are_those_that_share_out_the_points(parts):
     one = partlets()
     kept = most_salient(one, parts)
     assert len(kept.mask) == len(kept.active()) == min(parts, 6)
-    assert np.array_equal(kept.mask.argmax(axis=0), given_number(one, parts))
     salience = [float(p * m.mean()) for p, m in zip(one.partness, one.mask, strict=True)]
     best = sorted(range(6), key=lambda k: -salience[k])[:parts]
     assert np.array_equal(kept.embeddings, one.embeddings[best])
+    assert np.array_equal(kept.mask, one.mask[best])
+    with pytest.raises(AlignPartsError, match="expected at least 1"):
+        most_salient(one, 0)
 
 
 def test_the_number_decides_the_points_and_names_do_not():
     one = partlets()
     for names in (WORDS, WORDS[:1], ["a", "b", "c", "d"]):
         found = with_part_number(one, 4, encode, [Candidate(name) for name in names])
-        assert np.array_equal(found.point_part, given_number(one, 4))
+        assert np.array_equal(found.point_part, most_salient(one, 4).mask.argmax(axis=0))
         given = [name for name in found.names if name]
         assert len(found.names) == 4
         assert len(set(given)) == len(given) == min(4, len(names))

@@ -15,7 +15,6 @@ from alignparts.naming.inference import (
     choose_category,
     closed_vocabulary,
     forward,
-    given_number,
     name_parts,
     open_vocabulary,
     retrieval,
@@ -115,14 +114,6 @@ def test_parts_without_points_are_left_out():
 def test_points_follow_eq_22():
     one = partlets([[0.5, 0.49, 0.3], [0.4, 0.2, 0.9]], ["leg", "seat"])
     assert open_vocabulary(one, encode, CANDIDATES).point_part.tolist() == [0, -1, 1]
-
-
-def test_given_number_partitions_all_points():
-    labels = given_number(LEGS, 2)
-    assert set(labels.tolist()) == {0, 1}
-    assert len(set(given_number(LEGS, 9).tolist())) == 3
-    with pytest.raises(AlignPartsError):
-        given_number(LEGS, 0)
 
 
 def test_a_candidate_is_read_by_its_description():

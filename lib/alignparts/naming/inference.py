@@ -1,4 +1,4 @@
-"""Inference with a trained model: the three modes of section 3.3, and the given part number of section 11."""
+"""Inference with a trained model: the three modes of section 3.3."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from scipy.special import expit
 
@@ -237,24 +237,6 @@ def retrieval(partlets: Partlets, encode: Encode, query: Candidate) -> Predictio
         mask_confidence=float(mask[inside].mean()),
     )
     return Prediction(np.where(inside, 0, -1).astype(np.int64), [part])
-
-
-def given_number(partlets: Partlets, parts: int) -> Int64[np.ndarray, " n"]:
-    """Return segments for a known number of parts: the most salient masks share all points (section 11).
-
-    Salience is partness times the mean mask probability.
-
-    Returns:
-        Segment per point, 0..parts - 1 (fewer than ``parts`` where the model has fewer partlets).
-
-    Raises:
-        AlignPartsError: fewer than one part.
-    """
-    if parts < 1:
-        raise AlignPartsError(f"number of parts: expected at least 1, got {parts}")
-    salience = partlets.partness * partlets.mask.mean(axis=1)
-    chosen = np.argsort(-salience, kind="stable")[:parts]
-    return partlets.mask[chosen].argmax(axis=0).astype(np.int64)
 
 
 def _assemble(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
+from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.clustering import cluster_points
 from alignparts.evaluation.comparison import (
     Bootstrap,
@@ -24,7 +25,6 @@ from alignparts.model.alignparts import AlignParts
 from alignparts.naming.inference import (
     category_candidates,
     forward,
-    given_number,
     name_parts,
     open_vocabulary,
     part_cosines,
@@ -41,10 +41,16 @@ CLAIMS = [Claim(NUMBER, NONE, "miou"), Claim(NONE, CLUSTERS, "miou"), Claim(NUMB
 
 
 def most_salient(partlets: Partlets, parts: int) -> Partlets:
-    """Return the partlets that :func:`alignparts.naming.inference.given_number` keeps, most salient first.
+    """Return as many partlets as there are parts, the most salient first (section 11).
 
-    All of them count as active: where the number of parts is known, partness chooses by rank alone.
+    Salience is partness times the mean mask probability. All count as active: where the number of parts is
+    known, partness chooses by rank alone. Fewer come out where the model has fewer.
+
+    Raises:
+        AlignPartsError: fewer than one part.
     """
+    if parts < 1:
+        raise AlignPartsError(f"number of parts: expected at least 1, got {parts}")
     salience = partlets.partness * partlets.mask.mean(axis=1)
     kept = np.argsort(-salience, kind="stable")[:parts]
     return replace(
@@ -78,8 +84,8 @@ def with_part_number(
     Raises:
         AlignPartsError: fewer than one part, or no candidates.
     """
-    point_part = given_number(partlets, parts)
     kept = most_salient(partlets, parts)
+    point_part = kept.mask.argmax(axis=0).astype(np.int64)
     cosines = part_cosines(kept, np.arange(len(kept.embeddings)), encode, candidates)
     rows, columns = np.arange(len(cosines)), cosines.argmax(axis=1)
     if once:
