@@ -9,6 +9,7 @@
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
+# %matplotlib inline
 from alignparts.core.run import start
 from alignparts.evaluation import comparison, part_analysis, tables
 from alignparts.evaluation.ground_truth import HELDOUT, SEEN

@@ -10,6 +10,7 @@
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
+# %matplotlib inline
 from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
 from alignparts.evaluation import comparison, tables

@@ -11,6 +11,7 @@
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
+# %matplotlib inline
 import pandas as pd
 from IPython.display import display
 

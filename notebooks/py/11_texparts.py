@@ -15,6 +15,7 @@
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
+# %matplotlib inline
 import tempfile
 from collections import Counter
 

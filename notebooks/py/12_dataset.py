@@ -10,6 +10,7 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 dataset = None  # an export's folder; None: the one that notebook 09 makes
 
 # %%
+# %matplotlib inline
 from pathlib import Path
 
 from alignparts.core.run import start

@@ -12,6 +12,7 @@
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
+# %matplotlib inline
 from alignparts.core.run import start
 from alignparts.evaluation import comparison, tables
 from alignparts.model.stage import Stage

@@ -9,6 +9,7 @@
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
+# %matplotlib inline
 import json
 import shutil
 from dataclasses import replace
