@@ -80,8 +80,8 @@ figure
 #
 # Masks, names, the confidence of both, and clusters of the geometry field at several granularities, which the
 # review offers for painting. A part is **accepted unseen** where its confidence is above the threshold that
-# notebook 08 promises an error rate for. The promise is one for seen categories; the last column says what
-# became of it here.
+# the chapter on confidence promises an error rate for. The promise covers seen categories; the last column
+# gives the error rate measured here.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -180,8 +180,8 @@ print("edits:", ", ".join(f"{kind} {count}" for kind, count in sorted(edits.item
 # %% [markdown]
 # ## Export
 #
-# Named GLBs, labels, an index, a card and Croissant metadata: `data/texparts/dataset`, described by
-# notebook 13. Beside it, for comparison, what the data set would be if nobody had reviewed it.
+# Named GLBs, labels, an index, a card and Croissant metadata: `data/texparts/dataset`, described by the next
+# chapter. Beside it, for comparison, the same data set without any review.
 
 # %%
 with tempfile.TemporaryDirectory() as temporary:

@@ -7,7 +7,7 @@
 
 # %% tags=["parameters"]
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
-dataset = None  # an export's folder; None: the one that notebook 09 makes
+dataset = None  # an export's folder; None: the one that the chapter on Tex-Parts makes
 
 # %%
 # %matplotlib inline
@@ -29,7 +29,8 @@ print("objects:", len(found.objects), "| rejected:", len(found.rejected))
 # Means have a bootstrap interval over objects, medians their quartiles. Seconds are those of one opinion: an
 # object that two people did is not slower for it. **Times faster** compares with the minutes that section 13
 # of the paper states for an object without a model. In the project's own pipeline the annotators are
-# simulated and so are their seconds: notebook 09 measures the same annotators from scratch, which is fairer.
+# simulated and so are their seconds; the chapter on Tex-Parts compares the same annotators with and without
+# predictions, which is fairer.
 
 # %%
 # NBVAL_IGNORE_OUTPUT

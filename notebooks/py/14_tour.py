@@ -31,8 +31,8 @@ folder = run.data / "tour"
 # ## An object
 #
 # The generator makes a plain chair, of a kind that training holds many of, from a seed that no corpus uses.
-# (How the model does on unusual ones and on other categories is measured in chapter 5.) What the generator
-# knows about the parts is thrown away: the file holds one node.
+# (The chapter on evaluation measures how the model does on unusual ones and on other categories.) What the
+# generator knows about the parts is thrown away: the file holds one node.
 
 # %%
 pieces = procparts.generate("chair", np.random.default_rng([2026, 15]), free_yaw=0.0)
