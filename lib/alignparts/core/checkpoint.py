@@ -7,11 +7,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from alignparts.core.atomic import write_atomically
 from alignparts.core.errors import AlignPartsError
 
-T = TypeVar("T")
+M = TypeVar("M", bound="PretrainedModel")
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -81,30 +81,37 @@ def save_model(model: Any, folder: Path) -> None:
             os.replace(path, folder / path.name)
 
 
-def load_model(load: Callable[..., T], source: str | Path, what: str, hint: str, **options: Any) -> T:
-    """A hub model's ``from_pretrained`` with errors that say what to do.
+class PretrainedModel(nn.Module, PyTorchModelHubMixin):
+    """Network saved as safetensors with a config.json, and loaded with errors that say what to do.
 
-    Args:
-        load: the hub's own.
-        source: a folder, or a name on the Hugging Face hub.
-        what: it should hold, as in "not an AlignParts model".
-        hint: what to do where the folder holds none.
-        options: for the hub.
-
-    Raises:
-        AlignPartsError: a folder without a model, or files that are not one.
+    Attributes:
+        title: name of the network with its article, for errors.
+        hint: what to do where a folder holds no model.
     """
-    folder = Path(source)
-    if folder.is_dir() or str(folder).count("/") != 1:
-        for name in ("config.json", "model.safetensors"):
-            if not (folder / name).is_file():
-                raise AlignPartsError(f"{folder / name}: no such file; {hint}")
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the hub's client prints that it loads
-            return load(str(source), **options)
-    except (SafetensorError, RuntimeError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise AlignPartsError(f"{folder}: not {what} model: {reason}") from None
+
+    title: ClassVar[str]
+    hint: ClassVar[str] = "expected the folder that training writes"
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls: type[M], pretrained_model_name_or_path: str | Path, **options: Any
+    ) -> M:
+        """Load a model from a folder or, by name, from the Hugging Face hub.
+
+        Raises:
+            AlignPartsError: a folder without a model, or files that are not one.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if folder.is_dir() or str(folder).count("/") != 1:
+            for name in ("config.json", "model.safetensors"):
+                if not (folder / name).is_file():
+                    raise AlignPartsError(f"{folder / name}: no such file; {cls.hint}")
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # the hub's client prints that it loads
+                return super().from_pretrained(str(folder), **options)
+        except (SafetensorError, RuntimeError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise AlignPartsError(f"{folder}: not {cls.title} model: {reason}") from None
 
 
 def weights_digest(*modules: nn.Module) -> str:

@@ -1,15 +1,13 @@
 """ALIGN-Parts: points with two kinds of features in, named part candidates out (section 3.1)."""
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
-from alignparts.core.checkpoint import load_model
+from alignparts.core.checkpoint import PretrainedModel
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.fusion import FUSIONS, BiCoFusion, PointwiseFusion, raw_geometry
 from alignparts.model.partlets import GlobalHead, PartletDecoder
@@ -90,17 +88,15 @@ class AlignPartsOutput:
         return AlignPartsOutput(**{field.name: getattr(self, field.name).float() for field in fields(self)})
 
 
-class AlignParts(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="alignparts",
-    tags=["3d", "part-segmentation"],
-):
+class AlignParts(PretrainedModel, library_name="alignparts", tags=["3d", "part-segmentation"]):
     """Fusion, decoder and global head; saved as safetensors with a config.json.
 
     Features are standardized per channel with statistics that :meth:`standardize` sets and that are saved
     with the weights (buffers, no parameters), so that encoders of any scale train alike.
     """
+
+    title = "an AlignParts"
+    hint = "train a model with: dvc repro train"
 
     def __init__(self, config: AlignPartsConfig) -> None:
         super().__init__()
@@ -170,20 +166,4 @@ class AlignParts(
             partlets=partlets,
             global_embedding=self.global_head(geometry, appearance, padding_mask),
             fused=fused,
-        )
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> "AlignParts":  # type: ignore[override]
-        """Load a model from a folder or, by name, from the Hugging Face hub.
-
-        Raises:
-            AlignPartsError: a folder without a model, or files that are not one.
-        """
-        load = super().from_pretrained
-        return load_model(
-            load,
-            pretrained_model_name_or_path,
-            "an AlignParts",
-            "train a model with: dvc repro train",
-            **options,
         )

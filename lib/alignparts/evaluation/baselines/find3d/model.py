@@ -7,16 +7,14 @@ masked instead of filled with points of the one before.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from alignparts.core.checkpoint import load_model
+from alignparts.core.checkpoint import PretrainedModel
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines.find3d.levels import Level, finest
 from alignparts.evaluation.baselines.find3d.serialization import ORDERS
@@ -127,12 +125,14 @@ class Block(nn.Module):
         return x + self.mlp(self.norm_mlp(x))
 
 
-class Find3DModel(nn.Module, PyTorchModelHubMixin):
+class Find3DModel(PretrainedModel):
     """Points to unit vectors in the space of texts.
 
     Args:
         config: sizes.
     """
+
+    title = "a Find3D"
 
     def __init__(self, config: Find3DConfig) -> None:
         super().__init__()
@@ -194,24 +194,6 @@ class Find3DModel(nn.Module, PyTorchModelHubMixin):
                 x, turn = block(x, levels[number], orders[turn % len(orders)]), turn + 1
         x = x.index_select(0, levels[0].inside) + self.own(own)
         return F.normalize(self.text(self.head(x)), dim=-1)
-
-    @classmethod
-    def from_pretrained(  # type: ignore[override]
-        cls, pretrained_model_name_or_path: str | Path, **options: Any
-    ) -> "Find3DModel":
-        """Load a model from a folder or, by name, from the Hugging Face hub.
-
-        Raises:
-            AlignPartsError: a folder without a model, or files that are not one.
-        """
-        load = super().from_pretrained
-        return load_model(
-            load,
-            pretrained_model_name_or_path,
-            "a Find3D",
-            "expected the folder that training writes",
-            **options,
-        )
 
 
 def _mean(x: Float[Tensor, "finer c"], level: Level) -> Float[Tensor, "v c"]:

@@ -16,16 +16,13 @@ round to those:
 """
 
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from alignparts.core.checkpoint import load_model
+from alignparts.core.checkpoint import PretrainedModel
 from alignparts.core.errors import AlignPartsError
 
 KEYS = 256
@@ -176,17 +173,14 @@ def _mlp(*widths: int, dropout: float, bias: bool) -> nn.Sequential:
     )
 
 
-class PartFieldMPNetModel(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="alignparts",
-    tags=["3d", "part-segmentation"],
-):
+class PartFieldMPNetModel(PretrainedModel, library_name="alignparts", tags=["3d", "part-segmentation"]):
     """The network; saved as safetensors with a config.json.
 
     Features are standardized per channel with statistics that :meth:`standardize` sets and that are saved
     with the weights (buffers, no parameters).
     """
+
+    title = "a PartField+MPNet"
 
     def __init__(self, config: PartFieldMPNetConfig) -> None:
         super().__init__()
@@ -247,21 +241,3 @@ class PartFieldMPNetModel(
 
     def _standardized(self, both: Tensor) -> Tensor:
         return (both - self.get_buffer("mean")) / self.get_buffer("std")
-
-    @classmethod
-    def from_pretrained(  # type: ignore[override]
-        cls, pretrained_model_name_or_path: str | Path, **options: Any
-    ) -> "PartFieldMPNetModel":
-        """Load a model from a folder or, by name, from the Hugging Face hub.
-
-        Raises:
-            AlignPartsError: a folder without a model, or files that are not one.
-        """
-        load = super().from_pretrained
-        return load_model(
-            load,
-            pretrained_model_name_or_path,
-            "a PartField+MPNet",
-            "expected the folder that training writes",
-            **options,
-        )
