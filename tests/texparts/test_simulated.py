@@ -13,7 +13,7 @@ from texparts.annotation.edits import Accept, Delete, Merge, Paint, Rename
 from texparts.annotation.geometry import Shape
 from texparts.simulation.annotator import ALL_TOOLS, SimulatedAnnotator, Step
 from texparts.simulation.cost import CostModel, Tally
-from texparts.simulation.truth import Truth, from_clusters, judge, scratch, unchecked
+from texparts.simulation.truth import Truth, from_clusters, judge, scratch
 
 COST = CostModel(**dict(load_params().texparts.effort))
 NONE = {2: [0, 1] * 12}
@@ -39,11 +39,10 @@ def seconds(steps: list[Step]) -> float:
 def test_a_right_prediction_costs_a_look_and_a_key_per_part(tmp_path: Path) -> None:
     labels = [0] * 12 + [1] * 12
     shape, right = shape_of(tmp_path, boxes(2), NONE), truth("box", labels, ["lid", "body"])
-    accepted = annotation("box", labels, ["lid", "body"], accepted=True)
-    steps = work(shape, unchecked(accepted), right)
+    steps = work(shape, annotation("box", labels, ["lid", "body"]), right)
     assert [step.edit for step in steps] == [Accept(parts=(0,)), Accept(parts=(1,))]
     assert [step.tally for step in steps] == [COST.look(1).plus(COST.press())] * 2
-    assert not work(shape, accepted, right)
+    assert not work(shape, annotation("box", labels, ["lid", "body"], accepted=True), right)
 
 
 def test_names_cost_a_search_each_and_a_category_is_typed_in_full(tmp_path: Path) -> None:
@@ -76,21 +75,27 @@ def test_a_border_along_a_cluster_takes_one_click(tmp_path: Path) -> None:
     shape, right = shape_of(tmp_path, strip(12, 4), {8: half}), truth("bar", half, ["left", "right"])
     start = annotation("bar", (column > 8).astype(int), ["left", "right"], accepted=True)
     (step,) = work(shape, start, right)
-    assert step.action == "paint by cluster" and step.edit == Paint(part=1, faces=(48, 48))
-    brushed = work(shape, start, right, ("brush",))
-    assert {step.action for step in brushed} == {"paint by brush"} and seconds(brushed) > step.tally.seconds
+    assert step.edit == Paint(part=1, faces=(48, 48)) and not step.tally.strokes
+    (brushed,) = work(shape, start, right, ("brush",))
+    assert brushed.tally.strokes and brushed.tally.seconds > step.tally.seconds
 
 
-def test_a_brush_draws_strokes_as_wide_as_fits(tmp_path: Path) -> None:
-    """A strip of 40 x 4 squares whose left half lacks its label: few wide strokes."""
-    half = (np.arange(320) // 8 > 19).astype(int)
-    shape, right = shape_of(tmp_path, strip(40, 4), {}), truth("bar", half, ["left", "right"])
-    start = annotation(
-        "bar", np.where(half == 1, 1, -1 + (np.arange(320) < 4)), ["left", "right"], accepted=True
-    )
-    steps = work(shape, start, right, ("brush",))
-    assert 1 <= len(steps) < 8 and all(step.tally.strokes == 1 for step in steps)
-    assert steps[0].tally.seconds > COST.stroke(1, 0.1).seconds == pytest.approx(1.3 + 0.9 + 0.16 * 20 * 0.1)
+@pytest.mark.parametrize(("columns", "rows", "radius"), [(40, 4, 0.03), (8, 8, 0.08), (200, 1, 0.01)])
+def test_a_brush_is_as_wide_as_fits_and_strokes_fill_the_area(
+    tmp_path: Path, columns: int, rows: int, radius: float
+) -> None:
+    """A strip whose left half lacks its label."""
+    half = (np.arange(2 * columns * rows) >= columns * rows).astype(int)
+    shape, right = shape_of(tmp_path, strip(columns, rows), {}), truth("bar", half, ["left", "right"])
+    start = annotation("bar", np.where(half == 1, 1, -1), ["left", "right"], accepted=True)
+    *_, step = work(shape, start, right, ("brush",))
+    area, longest = rows / columns / 2, COST.stroke_discs * radius
+    assert step.edit == Paint(part=2, faces=(0, columns * rows))
+    assert step.tally.strokes == np.ceil(area / (2 * radius) / longest - 1e-6)
+    drawn = COST.draw_cm * COST.screen_cm * area / (2 * radius)
+    ready = COST.decide().plus(COST.click(2)).seconds  # the part is new; the radius is to be set
+    strokes = step.tally.strokes * (COST.point + 2 * COST.button + COST.draw_segment)
+    assert step.tally.seconds == pytest.approx(ready + strokes + drawn, rel=1e-4)
 
 
 def random_case(root: Path, seed: int) -> tuple[Shape, Annotation, Truth]:
@@ -114,7 +119,7 @@ def test_any_start_comes_to_the_truth(tmp_path: Path, seed: int) -> None:
         for tools in (ALL_TOOLS, ("brush",)):
             steps = work(shape, begun, right, tools)
             assert steps == work(shape, begun, right, tools)
-    named = [step for step in steps if step.action in ("rename", "add")]
+    named = [step for step in steps if step.edit.kind in ("rename", "add")]
     assert len(named) == right.face_part.max() + 1  # from clusters, which have no names
 
 
@@ -136,6 +141,4 @@ def test_labels_of_another_mesh_are_refused(tmp_path: Path) -> None:
     shape = shape_of(tmp_path, boxes(1), {})
     with pytest.raises(AlignPartsError, match="12 faces"):
         SimulatedAnnotator(COST, shape, scratch(shape), truth("box", [0] * 24, ["body"]))
-    with pytest.raises(AlignPartsError, match="none of 5"):
-        from_clusters(shape, 5)
     assert Tally(clicks=1).plus(Tally(keys=2), Tally(seconds=3.0)) == Tally(1, 2, 0, 3.0, 0.0)

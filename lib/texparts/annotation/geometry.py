@@ -5,7 +5,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32
+from jaxtyping import Float32, Float64, Int, Int32
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -31,6 +31,13 @@ class Shape:
         """Return the area of every face, in squared units of the file."""
         a, b, c = (self.vertices[self.faces[:, corner]] for corner in range(3))
         return (np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2).astype(np.float32)
+
+    @cached_property
+    def normals(self) -> Float64[np.ndarray, "faces 3"]:
+        """Return the unit normal per face; 0 for a face without area."""
+        a, b, c = (self.vertices[self.faces[:, corner]].astype(np.float64) for corner in range(3))
+        normals = np.cross(b - a, c - a)
+        return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
 
     @cached_property
     def title(self) -> str:

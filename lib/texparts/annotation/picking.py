@@ -32,22 +32,12 @@ class Picker:
         return RayMeshIntersector(mesh, scale_to_box=False)
 
     @cached_property
-    def _corners(self) -> Float[np.ndarray, "f 3 3"]:
-        return self._vertices[self._shape.faces]
-
-    @cached_property
     def _tree(self) -> cKDTree:
-        return cKDTree(self._corners.mean(axis=1))
-
-    @cached_property
-    def _normals(self) -> Float[np.ndarray, "f 3"]:
-        a, b, c = (self._corners[:, corner] for corner in range(3))
-        normals = np.cross(b - a, c - a)
-        return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+        return cKDTree(self._vertices[self._shape.faces].mean(axis=1))
 
     def prepare(self) -> None:
         """Build the structures that the first stroke would wait for."""
-        _ = self._tree, self._normals
+        _ = self._tree, self._shape.normals
         self.hits(np.zeros(3), np.array([[0.0, 0.0, 1.0]]))
 
     def hits(
@@ -64,7 +54,7 @@ class Picker:
     def disc(self, face: int, point: Float[np.ndarray, " 3"], radius: float) -> Int[np.ndarray, " n"]:
         """Return a face and those around it: center within ``radius``, on the same side, connected."""
         near = np.asarray(self._tree.query_ball_point(point, radius), np.int64)
-        near = near[self._normals[near] @ self._normals[face] > 0]
+        near = near[self._shape.normals[near] @ self._shape.normals[face] > 0]
         near = np.union1d(near, [face])
         piece = self._shape.components(near)
         return near[piece == piece[np.searchsorted(near, face)]]

@@ -46,8 +46,7 @@ class Drawn:
     def lifted(self, faces: Int[np.ndarray, " n"]) -> PatchMesh:
         """Return faces as a mesh of separate triangles on both sides of the surface."""
         corners = self._vertices[self.shape.faces[faces]]
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-        both = np.concatenate([corners + LIFT * normals[:, None], corners - LIFT * normals[:, None]])
+        lift = LIFT * self.shape.normals[faces, None]
+        both = np.concatenate([corners + lift, corners - lift])
         vertices = both.reshape(-1, 3).astype(np.float32)
         return PatchMesh(vertices, np.arange(len(vertices), dtype=np.int32).reshape(-1, 3))

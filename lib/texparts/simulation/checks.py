@@ -20,28 +20,22 @@ def malformed_table(filtered: pd.DataFrame, malformed: Mapping[str, str]) -> pd.
         filtered: table of :func:`texparts.filter.filter.filter_folder`.
         malformed: kind of broken file by object id.
     """
-    rows = filtered.set_index("object_id")
-    table = pd.DataFrame(
-        [
-            (words(kind), KINDS[kind].reason, *rows.loc[key, ["reason", "detail"]])
-            for key, kind in malformed.items()
-        ],
-        columns=["what is broken", "expected", "found", "detail"],
-    )
+    rows = filtered.set_index("object_id").loc[list(malformed), ["reason", "detail"]]
+    table = rows.rename(columns={"reason": "found"}).reset_index(drop=True)
+    table.insert(0, "what is broken", [words(kind) for kind in malformed.values()])
+    table.insert(1, "expected", [KINDS[kind].reason for kind in malformed.values()])
     return table.sort_values("what is broken", ignore_index=True)
 
 
 def judged_parts(shapes: Shapes, truths: Mapping[str, Truth]) -> pd.DataFrame:
     """Judge predicted parts by area: a name is right if the true part with most of the part's area has it.
 
-    Parts without labeled area are left out.
-
     Args:
         shapes: meshes and predictions.
         truths: truth by object id.
 
     Returns:
-        One row per part with the columns :data:`PARTS`.
+        One row per part with labeled area, with the columns :data:`PARTS`.
     """
     rows = []
     for object_id, truth in truths.items():
@@ -68,15 +62,11 @@ def acceptance_table(parts: pd.DataFrame, unseen: Sequence[str]) -> pd.DataFrame
     rows = []
     is_unseen = parts.category.isin(list(unseen))
     for title, group in (("seen", parts[~is_unseen]), ("unseen", parts[is_unseen])):
-        accepted = group[group.accepted]
-        first = group.drop_duplicates("object_id")
+        accepted, first = group[group.accepted], group.drop_duplicates("object_id")
         rows.append({
-            "categories": title,
-            "objects": len(first),
-            "parts": len(group),
+            "categories": title, "objects": len(first), "parts": len(group),
             "category right": round((first.category == first.predicted_category).mean(), 3),
-            "names right": round(group.right.mean(), 3),
-            "accepted": round(group.accepted.mean(), 3),
+            "names right": round(group.right.mean(), 3), "accepted": round(group.accepted.mean(), 3),
             "accepted and wrong": f"{int((~accepted.right).sum())} of {len(accepted)}",
         })  # fmt: skip
     return pd.DataFrame(rows)

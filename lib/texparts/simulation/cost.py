@@ -5,6 +5,7 @@ Performance Time with Interactive Systems", CACM 23(7), 1980): the errorless exe
 a sum of the operators K, P, B, H, D and M. Those of each action are read off the review's pages (``web/``).
 """
 
+import math
 from typing import NamedTuple
 
 from alignparts.core.config.texparts import EffortParams
@@ -18,7 +19,7 @@ class Tally(NamedTuple):
         keys: pressed keys, each key of a chord counted.
         strokes: brush strokes, single dabs included.
         seconds: total time, looking and thinking included.
-        looking: seconds spent on checking whether something is right.
+        looking: seconds spent on checking that something is right.
     """
 
     clicks: int = 0
@@ -29,7 +30,7 @@ class Tally(NamedTuple):
 
     def plus(self, *others: "Tally") -> "Tally":
         """Return the sum, field by field."""
-        return Tally(*(sum(values) for values in zip(self, *others, strict=True)))
+        return Tally(*map(sum, zip(self, *others, strict=True)))
 
 
 class CostModel(EffortParams):
@@ -68,12 +69,11 @@ class CostModel(EffortParams):
         """Type a category in full, since its dialog has no search: M, Y, H, Ctrl+A, letters, Enter, H."""
         return self.decide().plus(self.press(4 + len(name)), Tally(seconds=2 * self.home))
 
-    def stroke(self, segments: int, length: float) -> Tally:
-        """Draw a brush stroke: P, B, D over its straight pieces, B.
+    def strokes(self, length: float, longest: float) -> Tally:
+        """Draw straight brush strokes, n (P + B + B) + D, of a summed and a longest length.
 
-        Args:
-            segments: number of straight pieces; 0 for a single dab.
-            length: of the stroke, in units of the object's longest side.
+        Both lengths are in units of the object's longest side.
         """
-        drawn = self.draw_segment * segments + self.draw_cm * self.screen_cm * length
-        return Tally(strokes=1, seconds=self.point + 2 * self.button + drawn)
+        count = max(1, math.ceil(length / longest))
+        drawn = count * self.draw_segment + self.draw_cm * self.screen_cm * length
+        return Tally(strokes=count, seconds=count * (self.point + 2 * self.button) + drawn)

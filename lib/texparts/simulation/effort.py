@@ -4,14 +4,14 @@ The annotator is :class:`texparts.simulation.annotator.SimulatedAnnotator`; the 
 whose truth is known. Section 13 of the paper states minutes of its own human annotators: see :data:`PAPER`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alignparts.core.config.texparts import Order
@@ -35,8 +35,7 @@ ORDERS: tuple[Order, ...] = ("confident", "uncertain")
 COLORS = {ALL: "#666666", SEEN: "#0072B2", UNSEEN: "#E69F00", "confident": "#0072B2", "uncertain": "#D55E00"}
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(NamedTuple):
     """Starting point of the work.
 
     Attributes:
@@ -85,7 +84,7 @@ def measure_effort(
     Returns:
         One row per object and start: ``object_id``, ``category``, ``test_set``, ``start``, ``parts`` (true
         ones), the fields of :class:`texparts.simulation.cost.Tally`, ``iou`` (mean over the true parts at the
-        end), ``right`` (whether nothing is left to correct), ``confidence``, ``uncertainty``.
+        end), ``right`` (nothing is left to correct), ``confidence``, ``uncertainty``.
 
     Raises:
         AlignPartsError: an object without truth, or a file that cannot be read.
@@ -104,17 +103,16 @@ def _work(job: tuple[Path, str, Truth, CostModel]) -> list[dict[str, Any]]:
     about, prediction = shape.folder.about(), shape.folder.prediction()
     rows = []
     for name, start in STARTS.items():
-        done = [
-            SimulatedAnnotator(cost, shape, begun, truth, start.tools).work()
-            for begun in start.begin(shape, prediction)
-        ]
-        tallies = [Tally().plus(*(step.tally for step in one.steps)) for one in done]
-        best = min(range(len(done)), key=lambda index: tallies[index].seconds)
-        end = judge(done[best].annotation, truth, shape.areas)
+        tries = []
+        for begin in start.begin(shape, prediction):
+            done = SimulatedAnnotator(cost, shape, begin, truth, start.tools).work()
+            tries.append((Tally().plus(*(step.tally for step in done.steps)), done.annotation))
+        tally, end = min(tries, key=lambda one: one[0].seconds)
+        judgment = judge(end, truth, shape.areas)
         rows.append({
             "object_id": object_id, "category": truth.category, "start": name, "parts": len(truth.names),
-            **cost.open_object().plus(tallies[best], cost.submit())._asdict(), "iou": float(end.iou.mean()),
-            "right": end.right(cost.quality), "confidence": about.confidence,
+            **cost.open_object().plus(tally, cost.submit())._asdict(), "iou": float(judgment.iou.mean()),
+            "right": judgment.right(cost.quality), "confidence": about.confidence,
             "uncertainty": uncertainty(about),
         })  # fmt: skip
     return rows
@@ -128,12 +126,11 @@ def mean_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -
         :class:`texparts.simulation.cost.Tally`, of ``iou`` and ``right``, and ``low``, ``high``.
     """
     rows: list[dict[str, Any]] = []
-    for test_set, chosen in _sets(objects):
-        for start, group in chosen.groupby("start", sort=False):
-            seconds = interval(group.seconds.to_numpy(np.float64), resamples=resamples, seed=seed)
-            means = {name: float(group[name].mean()) for name in (*Tally._fields, "iou", "right")}
-            bounds = {"low": seconds.low, "high": seconds.high}
-            rows.append({"test_set": test_set, "start": start, "n": len(group), **means, **bounds})
+    for (test_set, start), group in _with_all(objects).groupby(["test_set", "start"], sort=False):
+        seconds = interval(group.seconds.to_numpy(np.float64), resamples=resamples, seed=seed)
+        means = group[[*Tally._fields, "iou", "right"]].astype(float).mean().to_dict()
+        bounds = {"low": seconds.low, "high": seconds.high}
+        rows.append({"test_set": test_set, "start": start, "n": len(group), **means, **bounds})
     return pd.DataFrame(rows)
 
 
@@ -147,25 +144,21 @@ def ratio_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) 
         AlignPartsError: an object lacks a start.
     """
     rows = []
-    for test_set, chosen in _sets(objects):
+    for test_set, chosen in _with_all(objects).groupby("test_set", sort=False):
         wide = chosen.pivot(index="object_id", columns="start", values="seconds")
         if OURS not in wide or wide.isna().any(axis=None):
             raise AlignPartsError(f"effort: expected every object from every start, '{OURS}' among them")
         ours = wide[OURS].to_numpy(np.float64)
         for start in (name for name in STARTS if name in wide and name != OURS):
             gain = relative_gain(wide[start].to_numpy(np.float64), ours, resamples=resamples, seed=seed)
-            value, low, high = (1 + one for one in (gain.value, gain.low, gain.high))
-            rows.append((test_set, start, value, low, high, gain.n))
+            rows.append((test_set, start, 1 + gain.value, 1 + gain.low, 1 + gain.high, gain.n))
     return pd.DataFrame(rows, columns=["test_set", "start", "value", "low", "high", "n"])
 
 
 def order_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Return the seconds until half of the objects are done, as a share of what a random order takes.
 
-    Args:
-        objects: table of :func:`measure_effort`; the rows that start from our prediction count.
-        resamples: number of bootstrap samples of the objects.
-        seed: of the resampling.
+    The rows that start from our prediction count; ``low`` and ``high`` are bootstrap bounds over the objects.
 
     Returns:
         ``order``, ``value``, ``low``, ``high``, ``n``. All orders take equally long in the end.
@@ -179,10 +172,9 @@ def order_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) 
     for order in ORDERS:
         # In the order of the queue, a resample is done in the order of its indices.
         seconds = sort_queue(ours, order).seconds.to_numpy(np.float64)
-        value = float(_first_half(seconds))
         low, high = np.percentile(_first_half(seconds[np.sort(choice, axis=1)]), [2.5, 97.5]).tolist()
-        rows.append({"order": order, "value": value, "low": low, "high": high, "n": len(ours)})
-    return pd.DataFrame(rows)
+        rows.append((order, float(_first_half(seconds)), low, high, len(ours)))
+    return pd.DataFrame(rows, columns=["order", "value", "low", "high", "n"])
 
 
 def draw_effort(means: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
@@ -191,39 +183,25 @@ def draw_effort(means: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
     Args:
         means: table of :func:`mean_table`.
         ratios: table of :func:`ratio_table`.
-
-    Raises:
-        AlignPartsError: a table is empty.
     """
-    if means.empty or ratios.empty:
-        raise AlignPartsError("a figure of effort without objects")
     sets = [name for name in (SEEN, UNSEEN) if (means.test_set == name).any()] or [ALL]
     place = {name: index for index, name in enumerate(STARTS)}
     figure = Figure(figsize=(11, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    for lane, name in enumerate(sets):
-        shift, bars = (lane - (len(sets) - 1) / 2) * 0.36, means[means.test_set == name]
-        spread = [bars.seconds - bars.low, bars.high - bars.seconds]
-        left.barh(
-            bars.start.map(place) + shift, bars.seconds, xerr=spread, height=0.34, color=COLORS[name],
-            label=f"{name} categories, {bars.n.max()} objects", error_kw={"capsize": 2, "elinewidth": 0.9},
-        )  # fmt: skip
-        dots = ratios[ratios.test_set == name]
-        at, spread = dots.start.map(place) + shift, [dots.value - dots.low, dots.high - dots.value]
-        right.errorbar(dots.value, at, xerr=spread, fmt="o", color=COLORS[name], ms=5, capsize=2)
-        for x, y in zip(dots.value, at, strict=True):
-            right.annotate(f"{x:.1f}", (x, y), (0, 4), textcoords="offset points", ha="center", fontsize=7)
+    left, right = axes = figure.subplots(1, 2, sharey=True)
+    for axis, table in zip(axes, (means.rename(columns={"seconds": "value"}), ratios), strict=True):
+        for lane, name in enumerate(sets):
+            rows = table[table.test_set == name]
+            at = rows.start.map(place) + (lane - (len(sets) - 1) / 2) * 0.3
+            spread, label = [rows.value - rows.low, rows.high - rows.value], f"{name}, {rows.n.max()} objects"
+            axis.errorbar(rows.value, at, xerr=spread, fmt="o", color=COLORS[name], capsize=2, label=label)
+            for x, y in zip(rows.value, at, strict=True):
+                axis.annotate(f"{x:.3g}", (x, y), (0, 4), textcoords="offset points", ha="center", fontsize=7)
     right.axvspan(*PAPER["ratio"], color="#CC79A7", alpha=0.25, lw=0, label="paper: 5–8 times")
     right.axvline(1, color="black", lw=0.8, ls=":")
     left.set_yticks(range(len(STARTS)), [start.label for start in STARTS.values()])
-    left.invert_yaxis()
-    left.set_xlabel("seconds per object of a practiced and faultless annotator")
-    right.set_xlabel("seconds / seconds from our prediction (sum over sum)")
-    right.set_xlim(0, None)
-    for axis in (left, right):
-        axis.grid(axis="x", lw=0.4, alpha=0.6)
-        axis.set_axisbelow(True)
-        axis.legend(fontsize=8, loc="lower right")
+    left.set_ylim(len(STARTS) - 0.5, -0.5)
+    _finish(left, "seconds per object of a practiced and faultless annotator")
+    _finish(right, "seconds / seconds from our prediction (sum over sum)")
     return figure
 
 
@@ -240,20 +218,23 @@ def draw_orders(objects: pd.DataFrame) -> Figure:
         minutes = np.concatenate([[0.0], sort_queue(ours, order).seconds.cumsum() / 60])
         axis.plot(minutes, np.arange(len(minutes)), color=COLORS[order], label=f"{order} first")
     axis.plot([0, ours.seconds.sum() / 60], [0, len(ours)], color=COLORS[ALL], ls="--", label="random, mean")
-    axis.set_xlabel("minutes of work from our prediction")
-    axis.set_ylabel("objects done")
-    axis.set_xlim(0, None)
-    axis.set_ylim(0, None)
-    axis.grid(lw=0.4, alpha=0.6)
-    axis.legend(fontsize=8, loc="lower right")
+    axis.set(ylabel="objects done", ylim=(0, None))
+    _finish(axis, "minutes of work from our prediction")
     return figure
 
 
-def _sets(objects: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield all objects; and those of seen and unseen categories, where there are both."""
-    yield ALL, objects
+def _finish(axis: Axes, label: str) -> None:
+    axis.set(xlabel=label, xlim=(0, None), axisbelow=True)
+    axis.grid(lw=0.4, alpha=0.6)
+    axis.legend(fontsize=8, loc="lower right")
+
+
+def _with_all(objects: pd.DataFrame) -> pd.DataFrame:
+    """Return all objects as test set "all"; then, if there are both, seen and unseen categories apart."""
+    tables = [objects.assign(test_set=ALL)]
     if objects.test_set.nunique() > 1:
-        yield from ((name, objects[objects.test_set == name]) for name in (SEEN, UNSEEN))
+        tables.append(objects.sort_values("test_set", kind="stable"))  # "seen" before "unseen"
+    return pd.concat(tables)
 
 
 def _ours(objects: pd.DataFrame) -> pd.DataFrame:
@@ -264,6 +245,6 @@ def _ours(objects: pd.DataFrame) -> pd.DataFrame:
 
 
 def _first_half(seconds: Float64[np.ndarray, "*samples n"]) -> Float64[np.ndarray, "*samples"]:
-    """Mean seconds of the first half of the objects over the mean of all."""
+    """Return the mean seconds of the first half of the objects over the mean of all."""
     half = max(1, round(seconds.shape[-1] / 2))
     return np.asarray(seconds[..., :half].mean(axis=-1) / seconds.mean(axis=-1))

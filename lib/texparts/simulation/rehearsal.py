@@ -3,9 +3,9 @@
 The outcome goes the way of any review: leases, edits as events, submissions, export.
 """
 
+import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,20 +30,6 @@ _EVENTS = uuid.UUID("7d1f3a44-0f4e-4b5e-9d0a-5a1f5a3a0c11")
 
 Work = Sequence[tuple[Edit | None, float]]
 """Edits in their order with the seconds that each takes; None: looking without an edit."""
-
-
-@dataclass
-class SimulatedClock:
-    """Clock that stands still until somebody works."""
-
-    now: datetime = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += timedelta(seconds=seconds)
 
 
 def rehearse(
@@ -71,8 +57,8 @@ def rehearse(
     Raises:
         AlignPartsError: an edit does not fit its object.
     """
-    clock = SimulatedClock()
-    store = ReviewStore(database, root, vocabulary=vocabulary, clock=clock)
+    now = [START]
+    store = ReviewStore(database, root, vocabulary=vocabulary, clock=lambda: now[0])
     store.queue.load(queue)
     people = []
     for number in range(annotators):
@@ -87,7 +73,7 @@ def rehearse(
                 task = store.leases.take_next(person)
                 idle = 0 if task is not None else idle + 1
                 if task is not None:
-                    _hand_in(store, clock, person, task, work_of(task.object_id, number))
+                    _hand_in(store, now, person, task, work_of(task.object_id, number))
                     progress.update()
     return store
 
@@ -106,13 +92,10 @@ def entries(queue: pd.DataFrame, annotators: int, second_opinions: float) -> lis
         second_opinions: share of such objects, spread evenly over the ranks.
     """
     several = np.diff(np.floor(np.arange(len(queue) + 1) * second_opinions)) > 0
-    return [
-        QueueEntry(
-            object_id=row.object_id, rank=row.rank, category=row.category, confidence=row.confidence,
-            opinions=annotators if more else 1,
-        )
-        for row, more in zip(queue.itertuples(), several.tolist(), strict=True)
-    ]  # fmt: skip
+    rows = queue[["object_id", "rank", "category", "confidence"]].assign(
+        opinions=np.where(several, annotators, 1)
+    )
+    return [QueueEntry.model_validate(row) for row in rows.to_dict("records")]
 
 
 def simulated_work(
@@ -135,19 +118,17 @@ def simulated_work(
     return work_of
 
 
-def _hand_in(store: ReviewStore, clock: SimulatedClock, who: Annotator, task: Task, work: Work) -> None:
+def _hand_in(store: ReviewStore, now: list[datetime], who: Annotator, task: Task, work: Work) -> None:
+    """Do the work on a task, with the page's heartbeats, and hand it in; ``now`` holds the simulated time."""
     seq = task.seq
     for edit, seconds in work:
-        rest = seconds
-        while rest > BEAT:
-            clock.forward(BEAT)
-            store.leases.beat(who, task.id, True)
-            rest -= BEAT
-        clock.forward(rest)
-        if edit is None:
-            store.leases.beat(who, task.id, True)
-            continue
-        event = uuid.uuid5(_EVENTS, f"{task.object_id}/{who.name}/{seq}")
-        seq = store.events.append(who, task.id, str(event), seq, edit).seq
+        beats = max(0, math.ceil(seconds / BEAT) - 1)
+        for pause in [BEAT] * beats + [seconds - beats * BEAT]:
+            now[0] += timedelta(seconds=pause)
+            if pause == BEAT or edit is None:
+                store.leases.beat(who, task.id, True)
+        if edit is not None:
+            event = uuid.uuid5(_EVENTS, f"{task.object_id}/{who.name}/{seq}")
+            seq = store.events.append(who, task.id, str(event), seq, edit).seq
     store.submissions.submit(who, task.id, "done")
     store.submissions.compare(task.object_id)

@@ -1,6 +1,7 @@
 """Ground truth of the embedded objects, distance of an annotation from it, and annotations to start from."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float64, Int32
@@ -27,8 +28,7 @@ class Truth:
     face_part: Int32[np.ndarray, " faces"]
 
 
-@dataclass(frozen=True)
-class Judgment:
+class Judgment(NamedTuple):
     """Distance of an annotation from the truth.
 
     Attributes:
@@ -93,19 +93,7 @@ def scratch(shape: Shape) -> Annotation:
 
 
 def from_clusters(shape: Shape, granularity: int) -> Annotation:
-    """Return the clusters of the geometry field as unnamed segments that claim nothing to be checked.
-
-    Raises:
-        AlignPartsError: the object has no clusters of this number.
-    """
-    if granularity not in shape.clusters:
-        known = ", ".join(map(str, shape.clusters)) or "none"
-        raise AlignPartsError(f"clusters: there are none of {granularity}; expected one of {known}")
+    """Return one of the shape's clusterings as unnamed segments that claim nothing to be checked."""
     kinds, label = np.unique(shape.clusters[granularity], return_inverse=True)
     parts = tuple(Part(index, f"segment {index + 1}", accepted=True) for index in range(len(kinds)))
     return Annotation("", label.astype(np.int32).reshape(-1), parts, len(parts))
-
-
-def unchecked(prediction: Annotation) -> Annotation:
-    """Return the prediction with every part open for a check."""
-    return replace(prediction, parts=tuple(replace(part, accepted=False) for part in prediction.parts))
