@@ -8,8 +8,8 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 import numpy as np
-import trimesh
 from jaxtyping import Bool, Int
+from scipy.spatial.distance import cdist
 
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.annotation import UNLABELED, Annotation, apply
@@ -21,7 +21,9 @@ from texparts.simulation.truth import Truth, judge
 Tool = Literal["brush", "component", "cluster"]
 ALL_TOOLS: tuple[Tool, ...] = ("brush", "component", "cluster")
 LEAST_GAIN = 1e-9
-"""Least share of the object's area for which a click is worth it."""
+"""Least share of the object's area for which a click or a stroke is worth it."""
+PLACES = 64
+"""Places on what is to be painted at which the brush is tried."""
 
 
 class Step(NamedTuple):
@@ -85,10 +87,13 @@ class SimulatedAnnotator:
         self._selected, self._tool, self._erasing = next(iter(self._open()), UNLABELED), "", False
         self._settings = {"brush": 0.05, "component": 0.0, "cluster": 8.0}  # at first, on the review's page
         self._view = np.zeros(3)
-        self._extent = max(float(np.ptp(shape.vertices[shape.faces].reshape(-1, 3), axis=0).max()), 1e-30)
+        self._piece = shape.components(np.arange(len(shape.faces)))
+        corners = shape.vertices[shape.faces].astype(np.float64)
+        # In units of the object's longest side.
+        self._middle = corners.mean(axis=1) / max(float(np.ptp(corners.reshape(-1, 3), axis=0).max()), 1e-30)
         self._regions: dict[tuple[Tool, float], Int[np.ndarray, " faces"]] = {}
         if "component" in tools:
-            self._regions["component", 0.0] = shape.components(np.arange(len(shape.faces)))
+            self._regions["component", 0.0] = self._piece
         if "cluster" in tools:
             self._regions |= {("cluster", float(count)): label for count, label in shape.clusters.items()}
 
@@ -99,7 +104,7 @@ class SimulatedAnnotator:
         self._sort_parts()
         self._add_missing()
         while (needed := self._needed()).any():
-            self._paint(self._best_click(needed) or self._strokes(needed))
+            self._paint(self._best_click(needed) or self._stroke(needed))
         for part in self._open():
             self._do(Accept(parts=(part,)), self.cost.press())
         return self
@@ -168,26 +173,45 @@ class SimulatedAnnotator:
                 best = _Painting(column, np.flatnonzero(label == region), tool, setting, self.cost.click())
         return best
 
-    def _strokes(self, needed: Bool[np.ndarray, " faces"]) -> _Painting:
-        """Fill a connected region on one side of the object with the brush, for the part lacking most area.
+    def _stroke(self, needed: Bool[np.ndarray, " faces"]) -> _Painting:
+        """Return the brush stroke that gains most per second for the true part that lacks most area.
 
-        The brush is the widest that is no wider than the region, whose mean width is twice its area over its
-        perimeter; the strokes are as long as the area over the brush's width.
+        A dab covers the faces within a radius, on the same side of the same piece. A stroke goes from the
+        best dab to the best near it while that gains half as much as the first. In a place too narrow for
+        any brush, the narrowest one is led around all other parts.
         """
         column = int(np.bincount(self._true[needed], self._area[needed], self._rest + 1).argmax())
-        faces = np.flatnonzero(needed & (self._true == column))
-        first = faces[self._area[faces].argmax()]
-        faces = faces[(self.shape.normals[faces] @ self.shape.normals[first] > 0) | (faces == first)]
-        piece = self.shape.components(faces)
-        faces = faces[piece == piece[np.searchsorted(faces, first)]]
-        sides = np.sort(self.shape.welded[faces][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-        corners = self.shape.vertices[self.shape.faces[faces]]
-        lengths = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2).reshape(-1)
-        border = lengths[trimesh.grouping.group_rows(sides, require_count=1)].sum() / self._extent
-        area = float(self.shape.areas[faces].sum()) / self._extent**2
-        radius = max((one for one in self.cost.radii if one * border <= area), default=min(self.cost.radii))
-        tally = self.cost.strokes(area / (2 * radius), self.cost.stroke_discs * radius)
-        return _Painting(column, faces, "brush", radius, tally)
+        lacking = np.where(needed & (self._true == column), self._area, 0)
+        worth = lacking - self._area * ((self._true != column) & (self._labeled() == self._true))
+        total = lacking.cumsum()
+        places = np.unique(total.searchsorted(total[-1] * (np.arange(PLACES) + 0.5) / PLACES))
+        away = cdist(self._middle[places], self._middle)
+        away[self.shape.normals[places] @ self.shape.normals.T <= 0] = np.inf
+        away[self._piece[places, None] != self._piece] = np.inf
+        away[np.arange(len(places)), places] = 0
+        best, most = None, LEAST_GAIN
+        for radius in self.cost.radii:
+            covers, left, path = away <= radius, worth.copy(), [0]
+            path[0] = int((covers @ left).argmax())
+            least = max(float(left @ covers[path[0]]) / 2, 0)
+            while len(path) < self.cost.stroke_discs:
+                left[covers[path[-1]]] = 0
+                gains = (covers @ left) * (away[path[-1], places] <= 2 * radius)
+                if gains.max() <= least:
+                    break
+                path.append(int(gains.argmax()))
+            covered = covers[path].any(axis=0)
+            steps = np.linalg.norm(np.diff(self._middle[places[path]], axis=0), axis=1)
+            tally = self.cost.stroke(len(steps), float(steps.sum()))
+            rate = float(worth @ covered) / self._ready(column, "brush", radius).plus(tally).seconds
+            if rate > most:
+                best, most = _Painting(column, np.flatnonzero(covered), "brush", radius, tally), rate
+        if best is None:
+            radius = min(self.cost.radii)
+            covers = away <= radius
+            faces = np.flatnonzero(covers[(covers @ lacking).argmax()] & (lacking > 0))
+            best = _Painting(column, faces, "brush", radius, self.cost.stroke(0, 0.0))
+        return best
 
     def _paint(self, painting: _Painting) -> None:
         """Give faces to a true part, or erase them, after selecting part and tool and turning the view."""

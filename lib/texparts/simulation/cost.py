@@ -5,7 +5,6 @@ Performance Time with Interactive Systems", CACM 23(7), 1980): the errorless exe
 a sum of the operators K, P, B, H, D and M. Those of each action are read off the review's pages (``web/``).
 """
 
-import math
 from typing import NamedTuple
 
 from alignparts.core.config.texparts import EffortParams
@@ -69,11 +68,12 @@ class CostModel(EffortParams):
         """Type a category in full, since its dialog has no search: M, Y, H, Ctrl+A, letters, Enter, H."""
         return self.decide().plus(self.press(4 + len(name)), Tally(seconds=2 * self.home))
 
-    def strokes(self, length: float, longest: float) -> Tally:
-        """Draw straight brush strokes, n (P + B + B) + D, of a summed and a longest length.
+    def stroke(self, segments: int, length: float) -> Tally:
+        """Draw a brush stroke: P, B, D over its straight pieces, B.
 
-        Both lengths are in units of the object's longest side.
+        Args:
+            segments: number of straight pieces; 0 for a single dab.
+            length: of the stroke, in units of the object's longest side.
         """
-        count = max(1, math.ceil(length / longest))
-        drawn = count * self.draw_segment + self.draw_cm * self.screen_cm * length
-        return Tally(strokes=count, seconds=count * (self.point + 2 * self.button) + drawn)
+        drawn = self.draw_segment * segments + self.draw_cm * self.screen_cm * length
+        return Tally(strokes=1, seconds=self.point + 2 * self.button + drawn)

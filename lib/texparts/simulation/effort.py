@@ -128,7 +128,7 @@ def mean_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -
     rows: list[dict[str, Any]] = []
     for (test_set, start), group in _with_all(objects).groupby(["test_set", "start"], sort=False):
         seconds = interval(group.seconds.to_numpy(np.float64), resamples=resamples, seed=seed)
-        means = group[[*Tally._fields, "iou", "right"]].astype(float).mean().to_dict()
+        means: dict[Any, float] = group[[*Tally._fields, "iou", "right"]].astype(float).mean().to_dict()
         bounds = {"low": seconds.low, "high": seconds.high}
         rows.append({"test_set": test_set, "start": start, "n": len(group), **means, **bounds})
     return pd.DataFrame(rows)
