@@ -1,11 +1,12 @@
 """An encoder with known cosines and a language model with known verdicts, for tests of the ontology."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.llm.records import Request
 
 
 class Bag:
@@ -28,10 +29,11 @@ class Judge(LanguageModel):
         self.same = same or set()
         self.asked: list[tuple[str, dict[str, str]]] = []
 
-    def known(self, prompt: str, variables: Mapping[str, str]) -> bool:
+    def known(self, request: Request) -> bool:
         return True
 
-    def ask(self, prompt: str, variables: Mapping[str, str], schema: type) -> Any:
+    def ask(self, request: Request, schema: type) -> Any:
+        prompt, variables, _ = request
         self.asked.append((prompt, dict(variables)))
         if prompt.startswith("describe"):
             return schema(description=f"description of {variables.get('part', variables['category'])}")
@@ -47,9 +49,9 @@ class Part(Judge):
         super().__init__(same)
         self.covers = covers
 
-    def known(self, prompt: str, variables: Mapping[str, str]) -> bool:
-        return bool(self.covers(prompt, variables))
+    def known(self, request: Request) -> bool:
+        return bool(self.covers(request.prompt, request.variables))
 
-    def ask(self, prompt: str, variables: Mapping[str, str], schema: type) -> Any:
-        assert self.known(prompt, variables), (prompt, variables)
-        return super().ask(prompt, variables, schema)
+    def ask(self, request: Request, schema: type) -> Any:
+        assert self.known(request), request
+        return super().ask(request, schema)

@@ -14,7 +14,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.naming.candidates import Proposal, propose_parts
 from alignparts.naming.prediction import Candidate
 from alignparts.ontology.llm.client import LanguageModel
-from alignparts.ontology.llm.schema import strict_schema
+from alignparts.ontology.llm.messages import strict_schema
 from alignparts.ontology.vocabulary import spelling
 
 __all__ = ["server"]

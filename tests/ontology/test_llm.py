@@ -16,18 +16,19 @@ from pydantic import BaseModel, Field
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import PROMPTS, REPLIES, LanguageModel, UnansweredError
+from alignparts.ontology.llm.messages import strict_schema
 from alignparts.ontology.llm.records import Record, Request, Usage, append_record, read_records
-from alignparts.ontology.llm.schema import strict_schema
 
 __all__ = ["prompts", "server"]
 
 WORDS = {"a": "lid", "b": "cover"}
+LID = Request("same", WORDS)
 NAMES = {"category": "pot", "names": "lid; cover"}
 
 
 def test_request_and_record(server: Server, tmp_path: Path, prompts: Path) -> None:
     online = client(server, tmp_path, prompts)
-    assert online.ask("same", WORDS, Answer) == Answer(same=True, reason="one thing")
+    assert online.ask(LID, Answer) == Answer(same=True, reason="one thing")
     (seen,) = server.seen
     assert seen.path == "/v1/chat/completions"
     assert seen.body["model"] == "tiny" and seen.body["temperature"] == 0
@@ -37,21 +38,21 @@ def test_request_and_record(server: Server, tmp_path: Path, prompts: Path) -> No
     assert set(record) == {"hash", "prompt", "variables", "model", "reply", "usage"}
     assert record["reply"] == {"same": True, "reason": "one thing"} and record["model"] == "tiny"
     offline = client(None, tmp_path, prompts)
-    assert offline.known("same", WORDS) and offline.ask("same", dict(reversed(WORDS.items())), Answer).same
-    assert online.ask("same", WORDS, Answer).same and len(server.seen) == 1
+    assert offline.known(LID) and offline.ask(Request("same", dict(reversed(WORDS.items()))), Answer).same
+    assert online.ask(LID, Answer).same and len(server.seen) == 1
 
 
 def test_hash_depends_on_prompt_text_and_variables(tmp_path: Path, prompts: Path) -> None:
-    first = client(None, tmp_path, prompts).request_hash("same", WORDS)
-    assert first == client(None, tmp_path, prompts).request_hash("same", {"b": "cover", "a": "lid"})
-    assert first != client(None, tmp_path, prompts).request_hash("same", {"a": "cover", "b": "lid"})
+    first = client(None, tmp_path, prompts).request_hash(LID)
+    assert first == client(None, tmp_path, prompts).request_hash(Request("same", {"b": "cover", "a": "lid"}))
+    assert first != client(None, tmp_path, prompts).request_hash(Request("same", {"a": "cover", "b": "lid"}))
     (prompts / "same.txt").write_text("Are $a and $b the same?")
-    assert first != client(None, tmp_path, prompts).request_hash("same", WORDS)
+    assert first != client(None, tmp_path, prompts).request_hash(LID)
 
 
 def test_no_reply_and_no_endpoint_names_both_ways_out(tmp_path: Path, prompts: Path) -> None:
     with pytest.raises(AlignPartsError, match=r"\.jsonl.*ontology\.llm") as error:
-        client(None, tmp_path, prompts).ask("same", WORDS, Answer)
+        client(None, tmp_path, prompts).ask(LID, Answer)
     assert "lid" in str(error.value) and "\n" not in str(error.value)
 
 
@@ -66,7 +67,7 @@ def test_no_reply_and_no_endpoint_names_both_ways_out(tmp_path: Path, prompts: P
 )
 def test_wrapped_json(server: Server, tmp_path: Path, prompts: Path, content: Any) -> None:
     server.acts = [Act(content=content)]
-    assert client(server, tmp_path, prompts).ask("same", WORDS, Answer) == Answer.model_validate_json(GOOD)
+    assert client(server, tmp_path, prompts).ask(LID, Answer) == Answer.model_validate_json(GOOD)
     assert len(server.seen) == 1
 
 
@@ -76,11 +77,11 @@ def test_wrong_configuration(server: Server, tmp_path: Path, prompts: Path) -> N
             LanguageModel(wrong)
     online = client(server, tmp_path, prompts)
     with pytest.raises(AlignPartsError, match="no such prompt; there are: same, seen"):
-        online.ask("other", {}, Answer)
+        online.ask(Request("other", {}), Answer)
     with pytest.raises(AlignPartsError, match="'b' has no value"):
-        online.ask("same", {"a": "lid"}, Answer)
+        online.ask(Request("same", {"a": "lid"}), Answer)
     with pytest.raises(AlignPartsError, match="an image of 6 bytes is neither PNG nor JPEG"):
-        online.ask("seen", {}, Answer, [b"GIF89a"])
+        online.ask(Request("seen", {}, (b"GIF89a",)), Answer)
     assert not server.seen
 
 
@@ -142,11 +143,11 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_recorded_reply_of_another_form(tmp_path: Path, prompts: Path) -> None:
-    key = client(None, tmp_path, prompts).request_hash("same", WORDS)
+    key = client(None, tmp_path, prompts).request_hash(LID)
     wrong = Record(hash=key, prompt="same", variables=WORDS, model="m", reply={"same": True})
     append_record(tmp_path / "replies" / "same.jsonl", wrong)
     with pytest.raises(AlignPartsError, match="is not a Answer: reason: Field required"):
-        client(None, tmp_path, prompts).ask("same", WORDS, Answer)
+        client(None, tmp_path, prompts).ask(LID, Answer)
 
 
 def test_writers_in_parallel_do_not_mix_lines(tmp_path: Path) -> None:
@@ -167,11 +168,11 @@ def test_the_replies_that_ship_belong_to_the_prompts_that_ship() -> None:
         content = {"prompt": text, "variables": one.variables}
         line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         assert key == hashlib.sha256(line.encode()).hexdigest()
-        assert key == shipped.request_hash(one.prompt, one.variables)
+        assert key == shipped.request_hash(Request(one.prompt, one.variables))
 
 
 def test_replay_lists_every_missing_request_once(server: Server, tmp_path: Path, prompts: Path) -> None:
-    client(server, tmp_path, prompts).ask("same", WORDS, Answer)
+    client(server, tmp_path, prompts).ask(LID, Answer)
     offline = client(None, tmp_path, prompts)
     wanted = [Request("same", {"a": a, "b": "cover"}) for a in ("lid", "cap", "hood", "cap")]
     with pytest.raises(UnansweredError, match=r"2 of 4 requests have no recorded reply.*cap.*hood") as error:
@@ -195,7 +196,17 @@ def test_images_go_out_as_data_urls_and_stay_out_of_the_record(
     import base64
 
     jpeg = b"\xff\xd8\xff\xe0 and so on"
-    client(server, tmp_path, prompts).ask("seen", {}, Answer, [PNG, jpeg])
+    client(server, tmp_path, prompts).ask(
+        Request(
+            "seen",
+            {},
+            (
+                PNG,
+                jpeg,
+            ),
+        ),
+        Answer,
+    )
     text, first, second = server.seen[0].body["messages"][0]["content"]
     assert text == {"type": "text", "text": "What is this?"}
     for part, kind, image in ((first, "png", PNG), (second, "jpeg", jpeg)):
@@ -206,9 +217,19 @@ def test_images_go_out_as_data_urls_and_stay_out_of_the_record(
     assert json.loads(line)["images"] == [hashlib.sha256(image).hexdigest() for image in (PNG, jpeg)]
     assert base64.b64encode(PNG).decode()[:20] not in line
     offline = client(None, tmp_path, prompts)
-    assert offline.ask("seen", {}, Answer, [PNG, jpeg]).same
-    others: list[list[bytes]] = [[jpeg, PNG], [PNG], [], [PNG, jpeg + b"."]]
-    assert not any(offline.known("seen", {}, images) for images in others)
+    assert offline.ask(
+        Request(
+            "seen",
+            {},
+            (
+                PNG,
+                jpeg,
+            ),
+        ),
+        Answer,
+    ).same
+    others = [(jpeg, PNG), (PNG,), (), (PNG, jpeg + b".")]
+    assert not any(offline.known(Request("seen", {}, images)) for images in others)
 
 
 def test_the_key_is_sent_and_never_shown(
@@ -217,11 +238,11 @@ def test_the_key_is_sent_and_never_shown(
 ) -> None:  # fmt: skip
     caplog.set_level("DEBUG")
     monkeypatch.setenv("ALIGNPARTS_LLM_KEY", "secret\n")
-    client(server, tmp_path, prompts, api_key=None).ask("same", WORDS, Answer)
+    client(server, tmp_path, prompts, api_key=None).ask(LID, Answer)
     assert server.seen[0].headers["authorization"] == "Bearer secret"
     server.acts = [Act(401, "bad key")]
     with pytest.raises(AlignPartsError, match="bad key") as refused:
-        client(server, tmp_path, prompts, api_key=None).ask("same", {"a": "", "b": ""}, Answer)
+        client(server, tmp_path, prompts, api_key=None).ask(Request("same", {"a": "", "b": ""}), Answer)
     with pytest.raises(AlignPartsError, match="ALIGNPARTS_LLM_KEY: holds characters") as wrong:
         client(server, tmp_path, prompts, api_key="sec\nret")
     shown = [caplog.text, str(refused.value), str(wrong.value), *map(str, wrong.value.__dict__.values())]
@@ -237,7 +258,7 @@ def test_what_is_meant_for_openai_stays_away_from_other_endpoints(
         monkeypatch.setenv(f"OPENAI_{name}", "private")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer private")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    client(server, tmp_path, prompts, api_key=None).ask("same", WORDS, Answer)
+    client(server, tmp_path, prompts, api_key=None).ask(LID, Answer)
     (seen,) = server.seen
     assert "authorization" not in seen.headers and "private" not in str(seen.headers)
 
@@ -270,12 +291,12 @@ def test_strict_schema_closes_objects_and_leaves_limits_out() -> None:
 
 def test_settings_of_the_client(server: Server, tmp_path: Path) -> None:
     with pytest.raises(AlignPartsError, match="no recorded reply"):
-        LanguageModel.from_params(smoke.block("ontology"), tmp_path).ask("name_part", NAMES, Answer)
+        LanguageModel.from_params(smoke.block("ontology"), tmp_path).ask(Request("name_part", NAMES), Answer)
     block = {"llm": server.url, "llm_model": "tiny", "llm_requests_per_minute": 3000, "llm_parallel": 7,
              "llm_price_in": 0.1, "llm_price_out": 0.4}  # fmt: skip
     model = LanguageModel.from_params(smoke.block("ontology", **block), tmp_path)
     server.acts = [Act(extra={"usage": {"prompt_tokens": 1_000_000, "completion_tokens": 1_000_000}})]
-    model.ask("name_part", NAMES, Answer)
+    model.ask(Request("name_part", NAMES), Answer)
     assert server.seen[0].body["model"] == "tiny" and model.spent.cost == pytest.approx(0.5)
     assert (model.parallel, model.folder) == (7, tmp_path)
     for wrong, said in (({"llm_price_in": 1}, "both or neither"), ({"llm_parallel": 0}, "greater than"),

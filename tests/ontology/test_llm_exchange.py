@@ -36,7 +36,7 @@ def test_what_goes_out_is_what_an_endpoint_would_get(server: Server, tmp_path: P
     lines = exported(tmp_path, client(None, tmp_path, prompts), LID, SEEN)
     online = client(server, tmp_path, prompts)
     for request in (LID, SEEN):
-        online.ask(request.prompt, request.variables, Answer, request.images)
+        online.ask(request, Answer)
     for line, seen in zip(lines, server.seen, strict=True):
         assert line["messages"] == seen.body["messages"]
         assert line["response_format"] == seen.body["response_format"]
@@ -46,7 +46,7 @@ def test_what_goes_out_is_what_an_endpoint_would_get(server: Server, tmp_path: P
 
 
 def test_what_is_on_record_or_repeated_stays_here(server: Server, tmp_path: Path, prompts: Path) -> None:
-    client(server, tmp_path, prompts).ask(LID.prompt, LID.variables, Answer)
+    client(server, tmp_path, prompts).ask(LID, Answer)
     offline = client(None, tmp_path, prompts)
     assert [line["variables"]["a"] for line in exported(tmp_path, offline, LID, CUP, CUP)] == ["cup"]
     assert exported(tmp_path, offline, LID) == []
@@ -57,8 +57,8 @@ def test_there_and_back_needs_no_network(tmp_path: Path, prompts: Path) -> None:
     path = answered(tmp_path, exported(tmp_path, offline, LID, CUP, SEEN))
     assert import_replies(path, offline, SCHEMAS) == 3
     for model in (offline, client(None, tmp_path, prompts)):  # this one, and the next run's
-        assert model.ask(LID.prompt, LID.variables, Answer) == Answer.model_validate_json(GOOD)
-        assert model.ask(SEEN.prompt, SEEN.variables, Answer, SEEN.images).same
+        assert model.ask(LID, Answer) == Answer.model_validate_json(GOOD)
+        assert model.ask(SEEN, Answer).same
     records = read_records(offline.folder).values()
     assert {record.model for record in records} == {"a person"}
     assert import_replies(path, offline, SCHEMAS) == 0
@@ -72,8 +72,8 @@ def test_a_second_thought_replaces_the_first(tmp_path: Path, prompts: Path) -> N
     changed = answered(tmp_path, lines[:1], reply={"same": False, "reason": "on reflection"})
     assert import_replies(changed, offline, SCHEMAS) == 1
     again = client(None, tmp_path, prompts)
-    assert not again.ask(LID.prompt, LID.variables, Answer).same
-    assert again.ask(CUP.prompt, CUP.variables, Answer).same
+    assert not again.ask(LID, Answer).same
+    assert again.ask(CUP, Answer).same
 
 
 def test_a_reply_may_be_the_models_text(tmp_path: Path, prompts: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_reply_may_be_the_models_text(tmp_path: Path, prompts: Path) -> None:
     assert (
         import_replies(answered(tmp_path, lines, reply=f"Sure:\n```json\n{GOOD}\n```"), offline, SCHEMAS) == 1
     )
-    assert offline.ask(LID.prompt, LID.variables, Answer).reason == "one thing"
+    assert offline.ask(LID, Answer).reason == "one thing"
 
 
 def test_tokens_come_along(tmp_path: Path, prompts: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_broken_line_is_named_and_nothing_recorded(
     with pytest.raises(AlignPartsError, match=rf"replies\.jsonl:3: .*{message}") as error:
         import_replies(path, offline, SCHEMAS)
     assert "\n" not in str(error.value)
-    assert not offline.folder.exists() and not offline.known(*CUP)
+    assert not offline.folder.exists() and not offline.known(CUP)
 
 
 def test_the_prompt_has_changed_since(tmp_path: Path, prompts: Path) -> None:

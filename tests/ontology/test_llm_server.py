@@ -16,7 +16,8 @@ from alignparts.ontology.llm.records import Usage, read_records
 
 __all__ = ["prompts", "server"]
 
-WORDS = {"a": "lid", "b": "cover"}
+LID = Request("same", {"a": "lid", "b": "cover"})
+NOTHING = Request("same", {"a": "", "b": ""})
 BUSY = Act(503, "busy")
 COUNTED = {"usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}}
 
@@ -54,7 +55,7 @@ FAILURES = {
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 def test_tries_again(server: Server, tmp_path: Path, prompts: Path, failure: Act) -> None:
     server.acts = [failure, failure, Act()]
-    assert client(server, tmp_path, prompts).ask("same", WORDS, Answer) == Answer.model_validate_json(GOOD)
+    assert client(server, tmp_path, prompts).ask(LID, Answer) == Answer.model_validate_json(GOOD)
     assert len(server.seen) == 3
     assert len(read_records(tmp_path / "replies")) == 1
 
@@ -77,7 +78,7 @@ def test_gives_up_with_one_line_and_records_nothing(server: Server, tmp_path: Pa
     for message, act in said.items():
         server.acts, before = [act], len(server.seen)
         with pytest.raises(AlignPartsError, match=message) as error:
-            client(server, tmp_path, prompts, max_retries=1).ask("same", WORDS, Answer)
+            client(server, tmp_path, prompts, max_retries=1).ask(LID, Answer)
         assert "\n" not in str(error.value) and server.url in str(error.value)
         assert len(server.seen) == before + 2
     assert not (tmp_path / "replies").exists()
@@ -87,19 +88,19 @@ def test_gives_up_with_one_line_and_records_nothing(server: Server, tmp_path: Pa
 def test_what_no_second_attempt_would_mend(server: Server, tmp_path: Path, prompts: Path, act: Act) -> None:
     server.acts = [act]
     with pytest.raises(AlignPartsError, match=f"HTTP {act.status}: "):
-        client(server, tmp_path, prompts).ask("same", WORDS, Answer)
+        client(server, tmp_path, prompts).ask(LID, Answer)
     assert len(server.seen) == 1
 
 
 def test_nobody_at_the_endpoint(tmp_path: Path, prompts: Path) -> None:
     model = LanguageModel("http://127.0.0.1:9/v1", "tiny", tmp_path, prompts=prompts, max_retries=1)
     with pytest.raises(AlignPartsError, match="127.0.0.1:9"):
-        model.ask("same", WORDS, Answer)
+        model.ask(LID, Answer)
 
 
 def test_waits_as_long_as_the_server_asks(server: Server, tmp_path: Path, prompts: Path) -> None:
     server.acts = [Act(429, headers={"retry-after": "1"}), Act()]
-    client(server, tmp_path, prompts).ask("same", WORDS, Answer)
+    client(server, tmp_path, prompts).ask(LID, Answer)
     first, second = server.seen
     assert 0.9 < second.time - first.time < 3
 
@@ -107,7 +108,7 @@ def test_waits_as_long_as_the_server_asks(server: Server, tmp_path: Path, prompt
 def test_an_hour_is_not_waited_for_but_said(server: Server, tmp_path: Path, prompts: Path) -> None:
     server.acts = [Act(429, "daily limit", headers={"retry-after": "3600"})]
     with pytest.raises(AlignPartsError, match=r"HTTP 429: daily limit \(asks to wait: 3600\)"):
-        client(server, tmp_path, prompts).ask("same", WORDS, Answer)
+        client(server, tmp_path, prompts).ask(LID, Answer)
     assert len(server.seen) == 1
 
 
@@ -116,16 +117,16 @@ def test_a_slow_server_is_asked_again(server: Server, tmp_path: Path, prompts: P
     server.acts = [slow, Act()]
     model = client(server, tmp_path, prompts, timeout=0.4)
     start = time.monotonic()
-    assert model.ask("same", WORDS, Answer).same
+    assert model.ask(LID, Answer).same
     assert time.monotonic() - start < 1.4
     server.acts = [slow]
     with pytest.raises(AlignPartsError, match=r"no reply within 0\.4 s, in 2 attempts"):
-        client(server, tmp_path, prompts, timeout=0.4, max_retries=1).ask("same", {"a": "", "b": ""}, Answer)
+        client(server, tmp_path, prompts, timeout=0.4, max_retries=1).ask(NOTHING, Answer)
 
 
 def test_a_wrong_reply_is_shown_to_the_model(server: Server, tmp_path: Path, prompts: Path) -> None:
     server.acts = [Act(content='{"same": true}'), Act(content="No."), Act()]
-    client(server, tmp_path, prompts).ask("same", WORDS, Answer)
+    client(server, tmp_path, prompts).ask(LID, Answer)
     first, second, third = (seen.body["messages"] for seen in server.seen)
     assert second[:1] == first and second[1] == {"role": "assistant", "content": '{"same": true}'}
     assert second[2]["role"] == "user" and "reason: Field required" in second[2]["content"]
@@ -133,7 +134,7 @@ def test_a_wrong_reply_is_shown_to_the_model(server: Server, tmp_path: Path, pro
 
 
 def test_asks_for_a_strict_schema(server: Server, tmp_path: Path, prompts: Path) -> None:
-    client(server, tmp_path, prompts).ask("same", WORDS, Answer)
+    client(server, tmp_path, prompts).ask(LID, Answer)
     form = server.seen[0].body["response_format"]
     assert form["type"] == "json_schema"
     assert form["json_schema"]["name"] == "Answer" and form["json_schema"]["strict"] is True
@@ -161,10 +162,10 @@ def test_a_server_without_schemas(
     server.decide = decide
     model = client(server, tmp_path, prompts)
     with pytest.warns(UserWarning, match=f"refuses replies in the form json_schema; asking for {taken}"):
-        model.ask("same", WORDS, Answer)
+        model.ask(LID, Answer)
     refused = ["json_schema"] if taken == "json_object" else ["json_schema", "json_object"]
     assert [form(seen) for seen in server.seen] == [*refused, taken, taken]
-    model.ask("same", {"a": "cup", "b": "mug"}, Answer)
+    model.ask(Request("same", {"a": "cup", "b": "mug"}), Answer)
     assert [form(seen) for seen in server.seen[len(refused) + 2 :]] == [taken]
 
 
@@ -173,8 +174,8 @@ def test_a_model_without_temperature(server: Server, tmp_path: Path, prompts: Pa
         Act(400, "'temperature' does not support 0") if "temperature" in seen.body else Act()
     )
     model = client(server, tmp_path, prompts)
-    model.ask("same", WORDS, Answer)
-    model.ask("same", {"a": "cup", "b": "mug"}, Answer)
+    model.ask(LID, Answer)
+    model.ask(Request("same", {"a": "cup", "b": "mug"}), Answer)
     assert ["temperature" in seen.body for seen in server.seen] == [True, False, False]
     assert all(seen.body["response_format"]["type"] == "json_schema" for seen in server.seen)
 
@@ -183,12 +184,12 @@ def test_a_bad_request_that_no_form_helps(server: Server, tmp_path: Path, prompt
     server.acts = [Act(400, "context too long")]
     model = client(server, tmp_path, prompts)
     with pytest.raises(AlignPartsError, match="HTTP 400: context too long"):
-        model.ask("same", WORDS, Answer)
+        model.ask(LID, Answer)
     assert [seen.body.get("response_format", {}).get("type") for seen in server.seen] == [
         "json_schema", "json_object", None,
     ]  # fmt: skip
     server.acts = [Act()]
-    model.ask("same", WORDS, Answer)  # which has taught it nothing about forms
+    model.ask(LID, Answer)  # which has taught it nothing about forms
     assert server.seen[-1].body["response_format"]["type"] == "json_schema"
 
 
@@ -199,7 +200,7 @@ def test_a_model_that_declines_is_not_pressed(
 ) -> None:
     server.acts = [act]
     with pytest.raises(AlignPartsError, match="model 'tiny' declines 'same': (Not that.|its content filter)"):
-        client(server, tmp_path, prompts).ask("same", WORDS, Answer)
+        client(server, tmp_path, prompts).ask(LID, Answer)
     assert len(server.seen) == 1
 
 
@@ -350,7 +351,7 @@ def test_the_tokens_of_a_failed_request_count_too(server: Server, tmp_path: Path
     server.acts = [Act(content="no", extra=COUNTED)]
     model = client(server, tmp_path, prompts, max_retries=2)
     with pytest.raises(AlignPartsError):
-        model.ask("same", WORDS, Answer)
+        model.ask(LID, Answer)
     assert model.spent.prompt_tokens == 300 and not (tmp_path / "replies").exists()
 
 
@@ -372,7 +373,7 @@ def test_what_an_endpoint_says_of_tokens(
 ) -> None:
     server.acts = [Act(extra={"usage": usage})]
     model = client(server, tmp_path, prompts, price_in=1.0, price_out=1.0)
-    model.ask("same", WORDS, Answer)
+    model.ask(LID, Answer)
     spent = model.spent
     assert (spent.prompt_tokens, spent.completion_tokens) == (tokens or (0, 0))
     assert spent.unreported == (tokens is None)
@@ -383,6 +384,6 @@ def test_what_an_endpoint_says_of_tokens(
 def test_waiting_for_the_rate_is_no_time_of_the_reply(server: Server, tmp_path: Path, prompts: Path) -> None:
     model = client(server, tmp_path, prompts, per_minute=60.0)
     for one in range(2):
-        model.ask("same", {"a": str(one), "b": ""}, Answer)
+        model.ask(Request("same", {"a": str(one), "b": ""}), Answer)
     first, second = server.seen
     assert second.time - first.time > 0.9 and model.spent.seconds < 0.5

@@ -13,6 +13,7 @@ from ontology_toys import Bag, Judge, Part
 from alignparts.core.config import load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.llm.records import Request
 from alignparts.ontology.merge import Unification, unify
 from alignparts.ontology.pairs import Pair, embed, group, longest
 from alignparts.ontology.raw import RawVocabulary
@@ -303,9 +304,9 @@ def test_wrong_input() -> None:
 def test_without_any_reply_only_categories_can_be_asked_for(tmp_path: Path) -> None:
     llm = LanguageModel(replies=tmp_path)
     missing = unify(MICROWAVES, Bag(), llm, partial=True).missing
-    assert [(one.prompt, one.variables) for one in missing if one.settled] == [
-        ("describe_category", {"category": "microwave"}),
-        ("describe_category", {"category": "microwave oven"}),
+    assert [request for request, settled in missing if settled] == [
+        Request("describe_category", {"category": "microwave"}),
+        Request("describe_category", {"category": "microwave oven"}),
     ]
     with pytest.raises(AlignPartsError, match="no recorded reply"):
         unify(MICROWAVES, Bag(), llm)
@@ -327,9 +328,9 @@ def test_missing_replies_are_listed_and_never_guessed() -> None:
     assert not open_pair.decided and not open_pair.same and open_pair.description_cosine == 0
     assert open_pair.cosine == open_pair.name_cosine > 0.5
     assert pairs["door_glass", "glass"].decided and pairs["door_glass", "glass"].same
-    requests = [(one.prompt, one.variables.get("part"), one.settled) for one in result.missing]
+    requests = [(one.prompt, one.variables.get("part"), settled) for one, settled in result.missing]
     assert ("describe_part", "handle", True) in requests
-    assert {one.prompt for one in result.missing} == {"describe_part", "same_part"}
+    assert {one.prompt for one, _ in result.missing} == {"describe_part", "same_part"}
     with pytest.raises(AssertionError):
         unify(MICROWAVES, Bag(), recorded, 0.85, 0.5)
 
@@ -338,7 +339,7 @@ def test_nothing_below_an_open_category_is_settled() -> None:
     recorded = Part(MICROWAVE_JUDGE, lambda prompt, v: prompt == "describe_category")
     result = unify(MICROWAVES, Bag(), recorded, partial=True)
     assert result.vocabulary.categories == ["microwave", "microwave_oven"]
-    settled = {(one.prompt, one.settled) for one in result.missing}
+    settled = {(one.prompt, settled) for one, settled in result.missing}
     assert settled == {("same_category", True), ("describe_part", False)}
 
 
@@ -346,7 +347,7 @@ def test_a_group_without_a_chosen_name_takes_its_longest() -> None:
     recorded = Part(MICROWAVE_JUDGE, lambda prompt, v: not prompt.startswith("name"))
     result = unify(MICROWAVES, Bag(), recorded, partial=True)
     assert result.vocabulary.parts("microwave") == ["body", "door_glass", "door_handle"]
-    assert {(one.prompt, one.settled) for one in result.missing} == {
+    assert {(one.prompt, settled) for one, settled in result.missing} == {
         ("name_category", True), ("name_part", False),
     }  # fmt: skip
 

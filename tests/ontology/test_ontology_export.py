@@ -22,10 +22,9 @@ from alignparts.ontology.export import (
     write_ontology,
 )
 from alignparts.ontology.llm.client import LanguageModel
-from alignparts.ontology.llm.records import Record, append_record
+from alignparts.ontology.llm.records import Record, Request, append_record
 from alignparts.ontology.merge import Unification, unify
-from alignparts.ontology.names import read_names
-from alignparts.ontology.raw import RawVocabulary
+from alignparts.ontology.raw import RawVocabulary, read_names
 from alignparts.ontology.requests import description_request, verdict_request
 from alignparts.ontology.skos import turtle
 from alignparts.report.ontology_map import embedding_map, tree_html
@@ -187,7 +186,7 @@ def test_missing_requests_as_lines(names: RawVocabulary) -> None:
     lines = [json.loads(line) for line in missing_lines(result, llm).splitlines()]
     assert {line["prompt"] for line in lines} == {"describe_part", "same_part"}
     for line in lines:
-        assert line["hash"] == llm.request_hash(line["prompt"], line["variables"])
+        assert line["hash"] == llm.request_hash(Request(line["prompt"], line["variables"]))
     table = counts_table(names, result).set_index("step")
     assert table.parts["without a description"] == 1 and table.parts["verdict missing"] > 0
 
@@ -212,10 +211,11 @@ def test_map_is_repeatable_and_keeps_neighbors() -> None:
     assert np.array_equal(distance.argmin(axis=1) // 12, np.repeat(np.arange(3), 12))
 
 
-def record(folder: Path, request: tuple[str, dict[str, str]], reply: dict[str, object]) -> None:
-    prompt, variables = request
-    key = LanguageModel(replies=folder).request_hash(prompt, variables)
-    one = Record(hash=key, prompt=prompt, variables=variables, model="test", reply=reply)
+def record(folder: Path, request: Request, reply: dict[str, object]) -> None:
+    key = LanguageModel(replies=folder).request_hash(request)
+    one = Record(
+        hash=key, prompt=request.prompt, variables=dict(request.variables), model="test", reply=reply
+    )
     append_record(folder / "replies.jsonl", one)
 
 

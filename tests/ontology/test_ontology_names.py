@@ -11,8 +11,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import COLUMNS, write_shape
 from alignparts.corpus.mesh.surface import surface_from_cloud
 from alignparts.corpus.shape import Cloud, LabeledShape
-from alignparts.ontology.names import read_names
-from alignparts.ontology.raw import RawVocabulary
+from alignparts.ontology.raw import RawVocabulary, read_names
 
 # PartNet's template: a tree with paths and kinds; the bar stands under two wholes, and "other" is both.
 TREE = """dataset,class,part,parent,name,label_id,kind

@@ -61,9 +61,8 @@ def ontology(
     from alignparts.ontology.llm.client import REPLIES, LanguageModel
     from alignparts.ontology.llm.exchange import export_requests
     from alignparts.ontology.llm.exchange import import_replies as read_replies
-    from alignparts.ontology.llm.records import Request
     from alignparts.ontology.merge import unify
-    from alignparts.ontology.names import read_names
+    from alignparts.ontology.raw import read_names
     from alignparts.ontology.requests import SCHEMAS
     from alignparts.ontology.text import TextEncoder
 
@@ -92,7 +91,7 @@ def ontology(
     write_text(out / "encoders.csv", table.to_csv(index=False, lineterminator="\n"))
     typer.echo(table.to_markdown(index=False))
     if export_missing is not None:
-        settled = [Request(one.prompt, one.variables) for one in results[0].missing if one.settled]
+        settled = [request for request, settled in results[0].missing if settled]
         count = export_requests(export_missing, model, settled, SCHEMAS)
         typer.echo(f"{count} requests to answer -> {export_missing}; then --import-replies {export_missing}")
     for line in _notes(results[0]):
@@ -117,9 +116,9 @@ def _notes(result: "Unification") -> list[str]:
     lines = [f"contradiction: {conflict}" for conflict in result.conflicts]
     if not result.missing:
         return lines
-    verbs = [one.prompt.split("_")[0] for one in result.missing]
+    verbs = [missing.request.prompt.split("_")[0] for missing in result.missing]
     undecided = sum(not pair.decided for pair in result.pairs)
-    settled = sum(one.settled for one in result.missing)
+    settled = sum(missing.settled for missing in result.missing)
     note = (
         f"not final: no reply on record for {verbs.count('describe')} descriptions (compared by name "
         f"alone), {undecided} verdicts (kept apart) and {verbs.count('name')} choices of a name (the "

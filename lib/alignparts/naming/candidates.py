@@ -10,6 +10,7 @@ from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.naming.prediction import Candidate
 from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.llm.records import Request
 from alignparts.ontology.vocabulary import spelling, words
 
 MOST_PARTS = 40
@@ -96,7 +97,7 @@ def propose_parts(category: str, llm: LanguageModel) -> list[Candidate]:
     if not spelling(category):
         raise AlignPartsError("the category is empty; expected a name, such as rocking chair")
     variables = {"category": words(spelling(category)), "most": str(MOST_PARTS)}
-    proposal = llm.ask("propose_parts", variables, Proposal)
+    proposal = llm.ask(Request("propose_parts", variables), Proposal)
     return [Candidate(part.name, part.description.strip()) for part in proposal.parts]
 
 

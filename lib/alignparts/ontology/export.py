@@ -53,63 +53,65 @@ def missing_lines(result: Unification, llm: LanguageModel) -> str:
 
     A request that is ``settled`` can be answered now; the others may still change with those answers.
     """
-    lines = ({"hash": llm.request_hash(one.prompt, one.variables), **one._asdict()} for one in result.missing)
+    lines = (
+        {"hash": llm.request_hash(request), "prompt": request.prompt, "settled": settled,
+         "variables": request.variables}
+        for request, settled in result.missing
+    )  # fmt: skip
     return "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
 
 
 def parts_table(raw: RawVocabulary, vocabulary: Vocabulary) -> pd.DataFrame:
     """Return a row per canonical part: its shapes, data sets, other names, and the wholes that it lies in."""
-    body = []
+    rows = []
     for category, part, aliases in vocabulary.groups():
         if part:
             entry = vocabulary.entries[category].parts[part]
             others = {spelling(alias.part) for alias in aliases} - {part}
             parents = _joined(" > ".join(chain) for chain in raw.chains(aliases) if chain)
-            body.append((category, part, entry.description, entry.count, len(others) + 1,
+            rows.append((category, part, entry.description, entry.count, len(others) + 1,
                          _joined(alias.dataset for alias in aliases), _joined(others), parents))  # fmt: skip
     columns = ["category", "part", "description", "shapes", "names", "datasets", "aliases", "parents"]
-    return pd.DataFrame(body, columns=columns)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def hierarchy_table(raw: RawVocabulary, vocabulary: Vocabulary) -> pd.DataFrame:
     """Return a row per part as a data set writes it and whole that it lies in; level 0 has no whole."""
-    body = []
+    rows = []
     for category, part, aliases in vocabulary.groups():
         for alias in aliases if part else ():
             key = alias.dataset, alias.category, alias.part
             for chain in sorted(raw.parents.get(key, {()})):
-                body.append((*key, category, part, len(chain), " > ".join(map(spelling, chain))))
+                rows.append((*key, category, part, len(chain), " > ".join(map(spelling, chain))))
     columns = ["dataset", "category", "part", "canonical_category", "canonical_part", "level", "parents"]
-    return pd.DataFrame(body, columns=columns)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def merged_table(result: Unification) -> pd.DataFrame:
     """Return a row per group of two or more names that became one, with the reasons on record."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for pair in result.pairs:
-        head, other = _canonical(result.vocabulary, pair)
-        if pair.same and head == other:
+        heads = _canonical(result.vocabulary, pair)
+        if pair.same and len(heads) == 1:
             text = f"{pair.a} = {pair.b} ({pair.cosine:.3f}, {pair.stage}): {pair.reason}"
-            reasons.setdefault((pair.category, head), []).append(text)
-    body = []
+            reasons.setdefault((pair.category, heads.pop()), []).append(text)
+    rows = []
     for category, part, aliases in result.vocabulary.groups():
         names = {spelling(alias.part or alias.category) for alias in aliases}
         if len(names) > 1:
             group = (category, part) if part else ("", category)
-            shapes = sum(alias.count for alias in aliases)
             datasets = _joined(alias.dataset for alias in aliases)
-            body.append((*group, _joined(names), datasets, shapes, " | ".join(reasons.get(group, []))))
+            shapes = sum(alias.count for alias in aliases)
+            rows.append((*group, _joined(names), datasets, shapes, " | ".join(reasons.get(group, []))))
     columns = ["category", "canonical", "names", "datasets", "shapes", "reasons"]
-    body.sort(key=lambda row: row[:2])
-    return pd.DataFrame(body, columns=columns)
+    return pd.DataFrame(sorted(rows), columns=columns)
 
 
 def pairs_table(result: Unification, keep: Callable[[Pair], bool]) -> pd.DataFrame:
     """Return a row per candidate pair that ``keep`` accepts, the most similar first."""
     columns = ["category", "a", "b", "cosine", "name_cosine", "description_cosine", "stage", "reason"]
-    body = [tuple(getattr(pair, name) for name in columns) for pair in result.pairs if keep(pair)]
-    body.sort(key=lambda row: (-row[3], *row[:3]))
-    return pd.DataFrame(body, columns=columns)
+    pairs = sorted(filter(keep, result.pairs), key=lambda pair: (-pair.cosine, pair.category, pair.a, pair.b))
+    return pd.DataFrame([[getattr(pair, name) for name in columns] for pair in pairs], columns=columns)
 
 
 def counts_table(raw: RawVocabulary, result: Unification) -> pd.DataFrame:
@@ -118,16 +120,9 @@ def counts_table(raw: RawVocabulary, result: Unification) -> pd.DataFrame:
     Names are counted by data set and, with an empty ``dataset``, over all; a part is a (category, part)
     pair. Candidates and verdicts are pairs of names.
     """
-    category_of, resolve = result.vocabulary.resolve_category, result.vocabulary.resolve
-    rows = [
-        *_names_by_dataset("as written", raw, lambda category, part: (category, part)),
-        *_names_by_dataset("one spelling", raw, lambda category, part: (spelling(category), spelling(part))),
-        *_names_by_dataset(
-            "categories unified", raw, lambda category, part: (category_of(category), spelling(part))
-        ),
-    ]
-    asked = [one.prompt for one in result.missing]
-    rows.append(("without a description", "", asked.count("describe_category"), asked.count("describe_part")))
+    vocabulary = result.vocabulary
+    head, resolve = vocabulary.resolve_category, vocabulary.resolve
+    asked = [request.prompt for request, _ in result.missing]
     steps: dict[str, Callable[[Pair], bool]] = {
         "proposed at embedding": lambda pair: pair.stage == "embedding",
         "proposed at review": lambda pair: pair.stage == "review",
@@ -135,17 +130,21 @@ def counts_table(raw: RawVocabulary, result: Unification) -> pd.DataFrame:
         "verdict missing": lambda pair: not pair.decided,
         "the same": lambda pair: pair.same,
         "kept apart": lambda pair: pair.decided and not pair.same,
-        "the same, but contradicted": lambda pair: (
-            pair.same and len(set(_canonical(result.vocabulary, pair))) == 2
-        ),
+        "the same, but contradicted": lambda pair: pair.same and len(_canonical(vocabulary, pair)) == 2,
     }
-    for step, keep in steps.items():
-        of_parts = [bool(pair.category) for pair in result.pairs if keep(pair)]
-        rows.append((step, "", of_parts.count(False), of_parts.count(True)))
-    rows += _names_by_dataset(
-        "unified", raw,
-        lambda category, part: resolve(category, part) if part else (category_of(category), ""),
-    )  # fmt: skip
+    of_parts = {
+        step: [bool(pair.category) for pair in result.pairs if keep(pair)] for step, keep in steps.items()
+    }
+    rows = [
+        *_names_by_dataset("as written", raw, lambda category, part: (category, part)),
+        *_names_by_dataset("one spelling", raw, lambda category, part: (spelling(category), spelling(part))),
+        *_names_by_dataset(
+            "categories unified", raw, lambda category, part: (head(category), spelling(part))
+        ),
+        ("without a description", "", asked.count("describe_category"), asked.count("describe_part")),
+        *((step, "", flags.count(False), flags.count(True)) for step, flags in of_parts.items()),
+        *_names_by_dataset("unified", raw, lambda *name: resolve(*name) if name[1] else (head(name[0]), "")),
+    ]
     return pd.DataFrame(rows, columns=["step", "dataset", "categories", "parts"])
 
 
@@ -163,11 +162,11 @@ def _names_by_dataset(
     return rows
 
 
-def _canonical(vocabulary: Vocabulary, pair: Pair) -> tuple[str, str]:
+def _canonical(vocabulary: Vocabulary, pair: Pair) -> set[str]:
     """Return the canonical names of both names of a pair."""
     if pair.category:
-        return vocabulary.resolve(pair.category, pair.a)[1], vocabulary.resolve(pair.category, pair.b)[1]
-    return vocabulary.resolve_category(pair.a), vocabulary.resolve_category(pair.b)
+        return {vocabulary.resolve(pair.category, name)[1] for name in (pair.a, pair.b)}
+    return {vocabulary.resolve_category(name) for name in (pair.a, pair.b)}
 
 
 def _joined(names: Iterable[str]) -> str:

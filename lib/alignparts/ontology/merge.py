@@ -15,27 +15,25 @@ would be false of a cushion, so the language model chooses here too. Counts add 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.llm.messages import Reply
+from alignparts.ontology.llm.records import Request
 from alignparts.ontology.pairs import Encoder, Name, Pair, embed, group, longest, propose
 from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.requests import (
     Choice,
     Description,
     Missing,
-    Question,
     Verdict,
     choice_request,
     description_request,
     verdict_request,
-)
+)  # fmt: skip
 from alignparts.ontology.vocabulary import Alias, CategoryEntry, PartEntry, Vocabulary, spelling, words
 
-Reply = TypeVar("Reply", bound=BaseModel)
 Aliases = Mapping[str, Mapping[str, Sequence[Alias]]]
 """The names of data sets by category and spelling; the category "" holds the categories."""
 Groups = dict[str, list[Name]]
@@ -60,14 +58,9 @@ class Unification:
 
 
 def unify(
-    raw: RawVocabulary,
-    encoder: Encoder,
-    llm: LanguageModel,
-    threshold: float = 0.85,
-    review_threshold: float = 0.7,
-    *,
-    partial: bool = False,
-) -> Unification:
+    raw: RawVocabulary, encoder: Encoder, llm: LanguageModel, threshold: float = 0.85,
+    review_threshold: float = 0.7, *, partial: bool = False,
+) -> Unification:  # fmt: skip
     """Merge the vocabularies of several data sets into one.
 
     Args:
@@ -132,16 +125,11 @@ class _Compression:
 
     def parts(self, raw: RawVocabulary, merged: Groups) -> dict[str, Groups]:
         """Merge the parts of every merged category."""
-        owner = {
-            spelling(alias.category): category
-            for category, names in merged.items()
-            for name in names
-            for alias in name.aliases
-        }
+        canonical = {spelled: category for category, names in merged.items() for spelled in _spellings(names)}
         aliases: dict[str, dict[str, list[Alias]]] = {category: {} for category in merged}
         for (dataset, category, part), count in sorted(raw.parts.items()):
             alias = Alias(dataset=dataset, category=category, part=part, count=count)
-            aliases[owner[spelling(category)]].setdefault(spelling(part), []).append(alias)
+            aliases[canonical[spelling(category)]].setdefault(spelling(part), []).append(alias)
         return self._merge(aliases)
 
     def _merge(self, aliases: Aliases) -> dict[str, Groups]:
@@ -160,7 +148,7 @@ class _Compression:
             self.conflicts += conflicts
             described = all(name.description for name in names.values())
             heads = {}
-            for members in sorted(groups):
+            for members in groups:
                 settled = category not in self._unsettled and described and not _open(judged) & set(members)
                 heads[self._choose(category, members, settled)] = members
             merged[category] = {
@@ -172,15 +160,15 @@ class _Compression:
     def _describe(self, category: str, aliases: Mapping[str, Sequence[Alias]]) -> dict[str, Name]:
         names = {}
         for name in sorted(aliases):
-            question = description_request(category, name) if category else description_request(name)
-            reply = self._ask(question, Description, category not in self._unsettled)
+            request = description_request(category, name) if category else description_request(name)
+            reply = self._ask(request, Description, category not in self._unsettled)
             names[name] = Name(reply.description if reply else "", tuple(aliases[name]))
         return names
 
     def _judge(self, pair: Pair, a: str, b: str) -> Pair:
         """Return the pair with its verdict; without both descriptions it cannot even be asked for."""
-        question = verdict_request(pair.category, pair.a, a, pair.b, b)
-        verdict = self._ask(question, Verdict, pair.category not in self._unsettled) if a and b else None
+        request = verdict_request(pair.category, pair.a, a, pair.b, b)
+        verdict = self._ask(request, Verdict, pair.category not in self._unsettled) if a and b else None
         if verdict is None:
             return replace(pair, decided=False)
         return replace(pair, same=verdict.same, reason=verdict.reason)
@@ -201,28 +189,30 @@ class _Compression:
 
     def _unsettled_categories(self, merged: Groups) -> set[str]:
         """Return merged categories that a missing reply may still join to another, or give another name."""
-        if any(one.prompt == "describe_category" for one in self.missing):
+        requests = [request for request, _ in self.missing]
+        if any(request.prompt == "describe_category" for request in requests):
             return set(merged)
         unsure = _open(self.pairs)
-        for one in self.missing:
-            if one.prompt == "name_category":
-                unsure |= {spelling(name) for name in one.variables["names"].split("; ")}
-        return {
-            category
-            for category, names in merged.items()
-            if unsure & {spelling(alias.category) for name in names for alias in name.aliases}
-        }
+        for request in requests:
+            if request.prompt == "name_category":
+                unsure |= {spelling(name) for name in request.variables["names"].split("; ")}
+        return {category for category, names in merged.items() if unsure & _spellings(names)}
 
-    def _ask(self, question: Question, schema: type[Reply], settled: bool) -> Reply | None:
-        if self.partial and not self.llm.known(*question):
-            self.missing.append(Missing(*question, settled))
+    def _ask(self, request: Request, schema: type[Reply], settled: bool) -> Reply | None:
+        if self.partial and not self.llm.known(request):
+            self.missing.append(Missing(request, settled))
             return None
-        return self.llm.ask(*question, schema)
+        return self.llm.ask(request, schema)
 
 
 def _open(pairs: Iterable[Pair]) -> set[str]:
     """Return the names in a pair that no verdict covers."""
     return {name for pair in pairs if not pair.decided for name in (pair.a, pair.b)}
+
+
+def _spellings(names: Sequence[Name]) -> set[str]:
+    """Return the categories of names, as the vocabulary spells them."""
+    return {spelling(alias.category) for name in names for alias in name.aliases}
 
 
 def _entry(names: Sequence[Name]) -> dict[str, Any]:

@@ -1,9 +1,7 @@
-"""Pairs of names that may mean the same: which are worth a verdict, and the groups that verdicts make."""
+"""Pairs of names that may mean the same: candidates for a verdict, and the groups that verdicts make."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import combinations
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -26,7 +24,7 @@ class Name:
     description: str
     aliases: tuple[Alias, ...]
 
-    @cached_property
+    @property
     def datasets(self) -> frozenset[str]:
         """Return the data sets that use the name."""
         return frozenset(alias.dataset for alias in self.aliases)
@@ -69,12 +67,9 @@ def longest(names: Iterable[str]) -> str:
 
 
 def propose(
-    category: str,
-    names: Mapping[str, Name],
-    vectors: Mapping[str, np.ndarray],
-    threshold: float,
+    category: str, names: Mapping[str, Name], vectors: Mapping[str, np.ndarray], threshold: float,
     review_threshold: float,
-) -> list[Pair]:
+) -> list[Pair]:  # fmt: skip
     """Return pairs of names worth a verdict (stages ``embedding`` and ``review``, see `ontology.merge`).
 
     Args:
@@ -84,24 +79,22 @@ def propose(
         threshold: cosine above which any two are proposed.
         review_threshold: cosine above which two that no data set uses both of are proposed.
     """
-    ordered = sorted(names)
-    if len(ordered) < 2:
+    if len(names) < 2:
         return []
+    ordered = sorted(names)
     by_name = np.stack([vectors[words(name)] for name in ordered])
     # A name without a description has the cosine 0 with all others.
-    nothing = np.zeros_like(by_name[0])
-    described = np.stack(
-        [vectors[text] if (text := names[name].description) else nothing for name in ordered]
-    )
+    absent = np.zeros_like(by_name[0])
+    described = np.stack([vectors.get(names[name].description, absent) for name in ordered])
     name_cosines, description_cosines = by_name @ by_name.T, described @ described.T
+    cosines = np.maximum(name_cosines, description_cosines).astype(np.float64)
     pairs = []
-    for i, j in combinations(range(len(ordered)), 2):
+    for i, j in np.argwhere(np.triu(cosines > review_threshold, 1)):
         a, b = ordered[i], ordered[j]
-        cosines = float(name_cosines[i, j]), float(description_cosines[i, j])
-        stage: Literal["embedding", "review"] = "embedding" if max(cosines) > threshold else "review"
-        shared = names[a].datasets & names[b].datasets
-        if stage == "embedding" or (max(cosines) > review_threshold and not shared):
-            pairs.append(Pair(category, a, b, round(cosines[0], 4), round(cosines[1], 4), stage))
+        stage: Literal["embedding", "review"] = "embedding" if cosines[i, j] > threshold else "review"
+        if stage == "embedding" or not names[a].datasets & names[b].datasets:
+            by, of = (round(float(table[i, j]), 4) for table in (name_cosines, description_cosines))
+            pairs.append(Pair(category, a, b, by, of, stage))
     return pairs
 
 

@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
+from alignparts.ontology.llm.records import Request
 from alignparts.ontology.vocabulary import words
-
-Question = tuple[str, dict[str, str]]
-"""Name of a prompt, and values of its placeholders."""
 
 
 class Description(BaseModel):
@@ -31,12 +29,9 @@ class Choice(BaseModel):
 
 
 SCHEMAS: dict[str, type[BaseModel]] = {
-    "describe_category": Description,
-    "describe_part": Description,
-    "same_category": Verdict,
-    "same_part": Verdict,
-    "name_category": Choice,
-    "name_part": Choice,
+    f"{verb}_{subject}": reply
+    for verb, reply in (("describe", Description), ("same", Verdict), ("name", Choice))
+    for subject in ("category", "part")
 }
 """Pydantic model of the reply, by prompt."""
 
@@ -48,30 +43,29 @@ class Missing(NamedTuple):
     depends on them: a category may still get another name, a group another member.
     """
 
-    prompt: str
-    variables: dict[str, str]
+    request: Request
     settled: bool
 
 
-def description_request(category: str, part: str = "") -> Question:
+def description_request(category: str, part: str = "") -> Request:
     """Return the question for the description of a category or, given one, of a part of it."""
     if part:
-        return "describe_part", {"category": words(category), "part": words(part)}
-    return "describe_category", {"category": words(category)}
+        return _within("describe", category, {"part": words(part)})
+    return _within("describe", "", {"category": words(category)})
 
 
-def verdict_request(category: str, a: str, a_description: str, b: str, b_description: str) -> Question:
+def verdict_request(category: str, a: str, a_description: str, b: str, b_description: str) -> Request:
     """Return the question about two names ``a < b`` of a category or, where it is empty, two categories."""
     ends = {"a": words(a), "a_description": a_description, "b": words(b), "b_description": b_description}
     return _within("same", category, ends)
 
 
-def choice_request(category: str, names: Sequence[str]) -> Question:
+def choice_request(category: str, names: Sequence[str]) -> Request:
     """Return the question for the canonical one of names that mean the same, in alphabetical order."""
     return _within("name", category, {"names": "; ".join(map(words, names))})
 
 
-def _within(verb: str, category: str, variables: dict[str, str]) -> Question:
+def _within(verb: str, category: str, variables: dict[str, str]) -> Request:
     if category:
-        return f"{verb}_part", {"category": words(category), **variables}
-    return f"{verb}_category", variables
+        return Request(f"{verb}_part", {"category": words(category), **variables})
+    return Request(f"{verb}_category", variables)

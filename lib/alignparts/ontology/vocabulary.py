@@ -1,8 +1,6 @@
 """The unified vocabulary: canonical categories and parts, their descriptions and aliases."""
 
-import csv
 import difflib
-import io
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -26,7 +24,7 @@ def spelling(name: str) -> str:
 
 
 def words(name: str) -> str:
-    """Return a name as a person would write it: ``door_glass`` → ``door glass``."""
+    """Return a name as a person writes it: ``door_glass`` → ``door glass``."""
     return name.replace("_", " ")
 
 
@@ -89,11 +87,10 @@ class Vocabulary(_Frozen):
         Raises:
             AlignPartsError: a name that no data set used; the message gives the nearest ones.
         """
-        canonical = self._categories.get(spelling(category))
-        if canonical is None:
+        if spelling(category) not in self._categories:
             nearest = _nearest(category, self._categories)
             raise AlignPartsError(f"category '{category}' is not in the vocabulary; {nearest}")
-        return canonical
+        return self._categories[spelling(category)]
 
     def resolve(self, category: str, part: str) -> tuple[str, str]:
         """Return the canonical (category, part) of any legacy names.
@@ -113,14 +110,6 @@ class Vocabulary(_Frozen):
         canonical = self._categories.get(spelling(category))
         return canonical is not None and (part is None or spelling(part) in self._parts[canonical])
 
-    def alias_rows(self) -> list[dict[str, str | int]]:
-        """Return the alias log: a row per name of a data set; the rows of categories have an empty part."""
-        return [
-            {**alias.model_dump(), "canonical_category": category, "canonical_part": part}
-            for category, part, aliases in self.groups()
-            for alias in aliases
-        ]
-
     def groups(self) -> Iterator[tuple[str, str, tuple[Alias, ...]]]:
         """Yield canonical category, canonical part ("" for the category itself) and the names of each."""
         for category in self.categories:
@@ -139,13 +128,16 @@ class Vocabulary(_Frozen):
         write_text(path, self.model_dump_json(indent=1) + "\n")
 
     def save_aliases(self, path: Path) -> None:
-        """Write the alias log as CSV, atomically."""
-        text = io.StringIO()
+        """Write the alias log as CSV, atomically: a row per name of a data set, part empty for categories."""
+        import pandas as pd
+
+        rows = [
+            (alias.dataset, alias.category, alias.part, category, part, alias.count)
+            for category, part, aliases in self.groups()
+            for alias in aliases
+        ]
         columns = ["dataset", "category", "part", "canonical_category", "canonical_part", "count"]
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.alias_rows())
-        write_text(path, text.getvalue())
+        write_text(path, pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n"))
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
@@ -160,8 +152,8 @@ class Vocabulary(_Frozen):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError) as error:
             detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not UTF-8"
-            raise AlignPartsError(f"{path}: not a vocabulary: {detail}; expected the file that "
-                                  "the stage 'ontology' writes") from None  # fmt: skip
+            message = f"{path}: not a vocabulary: {detail}; expected that of the stage 'ontology'"
+            raise AlignPartsError(message) from None
 
     @cached_property
     def _categories(self) -> dict[str, str]:

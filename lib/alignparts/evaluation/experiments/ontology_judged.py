@@ -108,7 +108,7 @@ def recorded(judged: pd.DataFrame, llm: LanguageModel) -> list[bool | None]:
     described = _descriptions(judged, llm)
     for category, a, b, texts in zip(judged.category, judged.a, judged.b, described, strict=True):
         request = texts and verdict_request(category, a, texts[0], b, texts[1])
-        verdicts.append(llm.ask(*request, Verdict).same if request and llm.known(*request) else None)
+        verdicts.append(llm.ask(request, Verdict).same if request and llm.known(request) else None)
     return verdicts
 
 
@@ -149,7 +149,7 @@ def _descriptions(judged: pd.DataFrame, llm: LanguageModel) -> list[tuple[str, s
     described: list[tuple[str, str] | None] = []
     for category, *names in judged[["category", "a", "b"]].itertuples(index=False):
         asked = [description_request(category or name, name if category else "") for name in names]
-        known = all(llm.known(*question) for question in asked)
-        first, second = (llm.ask(*q, Description).description if known else "" for q in asked)
+        known = all(map(llm.known, asked))
+        first, second = (llm.ask(request, Description).description if known else "" for request in asked)
         described.append((first, second) if known else None)
     return described

@@ -6,48 +6,32 @@ is on record before the next is waited for: a killed run resumes with the reques
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, HttpUrl, ValidationError
 from tqdm.auto import tqdm
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.paths import RESOURCES
 from alignparts.ontology.llm.endpoint import Endpoint, EndpointError
-from alignparts.ontology.llm.prompts import Prompts
-from alignparts.ontology.llm.records import (
-    Record,
-    Request,
-    Usage,
-    append_record,
-    hash_of,
-    image_hashes,
-    problems,
-    read_records,
-)
+from alignparts.ontology.llm.messages import Prompts, Reply
+from alignparts.ontology.llm.records import Record, Request, Usage, append_record, problems, read_records
 
 if TYPE_CHECKING:
     from alignparts.core.config import OntologyParams
-
-Reply = TypeVar("Reply", bound=BaseModel)
 
 PROMPTS = RESOURCES / "prompts"
 REPLIES = RESOURCES / "replies"
 KEY_VARIABLE = "ALIGNPARTS_LLM_KEY"
 _SHOWN = 10
-"""Most requests that an error spells out."""
+"""Maximum number of requests that an error spells out."""
 
 
 class UnansweredError(AlignPartsError):
-    """Requests of a batch that got no reply.
-
-    Attributes:
-        failures: each with its reason; all others are on record.
-    """
+    """Requests of a batch that got no reply, ``failures`` with the reason of each; others are on record."""
 
     def __init__(self, message: str, failures: Sequence[tuple[Request, str]]) -> None:
         super().__init__(message)
@@ -64,7 +48,7 @@ class LanguageModel:
         replies: folder of recorded replies, read and appended to.
         prompts: folder of the prompts.
         api_key: bearer token; None takes the variable ALIGNPARTS_LLM_KEY.
-        parallel: requests under way at once in :meth:`ask_all`.
+        parallel: number of requests under way at once in :meth:`ask_all`.
         options: further arguments of `alignparts.ontology.llm.endpoint.Endpoint`.
 
     Attributes:
@@ -84,9 +68,8 @@ class LanguageModel:
         self.records = read_records(replies)
         self._online: Endpoint | None = None
         if endpoint != "recorded":
-            _check_base_url(endpoint)
-            key = _bearer_token(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
-            self._online = Endpoint(endpoint.rstrip("/"), model, key, **options)
+            key = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
+            self._online = _connect(endpoint, model, key.strip(), options)
 
     @classmethod
     def from_params(cls, params: "OntologyParams", replies: Path = REPLIES) -> "LanguageModel":
@@ -98,62 +81,45 @@ class LanguageModel:
 
     @property
     def spent(self) -> Usage:
-        """Usage of all replies from the endpoint, those of failed requests included."""
+        """Return the usage of all replies from the endpoint, those of failed requests included."""
         return self._online.spent if self._online else Usage()
 
-    def known(self, prompt: str, variables: Mapping[str, str], images: Sequence[bytes] = ()) -> bool:
+    def request_hash(self, request: Request) -> str:
+        """Return the sha256 of the prompt's text, the variables, and the sha256 of every image."""
+        return request.hash(self.prompts.text(request.prompt))
+
+    def known(self, request: Request) -> bool:
         """Return whether a reply to this request is on record."""
-        return self.request_hash(prompt, variables, images) in self.records
+        return self.request_hash(request) in self.records
 
     def missing(self, requests: Iterable[Request]) -> list[Request]:
         """Return the requests that no recorded reply covers, each once."""
-        return list({self.request_hash(*one): one for one in requests if not self.known(*one)}.values())
+        hashed = {self.request_hash(request): request for request in requests}
+        return [request for key, request in hashed.items() if key not in self.records]
 
-    def request_hash(
-        self, prompt: str, variables: Mapping[str, str], images: Sequence[bytes | str] = ()
-    ) -> str:
-        """Return the sha256 of a request: text of the prompt, variables, and sha256 of every image.
-
-        Args:
-            prompt: name of a file in the folder of prompts, without ``.txt``.
-            variables: values of its ``$placeholders``.
-            images: bytes or sha256 of each image.
-        """
-        return hash_of(self.prompts.text(prompt), variables, image_hashes(images))
-
-    def ask(
-        self,
-        prompt: str,
-        variables: Mapping[str, str],
-        schema: type[Reply],
-        images: Sequence[bytes] = (),
-    ) -> Reply:
-        """Return the reply to a prompt, from the record or else from the endpoint.
-
-        Args:
-            prompt: name of a file in the folder of prompts, without ``.txt``.
-            variables: values of its ``$placeholders``.
-            schema: pydantic model of the reply's JSON object.
-            images: PNG or JPEG files to show with the question.
+    def ask(self, request: Request, schema: type[Reply]) -> Reply:
+        """Return the reply to a request as an object of the schema, from the record or else the endpoint.
 
         Raises:
             AlignPartsError: no reply on record and no endpoint; a recorded reply of another form; an endpoint
                 that refuses or stays silent.
         """
-        request = Request(prompt, variables, tuple(images))
-        key = self.request_hash(*request)
+        key = self.request_hash(request)
         if key in self.records:
             try:
                 return schema.model_validate(self.records[key].reply)
             except ValidationError as error:
-                raise AlignPartsError(f"{self.folder}: the recorded reply {key[:12]} to '{prompt}' is not a "
-                                      f"{schema.__name__}: {problems(error)}") from None  # fmt: skip
+                raise AlignPartsError(
+                    f"{self.folder}: the recorded reply {key[:12]} to '{request.prompt}' is not a "
+                    f"{schema.__name__}: {problems(error)}"
+                ) from None
         if self._online is None:
             raise AlignPartsError(f"no recorded reply to {request}; {self._way_out()}")
-        reply, usage = self._online.ask(f"'{prompt}'", self.prompts.content(request), schema)
+        content = self.prompts.content(request)
+        reply, usage = self._online.ask(f"'{request.prompt}'", content, schema)
         self.keep(Record(
-            hash=key, prompt=prompt, variables=dict(variables), model=self.model,
-            reply=reply.model_dump(mode="json"), images=image_hashes(images), usage=usage,
+            hash=key, prompt=request.prompt, variables=dict(request.variables), model=self.model,
+            reply=reply.model_dump(mode="json"), images=request.image_hashes, usage=usage,
         ))  # fmt: skip
         return reply
 
@@ -175,15 +141,14 @@ class LanguageModel:
                 f"{_listed(map(str, missing))}; {self._way_out()}",
                 [(request, "no recorded reply") for request in missing],
             )
-        failures = self._answer(missing, schema) if missing else []
-        if failures:
+        if missing and (failures := self._answer(missing, schema)):
             listed = _listed(f"{request}: {reason}" for request, reason in failures)
             raise UnansweredError(
                 f"{len(failures)} of {len(missing)} requests failed, the others are recorded in "
                 f"{self.folder}; ask again for the rest: {listed}",
                 failures,
             )
-        return [self.ask(prompt, variables, schema, images) for prompt, variables, images in requests]
+        return [self.ask(request, schema) for request in requests]
 
     def keep(self, record: Record) -> None:
         """Put a reply on record."""
@@ -193,14 +158,9 @@ class LanguageModel:
     def _answer(self, requests: Sequence[Request], schema: type[BaseModel]) -> list[tuple[Request, str]]:
         """Ask for replies that are not on record, several at a time; return the failures."""
         assert self._online is not None
-        with (
-            ThreadPoolExecutor(self.parallel) as pool,
-            tqdm(total=len(requests), desc="asking", mininterval=2.0, leave=False) as progress,
-        ):
-            futures: dict[Future, Request] = {
-                pool.submit(self.ask, prompt, variables, schema, images): Request(prompt, variables, images)
-                for prompt, variables, images in requests
-            }
+        progress = tqdm(total=len(requests), desc="asking", mininterval=2.0, leave=False)
+        with ThreadPoolExecutor(self.parallel) as pool, progress:
+            futures = {pool.submit(self.ask, request, schema): request for request in requests}
             try:
                 for future in as_completed(futures):
                     progress.update()
@@ -231,27 +191,18 @@ class LanguageModel:
         )
 
 
-def _check_base_url(text: str) -> None:
+def _connect(url: str, model: str, key: str, options: dict[str, Any]) -> Endpoint:
+    """Return a checked endpoint; errors never show the key."""
     try:
-        parts = urlsplit(text)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return
-    except ValueError:
-        pass
-    raise AlignPartsError(
-        f"'{text}' is neither 'recorded' nor the base URL of an OpenAI-compatible endpoint (http://… or "
-        "https://…)"
-    )
-
-
-def _bearer_token(key: str) -> str:
-    """Return the key without the line end that a file leaves; errors never show it."""
-    key = key.strip()
-    if not (key.isascii() and key.isprintable()):
+        HttpUrl(url)
+    except ValidationError:
         raise AlignPartsError(
-            f"{KEY_VARIABLE}: holds characters that no HTTP header takes; copy the key again"
-        )
-    return key
+            f"'{url}' is neither 'recorded' nor the base URL of an OpenAI-compatible endpoint (http://… or "
+            "https://…)"
+        ) from None
+    if not (key.isascii() and key.isprintable()):
+        raise AlignPartsError(f"{KEY_VARIABLE}: holds characters that no HTTP header takes; copy it again")
+    return Endpoint(url.rstrip("/"), model, key, **options)
 
 
 def _listed(items: Iterable[str]) -> str:

@@ -8,17 +8,15 @@ object; a temperature of 0), and sends a wrong reply back to the model with its 
 import threading
 import time
 import warnings
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 import openai
 from pydantic import BaseModel
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.ontology.llm.messages import FORMATS, Reply, WrongReplyError, parse_reply, response_format
 from alignparts.ontology.llm.records import Usage
-from alignparts.ontology.llm.schema import FORMATS, WrongReplyError, parse_reply, response_format
-
-Reply = TypeVar("Reply", bound=BaseModel)
 
 BACK_OFF = 0.5
 """Seconds before an endpoint that sent no completion is asked again; doubles each time."""
@@ -41,11 +39,11 @@ class Endpoint:
         url: base URL, such as ``https://api.openai.com/v1``.
         model: name of the model there.
         key: bearer token, empty where none is needed.
-        max_retries: repetitions after a failed request, and after a wrong reply.
+        max_retries: number of repetitions after a failed request, and after a wrong reply.
         timeout: seconds for a connection, and between two parts of a reply.
-        per_minute: most requests per minute, repetitions included; None is no limit.
-        price_in: price of a million tokens in, in any currency; None leaves the cost unknown.
-        price_out: price of a million tokens out.
+        per_minute: maximum number of requests per minute, repetitions included; None is no limit.
+        price_in: price of a million input tokens, in any currency; None leaves the cost unknown.
+        price_out: price of a million output tokens.
     """
 
     def __init__(
@@ -55,16 +53,14 @@ class Endpoint:
         self.url, self.model = url, model
         self.spent = Usage()
         self.stop = threading.Event()
-        self._tries, self._timeout, self._prices = max_retries + 1, timeout, (price_in, price_out)
+        self._tries, self._timeout = max_retries + 1, timeout
+        self._prices = None if price_in is None or price_out is None else (price_in, price_out)
         self._gap, self._next_slot = 60.0 / per_minute if per_minute else 0.0, 0.0
         self._form, self._options = 0, {"temperature": 0}
         self._lock = threading.Lock()
         # What the package takes from OPENAI_… variables by itself is not for other endpoints.
-        self._headers = {
-            "Authorization": f"Bearer {key}" if key else openai.omit,
-            "OpenAI-Organization": openai.omit,
-            "OpenAI-Project": openai.omit,
-        }
+        private = dict.fromkeys(("Authorization", "OpenAI-Organization", "OpenAI-Project"), openai.omit)
+        self._headers = private | ({"Authorization": f"Bearer {key}"} if key else {})
         http_client = openai.DefaultHttpxClient(event_hooks={"request": [self._wait_for_slot]})
         self._client = openai.OpenAI(
             base_url=url, api_key="none", max_retries=max_retries, timeout=timeout, http_client=http_client
@@ -83,49 +79,28 @@ class Endpoint:
         Raises:
             EndpointError: no reply, none that fits, or a refusal.
         """
-        question: dict[str, Any] = {"role": "user", "content": content}
-        correction: list[dict[str, Any]] = []
-        usage = Usage()
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        usage, problem = Usage(), ""
         for number in range(self._tries):
+            raw, cut_off = self._send(messages, schema), False
             try:
-                result, took = self._attempt([question, *correction], label, schema)
-            except openai.OpenAIError as error:
-                raise self._failure(error) from None
-            usage += took
-            if not isinstance(result, WrongReplyError):
-                return result, usage
-            correction = _correction(result)
-            if not result.text and number + 1 < self._tries:
-                self.stop.wait(BACK_OFF * 2**number)
+                text, refusal, cut_off, tokens = _read(raw)
+                took = self._usage(tokens, raw.elapsed.total_seconds())
+                usage += took
+                with self._lock:
+                    self.spent += took
+                if refusal:
+                    raise EndpointError(f"{self.url}: model '{self.model}' declines {label}: {refusal[:200]}")
+                return parse_reply(text, schema), usage
+            except WrongReplyError as error:
+                problem = "cut off at the token limit" if cut_off else str(error)
+                messages[1:] = _correction(error.text, problem)
+                if not error.text and number + 1 < self._tries:
+                    self.stop.wait(BACK_OFF * 2**number)
         raise EndpointError(
             f"{self.url}: model '{self.model}' did not answer {label} with a {schema.__name__} in "
-            f"{self._tries} attempts: {result}"
+            f"{self._tries} attempts: {problem}"
         )
-
-    def _attempt(
-        self, messages: list[dict[str, Any]], label: str, schema: type[Reply]
-    ) -> tuple[Reply | WrongReplyError, Usage]:
-        """Return one reply and its usage, which is spent whatever becomes of the reply."""
-        raw = self._send(messages, schema)
-        try:
-            completion = raw.parse()
-            choice = completion.choices[0]
-            text = _text(choice.message.content)
-            filtered = "its content filter" if choice.finish_reason == "content_filter" else ""
-            refusal = str(choice.message.refusal or filtered)
-        except (AttributeError, IndexError, TypeError, ValueError):
-            start = " ".join(raw.text.split())[:120]
-            return WrongReplyError(f"not a chat completion: {start!r}", ""), Usage()
-        usage = self._usage(completion.usage, raw.elapsed.total_seconds())
-        with self._lock:
-            self.spent += usage
-        if refusal:
-            raise EndpointError(f"{self.url}: model '{self.model}' declines {label}: {refusal[:200]}")
-        try:
-            return parse_reply(text, schema), usage
-        except WrongReplyError as error:
-            cut = choice.finish_reason == "length"
-            return (WrongReplyError("cut off at the token limit", text) if cut else error), usage
 
     def _send(self, messages: list[dict[str, Any]], schema: type[BaseModel]) -> Any:
         """Return the raw response to the strictest request that the endpoint takes.
@@ -135,22 +110,19 @@ class Endpoint:
         form, options = self._form, self._options
         create: Any = self._client.chat.completions.with_raw_response.create
         while True:
+            body = {**options, **response_format(FORMATS[form], schema)}
             try:
-                raw = create(
-                    model=self.model,
-                    messages=messages,
-                    extra_headers=self._headers,
-                    **options,
-                    **response_format(FORMATS[form], schema),
-                )
+                raw = create(model=self.model, messages=messages, extra_headers=self._headers, **body)
                 break
-            except (openai.BadRequestError, openai.NotFoundError, openai.UnprocessableEntityError) as error:
-                if options and "temperature" in str(error.body):
+            except openai.OpenAIError as error:
+                if getattr(error, "status_code", 0) not in (400, 404, 422):
+                    raise self._failure(error) from None
+                if options and "temperature" in str(getattr(error, "body", "")):
                     options = {}
                 elif form + 1 < len(FORMATS):
                     form += 1
                 else:
-                    raise
+                    raise self._failure(error) from None
         with self._lock:
             known, self._form = self._form, max(self._form, form)
             self._options = options and self._options
@@ -171,22 +143,17 @@ class Endpoint:
         if self.stop.wait(start - now):
             raise EndpointError("stopped before it was asked")
 
-    def _usage(self, counts: Any, seconds: float) -> Usage:
+    def _usage(self, tokens: Any, seconds: float) -> Usage:
         """Return the usage of a reply; hidden thought, which some count in the total alone, is output."""
-        prompt, completion, total = (
-            count if type(count) is int and count >= 0 else None
-            for count in (
-                getattr(counts, f"{kind}_tokens", None) for kind in ("prompt", "completion", "total")
-            )
-        )
+        counts = (getattr(tokens, f"{kind}_tokens", None) for kind in ("prompt", "completion", "total"))
+        prompt, completion, total = (n if type(n) is int and n >= 0 else None for n in counts)
         if prompt is not None and total is not None:
             completion = max(total - prompt, completion or 0)
         seconds = round(seconds, 3)
         if prompt is None or completion is None:
             return Usage(replies=1, unreported=1, seconds=seconds, cost=None)
-        price_in, price_out = self._prices
-        known = price_in is not None and price_out is not None
-        cost = (prompt * (price_in or 0.0) + completion * (price_out or 0.0)) / 1e6 if known else None
+        prices = self._prices
+        cost = (prompt * prices[0] + completion * prices[1]) / 1e6 if prices else None
         return Usage(
             replies=1, prompt_tokens=prompt, completion_tokens=completion, seconds=seconds, cost=cost
         )
@@ -208,18 +175,34 @@ class Endpoint:
         return EndpointError(f"{self.url}: {reason}", isinstance(cause, httpx2.ConnectError))
 
 
-def _correction(error: WrongReplyError) -> list[dict[str, Any]]:
+def _read(raw: Any) -> tuple[str, str, bool, Any]:
+    """Return text and refusal of a completion, whether it is cut off at the token limit, and its tokens.
+
+    Raises:
+        WrongReplyError: not a chat completion.
+    """
+    try:
+        completion = raw.parse()
+        choice = completion.choices[0]
+        content = choice.message.content
+        if isinstance(content, list):
+            content = "".join(part.get("text", "") for part in content if part.get("type") == "text")
+        refusal = choice.message.refusal or (
+            choice.finish_reason == "content_filter" and "its content filter"
+        )
+        # Half a surrogate pair would break the record.
+        text = (content or "").encode("utf-8", "replace").decode()
+        return text, str(refusal or ""), choice.finish_reason == "length", completion.usage
+    except (AttributeError, IndexError, TypeError, ValueError):
+        start = " ".join(raw.text.split())[:120]
+        raise WrongReplyError(f"not a chat completion: {start!r}", "") from None
+
+
+def _correction(reply: str, problem: str) -> list[dict[str, Any]]:
     """Return messages that show the model its wrong reply, which it would repeat at temperature 0."""
-    if not error.text.strip():
+    if not reply.strip():
         return []  # several endpoints refuse an empty message
     request = (
-        f"That is not what was asked for: {error}. Answer the question again, with the JSON object alone."
+        f"That is not what was asked for: {problem}. Answer the question again, with the JSON object alone."
     )
-    return [{"role": "assistant", "content": error.text[:4000]}, {"role": "user", "content": request}]
-
-
-def _text(content: Any) -> str:
-    """Return the text of a message, whole or in parts, without the half characters that break a record."""
-    if isinstance(content, list):
-        content = "".join(part.get("text", "") for part in content if part.get("type") == "text")
-    return (content or "").encode("utf-8", "replace").decode()
+    return [{"role": "assistant", "content": reply[:4000]}, {"role": "user", "content": request}]

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import LanguageModel
-from alignparts.ontology.llm.records import Record, Request, image_hashes, problems
-from alignparts.ontology.llm.schema import FORMATS, WrongReplyError, parse_reply, response_format
+from alignparts.ontology.llm.messages import FORMATS, WrongReplyError, parse_reply, response_format
+from alignparts.ontology.llm.records import Record, Request, problems
 
 Schemas = Mapping[str, type[BaseModel]]
 """Pydantic model of the reply, by prompt."""
@@ -42,23 +42,21 @@ def export_requests(path: Path, llm: LanguageModel, requests: Iterable[Request],
     Raises:
         AlignPartsError: a prompt or a placeholder's value is missing.
     """
-    lines = [
-        json.dumps({
-            "hash": llm.request_hash(*request),
-            "prompt": request.prompt,
-            "variables": dict(request.variables),
-            "images": image_hashes(request.images),
-            "messages": [{"role": "user", "content": llm.prompts.content(request)}],
-            **response_format(FORMATS[0], schemas[request.prompt]),
-        }, ensure_ascii=False)
-        for request in llm.missing(requests)
-    ]  # fmt: skip
-    write_text(path, "".join(f"{line}\n" for line in lines))
-    return len(lines)
+    missing = llm.missing(requests)
+    contents = [{
+        "hash": llm.request_hash(request),
+        "prompt": request.prompt,
+        "variables": dict(request.variables),
+        "images": request.image_hashes,
+        "messages": [{"role": "user", "content": llm.prompts.content(request)}],
+        **response_format(FORMATS[0], schemas[request.prompt]),
+    } for request in missing]  # fmt: skip
+    write_text(path, "".join(f"{json.dumps(content, ensure_ascii=False)}\n" for content in contents))
+    return len(missing)
 
 
 def import_replies(path: Path, llm: LanguageModel, schemas: Schemas) -> int:
-    """Put the replies of an answered file on record; return how many are new or changed.
+    """Put the replies of an answered file on record; return the number of new or changed ones.
 
     Every line is checked before the first is recorded. A request that is on record gets the new reply.
 
@@ -98,7 +96,7 @@ def _checked(place: str, text: bytes, llm: LanguageModel, schemas: Schemas) -> R
     if line.prompt not in schemas:
         known = ", ".join(sorted(schemas))
         raise AlignPartsError(f"{place}: unknown prompt '{line.prompt}'; expected one of {known}")
-    if line.hash != llm.request_hash(line.prompt, line.variables, line.images):
+    if line.hash != llm.request_hash(Request(line.prompt, line.variables, line.images)):
         raise AlignPartsError(
             f"{place}: the hash is not that of '{line.prompt}' with these variables; expected the line as it "
             "was exported (or the prompt's text has changed since: export again)"

@@ -5,10 +5,10 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,15 +16,35 @@ from alignparts.core.errors import AlignPartsError
 
 
 class Request(NamedTuple):
-    """Name of a prompt, values of its placeholders, and PNG or JPEG files to show."""
+    """A question to the language model.
+
+    Attributes:
+        prompt: name of a file in the folder of prompts, without ``.txt``.
+        variables: values of the prompt's ``$placeholders``.
+        images: PNG or JPEG files to show; to look up a reply, the sha256 of a file will do.
+    """
 
     prompt: str
     variables: Mapping[str, str]
-    images: tuple[bytes, ...] = ()
+    images: tuple[bytes | str, ...] = ()
 
     def __str__(self) -> str:
         shown = f" with {len(self.images)} image(s)" if self.images else ""
         return f"'{self.prompt}' for {json.dumps(dict(self.variables), ensure_ascii=False)}{shown}"
+
+    @property
+    def image_hashes(self) -> tuple[str, ...]:
+        """Return the sha256 of every image."""
+        return tuple(hashlib.sha256(image).hexdigest() if isinstance(image, bytes) else image
+                     for image in self.images)  # fmt: skip
+
+    def hash(self, text: str) -> str:
+        """Return the sha256 of the request as canonical JSON; ``text`` is that of the prompt, unfilled."""
+        content: dict[str, Any] = {"prompt": text, "variables": dict(self.variables)}
+        if self.images:
+            content["images"] = self.image_hashes
+        line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(line.encode()).hexdigest()
 
 
 class Usage(BaseModel):
@@ -32,8 +52,8 @@ class Usage(BaseModel):
 
     Attributes:
         replies: number of replies, those of the wrong form included.
-        prompt_tokens: tokens in, as counted by the endpoint.
-        completion_tokens: tokens out, those of hidden thought included.
+        prompt_tokens: number of input tokens, as counted by the endpoint.
+        completion_tokens: number of output tokens, those of hidden thought included.
         unreported: number of replies whose tokens the endpoint did not report.
         seconds: time from sending to the last byte.
         cost: in the currency of the prices, cached tokens at full price; None is unknown, never guessed.
@@ -49,14 +69,11 @@ class Usage(BaseModel):
     cost: float | None = 0.0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            replies=self.replies + other.replies,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-            unreported=self.unreported + other.unreported,
-            seconds=round(self.seconds + other.seconds, 3),
-            cost=None if self.cost is None or other.cost is None else self.cost + other.cost,
-        )
+        total = {
+            name: None if value is None or more is None else round(value + more, 12)
+            for (name, value), (_, more) in zip(self, other, strict=True)
+        }
+        return Usage.model_validate(total)
 
     def __str__(self) -> str:
         cost = "unknown" if self.cost is None else f"{self.cost:.4f}"
@@ -71,7 +88,7 @@ class Record(BaseModel):
     """A recorded reply, one line of a ``.jsonl`` file.
 
     Attributes:
-        hash: :func:`hash_of` the request.
+        hash: :meth:`Request.hash` of the request.
         prompt: name of the prompt.
         variables: values of its placeholders.
         model: name of the model that replied.
@@ -91,26 +108,6 @@ class Record(BaseModel):
     usage: Usage | None = None
 
 
-def hash_of(text: str, variables: Mapping[str, str], images: Sequence[str] = ()) -> str:
-    """Return the sha256 of a request as canonical JSON.
-
-    Args:
-        text: text of the prompt, placeholders unfilled.
-        variables: values of the placeholders.
-        images: sha256 of every image, in order; without any, the request is hashed without that key.
-    """
-    content: dict[str, Any] = {"prompt": text, "variables": dict(variables)}
-    if images:
-        content["images"] = list(images)
-    line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(line.encode()).hexdigest()
-
-
-def image_hashes(images: Sequence[bytes | str]) -> tuple[str, ...]:
-    """Return the sha256 of every image; a string is taken for one already."""
-    return tuple(hashlib.sha256(image).hexdigest() if isinstance(image, bytes) else image for image in images)
-
-
 def problems(error: ValidationError, most: int = 1) -> str:
     """Return place and message of the first few errors of a validation, in one line."""
     return "; ".join(
@@ -119,7 +116,7 @@ def problems(error: ValidationError, most: int = 1) -> str:
 
 
 def read_records(folder: Path) -> dict[str, Record]:
-    """Read all recorded replies of a folder's ``.jsonl`` files, by hash; of two for one hash the later wins.
+    """Read the recorded replies of a folder's ``.jsonl`` files, by hash; of two for one hash the later wins.
 
     A last line that breaks off, as a killed process leaves it, is skipped with a warning.
 
@@ -134,22 +131,18 @@ def read_records(folder: Path) -> dict[str, Record]:
                 continue
             try:
                 record = Record.model_validate_json(line)
-            except ValidationError as error:
-                torn = number == len(lines) and error.errors()[0]["type"] == "json_invalid"
-                if not torn:
-                    raise AlignPartsError(
-                        f"{path}:{number}: not a recorded reply: {problems(error)}; "
-                        "mend the line or delete it"
-                    ) from None
-                warnings.warn(f"{path}:{number}: breaks off, as a killed process leaves it; the next record "
-                              "takes its place", stacklevel=2)  # fmt: skip
-            else:
                 records[record.hash] = record
+            except ValidationError as error:
+                place = f"{path}:{number}"
+                if number < len(lines) or error.errors()[0]["type"] != "json_invalid":
+                    message = f"{place}: not a recorded reply: {problems(error)}; mend the line or delete it"
+                    raise AlignPartsError(message) from None
+                warnings.warn(f"{place}: breaks off; the next record replaces it", stacklevel=2)
     return records
 
 
 def append_record(path: Path, record: Record) -> None:
-    """Append one line, also when several processes write; half a line is removed by the next one.
+    """Append one line, also when several processes write; replace a last line that breaks off.
 
     Raises:
         AlignPartsError: the disk is full, or the file cannot be written.
@@ -158,29 +151,26 @@ def append_record(path: Path, record: Record) -> None:
     line = json.dumps(content, ensure_ascii=False, sort_keys=True).encode() + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
+        with path.open("ab+") as file:
             with suppress(OSError):  # some cluster file systems have no locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            _mend(handle)
-            if os.write(handle, line) != len(line):
-                raise OSError("disk full")
-        finally:
-            os.close(handle)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            _mend(file)
+            file.write(line)
     except OSError as error:
         raise AlignPartsError(f"{path}: cannot record a reply: {error.strerror or error}") from None
 
 
-def _mend(handle: int) -> None:
-    """Remove a last line that a killed process left half; end one that an editor left without its end."""
-    size = os.fstat(handle).st_size
-    if size == 0 or os.pread(handle, 1, size - 1) == b"\n":
+def _mend(file: IO[bytes]) -> None:
+    """Remove a last line that a killed process left half; end a whole one that an editor left open."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - 1, 0))
+    if size == 0 or file.read(1) == b"\n":
         return
-    content = os.pread(handle, size, 0)
+    file.seek(0)
+    content = file.read()
     start = content.rfind(b"\n") + 1
     try:
         json.loads(content[start:])
+        file.write(b"\n")
     except ValueError:
-        os.ftruncate(handle, start)
-    else:
-        os.write(handle, b"\n")
+        file.truncate(start)
