@@ -123,7 +123,7 @@ def read_names(sources: Sequence[Path], *, inner_nodes: bool = False) -> RawVoca
         raise AlignPartsError("no names; expected a CSV file (dataset,class,part) or a corpus folder")
     rows = pd.concat(_corpus(path) if path.is_dir() else _table(path, inner_nodes) for path in sources)
     names = rows.assign(uid=rows.uid.where(rows.uid.ne(""))).groupby(KEY)
-    counts = names.shapes.max().clip(lower=names.uid.nunique()).to_dict()
+    counts: dict[Any, int] = names.shapes.max().clip(lower=names.uid.nunique()).to_dict()
     parents: dict[Key, set[Chain]] = {}
     for dataset, category, part, parent in set(rows[[*KEY, "parent"]].itertuples(index=False, name=None)):
         if part:
