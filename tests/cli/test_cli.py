@@ -104,7 +104,7 @@ VOCABULARIES = {
     "- ''\n": "entry 1",
     "- [a]\n": "entry 1",
     "leg: 3\n": "leg: expected a description",
-    "just words": "got str",
+    "just words": "got 'just words'",
     "a: [": "not valid YAML",
 }
 

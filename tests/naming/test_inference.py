@@ -10,7 +10,7 @@ from handmade import HandMadeModel
 from safetensors.numpy import save_file
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.naming.confidence import Calibration, Statistics, fused_confidence, soft_confidence
+from alignparts.naming.confidence import Calibration, Statistics, soft_confidence
 from alignparts.naming.inference import (
     choose_category,
     closed_vocabulary,
@@ -196,7 +196,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(AlignPartsError, match="'appearance' is missing"):
         forward(Fixed(), {"points": np.ones((2, 3)), "geometry": np.ones((2, 3))})
     wrong = features() | {"geometry": np.ones((6, 5), np.float16)}
-    with pytest.raises(AlignPartsError, match="d_g is 5"):
+    with pytest.raises(AlignPartsError, match="'geometry' is 5 wide"):
         forward(Fixed(), wrong)
     with pytest.raises(AlignPartsError, match="no candidate"):
         open_vocabulary(LEGS, encode, [])
@@ -235,8 +235,3 @@ def test_statistics_that_do_not_fit_are_errors(tmp_path):
     (tmp_path / "statistics.json").write_text("[]")
     with pytest.raises(AlignPartsError, match="cannot be read"):
         Statistics.load(tmp_path)
-
-
-def test_fused_confidence_is_eq_40():
-    found = fused_confidence(np.array([0.8, 0.8]), np.array([0.5, np.nan]))
-    assert found == pytest.approx([0.5 * 0.8 + 0.5 * 0.5, 0.8])

@@ -22,26 +22,31 @@ def read_vocabulary(path: Path) -> list[Candidate]:
 
     Raises:
         AlignPartsError: missing, not YAML, empty, of another form, or with a name twice; the message names
-            the key.
+            the entry.
     """
     if not path.is_file():
         raise AlignPartsError(f"{path}: no such file; expected a YAML list of part names")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+        # The nodes, because a dict would keep only the last of two equal keys.
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+        if isinstance(root, yaml.ScalarNode) and root.value:
+            raise AlignPartsError(
+                f"{path}: expected a list of names or a mapping name: description, got '{root.value}'"
+            )
+        nodes = root.value if isinstance(root, yaml.CollectionNode) else []
+        pairs = [node if isinstance(node, tuple) else (node,) for node in nodes]
+        entries = [[loader.construct_object(node, deep=True) for node in pair] for pair in pairs]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise AlignPartsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict | list | None):
-        raise AlignPartsError(
-            f"{path}: expected a list of names or a mapping name: description, got {type(content).__name__}"
-        )
-    if not content:
+    if not entries:
         raise AlignPartsError(f"{path}: the vocabulary is empty; expected at least one part name")
-    items = content.items() if isinstance(content, dict) else [(name, None) for name in content]
     candidates: dict[str, Candidate] = {}
-    for number, (key, description) in enumerate(items, start=1):
+    for number, (key, *rest) in enumerate(entries, start=1):
+        description = rest[0] if rest else None
         if not isinstance(key, str) or not words(key).strip():
             raise AlignPartsError(f"{path}: entry {number}: expected a name, got {key!r}; put it in quotes")
-        if description is not None and not isinstance(description, str):
+        if not isinstance(description, str | None):
             raise AlignPartsError(f"{path}: {key}: expected a description as text, got {description!r}")
         name = key.strip()
         if name in candidates:
@@ -78,18 +83,14 @@ class Proposal(BaseModel):
     @model_validator(mode="after")
     def _each_once(self) -> "Proposal":
         names = [part.name for part in self.parts]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"listed twice: {', '.join(twice)}; every part once")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"listed twice: {', '.join(repeated)}; every part once")
         return self
 
 
 def propose_parts(category: str, llm: LanguageModel) -> list[Candidate]:
-    """Ask a language model for the parts of an object of an unseen category (section 3.3).
-
-    Args:
-        category: class of the object in any spelling; ``CoffeeTable`` and ``coffee table`` are one.
-        llm: language model, or a record of its replies.
+    """Ask a language model for the parts of an object of an unseen category, in any spelling (section 3.3).
 
     Raises:
         AlignPartsError: the category is empty, or there is no reply.
@@ -99,15 +100,3 @@ def propose_parts(category: str, llm: LanguageModel) -> list[Candidate]:
     variables = {"category": words(spelling(category)), "most": str(MOST_PARTS)}
     proposal = llm.ask(Request("propose_parts", variables), Proposal)
     return [Candidate(part.name, part.description.strip()) for part in proposal.parts]
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """A loader that rejects a key given twice, where YAML would keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [str(getattr(key, "value", key)).strip() for key, _ in node.value]
-        for number, key in enumerate(keys):
-            if key in keys[:number]:
-                mark = node.value[number][0].start_mark
-                raise yaml.MarkedYAMLError(problem=f"'{key}' is listed twice", problem_mark=mark)
-        return super().construct_mapping(node, deep)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -15,19 +16,40 @@ from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.naming.logistic import Evidence, EvidenceWeights
 
-TAU = 0.07
-ALPHA = 0.5
-BETA = 1.0
-REVIEW_BELOW = 0.5
-"""Send parts with a lower confidence to a person (section 9.2)."""
-RIDGE = 1e-3
-"""Share of the mean variance that is added to the covariance's diagonal (section 9.1)."""
-ACCEPT_MAHALANOBIS = 0.8
-"""Accept without review above this Mahalanobis confidence (section 3.3)."""
 CALIBRATION = "calibration.json"
 
 Label = tuple[str, str]
 """Canonical (category, part)."""
+
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """Frozen settings in a JSON file of their own; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    stage: ClassVar[str]  # of dvc.yaml, which writes the file
+
+    @classmethod
+    def load(cls: type[S], path: Path) -> S:
+        """Read the settings.
+
+        Raises:
+            AlignPartsError: the file cannot be read or is not valid.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "(whole file)"
+            raise AlignPartsError(f"{path}: {key}: {first['msg']}; run: dvc repro {cls.stage}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise AlignPartsError(f"{path}: cannot be read ({error}); run: dvc repro {cls.stage}") from None
+
+    def save(self, path: Path) -> None:
+        """Write the settings as JSON, atomically."""
+        write_text(path, json.dumps(self.model_dump(), indent=2) + "\n")
 
 
 class Promise(BaseModel):
@@ -48,53 +70,34 @@ class Promise(BaseModel):
     shapes: int = Field(ge=1)
 
 
-class Calibration(BaseModel):
+class Calibration(Settings):
     """Parameters that turn cosines and distances into confidences; the defaults are the paper's.
 
     Attributes:
         tau: temperature of Eq. 20.
         alpha: weight of Eq. 20 in Eq. 40.
         beta: slope of the Mahalanobis confidence in Eq. 40.
-        ridge: epsilon of Eq. 39, as a share of the mean variance.
-        review_below: parts with a lower confidence go to a person.
-        accept_mahalanobis: parts above this Mahalanobis confidence are accepted, unless there is a promise.
+        ridge: epsilon of Eq. 39, as a share of the mean variance (section 9.1).
+        review_below: parts with a lower confidence are sent to a person (section 9.2).
+        accept_mahalanobis: parts above this Mahalanobis confidence are accepted (section 3.3), unless there
+            is a promise.
         promise: replaces ``accept_mahalanobis``.
         tau_category: beyond the paper: where the model chooses the category, its softmax (Eq. 16) at this
             temperature multiplies every confidence; None leaves it out.
         evidence: beyond the paper: a logistic regression that replaces Eq. 40.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    stage = "confidence"
 
-    tau: float = Field(TAU, gt=0)
-    alpha: float = Field(ALPHA, ge=0, le=1)
-    beta: float = Field(BETA, ge=0)
-    ridge: float = Field(RIDGE, gt=0)
-    review_below: float = Field(REVIEW_BELOW, ge=0, le=1)
-    accept_mahalanobis: float = Field(ACCEPT_MAHALANOBIS, ge=0, le=1)
+    tau: float = Field(0.07, gt=0)
+    alpha: float = Field(0.5, ge=0, le=1)
+    beta: float = Field(1.0, ge=0)
+    ridge: float = Field(1e-3, gt=0)
+    review_below: float = Field(0.5, ge=0, le=1)
+    accept_mahalanobis: float = Field(0.8, ge=0, le=1)
     promise: Promise | None = None
     tau_category: float | None = Field(None, gt=0)
     evidence: EvidenceWeights | None = None
-
-    @classmethod
-    def load(cls, path: Path) -> "Calibration":
-        """Read a ``calibration.json``.
-
-        Raises:
-            AlignPartsError: the file cannot be read or is not valid.
-        """
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise AlignPartsError(f"{path}: cannot be read ({error}); run: dvc repro confidence") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"])) or "(whole file)"
-            raise AlignPartsError(f"{path}: {key}: {first['msg']}; run: dvc repro confidence") from None
-
-    def save(self, path: Path) -> None:
-        """Write the calibration as JSON, atomically."""
-        write_text(path, json.dumps(self.model_dump(), indent=2) + "\n")
 
     def category_confidence(
         self, cosines: Float[np.ndarray, "shapes categories"]
@@ -105,12 +108,15 @@ class Calibration(BaseModel):
         return soft_confidence(cosines, self.tau_category).max(axis=1)
 
     def confidence(self, evidence: Evidence) -> Float64[np.ndarray, " parts"]:
-        """Return the confidence of parts: the logistic regression, or else Eq. 40 times the category's."""
+        """Return the confidence of parts: the logistic regression, or else Eq. 40 times the category's.
+
+        Eq. 40 falls back on Eq. 20 alone where there is no Mahalanobis confidence (NaN).
+        """
         if self.evidence is not None:
             return self.evidence.probability(evidence.predictors())
-        return evidence.category * fused_confidence(
-            evidence.soft, evidence.mahalanobis, self.alpha, self.beta
-        )
+        near = expit(self.beta * (evidence.mahalanobis - 0.5))
+        fused = self.alpha * evidence.soft + (1 - self.alpha) * near
+        return evidence.category * np.where(np.isnan(near), evidence.soft, fused)
 
     def accepts(self, confidence: float, mahalanobis: float | None) -> bool:
         """Return whether a part is accepted without human review.
@@ -143,10 +149,10 @@ class Statistics:
     labels: tuple[Label, ...]
     mean: Float[np.ndarray, "labels d_t"]
     covariance: Float[np.ndarray, "d_t d_t"]
-    ridge: float = RIDGE
+    ridge: float = PAPER.ridge
 
     @classmethod
-    def load(cls, folder: Path, ridge: float = RIDGE) -> "Statistics":
+    def load(cls, folder: Path, ridge: float = PAPER.ridge) -> "Statistics":
         """Read ``statistics.safetensors`` and its labels from a model folder.
 
         Raises:
@@ -155,20 +161,21 @@ class Statistics:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        tensors_path, labels_path = folder / "statistics.safetensors", folder / "statistics.json"
-        for path in (tensors_path, labels_path):
-            if not path.is_file():
-                raise AlignPartsError(f"{path}: no such file; training writes it, run: dvc repro train")
+        path, labels_path = folder / "statistics.safetensors", folder / "statistics.json"
+        for needed in (path, labels_path):
+            if not needed.is_file():
+                raise AlignPartsError(f"{needed}: no such file; training writes it, run: dvc repro train")
         try:
-            tensors = load_file(tensors_path)
-            content = json.loads(labels_path.read_text())
-        except (SafetensorError, OSError, ValueError) as error:
-            raise AlignPartsError(f"{tensors_path}: cannot be read: {error}") from None
-        rows = content["labels"] if isinstance(content, dict) else content
-        labels = tuple((str(category), str(part)) for category, part in rows)
-        if "mean" not in tensors or "covariance" not in tensors or len(labels) != len(tensors["mean"]):
-            raise AlignPartsError(f"{tensors_path}: expected 'mean' ({len(labels)}, d_t) and 'covariance'")
-        return cls(labels, tensors["mean"], tensors["covariance"], ridge)
+            tensors = load_file(path)
+            labels = tuple(
+                (str(category), str(part)) for category, part in json.loads(labels_path.read_text())["labels"]
+            )
+            mean, covariance = tensors["mean"], tensors["covariance"]
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise AlignPartsError(f"{path}: cannot be read: {error}") from None
+        if len(labels) != len(mean):
+            raise AlignPartsError(f"{path}: expected 'mean' ({len(labels)}, d_t), got {mean.shape}")
+        return cls(labels, mean, covariance, ridge)
 
     def mahalanobis(self, partlet: Float[np.ndarray, " d_t"], label: Label) -> float | None:
         """Return Eq. 18, exp(-d²) of a raw partlet from a label's mean; None for an unknown label."""
@@ -196,17 +203,6 @@ class Statistics:
         return np.linalg.eigh(self.covariance.astype(np.float64))
 
 
-def soft_confidence(cosines: Float[np.ndarray, "k a"], tau: float = TAU) -> Float64[np.ndarray, "k a"]:
+def soft_confidence(cosines: Float[np.ndarray, "k a"], tau: float) -> Float64[np.ndarray, "k a"]:
     """Return Eq. 20 for every candidate: the softmax of cosine / tau over the candidates."""
     return softmax(cosines.astype(np.float64) / tau, axis=1)
-
-
-def fused_confidence(
-    soft: Float[np.ndarray, " parts"],
-    mahalanobis: Float[np.ndarray, " parts"],
-    alpha: float = ALPHA,
-    beta: float = BETA,
-) -> Float64[np.ndarray, " parts"]:
-    """Return Eq. 40; Eq. 20 alone where there is no Mahalanobis confidence (NaN)."""
-    both = alpha * soft + (1 - alpha) * expit(beta * (mahalanobis - 0.5))
-    return np.where(np.isnan(mahalanobis), soft, both)

@@ -5,13 +5,11 @@ behind.
 """
 
 import json
-import logging
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import trimesh
@@ -19,7 +17,7 @@ from jaxtyping import Int, Int32
 from trimesh.exchange.gltf import export_glb
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.meshio import InputMesh
+from alignparts.corpus.mesh.meshio import InputMesh, quiet
 from alignparts.corpus.mesh.surface import rgba_float
 from alignparts.naming.prediction import PredictedPart
 from alignparts.pictures.figures import picture_of_parts
@@ -32,8 +30,7 @@ FACE_ORDER = (
 )
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """Paths of the files of one mesh."""
 
     glb: Path
@@ -107,18 +104,16 @@ def labels_json(
     """
     areas = mesh.surface.areas()
     total = max(float(areas.sum()), 1e-300)
-    records = []
-    for index, part in enumerate(parts):
-        inside = face_part == index
-        records.append(
-            {
-                "index": index,
-                **_about(part),
-                "partness": round(part.partness, 6),
-                "faces": int(inside.sum()),
-                "area": round(float(areas[inside].sum()) / total, 6),
-            }
-        )
+    records = [
+        {
+            "index": index,
+            **_about(part),
+            "partness": round(part.partness, 6),
+            "faces": int((face_part == index).sum()),
+            "area": round(float(areas[face_part == index].sum()) / total, 6),
+        }
+        for index, part in enumerate(parts)
+    ]
     return {
         "schema": SCHEMA,
         "input": mesh.path.name,
@@ -151,16 +146,13 @@ def parts_glb(
         pieces, matrix = _pieces(mesh, face_part, index)
         if not pieces:
             continue
-        names = []
-        for number, piece in enumerate(pieces):
-            names.append(f"{len(nodes)}.{number}")
-            scene.add_geometry(piece, geom_name=names[-1], node_name=names[-1])
-        pieces_of.append(names)
+        pieces_of.append([f"{len(nodes)}.{number}" for number in range(len(pieces))])
+        for name, piece in zip(pieces_of[-1], pieces, strict=True):
+            scene.add_geometry(piece, geom_name=name, node_name=name)
         extras = {"name": UNLABELED} if index < 0 else _about(parts[index])
-        node: dict[str, Any] = {"name": extras["name"], "extras": extras}
+        nodes.append({"name": extras["name"], "extras": extras})
         if not np.array_equal(matrix, np.eye(4)):
-            node["matrix"] = matrix.T.reshape(-1).tolist()
-        nodes.append(node)
+            nodes[-1]["matrix"] = matrix.T.reshape(-1).tolist()
 
     def one_node_per_part(tree: dict[str, Any]) -> None:
         primitives = {entry["name"]: entry["primitives"] for entry in tree["meshes"]}
@@ -173,13 +165,8 @@ def parts_glb(
         tree["scene"] = 0
         tree.pop("cameras", None)
 
-    logger = logging.getLogger("trimesh")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
+    with quiet():
         return export_glb(scene, tree_postprocessor=one_node_per_part)
-    finally:
-        logger.setLevel(level)
 
 
 def _about(part: PredictedPart) -> dict[str, Any]:
@@ -195,72 +182,46 @@ def _pieces(
     mesh: InputMesh, face_part: Int[np.ndarray, " faces"], part: int
 ) -> tuple[list[trimesh.Trimesh], np.ndarray]:
     """Return a part's piece of every geometry node, in the frame of the first of them, and that frame."""
-    frame: np.ndarray | None = None
-    back: np.ndarray = np.eye(4)
-    pieces = []
+    frame: np.ndarray = np.eye(4)
+    pieces: list[trimesh.Trimesh] = []
     for node, faces in mesh.blocks.items():
         chosen = np.flatnonzero(face_part[faces] == part)
-        if not len(chosen):
-            continue
-        matrix, name = mesh.scene.graph[node]
-        matrix = np.asarray(matrix, np.float64)
-        if frame is None:
+        if len(chosen):
+            matrix, name = mesh.scene.graph[node]
             # A mirrored or flat frame would turn or lose what comes from other nodes.
-            frame = matrix if np.linalg.det(matrix[:3, :3]) > 1e-12 else np.eye(4)
-            back = np.linalg.inv(frame)
-        relative = np.eye(4) if np.array_equal(matrix, frame) else back @ matrix
-        pieces.append(_cut(mesh.scene.geometry[name], chosen, relative))
-    return pieces, np.eye(4) if frame is None else frame
+            if not pieces and np.linalg.det(matrix[:3, :3]) > 1e-12:
+                frame = np.asarray(matrix, np.float64)
+            pieces.append(_cut(mesh.scene.geometry[name], chosen))
+            pieces[-1].apply_transform(np.linalg.inv(frame) @ matrix)
+    return pieces, frame
 
 
-def _cut(source: trimesh.Trimesh, chosen: Int[np.ndarray, " n"], matrix: np.ndarray) -> trimesh.Trimesh:
-    """Cut out some faces of a mesh, moved by a matrix, with uvs, colors, normals and material."""
-    corners = source.faces[chosen]
-    used, flat = np.unique(corners, return_inverse=True)
-    faces = flat.reshape(-1, 3)
+def _cut(source: trimesh.Trimesh, chosen: Int[np.ndarray, " n"]) -> trimesh.Trimesh:
+    """Cut out some faces of a mesh, with uvs, colors, normals and material."""
     visual: Any = source.visual
+    corners = source.faces[chosen]
+    vertices, faces = np.unique(corners, return_inverse=True)
     if visual.kind == "face":
         # glTF has no face colors: every corner becomes a separate vertex.
-        used, faces = corners.reshape(-1), np.arange(3 * len(chosen)).reshape(-1, 3)
-    vertices, normals = np.asarray(source.vertices)[used], _given_normals(source)
-    normals = None if normals is None else normals[used]
-    if not np.array_equal(matrix, np.eye(4)):
-        linear = matrix[:3, :3]
-        vertices = vertices @ linear.T + matrix[:3, 3]
-        if np.linalg.det(linear) < 0:
-            faces = faces[:, ::-1]
-        if normals is not None:
-            # Cofactors turn normals even where the matrix has no inverse.
-            cofactor = np.stack([np.cross(linear[(i + 1) % 3], linear[(i + 2) % 3]) for i in range(3)])
-            normals = normals @ cofactor.T * np.sign(np.linalg.det(linear) or 1.0)
-    piece = trimesh.Trimesh(vertices, faces, vertex_normals=normals, process=False)
-    piece.visual = _visual(visual, used, chosen)
+        vertices, faces = corners.reshape(-1), np.arange(corners.size)
+    piece: Any = trimesh.Trimesh(source.vertices[vertices], faces.reshape(-1, 3), process=False)
+    if "vertex_normals" in source._cache.cache:
+        length = np.linalg.norm(source.vertex_normals, axis=1)
+        # The glTF standard wants unit normals: none are better than zeros.
+        if np.isfinite(length).all() and length.min(initial=1.0) > 1e-6:
+            piece.vertex_normals = source.vertex_normals[vertices]
+    if visual.kind == "texture":
+        uv = None if visual.uv is None else np.nan_to_num(visual.uv[vertices])
+        piece.visual = trimesh.visual.TextureVisuals(uv=uv, material=_material(visual.material))
+        tint = visual.vertex_attributes.get("color")
+        if tint is not None and len(tint) == len(source.vertices):
+            rgba = np.round(rgba_float(np.asarray(tint)[vertices]) * 255).astype(np.uint8)
+            piece.visual.vertex_attributes["color"] = rgba
+    elif visual.kind == "face":
+        piece.visual.vertex_colors = visual.face_colors[chosen].repeat(3, axis=0)
+    elif visual.kind == "vertex":
+        piece.visual.vertex_colors = visual.vertex_colors[vertices]
     return piece
-
-
-def _given_normals(mesh: trimesh.Trimesh) -> np.ndarray | None:
-    if "vertex_normals" not in mesh._cache.cache:
-        return None
-    normals = np.asarray(mesh.vertex_normals)
-    length = np.linalg.norm(normals, axis=1)
-    # The glTF standard wants unit normals: none are better than zeros.
-    return normals if np.isfinite(length).all() and length.min(initial=1.0) > 1e-6 else None
-
-
-def _visual(visual: Any, used: np.ndarray, chosen: np.ndarray) -> Any:
-    if visual.kind == "face":
-        colors = np.repeat(np.asarray(visual.face_colors)[chosen], 3, axis=0)
-        return trimesh.visual.ColorVisuals(vertex_colors=_bytes(colors))
-    if visual.kind == "vertex":
-        return trimesh.visual.ColorVisuals(vertex_colors=_bytes(np.asarray(visual.vertex_colors)[used]))
-    if visual.kind != "texture":
-        return trimesh.visual.ColorVisuals()
-    uv = None if visual.uv is None else np.nan_to_num(np.asarray(visual.uv, np.float64)[used])
-    result = trimesh.visual.TextureVisuals(uv=uv, material=_material(visual.material))
-    tint = visual.vertex_attributes.get("color") if hasattr(visual, "vertex_attributes") else None
-    if tint is not None and len(tint) > used.max():
-        result.vertex_attributes["color"] = _bytes(np.asarray(tint)[used])
-    return result
 
 
 def _material(material: Any) -> Any:
@@ -272,7 +233,3 @@ def _material(material: Any) -> Any:
         changed.diffuse = np.array([255, 255, 255, 255], np.uint8)
         changed.image = material.image
     return changed.to_pbr()
-
-
-def _bytes(colors: np.ndarray) -> np.ndarray:
-    return np.round(rgba_float(colors) * 255).astype(np.uint8)

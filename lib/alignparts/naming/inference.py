@@ -30,19 +30,15 @@ def forward(model: AlignParts, features: Mapping[str, Any]) -> Partlets:
     Raises:
         AlignPartsError: an array is missing, or of a width that the model was not made for.
     """
-    device = next(model.parameters()).device
-    inputs = []
-    for name, key, width in (
-        ("points", "coordinates", 3),
-        ("geometry", "d_g", model.config.d_g),
-        ("appearance", "d_a", model.config.d_a),
-    ):
+    device, inputs = next(model.parameters()).device, []
+    widths = {"points": 3, "geometry": model.config.d_g, "appearance": model.config.d_a}
+    for name, width in widths.items():
         if name not in features:
-            raise AlignPartsError(f"features: '{name}' is missing; expected points, geometry, appearance")
+            raise AlignPartsError(f"features: '{name}' is missing; expected {', '.join(widths)}")
         array = np.asarray(features[name], dtype=np.float32)
         if array.shape[-1] != width:
             raise AlignPartsError(
-                f"features: {key} is {array.shape[-1]}, but the model was trained with {width}; "
+                f"features: '{name}' is {array.shape[-1]} wide, but the model was trained with {width}; "
                 "take the encoders that the model was trained with"
             )
         inputs.append(torch.from_numpy(array).unsqueeze(0).to(device))
@@ -51,17 +47,9 @@ def forward(model: AlignParts, features: Mapping[str, Any]) -> Partlets:
     with torch.inference_mode():
         output = model(*inputs)
     model.train(was_training)
-
-    def array_of(tensor: torch.Tensor) -> np.ndarray:
-        return tensor[0].float().cpu().numpy()
-
-    return Partlets(
-        mask=expit(array_of(output.mask_logits)).astype(np.float32),
-        partness=expit(array_of(output.partness)).astype(np.float32),
-        embeddings=array_of(output.partlets),
-        global_embedding=array_of(output.global_embedding),
-        fused=array_of(output.fused),
-    )
+    names = ("mask_logits", "partness", "partlets", "global_embedding", "fused")
+    mask, partness, *rest = (getattr(output, name)[0].float().cpu().numpy() for name in names)
+    return Partlets(expit(mask), expit(partness), *rest)
 
 
 def category_cosines(
@@ -124,16 +112,11 @@ def name_parts(
     if category is None:
         category, certainty = choose_category(partlets, encode, vocabulary, calibration)
     category = vocabulary.resolve_category(category)
-    return closed_vocabulary(
-        partlets,
-        encode,
-        category_candidates(vocabulary, category),
-        category=category,
-        certainty=certainty,
-        statistics=statistics,
-        calibration=calibration,
-        fill=fill,
+    names = category_candidates(vocabulary, category)
+    prediction = closed_vocabulary(
+        partlets, encode, names, category=category, statistics=statistics, calibration=calibration, fill=fill
     )
+    return calibrated(prediction, calibration, certainty)
 
 
 def closed_vocabulary(
@@ -142,15 +125,14 @@ def closed_vocabulary(
     candidates: Sequence[Candidate],
     *,
     category: str = "",
-    certainty: float = 1.0,
     statistics: Statistics | None = None,
     calibration: Calibration = PAPER,
     fill: bool = False,
 ) -> Prediction:
     """Give each active partlet a name of its own, by exact assignment on Eq. 17.
 
-    Where there are more active partlets than names, those without a name are no longer active. ``certainty``
-    is the confidence of the category, 1 where it is given; see :func:`name_parts` for the rest.
+    Where there are more active partlets than names, those without a name are no longer active. See
+    :func:`name_parts` for the arguments; the category counts as certain.
     """
     active = partlets.active()
     cosines = part_cosines(partlets, active, encode, candidates)
@@ -158,11 +140,12 @@ def closed_vocabulary(
     soft = soft_confidence(cosines, calibration.tau)[rows, columns]
     chosen = [candidates[column] for column in columns.tolist()]
     prediction = _assemble(partlets, active[rows], chosen, soft, calibration, fill)
+    parts = prediction.parts
     if statistics is not None:
-        for index, part in enumerate(prediction.parts):
-            known = statistics.mahalanobis(partlets.embeddings[part.partlet], (category, part.name))
-            prediction.parts[index] = replace(part, mahalanobis=known)
-    return replace(calibrated(prediction, calibration, certainty), category=category)
+        labels = [(partlets.embeddings[part.partlet], (category, part.name)) for part in parts]
+        distances = [statistics.mahalanobis(*label) for label in labels]
+        parts = [replace(part, mahalanobis=near) for part, near in zip(parts, distances, strict=True)]
+    return calibrated(replace(prediction, parts=parts, category=category), calibration)
 
 
 def calibrated(prediction: Prediction, calibration: Calibration, certainty: float = 1.0) -> Prediction:
@@ -175,23 +158,15 @@ def calibrated(prediction: Prediction, calibration: Calibration, certainty: floa
     """
     parts = prediction.parts
     labeled = prediction.point_part[prediction.point_part >= 0]
-    columns = {
-        name: np.array([getattr(part, name) for part in parts], np.float64)
-        for name in ("soft", "mahalanobis", "partness", "mask_confidence")
-    }
-    evidence = Evidence(
-        **columns,
-        category=np.full(len(parts), certainty),
-        share=np.bincount(labeled, minlength=len(parts)) / max(len(labeled), 1),
-    )
-    pairs = zip(parts, calibration.confidence(evidence).tolist(), strict=True)
-    return replace(
-        prediction,
-        parts=[
-            replace(part, confidence=value, accepted=calibration.accepts(value, part.mahalanobis))
-            for part, value in pairs
-        ],
-    )
+    share = np.bincount(labeled, minlength=len(parts)) / max(len(labeled), 1)
+    names = ("soft", "mahalanobis", "partness", "mask_confidence")
+    columns = {name: np.array([getattr(part, name) for part in parts], np.float64) for name in names}
+    evidence = Evidence(**columns, category=np.full(len(parts), certainty), share=share)
+    weighed = [
+        replace(part, confidence=value, accepted=calibration.accepts(value, part.mahalanobis))
+        for part, value in zip(parts, calibration.confidence(evidence).tolist(), strict=True)
+    ]
+    return replace(prediction, parts=weighed)
 
 
 def open_vocabulary(
@@ -205,36 +180,28 @@ def open_vocabulary(
     """Give each active partlet the nearest name (mode 2, Eq. 19); partlets of one name become one part."""
     active = partlets.active()
     cosines = part_cosines(partlets, active, encode, candidates)
-    chosen = cosines.argmax(axis=1)
-    soft = soft_confidence(cosines, calibration.tau)[np.arange(len(active)), chosen]
-    return _assemble(
-        partlets, active, [candidates[column] for column in chosen.tolist()], soft, calibration, fill
-    )
+    columns = cosines.argmax(axis=1)
+    soft = soft_confidence(cosines, calibration.tau)[np.arange(len(active)), columns]
+    chosen = [candidates[column] for column in columns.tolist()]
+    return _assemble(partlets, active, chosen, soft, calibration, fill)
 
 
 def retrieval(partlets: Partlets, encode: Encode, query: Candidate) -> Prediction:
     """Return the one active partlet nearest to the query, and its mask (mode 3, Eq. 21).
 
-    Points with a mask probability below 0.5 are unlabeled; other partlets don't compete. The confidence
+    Points with a mask probability below 0.5 are unlabeled; other partlets do not compete. The confidence
     is the cosine, negative ones as 0: a softmax over one candidate would always be 1.
     """
     active = partlets.active()
     cosines = part_cosines(partlets, active, encode, [query])[:, 0]
-    row = int(cosines.argmax())
-    partlet = int(active[row])
+    partlet, confidence = int(active[cosines.argmax()]), float(np.clip(cosines.max(), 0, 1))
     mask = partlets.mask[partlet]
     inside = mask >= ACTIVE_ABOVE
     if not inside.any():
         return Prediction(np.full(len(inside), -1, np.int64), [])
-    confidence = float(np.clip(cosines[row], 0, 1))
+    partness, certainty = float(partlets.partness[partlet]), float(mask[inside].mean())
     part = PredictedPart(
-        query.name,
-        query.description,
-        confidence,
-        float(partlets.partness[partlet]),
-        partlet,
-        soft=confidence,
-        mask_confidence=float(mask[inside].mean()),
+        query.name, query.description, confidence, partness, partlet, confidence, mask_confidence=certainty
     )
     return Prediction(np.where(inside, 0, -1).astype(np.int64), [part])
 
@@ -257,27 +224,25 @@ def _assemble(
     points = np.bincount(best[labeled], minlength=len(active))
     sums = np.bincount(best[labeled], weights=probability[labeled], minlength=len(active))
     members: dict[str, list[int]] = {}
-    for row, candidate in enumerate(chosen):
-        if points[row]:
-            members.setdefault(candidate.name, []).append(row)
+    for row in np.flatnonzero(points).tolist():
+        members.setdefault(chosen[row].name, []).append(row)
     part_of = np.full(len(active), -1, np.int64)
     parts: list[PredictedPart] = []
     for name, rows in members.items():
         part_of[rows] = len(parts)
         lead = max(rows, key=lambda row: partlets.partness[active[row]])
         confidence = float(np.average(soft[rows], weights=points[rows]))
-        parts.append(
-            PredictedPart(
-                name=name,
-                description=chosen[lead].description,
-                confidence=confidence,
-                partness=float(partlets.partness[active[lead]]),
-                partlet=int(active[lead]),
-                soft=confidence,
-                mask_confidence=float(sums[rows].sum() / points[rows].sum()),
-                review_below=calibration.review_below,
-            )
+        part = PredictedPart(
+            name=name,
+            description=chosen[lead].description,
+            confidence=confidence,
+            partness=float(partlets.partness[active[lead]]),
+            partlet=int(active[lead]),
+            soft=confidence,
+            mask_confidence=float(sums[rows].sum() / points[rows].sum()),
+            review_below=calibration.review_below,
         )
+        parts.append(part)
     return Prediction(np.where(labeled, part_of[best], -1), parts)
 
 

@@ -2,19 +2,17 @@
 
 import contextlib
 import io
-import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int32
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.faces import face_labels
 from alignparts.corpus.mesh.meshio import InputMesh, load_mesh
@@ -24,7 +22,7 @@ from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders, extract
 from alignparts.features.partfield import PartField
 from alignparts.model.alignparts import AlignParts
-from alignparts.naming.confidence import CALIBRATION, PAPER, Calibration, Statistics
+from alignparts.naming.confidence import CALIBRATION, PAPER, Calibration, Settings, Statistics
 from alignparts.naming.export import Written, export_named
 from alignparts.naming.inference import Mode, forward, name_parts, open_vocabulary, retrieval
 from alignparts.naming.prediction import Candidate, Partlets, Prediction
@@ -34,7 +32,7 @@ from alignparts.ontology.vocabulary import Vocabulary
 MANIFEST = "pipeline.json"
 
 
-class Manifest(BaseModel):
+class Manifest(Settings):
     """Settings that a model was trained with, stored beside its weights.
 
     Attributes:
@@ -46,7 +44,7 @@ class Manifest(BaseModel):
         points: surface samples per mesh.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    stage = "train"
 
     geometry: str = "../geometry"
     appearance: str = "../appearance"
@@ -91,10 +89,11 @@ class NamedMesh:
         return f"{self.mesh.path.name}: {category}{parts}{unlabeled}"
 
 
+@dataclass
 class NamedPartsPipeline:
     """ALIGN-Parts with all that it needs to read a mesh.
 
-    Args:
+    Attributes:
         model: trained model.
         encoders: geometry and appearance encoders that it was trained with.
         text: text encoder that it was trained with.
@@ -104,23 +103,13 @@ class NamedPartsPipeline:
         calibration: parameters of the confidence; the paper's by default.
     """
 
-    def __init__(
-        self,
-        model: AlignParts,
-        encoders: Encoders,
-        text: TextEncoder,
-        vocabulary: Vocabulary | None = None,
-        statistics: Statistics | None = None,
-        manifest: Manifest | None = None,
-        calibration: Calibration = PAPER,
-    ) -> None:
-        self.model = model.eval()
-        self.encoders = encoders
-        self.text = text
-        self.vocabulary = vocabulary
-        self.statistics = statistics
-        self.manifest = manifest or Manifest()
-        self.calibration = calibration
+    model: AlignParts
+    encoders: Encoders
+    text: TextEncoder
+    vocabulary: Vocabulary | None = None
+    statistics: Statistics | None = None
+    manifest: Manifest = field(default_factory=Manifest)
+    calibration: Calibration = PAPER
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> "NamedPartsPipeline":
@@ -135,16 +124,17 @@ class NamedPartsPipeline:
                 f"{folder}: no trained model (config.json); run: dvc repro train, or --model"
             )
         manifest = read_manifest(folder)
-        _check_device(device)
+        try:
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise AlignPartsError(f"--device {device}: {str(error).splitlines()[0]}") from None
         # huggingface_hub prints the source of the weights on stdout.
         with contextlib.redirect_stdout(io.StringIO()):
-            model = AlignParts.from_pretrained(str(folder)).to(device)
+            model = AlignParts.from_pretrained(str(folder)).to(device).eval()
         encoders = Encoders(
-            geometry=PartField.from_pretrained(_source(folder, manifest.geometry)),
-            appearance=AppearanceEncoder.from_pretrained(_source(folder, manifest.appearance)),
+            geometry=PartField.from_pretrained(_source(folder, manifest.geometry)).to(device),
+            appearance=AppearanceEncoder.from_pretrained(_source(folder, manifest.appearance)).to(device),
         )
-        encoders.geometry.to(device)
-        encoders.appearance.to(device)
         text = TextEncoder.from_name(manifest.text_encoder, device)
         path = folder / manifest.vocabulary
         if not path.is_file():  # take that of the project whose models/ the folder lies in
@@ -235,8 +225,6 @@ class NamedPartsPipeline:
         )
         return self.carry(mesh, sample, prediction, mode, fill)
 
-    __call__ = name
-
     @staticmethod
     def carry(mesh: InputMesh, sample: Sample, prediction: Prediction, mode: Mode, fill: bool) -> NamedMesh:
         """Transfer a prediction from the samples to the faces; parts that win no face are dropped."""
@@ -258,13 +246,7 @@ def read_manifest(folder: Path) -> Manifest:
         AlignPartsError: the file is not valid.
     """
     path = folder / MANIFEST
-    if not path.is_file():
-        return Manifest()
-    try:
-        return Manifest.model_validate_json(path.read_text())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise AlignPartsError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return Manifest.load(path) if path.is_file() else Manifest()
 
 
 def write_manifest(folder: Path, manifest: Manifest, vocabulary: Path | None = None) -> None:
@@ -272,16 +254,9 @@ def write_manifest(folder: Path, manifest: Manifest, vocabulary: Path | None = N
     if vocabulary is not None:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(vocabulary, folder / manifest.vocabulary)
-    write_text(folder / MANIFEST, json.dumps(manifest.model_dump(), indent=2) + "\n")
+    manifest.save(folder / MANIFEST)
 
 
 def _source(folder: Path, name: str) -> str:
     beside = folder / name
     return str(beside.resolve()) if beside.is_dir() or name.startswith(".") else name
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise AlignPartsError(f"--device {device}: {str(error).splitlines()[0]}") from None

@@ -83,7 +83,7 @@ def load_mesh(path: str | Path) -> InputMesh:
         raise AlignPartsError(f"{path}: cannot be read: {error.strerror}") from None
     if not data.strip():
         raise AlignPartsError(f"{path}: the file is empty")
-    with _quiet():
+    with quiet():
         try:
             return _checked(path, _read(path, suffix, data))
         except AlignPartsError as error:
@@ -137,7 +137,7 @@ def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence trimesh's warnings about the file."""
     logger = logging.getLogger("trimesh")
     level = logger.level
