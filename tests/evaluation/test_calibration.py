@@ -12,9 +12,8 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.calibration import fit, log_loss
 from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.scored_parts import RIDGES, PartScorer, ScoredParts, concatenated
-from alignparts.naming.confidence import PAPER, Calibration, Statistics
+from alignparts.naming.confidence import PAPER, Calibration, EvidenceWeights, Statistics
 from alignparts.naming.inference import name_parts
-from alignparts.naming.logistic import EvidenceWeights
 from alignparts.naming.prediction import Partlets
 
 

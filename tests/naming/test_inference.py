@@ -12,7 +12,6 @@ from safetensors.numpy import save_file
 from alignparts.core.errors import AlignPartsError
 from alignparts.naming.confidence import Calibration, Statistics, soft_confidence
 from alignparts.naming.inference import (
-    choose_category,
     closed_vocabulary,
     forward,
     name_parts,
@@ -136,11 +135,7 @@ def vocabulary():
 
 @pytest.mark.parametrize("whole", ["chair", "table"])
 def test_category_by_global_embedding(whole):
-    one = partlets([[1.0]], ["leg"], whole=whole)
-    assert choose_category(one, encode, vocabulary()) == (whole, 1.0)
-    sure = Calibration(tau_category=0.5)
-    category, confidence = choose_category(one, encode, vocabulary(), sure)
-    assert category == whole and confidence == pytest.approx(1 / (1 + np.exp(-1 / 0.5)))
+    assert name_parts(partlets([[1.0]], ["leg"], whole=whole), encode, vocabulary()).category == whole
 
 
 def test_every_text_is_encoded_once():

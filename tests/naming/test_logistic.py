@@ -9,9 +9,8 @@ from sklearn.metrics import log_loss
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.calibration import BASE, fit_evidence
-from alignparts.naming.confidence import Calibration, Promise
+from alignparts.naming.confidence import FAR, PREDICTORS, Calibration, Evidence, EvidenceWeights, Promise
 from alignparts.naming.inference import calibrated
-from alignparts.naming.logistic import FAR, PREDICTORS, Evidence, EvidenceWeights
 from alignparts.naming.prediction import PredictedPart, Prediction
 
 ONE = np.array([0.3])

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.scored_parts import RIDGES, ScoredParts
-from alignparts.naming.confidence import PAPER, Calibration
-from alignparts.naming.logistic import PREDICTORS, EvidenceWeights
+from alignparts.naming.confidence import PAPER, PREDICTORS, Calibration, EvidenceWeights
 
 TAUS = (0.005, 2.0)
 """Bounds of both temperatures."""

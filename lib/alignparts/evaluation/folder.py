@@ -120,9 +120,7 @@ def evaluate_shape(
     if not present:
         raise AlignPartsError(f"{shape.shape_id}: no sample fell on a part with a name")
     labeled = Labeled(shape.shape_id, shape.dataset, shape.category, features, truth, names, present)
-    prediction, _ = pipeline.decode(
-        pipeline.forward(features), candidates=[Candidate(name) for name in names]
-    )
+    prediction, _ = pipeline.decode(features, candidates=[Candidate(name) for name in names])
     clusters = Entrant(PartFieldClustering(seed=seed), ("parts",)).predict(labeled)
     return {
         "parts": len(present),

@@ -19,7 +19,7 @@ from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.metrics import confusion, iou_matrix
-from alignparts.naming.confidence import Calibration, Statistics, soft_confidence
+from alignparts.naming.confidence import Calibration, Evidence, Statistics, soft_confidence
 from alignparts.naming.inference import (
     category_candidates,
     category_cosines,
@@ -27,7 +27,6 @@ from alignparts.naming.inference import (
     forward,
     part_cosines,
 )
-from alignparts.naming.logistic import Evidence
 from alignparts.naming.prediction import Encode
 from alignparts.ontology.vocabulary import Vocabulary
 

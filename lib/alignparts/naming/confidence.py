@@ -2,21 +2,29 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Float64
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy.special import expit, softmax
+from pydantic import BaseModel, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from scipy.special import expit, logit, softmax
 
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
-from alignparts.naming.logistic import Evidence, EvidenceWeights
 
 CALIBRATION = "calibration.json"
+PREDICTORS = ("soft", "distance", "category", "partness", "mask", "share")
+"""Order of the weights: log-odds of Eq. 20, of the category's softmax, of the partness and of the mask's mean
+probability; logarithms of d² (Eq. 18) and of the part's share of the labeled points."""
+EDGE = 1e-3
+"""Distance that probabilities keep from 0 and 1."""
+NEAR, FAR = 1e-2, 700.0
+"""Bounds of d²: its exponential fits a float. A label without training partlets counts as far."""
 
 Label = tuple[str, str]
 """Canonical (category, part)."""
@@ -25,10 +33,9 @@ Label = tuple[str, str]
 S = TypeVar("S", bound="Settings")
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, frozen=True, extra="forbid"):
     """Frozen settings in a JSON file of their own; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     stage: ClassVar[str]  # of dvc.yaml, which writes the file
 
     @classmethod
@@ -52,7 +59,58 @@ class Settings(BaseModel):
         write_text(path, json.dumps(self.model_dump(), indent=2) + "\n")
 
 
-class Promise(BaseModel):
+@dataclass(frozen=True)
+class Evidence:
+    """All that the model says about some parts; probabilities except ``share``.
+
+    Attributes:
+        soft: Eq. 20.
+        mahalanobis: Eq. 18; NaN for a label without training partlets.
+        category: softmax of Eq. 16; 1 where the category is given.
+        partness: partness of the partlet.
+        mask_confidence: mean mask probability over the points of the part.
+        share: share of the labeled points.
+    """
+
+    soft: Float64[np.ndarray, " parts"]
+    mahalanobis: Float64[np.ndarray, " parts"]
+    category: Float64[np.ndarray, " parts"]
+    partness: Float64[np.ndarray, " parts"]
+    mask_confidence: Float64[np.ndarray, " parts"]
+    share: Float64[np.ndarray, " parts"]
+
+    def predictors(self) -> Float64[np.ndarray, "parts predictors"]:
+        """Return the columns of :data:`PREDICTORS`."""
+        soft, mahalanobis, category, partness, mask, share = astuple(self)
+        with np.errstate(divide="ignore"):
+            squared = np.nan_to_num(-np.log(mahalanobis), nan=FAR, posinf=FAR)
+        odds = logit(np.clip([soft, category, partness, mask], EDGE, 1 - EDGE))
+        near, size = np.log(np.clip(squared, NEAR, FAR)), np.log(np.clip(share, EDGE, 1))
+        return np.column_stack([odds[0], near, *odds[1:], size])
+
+
+class EvidenceWeights(BaseModel, frozen=True, extra="forbid"):
+    """A fitted logistic regression over all that the model says about a part, beyond the paper.
+
+    Eq. 40 combines the softmax over names with the distance to the name's training partlets; the regression
+    also weighs the certainty of the category and of the mask.
+
+    Attributes:
+        weights: one per predictor, in the order of :data:`PREDICTORS`.
+        bias: log-odds where all predictors are 0.
+    """
+
+    weights: tuple[float, ...] = Field(min_length=len(PREDICTORS), max_length=len(PREDICTORS))
+    bias: float
+
+    def probability(
+        self, predictors: Float64[np.ndarray, "parts predictors"]
+    ) -> Float64[np.ndarray, " parts"]:
+        """Return the probability that a name is right."""
+        return np.asarray(expit(self.bias + predictors @ np.array(self.weights)))
+
+
+class Promise(BaseModel, frozen=True, extra="forbid"):
     """Threshold above which parts are accepted without review, with the error rate promised for them.
 
     Attributes:
@@ -61,8 +119,6 @@ class Promise(BaseModel):
         certainty: probability that a calibration keeps its promise.
         shapes: number of shapes that the threshold was tested on.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     above: float = Field(ge=0, le=1)
     error: float = Field(gt=0, lt=1)
@@ -158,9 +214,6 @@ class Statistics:
         Raises:
             AlignPartsError: a file is missing or does not fit the other.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
         path, labels_path = folder / "statistics.safetensors", folder / "statistics.json"
         for needed in (path, labels_path):
             if not needed.is_file():
@@ -186,17 +239,13 @@ class Statistics:
         self, partlet: Float[np.ndarray, " d_t"], label: Label, ridges: Sequence[float]
     ) -> Float64[np.ndarray, " ridges"]:
         """Return d² of Eq. 18 at several ridges; NaN for a label without training partlets."""
-        row = self._row.get(label)
-        if row is None:
+        if label not in self.labels:
             return np.full(len(ridges), np.nan)
+        row = self.labels.index(label)
         variance, axes = self._axes
         offset = axes.T @ (partlet.astype(np.float64) - self.mean[row].astype(np.float64))
         added = np.asarray(ridges) * max(float(variance.mean()), 1e-12)
         return (offset**2 / (variance + added[:, None])).sum(axis=1)
-
-    @cached_property
-    def _row(self) -> dict[Label, int]:
-        return {label: row for row, label in enumerate(self.labels)}
 
     @cached_property
     def _axes(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,4 @@
-"""Export of named parts: a GLB with one node per part, labels, and a picture.
-
-All files are made in a temporary folder and moved together at the end, so that a failure leaves nothing
-behind.
-"""
+"""Export of named parts: a GLB with one node per part, labels, and a picture."""
 
 import json
 import os
@@ -51,6 +47,10 @@ def export_named(
 ) -> Written:
     """Write ``<name>.parts.glb``, ``labels.json``, ``face_labels.npy`` and ``<name>.parts.png``.
 
+    All files are made in a temporary folder and moved together at the end: a failure leaves nothing behind.
+    In ``labels.json``, a part's ``index`` is its value in ``face_labels.npy``, and ``nodes`` lists the
+    geometry nodes of the input in the order of the faces.
+
     Args:
         mesh: the input.
         face_part: part per face of ``mesh.surface``, -1 unlabeled.
@@ -69,7 +69,20 @@ def export_named(
         raise AlignPartsError(f"{mesh.path}: a face label is beyond the {len(parts)} parts")
     names = [f"{mesh.name}.parts.glb", "labels.json", "face_labels.npy", f"{mesh.name}.parts.png"]
     names = names if picture else names[:3]
-    labels = labels_json(mesh, face_part, parts, category=category, mode=mode)
+    labels = {
+        "schema": SCHEMA,
+        "input": mesh.path.name,
+        "mode": mode,
+        "category": category,
+        "parts": _records(mesh, face_part, parts),
+        "faces": len(face_part),
+        "unlabeled_faces": int((face_part < 0).sum()),
+        "face_order": FACE_ORDER,
+        "nodes": [
+            {"name": node, "first_face": faces.start, "faces": faces.stop - faces.start}
+            for node, faces in mesh.blocks.items()
+        ],
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".alignparts.") as temporary:
@@ -88,46 +101,17 @@ def export_named(
     return Written(*(folder / name for name in names))
 
 
-def labels_json(
-    mesh: InputMesh,
-    face_part: Int32[np.ndarray, " faces"],
-    parts: Sequence[PredictedPart],
-    *,
-    category: str = "",
-    mode: str = "closed",
-) -> dict[str, Any]:
-    """Return the content of ``labels.json``, schema ``alignparts/labels/1``.
-
-    ``parts[i].index`` is the value in ``face_labels.npy``; ``area`` is a share of the whole surface;
-    ``nodes`` lists the input's geometry nodes in the face order, with the first face and the number of
-    faces of each.
-    """
+def _records(
+    mesh: InputMesh, face_part: Int32[np.ndarray, " faces"], parts: Sequence[PredictedPart]
+) -> list[dict[str, Any]]:
+    """Return what ``labels.json`` says of every part; areas are shares of the whole surface."""
     areas = mesh.surface.areas()
-    total = max(float(areas.sum()), 1e-300)
-    records = [
-        {
-            "index": index,
-            **_about(part),
-            "partness": round(part.partness, 6),
-            "faces": int((face_part == index).sum()),
-            "area": round(float(areas[face_part == index].sum()) / total, 6),
-        }
-        for index, part in enumerate(parts)
-    ]
-    return {
-        "schema": SCHEMA,
-        "input": mesh.path.name,
-        "mode": mode,
-        "category": category,
-        "parts": records,
-        "faces": len(face_part),
-        "unlabeled_faces": int((face_part < 0).sum()),
-        "face_order": FACE_ORDER,
-        "nodes": [
-            {"name": node, "first_face": faces.start, "faces": faces.stop - faces.start}
-            for node, faces in mesh.blocks.items()
-        ],
-    }
+    total, records = max(float(areas.sum()), 1e-300), []
+    for index, part in enumerate(parts):
+        inside = face_part == index
+        size = {"faces": int(inside.sum()), "area": round(float(areas[inside].sum()) / total, 6)}
+        records.append({"index": index, **_about(part), "partness": round(part.partness, 6), **size})
+    return records
 
 
 def parts_glb(

@@ -12,8 +12,7 @@ from scipy.special import expit
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignParts
-from alignparts.naming.confidence import PAPER, Calibration, Statistics, soft_confidence
-from alignparts.naming.logistic import Evidence
+from alignparts.naming.confidence import PAPER, Calibration, Evidence, Statistics, soft_confidence
 from alignparts.naming.prediction import ACTIVE_ABOVE, Candidate, Encode, Partlets, PredictedPart, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
 
@@ -66,19 +65,6 @@ def category_cosines(
     return texts @ _unit(partlets.global_embedding)
 
 
-def choose_category(
-    partlets: Partlets, encode: Encode, vocabulary: Vocabulary, calibration: Calibration = PAPER
-) -> tuple[str, float]:
-    """Return the category nearest to the global embedding (Eq. 16; ties: alphabetical) and its confidence.
-
-    Raises:
-        AlignPartsError: the vocabulary is empty.
-    """
-    cosines = category_cosines(partlets, encode, vocabulary)
-    confidence = calibration.category_confidence(cosines[None])
-    return vocabulary.categories[int(cosines.argmax())], float(confidence[0])
-
-
 def category_candidates(vocabulary: Vocabulary, category: str) -> list[Candidate]:
     """Return the parts of a category with their affordance descriptions."""
     return [Candidate(name, vocabulary.description(category, name)) for name in vocabulary.parts(category)]
@@ -100,7 +86,8 @@ def name_parts(
         partlets: output of the model.
         encode: the text encoder's ``encode``.
         vocabulary: categories and their parts.
-        category: category of the shape, by any alias; None lets the model choose (Eq. 16).
+        category: category of the shape, by any alias; None lets the model choose (Eq. 16;
+            ties: alphabetical).
         statistics: training statistics for Eq. 18; None leaves the confidence to Eq. 20.
         calibration: parameters of the confidence.
         fill: also label the points that Eq. 22 leaves unlabeled, by their best mask.
@@ -110,7 +97,9 @@ def name_parts(
     """
     certainty = 1.0
     if category is None:
-        category, certainty = choose_category(partlets, encode, vocabulary, calibration)
+        cosines = category_cosines(partlets, encode, vocabulary)
+        certainty = float(calibration.category_confidence(cosines[None])[0])
+        category = vocabulary.categories[int(cosines.argmax())]
     category = vocabulary.resolve_category(category)
     names = category_candidates(vocabulary, category)
     prediction = closed_vocabulary(
@@ -194,16 +183,8 @@ def retrieval(partlets: Partlets, encode: Encode, query: Candidate) -> Predictio
     """
     active = partlets.active()
     cosines = part_cosines(partlets, active, encode, [query])[:, 0]
-    partlet, confidence = int(active[cosines.argmax()]), float(np.clip(cosines.max(), 0, 1))
-    mask = partlets.mask[partlet]
-    inside = mask >= ACTIVE_ABOVE
-    if not inside.any():
-        return Prediction(np.full(len(inside), -1, np.int64), [])
-    partness, certainty = float(partlets.partness[partlet]), float(mask[inside].mean())
-    part = PredictedPart(
-        query.name, query.description, confidence, partness, partlet, confidence, mask_confidence=certainty
-    )
-    return Prediction(np.where(inside, 0, -1).astype(np.int64), [part])
+    row = cosines.argmax(axis=0, keepdims=True)
+    return _assemble(partlets, active[row], [query], np.clip(cosines[row], 0, 1), PAPER, False)
 
 
 def _assemble(

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from alignparts.model.alignparts import AlignParts
 from alignparts.naming.confidence import CALIBRATION, PAPER, Calibration, Settings, Statistics
 from alignparts.naming.export import Written, export_named
 from alignparts.naming.inference import Mode, forward, name_parts, open_vocabulary, retrieval
-from alignparts.naming.prediction import Candidate, Partlets, Prediction
+from alignparts.naming.prediction import Candidate, Prediction
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
@@ -155,24 +155,21 @@ class NamedPartsPipeline:
         views, resolution = settings.views, settings.resolution
         return sample, extract(surface, sample, self.encoders, views=views, resolution=resolution)
 
-    def forward(self, features: dict[str, Any]) -> Partlets:
-        """Run the model once."""
-        return forward(self.model, features)
-
     def decode(
         self,
-        partlets: Partlets,
+        features: Mapping[str, Any],
         *,
         candidates: Sequence[Candidate | str] | None = None,
         query: Candidate | str | None = None,
         category: str | None = None,
         fill: bool = False,
     ) -> tuple[Prediction, Mode]:
-        """Name partlets by a query, by given candidates (open), or by the vocabulary (closed).
+        """Run the model once, and name its partlets by a query, by candidates (open) or by the vocabulary.
 
         Raises:
             AlignPartsError: no names, an empty name, an unknown category, a missing vocabulary.
         """
+        partlets = forward(self.model, features)
         encode, calibration = self.text.encode, self.calibration
         if query is not None:
             return retrieval(partlets, encode, Candidate.of(query)), "query"
@@ -219,10 +216,9 @@ class NamedPartsPipeline:
             mesh = load_mesh(mesh)
         if category is not None and self.vocabulary is not None:
             self.vocabulary.resolve_category(category)  # before the features, which take seconds
-        sample, arrays = self.features(mesh.surface, mesh.path.name, points)
-        prediction, mode = self.decode(
-            self.forward(arrays), candidates=candidates, query=query, category=category, fill=fill
-        )
+        sample, features = self.features(mesh.surface, mesh.path.name, points)
+        names: dict[str, Any] = {"candidates": candidates, "query": query, "category": category}
+        prediction, mode = self.decode(features, **names, fill=fill)
         return self.carry(mesh, sample, prediction, mode, fill)
 
     @staticmethod
