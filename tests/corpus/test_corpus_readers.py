@@ -340,7 +340,7 @@ def test_find3d_labels_are_one_based_and_classes_lose_their_uid(tmp_path):
 def test_find3d_label_without_name_and_lengths_that_differ_are_clear_errors(tmp_path):
     target = cloud(tmp_path)
     (target / "label_map.json").write_text('{"1": "pot"}')
-    with pytest.raises(AlignPartsError, match=r"label_map\.json: no name for label 2"):
+    with pytest.raises(AlignPartsError, match=r"labels\.npy: label 2 is not in label_map\.json"):
         only(tmp_path)
     np.save(target / "labels.npy", np.zeros(5, int))
     with pytest.raises(AlignPartsError, match="12 points but 5 labels"):

@@ -21,7 +21,7 @@ def quad(color=(1.0, 1.0, 1.0, 1.0), image=None):
     """A unit square in the plane z = 0 with uv = xy."""
     vertices = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
     faces = np.array([[0, 1, 2], [0, 2, 3]])
-    return make_surface(vertices, faces, uv=vertices[:, :2], color=color, textures=(image,))
+    return make_surface(vertices, faces, uv=vertices[:, :2], color=color, texture=image)
 
 
 def checker():
@@ -53,7 +53,7 @@ def test_look_up_is_bilinear_and_wraps():
     assert np.allclose(at(surface, 0.5, 0.75), [0.5, 0.5, 0, 1], atol=1e-6)
     assert np.allclose(at(surface, 0.0, 0.75), [0.5, 0.5, 0, 1], atol=1e-6)
     moved = make_surface(
-        surface.vertices, surface.faces, uv=surface.uv + 3.0, color=(1, 1, 1, 1), textures=(checker(),)
+        surface.vertices, surface.faces, uv=surface.uv + 3.0, color=(1, 1, 1, 1), texture=checker()
     )
     assert np.allclose(at(moved, 0.25, 0.75), [1, 0, 0, 1], atol=1e-5)
 

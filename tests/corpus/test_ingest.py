@@ -431,7 +431,7 @@ def test_an_unknown_kind_is_refused(run, tmp_path):
     [
         ("file,category\npot.glb,pot\n", r"line 1: expected the columns path and category"),
         ("", r"line 1: expected the columns path and category"),
-        ("path,category\npot.glb,pot\nlid.glb\n", r"line 3: 1 cells; expected 2 \(path, category\)"),
+        ("path,category\npot.glb,pot\nlid.glb\n", r"line 3: expected 2 cells \(path, category\)"),
         ('path,category\n"pot.glb,pot\n', r"not a CSV file in UTF-8"),
         (b"path,category\npot.glb,caf\xe9\n", r"not a CSV file in UTF-8"),
     ],

@@ -86,9 +86,7 @@ def test_a_cloud_loses_points_and_keeps_its_surfels():
 
 def test_without_color_everything_is_gray():
     texture = np.random.default_rng(0).integers(0, 255, (4, 4, 4)).astype(np.uint8)
-    surface = make_surface(
-        np.eye(3), np.array([[0, 1, 2]]), uv=np.eye(3)[:, :2], color=RED, textures=[texture]
-    )
+    surface = make_surface(np.eye(3), np.array([[0, 1, 2]]), uv=np.eye(3)[:, :2], color=RED, texture=texture)
     gray = disturbed(surface, "texture", 1.0)
     assert np.allclose(
         gray.color_at(np.zeros(5, np.int64), np.random.default_rng(1).dirichlet([1] * 3, 5)), GRAY

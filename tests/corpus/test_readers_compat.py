@@ -292,7 +292,7 @@ def test_a_file_without_names_or_with_labels_beyond_them_is_a_clear_error(tmp_pa
         compat_hdf5.read(one)
     folder = metadata(tmp_path / "z")
     clouds(folder, points_part_labels=np.full((2, 64), 4, np.uint16))
-    with pytest.raises(AlignPartsError, match=r"part 4; parts_fine\.json has 4 names"):
+    with pytest.raises(AlignPartsError, match=r"label 4 is not in parts_fine\.json, which has 4 names"):
         compat_hdf5.read(next(compat_hdf5.locate(folder)))
     clouds(folder, "valid_fine.hdf5", shape_label=np.full(2, 3, np.uint8))
     with pytest.raises(AlignPartsError, match="shape_label 3; expected c7"):

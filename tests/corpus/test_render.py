@@ -142,7 +142,7 @@ def test_a_texture_lands_where_the_uv_says() -> None:
         np.array([[0, 1, 2], [0, 2, 3]]),
         uv=(sheet[:, :2] + 1) / 2,
         color=(1, 1, 1, 1),
-        textures=(picture,),
+        texture=picture,
     )
     views = render_views(surface, views=4, resolution=64, lighting=FLAT)
     pixel, _ = views.project(np.array([[-0.5, 0, 0], [0.5, 0, 0]]))

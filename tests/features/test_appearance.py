@@ -40,9 +40,8 @@ def textured_pair(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         np.concatenate([SIDES, SIDES + 8]),
         uv=np.tile(np.array([[[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 1], [0, 1]]], np.float32), (12, 1, 1)),
         color=(1.0, 1.0, 1.0, 1.0),
-        face_material=np.repeat([0, 1], 12),
-        textures=tuple(textures),
     )
+    surface = replace(surface, face_material=np.repeat(np.int32([0, 1]), 12), textures=tuple(textures))
     views = render_views(surface, views=4, resolution=64)
     return views.color, np.where(views.face < 0, -1, (views.face >= 12).astype(int))
 

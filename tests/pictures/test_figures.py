@@ -51,7 +51,7 @@ def test_textures_are_drawn():
     image[..., 2] = 0
     uv = np.random.default_rng(0).uniform(0, 1, (8, 2)).astype(np.float32)
     for repeat in (1, 5):
-        picture = draw_surface(box(uv=repeat * uv, textures=[image], color=(1, 1, 1, 1)), size=64)
+        picture = draw_surface(box(uv=repeat * uv, texture=image, color=(1, 1, 1, 1)), size=64)
         middle = picture[32, 32].astype(int)
         assert middle[1] > 2 * middle[0]
 
@@ -60,7 +60,7 @@ def test_face_colors_replace_a_texture():
     red = np.zeros((2, 2, 4), np.uint8)
     red[..., [0, 3]] = 255
     faces = np.tile(np.float32([0, 0, 1]), (12, 1))
-    middle = draw_surface(box(uv=np.zeros((8, 2)), textures=[red]), faces, size=64)[32, 32].astype(int)
+    middle = draw_surface(box(uv=np.zeros((8, 2)), texture=red), faces, size=64)[32, 32].astype(int)
     assert middle[2] > 2 * middle[0]
 
 

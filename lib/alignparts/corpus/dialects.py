@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from alignparts.core.errors import AlignPartsError
 
@@ -18,7 +18,7 @@ class _Block(BaseModel):
 
 
 class CategoryName(_Block):
-    """A data set's class name."""
+    """Class name in a data set."""
 
     category: str
 
@@ -39,6 +39,26 @@ class CategoryDialects(_Block):
     find3d: CategoryName | None = None
     parts: dict[str, PartNames]
 
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets that have the category, in the order of :data:`DATASETS`."""
+        return [name for name in DATASETS if getattr(self, name) is not None]
+
+    @model_validator(mode="after")
+    def _every_data_set_names_parts(self) -> "CategoryDialects":
+        if not self.datasets:
+            raise ValueError(f"no data set has it; expected one of {', '.join(DATASETS)}")
+        for dataset in self.datasets:
+            for part, names in self.parts.items():
+                if dataset not in names.model_fields_set:
+                    raise ValueError(f"parts.{part}: no name for '{dataset}'; null leaves it unlabeled")
+            if not any(getattr(names, dataset) for names in self.parts.values()):
+                raise ValueError(f"'{dataset}' names no part at all")
+        return self
+
+
+_FILE = TypeAdapter(dict[str, CategoryDialects])
+
 
 @dataclass(frozen=True)
 class Dialects:
@@ -48,24 +68,19 @@ class Dialects:
 
     def datasets(self, category: str) -> list[str]:
         """Return the data sets that have the category, in the order of :data:`DATASETS`."""
-        return [name for name in DATASETS if getattr(self._of(category), name) is not None]
+        return self._of(category).datasets
 
     def category(self, category: str, dataset: str) -> str:
-        """Return the name of a generator category in a data set.
-
-        Raises:
-            AlignPartsError: unknown category, or the data set does not have it.
-        """
+        """Return the name of a generator category in a data set; raise AlignPartsError where it has none."""
         name = getattr(self._of(category), dataset, None)
         if name is None:
             raise AlignPartsError(f"dialects: {category}: the data set '{dataset}' does not have it")
         return name.category
 
     def part(self, category: str, dataset: str, part: str) -> str | None:
-        """Return the name of a part in a data set; None where it leaves the part unlabeled.
+        """Return the name of a part in a data set, None where it leaves the part unlabeled.
 
-        Raises:
-            AlignPartsError: the generator makes a part that the dialects do not list.
+        A part that the dialects do not list raises AlignPartsError.
         """
         names = self._of(category).parts.get(part)
         if names is None:
@@ -73,13 +88,9 @@ class Dialects:
         return getattr(names, dataset)
 
     def heldout(self, categories: tuple[str, ...]) -> set[tuple[str, str]]:
-        """Return the (data set, raw category) pairs that the held-out generator categories go by."""
-        return {
-            (dataset, self.category(category, dataset))
-            for category in categories
-            if category in self.categories
-            for dataset in self.datasets(category)
-        }
+        """Return the (data set, raw category) pairs of the held-out generator categories."""
+        known = [name for name in categories if name in self.categories]
+        return {(dataset, self.category(name, dataset)) for name in known for dataset in self.datasets(name)}
 
     def _of(self, category: str) -> CategoryDialects:
         if category not in self.categories:
@@ -100,38 +111,17 @@ def load_dialects(folder: Path = FOLDER) -> Dialects:
     origin: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
-            blocks = yaml.safe_load(path.read_text())
+            blocks = _FILE.validate_python(yaml.safe_load(path.read_text()))
         except yaml.YAMLError as error:
             raise AlignPartsError(f"{path.name}: not valid YAML: {str(error).splitlines()[0]}") from None
-        if not isinstance(blocks, dict):
-            raise AlignPartsError(f"{path.name}: expected a mapping of categories")
-        for category, block in blocks.items():
-            if category in merged:
-                raise AlignPartsError(f"{path.name}: category '{category}' is already in {origin[category]}")
-            try:
-                entry = CategoryDialects.model_validate(block)
-            except ValidationError as error:
-                first = error.errors()[0]
-                key = ".".join(str(item) for item in (category, *first["loc"]))
-                raise AlignPartsError(f"{path.name}: {key}: {first['msg']}") from None
-            _check(path.name, category, entry)
-            merged[category], origin[category] = entry, path.name
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "expected a mapping of categories"
+            raise AlignPartsError(f"{path.name}: {key}: {first['msg']}") from None
+        for category in merged.keys() & blocks.keys():
+            raise AlignPartsError(f"{path.name}: category '{category}' is already in {origin[category]}")
+        merged |= blocks
+        origin |= dict.fromkeys(blocks, path.name)
     if not merged:
         raise AlignPartsError(f"{folder}: no dialect files (*.yaml)")
     return Dialects(merged)
-
-
-def _check(file: str, category: str, entry: CategoryDialects) -> None:
-    present = [name for name in DATASETS if getattr(entry, name) is not None]
-    if not present:
-        raise AlignPartsError(
-            f"{file}: {category}: no data set has it; expected one of {', '.join(DATASETS)}"
-        )
-    for dataset in present:
-        for part, names in entry.parts.items():
-            if dataset not in names.model_fields_set:
-                raise AlignPartsError(
-                    f"{file}: {category}.parts.{part}: no name for '{dataset}'; null leaves it unlabeled"
-                )
-        if not any(getattr(names, dataset) for names in entry.parts.values()):
-            raise AlignPartsError(f"{file}: {category}: '{dataset}' names no part at all")

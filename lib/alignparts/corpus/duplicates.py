@@ -53,14 +53,7 @@ _SEVERITY = {"train": 0, "validation": 1, "test": 2, "heldout": 2}
 
 
 def describe_triangles(triangles: Float[np.ndarray, "F 3 3"]) -> Float32[np.ndarray, " 31"]:
-    """Return the descriptor of a surface: one value for each of :data:`MOMENTS`.
-
-    Args:
-        triangles: corners of the triangles, in any unit; those without area do not count.
-
-    Raises:
-        AlignPartsError: no triangle has an area.
-    """
+    """Return one value per :data:`MOMENTS` of a surface; raise AlignPartsError where it has no area."""
     corners = triangles.astype(np.float64)
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(cross, axis=1)  # twice the area; a common factor cancels
@@ -79,11 +72,7 @@ def describe_triangles(triangles: Float[np.ndarray, "F 3 3"]) -> Float32[np.ndar
 
 
 def describe_points(points: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, " 31"]:
-    """Return the descriptor of a point cloud: the same moments over its points.
-
-    Raises:
-        AlignPartsError: the points coincide.
-    """
+    """Return the same moments over the points of a cloud; raise AlignPartsError where they coincide."""
     centered = points.astype(np.float64) - points.astype(np.float64).mean(axis=0)
     radius = np.sqrt((centered**2).sum(axis=1).mean())
     if not radius > 0:
@@ -103,58 +92,43 @@ def geometry_hash(descriptor: Float32[np.ndarray, " 31"]) -> str:
 
 
 def find_groups(index: pd.DataFrame, descriptors: Float[np.ndarray, "n 31"]) -> pd.DataFrame:
-    """Group shapes that are copies of each other.
+    """Return the groups of copies among shapes (shape_id, dataset, raw_category, split, source, model).
 
-    Args:
-        index: columns shape_id, dataset, raw_category, split, source, model.
-        descriptors: descriptors of the same shapes, in the same order.
-
-    Returns:
-        One row per shape that has a copy: :data:`GROUP_COLUMNS`; ``why`` joins with "+" what links it to
-        another of its group: geometry, model, annotation, asset or key. Groups are numbered from 1 by their
-        first id.
+    The table has one row per shape that has a copy: :data:`GROUP_COLUMNS`; ``why`` joins with "+" the links
+    to others of its group: geometry, model, annotation, asset or key. Groups are numbered from 1 by their
+    first id.
     """
     links = [*_same_identity(index), *_same_geometry(descriptors)]
     why: dict[int, set[str]] = defaultdict(set)
-    for first, second, reason in links:
-        why[first].add(reason)
-        why[second].add(reason)
+    for *ends, reason in links:
+        for row in ends:
+            why[row].add(reason)
     edges = np.array([link[:2] for link in links], np.int64).reshape(-1, 2)
     graph = coo_array((np.ones(len(links), np.int8), edges.T), shape=(len(index), len(index)))
     _, label = connected_components(graph, directed=False)
     rows = sorted(why)
-    table = index.iloc[rows][["shape_id", "dataset", "raw_category", "split"]].copy()
-    table["why"] = ["+".join(sorted(why[row])) for row in rows]
-    table["group"] = label[rows]
-    table = table.sort_values("shape_id")
+    reasons = ["+".join(sorted(why[row])) for row in rows]
+    table = index.iloc[rows].assign(why=reasons, group=label[rows]).sort_values("shape_id")
     table["group"] = pd.factorize(table["group"])[0] + 1
     return table.sort_values(["group", "shape_id"], ignore_index=True)[list(GROUP_COLUMNS)]
 
 
 def resolve_leaks(groups: pd.DataFrame, *, keep: bool = False) -> pd.DataFrame:
-    """Decide what becomes of shapes whose group lies in several splits.
+    """Return the shapes of :func:`find_groups` whose group lies in several splits: :data:`LEAK_COLUMNS`.
 
+    ``drawn`` is the split a shape was drawn for, ``split`` the one it has; with ``keep`` they are the same.
     Test sets stay as drawn. A copy that trains while another is validated, tested or held out becomes
     "duplicate", and so does one that validates while another is tested or held out.
-
-    Args:
-        groups: table of :func:`find_groups`.
-        keep: whether every shape stays in its split all the same.
-
-    Returns:
-        One row per shape of those groups: :data:`LEAK_COLUMNS`, with the split it was drawn for and the one
-        it has.
     """
     drawn = groups[groups["split"].isin(list(_SEVERITY))].rename(columns={"split": "drawn"})
-    leaks = drawn[drawn.groupby("group")["drawn"].transform("nunique") > 1].copy()
+    leaks = drawn[drawn.groupby("group")["drawn"].transform("nunique") > 1].reset_index(drop=True)
     severity = leaks["drawn"].map(_SEVERITY)
-    worst = severity.groupby(leaks["group"]).transform("max")
-    leaks["split"] = leaks["drawn"] if keep else leaks["drawn"].where(severity == worst, "duplicate")
-    return leaks.reset_index(drop=True)[list(LEAK_COLUMNS)]
+    stays = keep | (severity == severity.groupby(leaks["group"]).transform("max"))
+    return leaks.assign(split=leaks["drawn"].where(stays, "duplicate"))[list(LEAK_COLUMNS)]
 
 
 def identities(dataset: str, source: str, model: str) -> list[str]:
-    """Return the names by which other data sets, or other annotations, know the same object.
+    """Return the names of an object in other data sets, or other annotations.
 
     "model:…" is the model's id; "annotation:…" PartNet's, whose numbers PartNet-Mobility keeps below 100000;
     "asset:…" an Objaverse or Sketchfab uid in the file's name; "key:…" one of 3DCoMPaT++.
@@ -191,6 +165,7 @@ def _same_geometry(descriptors: np.ndarray) -> Iterator[tuple[int, int, str]]:
 
 
 def _weighted_sums(points: Float64[np.ndarray, "n 3"], weight: Float64[np.ndarray, " n"]) -> np.ndarray:
+    """Return the sum of every moment's monomial over points."""
     powers = points[None] ** np.arange(5)[:, None, None]
     # Sums rather than products of matrices: those may differ in their last digits with the number of threads.
     return np.array(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ class Planned:
         category: class of the generator.
         dataset: data set in whose dialect and format it is written.
         number: running number within the two; the seed comes from the three.
-        key: the id it gets in the data set.
+        key: id within the data set.
     """
 
     category: str
@@ -46,7 +46,7 @@ class Planned:
 
     @property
     def shape_id(self) -> str:
-        """The id the reader will give it."""
+        """Id that the reader will give it."""
         return safe_id(self.dataset, self.key)
 
 
@@ -58,7 +58,7 @@ class _Job(NamedTuple):
 
 
 def plan(params: CorpusParams, seed: int, dialects: Dialects | None = None) -> list[Planned]:
-    """Plan the shapes of which the corpus consists.
+    """Return the shapes of which the corpus consists.
 
     A seen category has ``shapes_per_category`` shapes over its dialects by their shares, and its test shapes
     besides; a held-out category ``heldout_shapes``. A shape's look depends on its category, dialect, number
@@ -71,24 +71,22 @@ def plan(params: CorpusParams, seed: int, dialects: Dialects | None = None) -> l
     categories = sorted(CATEGORIES)
     if not categories:
         raise AlignPartsError("the procedural generator has no categories")
-    absent = [name for name in params.heldout if name not in categories]
-    if absent:
-        raise AlignPartsError(
-            f"params.yaml: corpus.heldout: '{absent[0]}' is not a category of the generator"
-        )
+    for name in params.heldout:
+        if name not in categories:
+            raise AlignPartsError(f"params.yaml: corpus.heldout: '{name}' is not a category of the generator")
     named = [name for name in categories if name not in params.heldout and "find3d" in words.datasets(name)]
     order = sorted(named, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())
     extra = set(order[: params.find3d_test])
-    result = []
     classes = compat_classes(words)
-    for category in categories:
-        for dataset, count in _counts(category, words.datasets(category), params, category in extra).items():
-            for number in range(count):
-                key = _key(category, dataset, number, words, classes)
-                result.append(Planned(category, dataset, number, key))
-    twice = [name for name, times in Counter(item.shape_id for item in result).items() if times > 1]
-    if twice:
-        raise AlignPartsError(f"embedded corpus: two shapes would be called {twice[0]}")
+    result = [
+        Planned(category, dataset, number, _key(category, dataset, number, words, classes))
+        for category in categories
+        for dataset, count in _counts(category, words.datasets(category), params, category in extra).items()
+        for number in range(count)
+    ]
+    for name, times in Counter(item.shape_id for item in result).most_common(1):
+        if times > 1:
+            raise AlignPartsError(f"embedded corpus: two shapes would be called {name}")
     return result
 
 
@@ -97,18 +95,15 @@ def write_embedded(
 ) -> list[Path]:
     """Write the corpus under ``root`` as ``partnet/``, ``compat/`` and ``find3d/``; return these folders.
 
-    Shapes that are there are not made again, unless they were made by other code, dialects or seed: then
-    everything is.
-
-    Raises:
-        AlignPartsError: see :func:`plan`; a generator part that no dialect lists; ``root`` holds other files.
+    Shapes that are there are kept, unless other code, dialects or another seed made them: then all are made
+    again. See :func:`plan` for errors; a generator part that no dialect lists and a ``root`` with other files
+    raise AlignPartsError.
     """
     planned = plan(params, seed)
     _clear_if_stale(root, params, seed)
     jobs = [_Job(item, _target(root, item, params), seed, params.free_yaw) for item in planned]
     name = "embedded corpus"
-    for _ in map_shapes(_write_one, jobs, workers=workers, scheduler=scheduler, description=name):
-        pass
+    deque(map_shapes(_write_one, jobs, workers=workers, scheduler=scheduler, description=name), maxlen=0)
     _finish(root, planned, params, seed)
     return [root / name for name in DATASETS if (root / name).is_dir()]
 
@@ -121,17 +116,18 @@ def surface_of(pieces: list[Piece]) -> Surface:
         image, mesh = piece.material.image, piece.mesh
         if image is not None and id(image) not in images:
             images[id(image)] = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
-        look: dict[str, Any] = {"color": piece.material.base_color, "textures": (images[id(image)],)}
-        surfaces.append(make_surface(mesh.vertices, mesh.faces, uv=mesh.uv, **look))
+        color, texture = piece.material.base_color, images[id(image)]
+        surfaces.append(make_surface(mesh.vertices, mesh.faces, uv=mesh.uv, color=color, texture=texture))
     return join_surfaces(surfaces, part_of=range(len(surfaces)))
 
 
 def compat_classes(words: Dialects) -> list[str]:
     """Return the class names in the order of their indices, as ``metadata/classes.json`` lists them."""
-    return sorted({words.category(c, "compat") for c in words.categories if "compat" in words.datasets(c)})
+    return sorted({entry.compat.category for entry in words.categories.values() if entry.compat})
 
 
 def _counts(category: str, present: list[str], params: CorpusParams, extra: bool) -> dict[str, int]:
+    """Return the number of shapes of a category per data set that has it."""
     tested = [name for name in present if name != "find3d"] or present
     if category in params.heldout:
         base, rest = divmod(params.heldout_shapes, len(tested))
@@ -143,33 +139,30 @@ def _counts(category: str, present: list[str], params: CorpusParams, extra: bool
     left = params.shapes_per_category - sum(counts.values())
     for name in sorted(exact, key=lambda name: (counts[name] - exact[name], present.index(name)))[:left]:
         counts[name] += 1
-    for name in tested:
-        if name != "find3d":
-            counts[name] += params.test_per_category // 2
-    if extra:
-        counts["find3d"] += 1
-    return counts
+    tests = {name: params.test_per_category // 2 for name in tested} | {"find3d": int(extra)}
+    return {name: count + tests.get(name, 0) for name, count in counts.items()}
 
 
 def _key(category: str, dataset: str, number: int, words: Dialects, classes: list[str]) -> str:
+    """Return the id that a data set would give to a shape."""
     if dataset == "partnet":
         return str(1000 * (1 + sorted(words.categories).index(category)) + number)
     name = words.category(category, dataset)
     if dataset == "compat":
-        sharing = [c for c in sorted(words.categories) if "compat" in words.datasets(c)]
-        same = [c for c in sharing if words.category(c, "compat") == name]
+        entries = sorted(words.categories.items())
+        same = [c for c, entry in entries if entry.compat and entry.compat.category == name]
         return f"{classes.index(name):02x}_{number * len(same) + same.index(category):03x}"
     uid = hashlib.sha256(f"{category}/{number}".encode()).hexdigest()[:32]
     return f"{name.replace(' ', '_')}_{uid}"
 
 
 def _target(root: Path, item: Planned, params: CorpusParams) -> Path:
-    """Return the file or folder that is there once the shape is written."""
+    """Return the file or folder that exists once the shape is written."""
     if item.dataset == "partnet":
         return root / "partnet" / "data" / item.key
     if item.dataset == "compat":
         return root / "compat" / "models" / f"{item.key}.gltf"
-    # Find3D's three groups; which one a shape is in decides nothing here.
+    # Find3D's three groups; they decide nothing.
     held = item.category in params.heldout
     return root / "find3d" / ("unseen" if held else find3d.FOLDERS[2 * (item.number % 2)]) / item.key
 
@@ -199,8 +192,7 @@ def _write_one(job: _Job) -> None:
 
 def _finish(root: Path, planned: list[Planned], params: CorpusParams, seed: int) -> None:
     words = load_dialects()
-    table = pd.DataFrame([asdict(item) for item in planned])
-    table["shape_id"] = [item.shape_id for item in planned]
+    table = pd.DataFrame([{**asdict(item), "shape_id": item.shape_id} for item in planned])
     table["raw_category"] = [words.category(item.category, item.dataset) for item in planned]
     annotated = table["dataset"] == "partnet"
     table["model"] = table["key"].map(partnet.model_id).where(annotated, table["shape_id"])
@@ -219,18 +211,12 @@ def _finish(root: Path, planned: list[Planned], params: CorpusParams, seed: int)
 
 
 def _clear_if_stale(root: Path, params: CorpusParams, seed: int) -> None:
-    """Start afresh where the folder was made otherwise; sizes may change, what is made stays."""
+    """Start afresh where the folder was made otherwise; shapes stay where only the sizes changed."""
     folder = Path(__file__).parent
-    code = hashlib.sha256()
-    files = [
-        *Path(procparts.__file__).parent.rglob("*.py"),
-        *folder.glob("writers/*.py"),
-        *folder.glob("dialects/*.yaml"),
-        Path(__file__),
-    ]
-    for path in sorted(files):
-        code.update(path.read_bytes())
-    stamp = {"code": code.hexdigest(), "seed": seed, "free_yaw": params.free_yaw}
+    generator = Path(procparts.__file__).parent.rglob("*.py")
+    files = [*generator, *folder.glob("writers/*.py"), *folder.glob("dialects/*.yaml"), Path(__file__)]
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()
+    stamp = {"code": code, "seed": seed, "free_yaw": params.free_yaw}
     marker = root / _STAMP
     if marker.is_file():
         if json.loads(marker.read_text()) == stamp:

@@ -17,14 +17,13 @@ from alignparts.core.atomic import write_atomically
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.duplicates import describe_points, describe_triangles
 from alignparts.corpus.mesh.glb import read_accessor, split_container, write_glb
-from alignparts.corpus.mesh.resolver import FolderResolver
-from alignparts.corpus.mesh.scene import load_scene, surface_from_scene
+from alignparts.corpus.mesh.scene import FolderResolver, load_scene, surface_from_scene
 from alignparts.corpus.mesh.surface import surface_from_cloud
 from alignparts.corpus.shape import Cloud, LabeledShape
 
 COLUMNS = ("shape_id", "dataset", "category", "split", "license", "source", "raw_category")
 SPLITS = ("train", "validation", "test", "heldout", "duplicate", "unlabeled")
-"""The last two are used by nothing: copies of a shape that is tested, and shapes without a named part."""
+"""Nothing uses the last two: copies of a shape that is tested, and shapes without a named part."""
 _ABOUT = ("shape_id", "dataset", "category", "license", "source", "instances")
 
 
@@ -32,13 +31,10 @@ class Corpus:
     """Shapes of one folder: ``index.parquet`` and ``shapes/<shape_id>.glb`` (``.npz`` for clouds).
 
     Attributes:
-        root: the folder.
-        index: one row per shape: shape_id, dataset, category, split, license, source, raw_category and what
-            ingestion added: model (what the data set says it shows), parts, instances, faces, and
-            official_split (the data set's own: train, validation, test, or "" where it states none).
-
-    Raises:
-        AlignPartsError: there is no index in the folder.
+        root: the folder; AlignPartsError is raised where it has no index.
+        index: one row per shape: :data:`COLUMNS` and the columns that ingestion adds: model (the object that
+            it shows by the data set), parts, instances, faces, and official_split (by the data set: train,
+            validation, test, or "" where it states none).
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -64,20 +60,12 @@ class Corpus:
         return rows["shape_id"].tolist()
 
     def load(self, shape_id: str) -> LabeledShape:
-        """Read one shape.
-
-        Raises:
-            AlignPartsError: unknown id, or its file is missing or broken.
-        """
+        """Read one shape; an unknown id and a broken file raise AlignPartsError."""
         return read_shape(shape_file(self.root, shape_id))
 
 
 def shape_file(root: Path, shape_id: str) -> Path:
-    """Return the file in which a corpus keeps a shape.
-
-    Raises:
-        AlignPartsError: it keeps no such shape.
-    """
+    """Return the file in which a corpus keeps a shape; raise AlignPartsError where it has none."""
     for suffix in (".glb", ".npz"):
         path = root / "shapes" / f"{shape_id}{suffix}"
         if path.is_file():
@@ -91,13 +79,8 @@ def write_shape(folder: Path, shape: LabeledShape, *, texture_size: int = 1024) 
     about = {name: getattr(shape, name) for name in _ABOUT}
     about["faces"] = 0 if cloud else len(shape.surface.faces)
     if cloud is not None:
-        arrays: dict[str, Any] = {
-            "points": cloud.points,
-            "normals": cloud.normals.astype(np.float32),
-            "colors": cloud.colors,
-            "instance": cloud.instance,
-            "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
-        }
+        arrays: dict[str, Any] = {**vars(cloud), "normals": cloud.normals.astype(np.float32)}
+        arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         write_atomically(path, lambda temporary: np.savez_compressed(temporary, **arrays))
         return path
     nodes: list[dict[str, Any]] = []
@@ -111,19 +94,11 @@ def write_shape(folder: Path, shape: LabeledShape, *, texture_size: int = 1024) 
 
 
 def read_shape(path: Path) -> LabeledShape:
-    """Read a shape of a corpus.
-
-    Raises:
-        AlignPartsError: the file is broken or not a corpus shape.
-    """
+    """Read a shape of a corpus; raise AlignPartsError where the file is broken."""
     if path.suffix == ".npz":
         with _cloud_file(path) as arrays:
-            cloud = Cloud(
-                points=arrays["points"].astype(np.float64),
-                normals=arrays["normals"].astype(np.float64),
-                colors=arrays["colors"],
-                instance=arrays["instance"],
-            )
+            points, normals = (arrays[name].astype(np.float64) for name in ("points", "normals"))
+            cloud = Cloud(points, normals, arrays["colors"], arrays["instance"])
             about = json.loads(arrays["about"].tobytes())
         surface = surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance)
         return LabeledShape(**_fields(about, path), surface=surface, cloud=cloud)
@@ -133,11 +108,7 @@ def read_shape(path: Path) -> LabeledShape:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """Return what a corpus file says about itself (ids, category, names), without reading its geometry.
-
-    Raises:
-        AlignPartsError: the file is broken or not a corpus shape.
-    """
+    """Return ids, category and names of a corpus file without its geometry; see :func:`read_shape`."""
     if path.suffix == ".npz":
         with _cloud_file(path) as arrays:
             about = json.loads(arrays["about"].tobytes())
@@ -152,10 +123,8 @@ def read_about(path: Path) -> dict[str, Any]:
 def describe_file(path: Path) -> Float32[np.ndarray, " 31"]:
     """Return the descriptor of a corpus file's geometry, see :mod:`alignparts.corpus.duplicates`.
 
-    It describes the file and not what it was made from, so that it is the same whenever it is computed.
-
-    Raises:
-        AlignPartsError: the file is broken or has no surface.
+    It describes the file and not its source, so that it is the same whenever it is computed. A broken file
+    and one without surface raise AlignPartsError.
     """
     if path.suffix == ".npz":
         with _cloud_file(path) as arrays:

@@ -60,7 +60,7 @@ class _Job(NamedTuple):
 
 
 class _Stored(NamedTuple):
-    """A shape of the corpus: its row of the index, its descriptor, and whether it was there before."""
+    """A shape of the corpus: its row of the index, its descriptor, and True where it was there before."""
 
     row: dict[str, Any]
     descriptor: np.ndarray
@@ -84,20 +84,20 @@ def ingest(
 
     Writes ``shapes/<shape_id>.glb`` (``.npz`` for clouds), ``index.parquet``, ``geometry.parquet`` (the
     descriptors), ``splits/<split>.txt`` (ids), ``duplicates.csv``, ``leakage.csv``, ``ingest.json`` (the
-    settings) and ``report.csv``, which lists what was left out and why. A shape that cannot be read is left
+    settings) and ``report.csv``, which lists the shapes left out and why. A shape that cannot be read is left
     out and the run goes on; one that is in ``out`` already is not read again: a killed run is repeated.
 
     Args:
         sources: folders of any mixture of data sets, see :func:`alignparts.corpus.readers.scan`.
         out: folder of the corpus.
         params: sizes of the splits.
-        kind: "auto", or what the sources are meant to be.
+        kind: "auto", or the expected kind of the sources.
         options: choice of labels and shapes.
         seed: seed of the splits.
         workers: number of processes.
         scheduler: address of a Dask scheduler.
         texture_size: longest side of a stored image in pixels.
-        keep_duplicates: whether copies of tested shapes stay in training; they are reported all the same.
+        keep_duplicates: leave copies of tested shapes in training; they are reported all the same.
 
     Raises:
         AlignPartsError: a source is missing or of another kind, a file that concerns all shapes is broken,
@@ -110,40 +110,33 @@ def ingest(
     batch = 1 if workers <= 1 and scheduler is None else _BATCH
     jobs = _Jobs(tops, target, kind, chosen, texture_size, batch)
     if not len(jobs):
-        raise AlignPartsError(
-            f"{folders}: no shape in it; expected a folder of one of the kinds "
-            f"{', '.join(sorted(readers.KINDS))}"
-        )
+        kinds = ", ".join(sorted(readers.KINDS))
+        raise AlignPartsError(f"{folders}: no shape in it; expected a folder of one of the kinds {kinds}")
     _prepare(target, {"sources": [top.name for top in tops], **asdict(chosen), "texture_size": texture_size})
     stored: list[_Stored] = []
     left_out: list[tuple[str, ...]] = []
     name = "ingest" if batch == 1 else f"ingest (x {batch} shapes)"
     for results in map_shapes(_convert_all, jobs, workers=workers, scheduler=scheduler, description=name):
-        for result in results:
-            if isinstance(result, _Stored):
-                stored.append(result)
-            else:
-                left_out.append(result)
+        stored += [result for result in results if isinstance(result, _Stored)]
+        left_out += [result for result in results if not isinstance(result, _Stored)]
     report = pd.DataFrame(left_out, columns=list(REPORT))
     _write_csv(target / "report.csv", report)
     if not stored:
         raise AlignPartsError(f"{folders}: no shape could be read; see {target}/report.csv")
-    index = pd.DataFrame([entry.row for entry in stored])
-    order = index["shape_id"].argsort(kind="stable")
-    geometry = np.stack([entry.descriptor for entry in stored])[order]
-    index = index.iloc[order].reset_index(drop=True)
-    index["split"] = _splits(index, params, seed)
+    stored.sort(key=lambda shape: shape.row["shape_id"])
+    index, geometry = pd.DataFrame([s.row for s in stored]), np.stack([s.descriptor for s in stored])
+    index["split"] = _drawn_splits(index, params, seed)
     groups = duplicates.find_groups(index, geometry)
     leaks = duplicates.resolve_leaks(groups, keep=keep_duplicates)
     index["split"] = index["shape_id"].map(leaks.set_index("shape_id")["split"]).fillna(index["split"])
     _write(target, index[[*COLUMNS, *_ADDED]], geometry, groups, leaks)
-    kept = sum(entry.kept for entry in stored)
+    kept = sum(shape.kept for shape in stored)
     return Ingested(Corpus(target), kept, report, groups, leaks, time.perf_counter() - start)
 
 
 @dataclass(eq=False)
 class _Jobs(Sequence[list[_Job]]):
-    """Batches of shapes to read, found anew by every pass: a large data set is never held, only counted."""
+    """Batches of shapes to read, scanned anew by every pass: a large data set is never held, only counted."""
 
     tops: list[Path]
     target: Path
@@ -159,14 +152,14 @@ class _Jobs(Sequence[list[_Job]]):
         return self._number
 
     def __getitem__(self, item: Any) -> Any:
-        raise TypeError("shapes are found in passing; iterate over them")
+        raise TypeError("shapes are scanned in passing; iterate over them")
 
     def __iter__(self) -> Iterator[list[_Job]]:
-        jobs = self._one_by_one()
+        jobs = self._jobs()
         while batch := list(itertools.islice(jobs, self.batch)):
             yield batch
 
-    def _one_by_one(self) -> Iterator[_Job]:
+    def _jobs(self) -> Iterator[_Job]:
         taken: Counter[str] = Counter()
         for top in self.tops:
             for kind, locator in readers.scan(top, self.kind, self.options):
@@ -182,15 +175,23 @@ class _Jobs(Sequence[list[_Job]]):
 
 
 def _prepare(target: Path, settings: dict[str, Any]) -> None:
-    """Make the folder, clear what a killed run left half written, and refuse to mix settings."""
+    """Make the folder, clear the half-written files of a killed run, and refuse to mix settings."""
     record = target / "ingest.json"
     try:
         (target / "shapes").mkdir(parents=True, exist_ok=True)
         for folder in (target, target / "shapes", target / "splits"):
             for leftover in folder.glob(f"{PREFIX}*"):
                 leftover.unlink()
-        if record.is_file():
-            _compare(record, json.loads(record.read_text()), settings)
+        before = json.loads(record.read_text()) if record.is_file() else settings
+        sources = before.get("sources", [])
+        if settings["sources"][: len(sources)] == sources:  # further ones may be added
+            before = {**before, "sources": settings["sources"]}
+        for key, value in settings.items():
+            if before.get(key) != value:
+                raise AlignPartsError(
+                    f"{record}: this corpus was made with {key} {before.get(key)!r}, not {value!r}; choose "
+                    "another folder for it (further sources may only be added after the present ones)"
+                )
         write_atomically(record, lambda path: path.write_text(json.dumps(settings, indent=2) + "\n"))
     except OSError as error:
         raise AlignPartsError(
@@ -200,22 +201,12 @@ def _prepare(target: Path, settings: dict[str, Any]) -> None:
         raise AlignPartsError(f"{record}: not JSON: {error}; delete the folder and read again") from None
 
 
-def _compare(record: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    added = now["sources"][: len(before.get("sources", []))] == before.get("sources")
-    for key in now:
-        if before.get(key) != now[key] and not (key == "sources" and added):
-            raise AlignPartsError(
-                f"{record}: this corpus was made with {key} {before.get(key)!r}, not {now[key]!r}; choose "
-                "another folder for it (further sources may only be added after the present ones)"
-            )
-
-
-def _splits(index: pd.DataFrame, params: CorpusParams, seed: int) -> list[str]:
+def _drawn_splits(index: pd.DataFrame, params: CorpusParams, seed: int) -> "pd.Series[Any]":
     """Return the split of every shape as drawn; a shape without named parts takes no part in it."""
     labeled = index[index["parts"] > 0]
     splits = assign_splits(labeled, params, load_dialects().heldout(params.heldout), seed)
     drawn = dict(zip(labeled["shape_id"], one_a_model(labeled, splits), strict=True))
-    return [drawn.get(shape_id, "unlabeled") for shape_id in index["shape_id"]]
+    return index["shape_id"].map(drawn).fillna("unlabeled")
 
 
 def _write(
@@ -244,8 +235,7 @@ def _convert_all(jobs: list[_Job]) -> list[_Stored | tuple[str, ...]]:
 def _convert(job: _Job) -> _Stored | tuple[str, ...]:
     """Read one shape and write it, unless it is there; else return its row of the report.
 
-    Raises:
-        AlignPartsError: what ends the run: a file of all shapes is broken, or the disk takes no more.
+    AlignPartsError is raised where the run cannot go on: a file of all shapes is broken, or the disk is full.
     """
     try:
         stored = _read_stored(job)
@@ -257,14 +247,25 @@ def _convert(job: _Job) -> _Stored | tuple[str, ...]:
             path = write_shape(job.out / "shapes", shape, texture_size=job.texture_size)
             stored = read_about(path), describe_file(path)
         about, descriptor = stored
-        row = _row(about, *readers.model_and_split(job.kind, job.locator))
+        model, split = readers.model_and_split(job.kind, job.locator)
+        row = {
+            **{name: about[name] for name in ("shape_id", "dataset", "license", "source", "faces")},
+            "category": plain_name(about["category"]),
+            "raw_category": about["category"],
+            "model": model,
+            "parts": len(set(about["instances"])),
+            "instances": len(about["instances"]),
+            "official_split": split,
+        }
         return _Stored(row, descriptor, kept)
     except BrokenLabels:
         raise
     except AlignPartsError as error:
         reason = str(error)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _DISK and _within(error.filename, job.out):
+        # Writing to an open file fails without its name; reading does not fail for want of space.
+        file = getattr(error, "filename", None) or job.out
+        if isinstance(error, OSError) and error.errno in _DISK and Path(str(file)).is_relative_to(job.out):
             raise AlignPartsError(f"{job.out}: cannot be written: {error.strerror}") from None
         # One broken file among thousands must not end the run; its reason goes into the report.
         reason = f"{job.locator.path}: {type(error).__name__}: {error}"
@@ -272,7 +273,7 @@ def _convert(job: _Job) -> _Stored | tuple[str, ...]:
 
 
 def _read_stored(job: _Job) -> tuple[dict[str, Any], np.ndarray] | None:
-    """Return what the corpus says of a shape that is there, and its descriptor; else None."""
+    """Return the corpus's own record and the descriptor of a shape that is there; else None."""
     try:
         path = shape_file(job.out, job.locator.shape_id)
         about = read_about(path)
@@ -281,20 +282,3 @@ def _read_stored(job: _Job) -> tuple[dict[str, Any], np.ndarray] | None:
         return (about, describe_file(path)) if same else None
     except AlignPartsError:
         return None
-
-
-def _within(file: Any, folder: Path) -> bool:
-    # Writing to an open file fails without its name; reading does not fail for want of space.
-    return file is None or Path(str(file)).is_relative_to(folder)
-
-
-def _row(about: dict[str, Any], model: str, split: str) -> dict[str, Any]:
-    return {
-        **{name: about[name] for name in ("shape_id", "dataset", "license", "source", "faces")},
-        "category": plain_name(about["category"]),
-        "raw_category": about["category"],
-        "model": model,
-        "parts": len(set(about["instances"])),
-        "instances": len(about["instances"]),
-        "official_split": split,
-    }

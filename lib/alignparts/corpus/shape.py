@@ -34,7 +34,7 @@ class LabeledShape:
         shape_id: unique in a corpus; fit for a file name.
         dataset: "partnet", "compat", "find3d", "partnet_mobility", "named_glb" ...
         category: class as the data set calls it.
-        license: the terms the source came under; "" where unknown.
+        license: terms of the source; "" where unknown.
         source: file or folder it was read from.
         instances: part name of every instance, indexed by ``surface.face_part``; "" where the data set
             gives none.
@@ -53,17 +53,14 @@ class LabeledShape:
 
     @property
     def part_names(self) -> list[str]:
-        """Distinct names, in the order in which they first occur; instances share one."""
+        """Distinct names, in the order in which they first occur; instances may share one."""
         return list(dict.fromkeys(name for name in self.instances if name))
 
 
 def tidy(shape: LabeledShape) -> LabeledShape:
-    """Drop instances without surface and those without name; number what remains from 0.
+    """Drop instances without surface and those without name, and number the others from 0.
 
-    Faces of nameless instances become unlabeled (-1).
-
-    Raises:
-        AlignPartsError: no triangle has an area, or no part with a name is left.
+    Faces of nameless instances become unlabeled (-1). AlignPartsError is raised where no named part is left.
     """
     surface, count = shape.surface, len(shape.instances)
     solid = surface.face_part[(surface.areas() > 0) & (surface.face_part >= 0)]

@@ -9,7 +9,6 @@ import pandas as pd
 
 from alignparts.core.atomic import write_text
 from alignparts.core.config import CorpusParams, load_params
-from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import SPLITS
 
 TESTED = ("partnet", "compat")
@@ -17,9 +16,8 @@ TESTED = ("partnet", "compat")
 
 def paper_sizes() -> CorpusParams:
     """Return the paper's sizes: 3 shapes of each of 42 and 24 categories and 8 of Find3D, none held out."""
-    return load_params().corpus.model_copy(
-        update={"test_per_category": 6, "find3d_test": 8, "heldout": (), "validation_fraction": 0.08}
-    )
+    sizes = {"test_per_category": 6, "find3d_test": 8, "heldout": (), "validation_fraction": 0.08}
+    return load_params().corpus.model_copy(update=sizes)
 
 
 def assign_splits(
@@ -27,7 +25,8 @@ def assign_splits(
 ) -> list[str]:
     """Return the split of every shape: train, validation, test or heldout.
 
-    - Held-out categories are never trained on.
+    - Held-out categories are never trained on: (data set, raw category) pairs of ``heldout``, and names in
+      ``params.heldout`` for any data set.
     - PartNet and 3DCoMPaT++ each give half of ``test_per_category`` shapes of every category (paper: 3 of 24
       and 3 of 42 categories), drawn from the pool of all shapes, and never all shapes of a category. Models
       with one annotation come first, so that a test set has no more shapes than it should.
@@ -35,21 +34,10 @@ def assign_splits(
     - Of the rest ``validation_fraction``, spread evenly over data sets and categories.
 
     Shapes of one model (two annotations of it) stay together within a data set, whatever their categories.
-    Who is tested in one data set does not depend on the others; for copies between data sets see
-    :mod:`alignparts.corpus.duplicates`. The order of the rows does not matter.
-
-    Args:
-        shapes: columns shape_id, dataset, raw_category, model ("" where unknown).
-        params: sizes of the splits.
-        heldout: (data set, raw category) pairs; names in ``params.heldout`` count for any data set.
-        seed: seed of the draw.
-
-    Raises:
-        AlignPartsError: a column is missing.
+    The test shapes of one data set do not depend on the others; for copies between data sets see
+    :mod:`alignparts.corpus.duplicates`. The columns of ``shapes`` are shape_id, dataset, raw_category and
+    model ("" where unknown); the order of the rows does not matter.
     """
-    missing = {"shape_id", "dataset", "raw_category", "model"} - set(shapes.columns)
-    if missing:
-        raise AlignPartsError(f"splits: the table of shapes has no column '{sorted(missing)[0]}'")
     table = shapes[["shape_id", "dataset", "raw_category", "model"]].reset_index(drop=True)
     named = {plain_name(name) for name in params.heldout}
     is_out = [
@@ -81,11 +69,9 @@ def assign_splits(
 
 
 def one_a_model(shapes: pd.DataFrame, splits: list[str]) -> list[str]:
-    """Return the splits with one tested shape per model; its further annotations become "duplicate".
+    """Return the splits of :func:`assign_splits` with one tested shape per model, the first by id.
 
-    Args:
-        shapes: columns shape_id, dataset, model ("" where unknown); the first id of a model stays.
-        splits: splits of :func:`assign_splits`.
+    Its further annotations become "duplicate".
     """
     table = shapes[["shape_id", "dataset", "model"]].assign(split=splits, row=range(len(shapes)))
     tested = table[(table["split"] == "test") & (table["model"] != "")].sort_values("shape_id")

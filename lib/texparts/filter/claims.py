@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from alignparts.core.config.texparts import FilterParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.glb import split_container
-from alignparts.corpus.mesh.resolver import FolderResolver
+from alignparts.corpus.mesh.scene import FolderResolver
 from texparts.filter.rejected import Rejected
 
 _CORNERS = 3

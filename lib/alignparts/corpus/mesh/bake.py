@@ -20,6 +20,9 @@ def bake_points(
 ) -> Surface:
     """Give every triangle a patch of texture whose texels take the color of the nearest point of its part.
 
+    The patch of a triangle spans its two shorter edges, at texel centers, so that bilinear look-up stays
+    within it; its sides are powers of two, by the edges' lengths over the points' spacing.
+
     Args:
         surface: surface without textures.
         points: positions in the surface's frame.
@@ -27,9 +30,6 @@ def bake_points(
         label: part label of every point.
         part_label: label of every part instance of the surface; a part to which no point belongs takes the
             nearest point of any.
-
-    The patch of a triangle spans its two shorter edges, at texel centers, so that bilinear look-up stays
-    within it; its sides are powers of two, by the edges' lengths over the points' spacing.
     """
     count = len(surface.faces)
     if not count or not len(points):
@@ -57,10 +57,8 @@ def bake_points(
     shift = np.where(known, want, 0) * apart
     nearest = np.empty(len(picked), np.int64)
     sure = known[at[:, 0]]
-    if sure.any():
-        nearest[sure] = tree.query(np.c_[picked[sure], shift[at[sure, 0]]])[1]
-    if not sure.all():
-        nearest[~sure] = cKDTree(points).query(picked[~sure])[1]
+    nearest[sure] = tree.query(np.c_[picked[sure], shift[at[sure, 0]]])[1]
+    nearest[~sure] = cKDTree(points).query(picked[~sure])[1]
     image[at[:, 2], at[:, 1]] = np.round(rgba_float(colors)[nearest] * 255).astype(np.uint8)
     texel = origin[:, None] + np.array([[0, 0], [1, 0], [0, 1]]) * (side - 1)[:, None] + 0.5
     corner_uv = np.stack([texel[..., 0] / width, 1 - texel[..., 1] / height], axis=2)

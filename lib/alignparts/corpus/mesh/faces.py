@@ -13,12 +13,7 @@ CHUNK = 65_536
 
 
 def face_labels(
-    surface: Surface,
-    sample: Sample,
-    point_part: Int[np.ndarray, " n"],
-    parts: int,
-    *,
-    fill: bool = False,
+    surface: Surface, sample: Sample, point_part: Int[np.ndarray, " n"], parts: int, *, fill: bool = False
 ) -> Int32[np.ndarray, " faces"]:
     """Return the part of every face, -1 unlabeled.
 
@@ -31,7 +26,7 @@ def face_labels(
         sample: points on the mesh, in the model frame.
         point_part: part of every sample, -1 unlabeled.
         parts: number of parts.
-        fill: whether faces that come out unlabeled take the best part all the same, where there is any part.
+        fill: let faces that come out unlabeled take the best part all the same, where there is any part.
     """
     part_of = np.full(len(surface.faces), -1, np.int32)
     voters = np.flatnonzero(point_part >= 0) if fill else np.arange(len(point_part))
@@ -72,6 +67,7 @@ def _vote(
     face_normals: Float[np.ndarray, "m 3"],
     columns: int,
 ) -> Int[np.ndarray, " m"]:
+    """Return the label with most weight among the samples nearest to every center."""
     count = min(NEIGHBORS, tree.n)
     distance, near = (array.reshape(-1, count) for array in tree.query(centers, k=count))
     agreement = np.abs(np.einsum("mkd,md->mk", normals[near], face_normals))

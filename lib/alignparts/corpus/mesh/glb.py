@@ -23,11 +23,7 @@ _PLAIN_COLORS = 4
 
 
 def split_container(data: bytes, source: str) -> tuple[dict[str, Any], bytes | None]:
-    """Return the JSON header and the binary chunk of a .glb or .gltf file.
-
-    Raises:
-        AlignPartsError: neither glTF 2 JSON nor a GLB container.
-    """
+    """Return JSON header and binary chunk of a .glb or .gltf file; raise AlignPartsError for any other."""
     try:
         if data[:4] != b"glTF":
             header, binary = json.loads(data.decode("utf-8-sig")), None
@@ -61,13 +57,7 @@ def join_container(header: dict[str, Any], binary: bytes | None) -> bytes:
 
 
 class GltfBuffer:
-    """A binary chunk that grows, with its buffer views and accessors.
-
-    Attributes:
-        data: the bytes.
-        views: entries of ``bufferViews``.
-        accessors: entries of ``accessors``.
-    """
+    """A binary chunk that grows, with its entries of ``bufferViews`` and ``accessors``."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -85,10 +75,7 @@ class GltfBuffer:
     def accessor(self, values: np.ndarray, target: int | None = None, *, bounds: bool = False) -> int:
         """Add float32, uint16 or uint32 values, (n,) or (n, 2..4); return the index of their accessor.
 
-        Args:
-            values: the numbers, little-endian.
-            target: GPU buffer that they are for.
-            bounds: whether to state their minimum and maximum, which positions need.
+        ``target`` is the GPU buffer that they are for; ``bounds`` states the extremes, which positions need.
         """
         accessor: dict[str, Any] = {
             "bufferView": self.view(np.ascontiguousarray(values).tobytes(), target),
@@ -133,7 +120,7 @@ def write_glb(
     """
     low, high = surface.vertices.min(axis=0), surface.vertices.max(axis=0)
     center = (low + high) / 2
-    # float32 positions: what lies far from the origin would lose its shape.
+    # float32 positions: a shape far from the origin would lose its form.
     far = bool(np.abs(center).max() > 16 * (high - low).max() > 0)
     writer = _Writer(surface, texture_size, center if far else np.zeros(3))
     order = np.argsort(surface.face_part, kind="stable")
@@ -158,10 +145,9 @@ class _Writer:
     def __init__(self, surface: Surface, texture_size: int, shift: np.ndarray) -> None:
         self.surface, self.texture_size, self.shift = surface, texture_size, shift
         self.buffer = GltfBuffer()
-        self.materials: list[dict[str, Any]] = []
         self.images: list[dict[str, Any]] = []
         self._image_of: dict[int, tuple[int, bool]] = {}
-        self._material_of: dict[tuple[Any, ...], int] = {}
+        self._materials: dict[tuple[Any, ...], tuple[int, dict[str, Any]]] = {}
 
     def primitives(self, faces: np.ndarray) -> list[dict[str, Any]]:
         """Add faces as one primitive per material and plain color."""
@@ -190,9 +176,8 @@ class _Writer:
             columns += [*np.ascontiguousarray(uv).view(np.int32).T]
         if not plain:
             columns += [*np.ascontiguousarray(color).view(np.int32).T]
-        _, first, indices = np.unique(
-            np.stack(columns, axis=1).astype(np.int64), axis=0, return_index=True, return_inverse=True
-        )
+        table = np.stack(columns, axis=1).astype(np.int64)
+        _, first, indices = np.unique(table, axis=0, return_index=True, return_inverse=True)
         points = (surface.vertices[corner[first]] - self.shift).astype(np.float32)
         attributes = {"POSITION": self.buffer.accessor(points, _VERTICES, bounds=True)}
         if textured:
@@ -210,7 +195,7 @@ class _Writer:
 
     def _material(self, index: int, factor: np.ndarray | None, clear: bool) -> int:
         key = (index, None if factor is None else factor.tobytes(), clear)
-        if key not in self._material_of:
+        if key not in self._materials:
             pbr: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
             if factor is not None:
                 pbr["baseColorFactor"] = factor.tolist()
@@ -219,17 +204,17 @@ class _Writer:
                 texture, has_alpha = self._image(image)
                 pbr["baseColorTexture"] = {"index": texture}
                 clear = clear or has_alpha
-            self._material_of[key] = len(self.materials)
             material = {"pbrMetallicRoughness": pbr, "doubleSided": True}
-            self.materials.append({**material, "alphaMode": "BLEND"} if clear else material)
-        return self._material_of[key]
+            material |= {"alphaMode": "BLEND"} if clear else {}
+            self._materials[key] = len(self._materials), material
+        return self._materials[key][0]
 
     def _image(self, pixels: np.ndarray) -> tuple[int, bool]:
         key = id(pixels)
         if key not in self._image_of:
             data, mime, has_alpha = encode_image(pixels, self.texture_size)
+            self._image_of[key] = len(self.images), has_alpha
             self.images.append({"bufferView": self.buffer.view(data), "mimeType": mime})
-            self._image_of[key] = (len(self.images) - 1, has_alpha)
         return self._image_of[key]
 
     def header(
@@ -245,7 +230,7 @@ class _Writer:
             "accessors": self.buffer.accessors,
             "bufferViews": self.buffer.views,
             "buffers": [{"byteLength": len(self.buffer.data) + -len(self.buffer.data) % 4}],
-            "materials": self.materials,
+            "materials": [material for _, material in self._materials.values()],
         }
         if self.images:
             header["images"] = self.images
@@ -255,14 +240,10 @@ class _Writer:
 
 
 def encode_image(pixels: np.ndarray, longest: int) -> tuple[bytes, str, bool]:
-    """Encode an image as JPEG, or as PNG where it has alpha.
-
-    Args:
-        pixels: RGBA (H, W, 4) uint8.
-        longest: longest side in pixels that the file may have; larger images are scaled down.
+    """Encode RGBA pixels (H, W, 4) uint8 as JPEG, or as PNG where they have alpha, scaled to fit ``longest``.
 
     Returns:
-        The file's bytes, its MIME type, and whether it has alpha.
+        The file's bytes, its MIME type, and True where it has alpha.
     """
     has_alpha = bool(pixels[..., 3].min() < 255)
     image = Image.fromarray(pixels if has_alpha else np.ascontiguousarray(pixels[..., :3]))

@@ -13,8 +13,7 @@ import numpy as np
 import trimesh
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.resolver import FolderResolver
-from alignparts.corpus.mesh.scene import faced_nodes, load_scene, surface_from_scene
+from alignparts.corpus.mesh.scene import FolderResolver, faced_nodes, load_scene, surface_from_scene
 from alignparts.corpus.mesh.surface import Surface
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
@@ -38,11 +37,10 @@ class InputMesh:
 
     Attributes:
         path: the file.
-        scene: as trimesh reads it, nothing merged, dropped or reordered.
-        surface: the same faces in world coordinates. Face order: the geometry nodes in the order of
-            ``scene.graph.nodes_geometry``, each node's faces in its mesh's order, polygons cut into
-            triangles.
-        blocks: the faces of every geometry node, in that order.
+        scene: scene as trimesh reads it, nothing merged, dropped or reordered.
+        surface: the same faces in world coordinates, in the order of :func:`mesh.scene.faced_nodes`, polygons
+            cut into triangles.
+        blocks: range of the faces of every geometry node, in that order.
     """
 
     path: Path
@@ -57,11 +55,9 @@ class InputMesh:
 
 
 def load_mesh(path: str | Path) -> InputMesh:
-    """Read a mesh.
+    """Read a mesh file of one of `SUFFIXES`, textured or not.
 
-    Args:
-        path: a .glb, .gltf, .obj, .ply, .stl or .off file, textured or not. Files that it refers to must
-            lie in its folder; an OBJ's also in the folder above.
+    Files that it refers to must lie in its folder; an OBJ's also in the folder above.
 
     Raises:
         AlignPartsError: missing, empty, truncated, compressed, of another format; as MeshError: points only;
@@ -117,9 +113,8 @@ def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:
         if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
             raise AlignPartsError(f"{path}: '{node}' refers to a vertex that is not in the file (truncated?)")
         if not np.isfinite(mesh.vertices[mesh.referenced_vertices]).all() or not np.isfinite(matrix).all():
-            raise MeshError(
-                "not_finite", f"{path}: '{node}' has a vertex that is not finite (NaN or infinity)"
-            )
+            message = f"{path}: '{node}' has a vertex that is not finite (NaN or infinity)"
+            raise MeshError("not_finite", message)
         blocks[str(node)] = slice(start, start + len(mesh.faces))
         start += len(mesh.faces)
     if not blocks:
@@ -127,8 +122,6 @@ def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:
         content = f"only {points} points and no triangle" if points else "no triangle"
         raise MeshError("no_faces", f"{path}: {content}; expected a mesh with faces")
     surface = surface_from_scene(scene)
-    if len(surface.faces) != start:
-        raise AlignPartsError(f"{path}: {start} faces were read, {len(surface.faces)} kept")
     try:
         surface.frame()
     except AlignPartsError:
@@ -143,8 +136,7 @@ def quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
             yield
     finally:
         logger.setLevel(level)

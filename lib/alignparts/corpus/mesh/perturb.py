@@ -20,14 +20,13 @@ STRENGTH = {
     "decimation": "share of triangles removed",
     "texture": "without color and texture",
 }
-"""Meaning of the strength of a disturbance."""
+"""Meaning of the strength of every disturbance."""
 
 
 def disturbed(surface: Surface, kind: str, strength: float, seed: int = 0) -> Surface:
     """Return a surface after one of `DISTURBANCES`; strength 0 leaves it as it is.
 
-    Raises:
-        AlignPartsError: an unknown disturbance, or a strength outside its range.
+    An unknown disturbance and a strength outside its range raise AlignPartsError.
     """
     if kind not in DISTURBANCES:
         raise AlignPartsError(f"disturbance '{kind}': expected one of {', '.join(DISTURBANCES)}")
@@ -61,14 +60,7 @@ def decimated(surface: Surface, removed: float, seed: int) -> Surface:
     """Reduce triangles by quadric edge collapse within each part; a cloud loses points at random.
 
     A new triangle has the mean color of the old one of its part whose center is nearest. Textures are gone.
-
-    Args:
-        surface: surface to simplify.
-        removed: share of the triangles that go; a part keeps `LEAST` of them.
-        seed: seed of the choice of points that a cloud loses.
-
-    Raises:
-        AlignPartsError: a share that is not in 0..1.
+    ``removed`` is the share (0 to below 1) of the triangles that go; a part keeps `LEAST` of them.
     """
     if not 0 <= removed < 1:
         raise AlignPartsError(f"decimation: expected a share of triangles from 0 to below 1, got {removed}")
@@ -94,6 +86,7 @@ DISTURBANCES: Mapping[str, Callable[[Surface, float, int], Surface]] = {
 
 
 def _simplified(surface: Surface, faces: Int[np.ndarray, " f"], removed: float) -> Surface:
+    """Return some faces of a surface, all of one part, with fewer triangles."""
     mesh = trimesh.Trimesh(surface.vertices, surface.faces[faces], process=False)
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     aim = max(round((1 - removed) * len(faces)), LEAST)

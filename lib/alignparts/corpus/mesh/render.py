@@ -1,6 +1,6 @@
-"""Pictures of a shape by ray casting: what the appearance encoder sees (section 3.1).
+"""Pictures of a shape by ray casting: the input of the appearance encoder (section 3.1).
 
-Every pixel knows its face and its depth, which tells later which points a view has seen. No graphics
+Every pixel knows its face and its depth, which tell later the points that a view has seen. No graphics
 driver takes part, so a picture is the same on every machine.
 """
 
@@ -23,7 +23,7 @@ RAYS_AT_ONCE = 1 << 17
 SOLID = 0.1
 """A surface of less alpha is looked through: the face and depth of the pixel are those behind it."""
 LAYERS = 4
-"""Transparent surfaces composited along one ray; what is behind the last counts as white."""
+"""Transparent surfaces composited along one ray; anything behind the last counts as white."""
 STEP = 1e-4
 """Offset of a ray past a transparent hit, in the model frame."""
 
@@ -59,7 +59,7 @@ class Views:
         color: RGB, white where nothing is.
         face: face at a pixel's center, -1 for the background.
         depth: its distance along the viewing axis, in units of the model frame; infinite for the background.
-        front: whether it shows the side from which its corners run counter-clockwise.
+        front: True where the side shows from which its corners run counter-clockwise.
         cameras: model frame to camera frame (x right, y down, z forward), rotation and translation.
         focal: focal length in pixels; the principal point is the center of the picture.
     """
@@ -77,24 +77,26 @@ class Views:
     @property
     def eyes(self) -> Float64[np.ndarray, "V 3"]:
         """Positions of the cameras in the model frame."""
-        return _eyes(self.cameras)
+        return camera_positions(self.cameras)
 
     def project(
         self, points: Float[np.ndarray, "N 3"]
     ) -> tuple[Float64[np.ndarray, "V N 2"], Float64[np.ndarray, "V N"]]:
-        """Project points of the model frame into every view.
+        """Return pixel coordinates in every view, and depth along the viewing axis, of model frame points.
 
-        Returns:
-            Pixel coordinates (x right, y down; pixel (row, column) covers [column, column + 1) x
-            [row, row + 1)) and depth along the viewing axis.
+        The coordinates are x right, y down; pixel (row, column) covers [column, column + 1) x [row, row + 1).
         """
         camera = points.astype(np.float64) @ self.cameras[:, :, :3].transpose(0, 2, 1)
         camera += self.cameras[:, None, :, 3]
         depth = camera[:, :, 2]
         height, width = self.face.shape[1:]
         safe = np.where(np.abs(depth) > 1e-9, depth, 1e-9)
-        pixel = camera[:, :, :2] / safe[:, :, None] * self.focal + np.array([width / 2, height / 2])
-        return pixel, depth
+        return camera[:, :, :2] / safe[:, :, None] * self.focal + np.array([width / 2, height / 2]), depth
+
+
+def camera_positions(cameras: Float64[np.ndarray, "v 3 4"]) -> Float64[np.ndarray, "v 3"]:
+    """Return the centers of cameras (world to camera) in the world."""
+    return -np.einsum("vij,vi->vj", cameras[:, :, :3], cameras[:, :, 3])
 
 
 def ring_cameras(views: int, distance: float) -> Float64[np.ndarray, "views 3 4"]:
@@ -118,14 +120,14 @@ def ring_cameras(views: int, distance: float) -> Float64[np.ndarray, "views 3 4"
 def render_views(
     surface: Surface, views: int = 8, resolution: int = 112, lighting: Lighting | None = None
 ) -> Views:
-    """Draw a shape from a ring of cameras.
+    """Draw a shape, brought into the model frame, from a ring of cameras.
 
     Perspective, one ray through the center of every pixel. The cameras stand so far off that the sphere
     around the box's center that holds the shape just fits the picture. Faces are lit alike from both sides.
     Transparent surfaces blend with up to three more behind them, then with white.
 
     Args:
-        surface: surface to draw; it is brought into the model frame.
+        surface: surface to draw.
         views: number of cameras.
         resolution: side of the square pictures, in pixels.
         lighting: the lights; `Lighting()` when None.
@@ -134,9 +136,7 @@ def render_views(
         AlignPartsError: no views, no pixels, or a surface without area.
     """
     if views < 1 or resolution < 1:
-        raise AlignPartsError(
-            f"render_views: expected at least 1 view and 1 pixel, got {views} and {resolution}"
-        )
+        raise AlignPartsError(f"pictures: expected at least 1 view and 1 pixel, got {views} and {resolution}")
     center, scale = surface.frame()
     vertices = (surface.vertices - center) * scale
     solid = surface.areas() > 0
@@ -158,7 +158,7 @@ def draw_views(
         surface: shape to draw.
         vertices: its vertices in the frame of the cameras.
         cameras: world to camera (x right, y down, z forward), rotation and translation.
-        resolution: side of the square pictures in pixels; they span :data:`FIELD_OF_VIEW`.
+        resolution: side in pixels of the square pictures, which span :data:`FIELD_OF_VIEW`.
         lighting: the lights; `Lighting()` when None.
     """
     focal = resolution / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
@@ -175,30 +175,21 @@ def draw_views(
     return Views(color, face, depth, front, cameras, float(focal))
 
 
-def _eyes(cameras: Float64[np.ndarray, "v 3 4"]) -> Float64[np.ndarray, "v 3"]:
-    return -np.einsum("vij,vi->vj", cameras[:, :, :3], cameras[:, :, 3])
-
-
 class _Caster:
     """A shape ready to be hit by rays."""
 
     def __init__(self, surface: Surface, vertices: Float64[np.ndarray, "V 3"], lighting: Lighting) -> None:
-        self.surface = surface
-        self.lighting = lighting
-        self.normals = surface.normals()
+        self.surface, self.lighting, self.normals = surface, lighting, surface.normals()
         self.scene = rtcore_scene.EmbreeScene()
-        TriangleMesh(
-            scene=self.scene,
-            vertices=np.ascontiguousarray(vertices, np.float32),
-            indices=np.ascontiguousarray(surface.faces, np.int32),
-        )
+        indices = np.ascontiguousarray(surface.faces, np.int32)
+        TriangleMesh(self.scene, np.ascontiguousarray(vertices, np.float32), indices)
 
     def cast(
         self, cameras: Float64[np.ndarray, "v 3 4"], pixels: Float64[np.ndarray, "p 3"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return color, face, depth and side of every pixel (v * p of them); pixels are rays of depth 1."""
         direction = (pixels @ cameras[:, :, :3]).reshape(-1, 3)
-        origin = np.repeat(_eyes(cameras), len(pixels), axis=0)
+        origin = np.repeat(camera_positions(cameras), len(pixels), axis=0)
         length = np.linalg.norm(direction, axis=1)
         direction /= length[:, None]
         count = len(direction)
@@ -238,6 +229,7 @@ class _Caster:
     def _light(
         self, face: Int[np.ndarray, " n"], direction: Float64[np.ndarray, "n 3"]
     ) -> tuple[Float32[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+        """Return the light on faces seen along directions, and True where their front is seen."""
         normal = self.normals[face]
         toward = -np.einsum("ni,ni->n", normal, direction)
         outside = toward > 0

@@ -1,4 +1,4 @@
-"""N points of a surface, by area, the same ones for the same shape id (section 3.1)."""
+"""Points drawn from a surface by area, the same ones for the same shape id (section 3.1)."""
 
 import hashlib
 from dataclasses import dataclass
@@ -37,16 +37,7 @@ class Sample:
 
 
 def sample_surface(surface: Surface, n: int, seed: int) -> Sample:
-    """Draw points with a density proportional to area.
-
-    Args:
-        surface: surface to sample; triangles without area are never drawn.
-        n: number of points.
-        seed: equal seeds give equal points.
-
-    Raises:
-        AlignPartsError: ``n`` is below 1 or the surface has no area.
-    """
+    """Draw ``n`` >= 1 points with a density proportional to area; equal seeds give equal points."""
     if n < 1:
         raise AlignPartsError(f"points to sample: expected at least 1, got {n}")
     center, scale = surface.frame()
@@ -73,5 +64,4 @@ def sample_surface(surface: Surface, n: int, seed: int) -> Sample:
 
 def seed_of(shape_id: str, seed: int) -> int:
     """Return a seed that depends on the shape's id and the run's seed only, equal on every machine."""
-    digest = hashlib.sha256(f"{seed}:{shape_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
+    return int.from_bytes(hashlib.sha256(f"{seed}:{shape_id}".encode()).digest()[:8], "little") >> 1

@@ -4,10 +4,12 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import trimesh
+from trimesh.resolvers import FilePathResolver, Resolver
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.glb import join_container, split_container
@@ -17,11 +19,29 @@ NODE_KEY = "_gltf_node"
 _UNREADABLE = {"EXT_meshopt_compression", "KHR_meshopt_compression"}
 
 
+class FolderResolver(FilePathResolver):
+    """Files beside a shape: paths may go up and down, but never out of ``root``."""
+
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
+        self.folder, self.root = folder.resolve(), (root or folder).resolve()
+        self.parent = str(self.folder)  # read by the inherited keys()
+
+    def get(self, name: str) -> bytes:
+        """Return the bytes of a file beside the shape; raise AlignPartsError for one outside the root."""
+        path = (self.folder / name.strip().replace("\\", "/")).resolve()
+        if not path.is_relative_to(self.root):
+            raise AlignPartsError(f"{self.folder}: refers to {name}, which lies outside {self.root.name}/")
+        if not path.is_file():
+            raise AlignPartsError(f"{self.folder}: refers to {name}, which does not exist")
+        return path.read_bytes()
+
+    def namespaced(self, namespace: str) -> "FolderResolver":
+        """Return the same root, seen from a folder below."""
+        return FolderResolver(self.folder / namespace, self.root)
+
+
 def load_scene(
-    data: bytes,
-    source: str,
-    resolver: trimesh.resolvers.Resolver,
-    edit: Callable[[dict[str, Any]], None] | None = None,
+    data: bytes, source: str, resolver: Resolver, edit: Callable[[dict[str, Any]], None] | None = None
 ) -> tuple[trimesh.Scene, dict[str, Any]]:
     """Open a glTF file as a trimesh scene; return it with the file's header.
 
@@ -59,30 +79,21 @@ def load_scene(
 
 
 def load_parts(
-    data: bytes,
-    source: str,
-    resolver: trimesh.resolvers.Resolver,
-    edit: Callable[[dict[str, Any]], None] | None = None,
+    data: bytes, source: str, resolver: Resolver, edit: Callable[[dict[str, Any]], None] | None = None
 ) -> tuple[Surface, list[dict[str, Any]], dict[str, Any]]:
-    """Read a glTF file as a surface whose part instances are its nodes with triangles.
-
-    Arguments are those of :func:`load_scene`. The primitives of one node are one instance.
+    """Read a glTF file as a surface whose part instances are nodes with triangles; see :func:`load_scene`.
 
     Returns:
-        The surface, the glTF node of every instance, and the header of the file.
-
-    Raises:
-        AlignPartsError: see :func:`load_scene`; there is no triangle.
+        The surface, the glTF node of every instance, and the header of the file. The primitives of one node
+        are one instance; a file without triangles raises AlignPartsError.
     """
     scene, header = load_scene(data, source, resolver, edit)
     try:
         surface = surface_from_scene(scene)
     except AlignPartsError as error:
         raise AlignPartsError(f"{source}: {error}") from None
-    triangles = [
-        (node_extras(scene, node)[NODE_KEY], len(mesh.faces)) for node, _, mesh in faced_nodes(scene)
-    ]
-    owners, counts = np.array(triangles, np.int64).T
+    blocks = [(_extras(scene, node)[NODE_KEY], len(mesh.faces)) for node, _, mesh in faced_nodes(scene)]
+    owners, counts = np.array(blocks, np.int64).T
     nodes, instance = np.unique(owners, return_inverse=True)
     surface.face_part[:] = np.repeat(instance.reshape(-1), counts)
     return surface, [header["nodes"][node] for node in nodes.tolist()], header
@@ -101,31 +112,27 @@ def faced_nodes(scene: trimesh.Scene) -> Iterator[tuple[Any, np.ndarray, trimesh
             yield node, np.asarray(matrix), mesh
 
 
-def node_extras(scene: trimesh.Scene, node: Any) -> dict[str, Any]:
-    """Return the glTF extras of a node, which trimesh keeps on the edge that leads to it."""
-    graph = scene.graph.transforms
-    parent = graph.parents.get(node)
-    metadata = graph.edge_data.get((parent, node), {}).get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
-
-
 def surface_from_scene(scene: trimesh.Scene) -> Surface:
     """Return the surface of a trimesh scene in world coordinates, faces in the order of `faced_nodes`.
 
     A node's extras ``{"instance": i}`` label its faces. Opaque glTF materials lose their alpha, as the
-    standard says; nodes that mirror turn their triangles over.
-
-    Raises:
-        AlignPartsError: the scene has no triangle mesh.
+    standard says; nodes that mirror turn their triangles over. No triangle raises AlignPartsError.
     """
     images: dict[int, np.ndarray | None] = {}
     surfaces = [
-        _surface_of_mesh(mesh, matrix, int(node_extras(scene, node).get("instance", -1)), images)
+        _surface_of_mesh(mesh, matrix, int(_extras(scene, node).get("instance", -1)), images)
         for node, matrix, mesh in faced_nodes(scene)
     ]
     if not surfaces:
         raise AlignPartsError("the scene holds no triangle mesh")
     return join_surfaces(surfaces)
+
+
+def _extras(scene: trimesh.Scene, node: Any) -> dict[str, Any]:
+    """Return the glTF extras of a node, which trimesh keeps on the edge that leads to it."""
+    graph = scene.graph.transforms
+    metadata = graph.edge_data.get((graph.parents.get(node), node), {}).get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _mark_nodes(header: dict[str, Any]) -> None:
@@ -177,18 +184,16 @@ def _choose_uv_sets(header: dict[str, Any]) -> None:
 
 def _finish_materials(scene: trimesh.Scene, materials: list[dict[str, Any]], names: list[str]) -> None:
     """Apply texture transforms, turn materials without their image gray, and give materials their names."""
-    numbered: list[tuple[Any, int]] = []
-    for mesh in scene.geometry.values():
-        visual = getattr(mesh, "visual", None)
-        name = str(getattr(getattr(visual, "material", None), "name", None) or "")
-        if re.fullmatch("[0-9]+", name) and int(name) < len(materials):
-            numbered.append((visual, int(name)))
-    for visual, number in numbered:
+    visuals: list[Any] = [getattr(mesh, "visual", None) for mesh in scene.geometry.values()]
+    labels = [str(getattr(getattr(visual, "material", None), "name", None) or "") for visual in visuals]
+    for visual, label in zip(visuals, labels, strict=True):  # materials may be shared
+        number = int(label) if re.fullmatch("[0-9]+", label) else len(materials)
+        if number >= len(materials):
+            continue
         transform = _texture_transform(materials[number])
         if transform and getattr(visual, "uv", None) is not None:
             visual.uv = _transformed(visual.uv, transform)
-        image = getattr(visual.material, "baseColorTexture", 1)
-        if image is None and _base_texture(materials[number]):
+        if getattr(visual.material, "baseColorTexture", 1) is None and _base_texture(materials[number]):
             visual.material.baseColorFactor = GRAY  # trimesh leaves it white
         visual.material.name = names[number]
 
@@ -214,7 +219,7 @@ def _surface_of_mesh(
         faces = faces[:, [0, 2, 1]]
         color = color[:, [0, 2, 1]] if color.ndim == 3 else color
     part = np.full(len(faces), instance, np.int32)
-    return make_surface(vertices, faces, face_part=part, uv=uv, color=color, textures=(image,))
+    return make_surface(vertices, faces, face_part=part, uv=uv, color=color, texture=image)
 
 
 def _look(
@@ -250,7 +255,7 @@ def _look(
 
 
 def _factor(material: Any) -> tuple[np.ndarray, bool]:
-    """Return the RGBA that multiplies the texture, and whether alpha is to be ignored."""
+    """Return the RGBA that multiplies the texture, and True where alpha is to be ignored."""
     if isinstance(material, trimesh.visual.material.PBRMaterial):
         given, opaque = material.baseColorFactor, material.alphaMode in (None, "OPAQUE")
         factor = np.ones(4, np.float32) if given is None else rgba_float(np.asarray(given)[None])[0].copy()

@@ -28,7 +28,7 @@ class Surface:
         corner_color: RGBA in 0..1; multiplies the texture, or stands alone.
         face_material: index into ``textures``.
         textures: per material an image (H, W, 4) uint8, or None.
-        is_cloud: whether it is made of surfels, two triangles per point.
+        is_cloud: True where it is made of surfels, two triangles per point.
     """
 
     vertices: Float64[np.ndarray, "V 3"]
@@ -57,10 +57,7 @@ class Surface:
     def frame(self) -> tuple[Float64[np.ndarray, " 3"], float]:
         """Return center and scale of the model frame: ``(x - center) * scale`` has longest half side 1.
 
-        Vertices of triangles without area do not count.
-
-        Raises:
-            AlignPartsError: no triangle has an area.
+        Triangles without area do not count; AlignPartsError is raised where no other is left.
         """
         used = self.faces[self.areas() > 0]
         if not len(used):
@@ -72,20 +69,15 @@ class Surface:
     def color_at(
         self, face: Int[np.ndarray, " n"], bary: Float[np.ndarray, "n 3"]
     ) -> Float32[np.ndarray, "n 4"]:
-        """Return the RGBA color (0..1) of points given by triangle and barycentric coordinates.
-
-        Textures are looked up bilinearly and wrap around.
-        """
+        """Return the RGBA (0..1) of points by triangle and barycentric coordinates; textures wrap around."""
         weight = bary.astype(np.float32)[:, :, None]
         color = (self.corner_color[face] * weight).sum(axis=1)
         material = self.face_material[face]
-        uv: np.ndarray | None = None
         for index in np.unique(material):
             image = self.textures[index]
             if image is not None:
-                uv = (self.uv[face] * weight).sum(axis=1) if uv is None else uv
                 at = np.flatnonzero(material == index)
-                color[at] *= _bilinear(image, uv[at])
+                color[at] *= _bilinear(image, (self.uv[face[at]] * weight[at]).sum(axis=1))
         return np.clip(color, 0, 1)
 
     def subset(self, keep: np.ndarray) -> "Surface":
@@ -95,6 +87,7 @@ class Surface:
 
 
 def _bilinear(image: np.ndarray, uv: Float32[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n 4"]:
+    """Look up an image (H, W, 4) uint8 as RGBA in 0..1; texel centers lie at halves."""
     height, width = image.shape[:2]
     # float64: 4096 px textures and repeated uvs need more than 24 bits.
     x = (uv[:, 0].astype(np.float64) % 1.0) * width - 0.5
@@ -115,10 +108,9 @@ def make_surface(
     face_part: np.ndarray | None = None,
     uv: np.ndarray | None = None,
     color: np.ndarray | Sequence[float | int] = GRAY,
-    face_material: np.ndarray | None = None,
-    textures: Sequence[np.ndarray | None] = (None,),
+    texture: np.ndarray | None = None,
 ) -> Surface:
-    """Make a surface from arrays of any numeric type, with defaults for what is missing.
+    """Make a surface from arrays of any numeric type.
 
     Triangles with a vertex that is not finite collapse to one point, so that the order of faces is kept.
 
@@ -126,10 +118,9 @@ def make_surface(
         vertices: positions (V, 3).
         faces: vertices of every triangle (F, 3).
         face_part: part instances (F,); unlabeled when None.
-        uv: texture coordinates, (F, 3, 2) per corner or (V, 2) per vertex.
+        uv: texture coordinates, (F, 3, 2) per corner or (V, 2) per vertex; zeros when None.
         color: RGBA in 0..1: (4,) for all, (F, 4) per face or (F, 3, 4) per corner.
-        face_material: indices (F,) into ``textures``; 0 when None.
-        textures: images (H, W, 4) uint8 or None.
+        texture: image (H, W, 4) uint8 of all faces.
     """
     points = np.array(vertices, dtype=np.float64).reshape(-1, 3)
     corners = np.array(faces, dtype=np.int64).reshape(-1, 3)
@@ -151,8 +142,8 @@ def make_surface(
         face_part=np.asarray(np.full(count, -1) if face_part is None else face_part, np.int32),
         uv=corner_uv,
         corner_color=np.ascontiguousarray(np.broadcast_to(rgba, (count, 3, 4))),
-        face_material=np.asarray(np.zeros(count) if face_material is None else face_material, np.int32),
-        textures=tuple(textures),
+        face_material=np.zeros(count, np.int32),
+        textures=(texture,),
     )
 
 
@@ -168,21 +159,18 @@ def join_surfaces(surfaces: Sequence[Surface], *, part_of: Sequence[int] | None 
     textures = {id(image): image for surface in surfaces for image in surface.textures}
     number = {key: index for index, key in enumerate(textures)}
     tables = [np.array([number[id(image)] for image in s.textures] or [0], np.int32) for s in surfaces]
+    sizes = [len(surface.faces) for surface in surfaces]
     offsets = np.cumsum([0, *(len(surface.vertices) for surface in surfaces)])[:-1]
-    parts = [surface.face_part for surface in surfaces]
-    if part_of is not None:
-        parts = [np.full(len(s.faces), part, np.int32) for s, part in zip(surfaces, part_of, strict=True)]
+    parts = np.concatenate([s.face_part for s in surfaces])
     return Surface(
-        vertices=np.concatenate([surface.vertices for surface in surfaces]),
-        faces=np.concatenate([s.faces + offset for s, offset in zip(surfaces, offsets, strict=True)]),
-        face_part=np.concatenate(parts),
-        uv=np.concatenate([surface.uv for surface in surfaces]),
-        corner_color=np.concatenate([surface.corner_color for surface in surfaces]),
-        face_material=np.concatenate(
-            [table[s.face_material] for s, table in zip(surfaces, tables, strict=True)]
-        ),
+        vertices=np.concatenate([s.vertices for s in surfaces]),
+        faces=np.concatenate([s.faces for s in surfaces]) + np.repeat(offsets, sizes)[:, None],
+        face_part=parts if part_of is None else np.repeat(np.asarray(part_of, np.int32), sizes),
+        uv=np.concatenate([s.uv for s in surfaces]),
+        corner_color=np.concatenate([s.corner_color for s in surfaces]),
+        face_material=np.concatenate([t[s.face_material] for s, t in zip(surfaces, tables, strict=True)]),
         textures=tuple(textures.values()),
-        is_cloud=all(surface.is_cloud for surface in surfaces),
+        is_cloud=all(s.is_cloud for s in surfaces),
     )
 
 
@@ -199,7 +187,7 @@ def surface_from_cloud(
     Args:
         points: positions.
         normals: directions of any length; a surfel without direction lies level.
-        colors: (n, 3) or (n, 4), uint8 or floats in 0..1.
+        colors: RGB or RGBA per point, uint8 or floats in 0..1.
         instance: part instance of every point; unlabeled when None.
 
     Raises:
@@ -223,10 +211,8 @@ def surface_from_cloud(
     corner = [xyz + half * (a * tangent + b * other) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     faces = (4 * np.arange(len(xyz))[:, None] + np.array([0, 1, 2, 0, 2, 3])).reshape(-1, 3)
     part = None if instance is None else np.repeat(np.asarray(instance, np.int32), 2)
-    surface = make_surface(
-        np.stack(corner, axis=1), faces, face_part=part, color=np.repeat(rgba_float(colors), 2, axis=0)
-    )
-    return replace(surface, is_cloud=True)
+    rgba = np.repeat(rgba_float(colors), 2, axis=0)
+    return replace(make_surface(np.stack(corner, axis=1), faces, face_part=part, color=rgba), is_cloud=True)
 
 
 def rgba_float(colors: np.ndarray) -> Float32[np.ndarray, "n 4"]:

@@ -1,18 +1,19 @@
-"""The steps that readers share: where a shape lies, its files, its license, and the shape itself."""
+"""The steps that readers share: locators, JSON and number files, label arrays, and the shape itself."""
 
 import functools
+import io
 import json
 import os
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import trimesh
-from jaxtyping import Float64, Int
+from jaxtyping import Float64, Int, Int32, Int64
 from pydantic import TypeAdapter, ValidationError
 from scipy.spatial import cKDTree
 
@@ -28,9 +29,9 @@ _GRAY = 153
 
 
 class BrokenLabels(AlignPartsError):
-    """A file that concerns all shapes of a data set is broken: what is read with it would be wrong.
+    """A file that concerns all shapes of a data set is broken: whatever is read with it would be wrong.
 
-    Ingestion stops on it, where any other error leaves out one shape.
+    Ingestion stops on it; any other error leaves out one shape.
     """
 
 
@@ -39,10 +40,10 @@ class ReadOptions:
     """Choice among the labels and shapes that a data set offers.
 
     Attributes:
-        tree: PartNet and PartNet-Mobility: the annotators' own ``result.json`` ("raw") or
+        tree: PartNet and PartNet-Mobility: the annotators' ``result.json`` ("raw") or
             ``result_after_merging.json`` ("merged").
         level: both: parts of this level of PartNet's benchmark (1 to 3); None: the leaves of the tree.
-        geometry: the parts' meshes, or the data set's own point samples.
+        geometry: the parts' meshes, or the point samples that come with the data set.
         granularity: 3DCoMPaT++: fine or coarse part names.
     """
 
@@ -54,18 +55,18 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Locator:
-    """One shape of a raw data set on disk.
+    """Place of one shape of a raw data set on disk.
 
     Attributes:
-        path: the folder or file of the shape; in a zip, ``<zip>/<entry>``.
-        root: the top of its data set, where lists and styles are.
-        shape_id: unique within what was detected.
-        category: where the data set's files give none themselves, from a manifest.
-        license: its terms, from a manifest or ``license.txt``.
-        reason: why it cannot be read or is not used; "" where it can.
-        split: the data set's own split, where it states one: "train", "validation" or "test".
+        path: folder or file of the shape; in a zip, ``<zip>/<entry>``.
+        root: top of its data set, which holds lists and styles.
+        shape_id: id, unique among the shapes of one scan.
+        category: category stated by a manifest; overrides that of the data set.
+        license: license stated by a manifest; overrides ``license.txt``.
+        reason: cause why the shape cannot be read or is not used; "" otherwise.
+        split: official split, where the data set states one: "train", "validation" or "test".
         options: labels and shapes that are wanted.
-        model: the object that it shows, where known before reading; shapes of one model stay together.
+        model: object that the shape shows, where known before reading; shapes of one model stay together.
     """
 
     path: Path
@@ -79,31 +80,6 @@ class Locator:
     model: str = ""
 
 
-class DataSet(Protocol):
-    """A module that reads one kind of data set."""
-
-    def is_root(self, folder: Path, names: Collection[str]) -> bool:
-        """Return whether a folder, which holds these names, is the top of such a data set or one shape."""
-        ...
-
-    def locate(self, root: Path) -> Iterator[Locator]:
-        """Yield the shapes of such a folder; those that cannot be read with the reason.
-
-        Raises:
-            BrokenLabels: a list of the data set is broken.
-        """
-        ...
-
-    def read(self, locator: Locator) -> LabeledShape:
-        """Read one shape.
-
-        Raises:
-            AlignPartsError: a file of it is missing or broken, or it has not what ``options`` ask for.
-            BrokenLabels: a file that concerns all shapes is broken.
-        """
-        ...
-
-
 def sorted_entries(folder: Path) -> list[os.DirEntry[str]]:
     """Return the entries of a folder by name."""
     with os.scandir(folder) as entries:
@@ -112,11 +88,7 @@ def sorted_entries(folder: Path) -> list[os.DirEntry[str]]:
 
 @functools.lru_cache(maxsize=16)
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """Open a zip, which stays open.
-
-    Raises:
-        BrokenLabels: it is not a readable zip.
-    """
+    """Open a zip, which stays open; raise BrokenLabels where it is not readable."""
     try:
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
@@ -133,13 +105,13 @@ def license_of(root: Path, default: str = "") -> str:
 def read_json(
     path: Tree, form: Any = Any, expected: str = "", broken: type[AlignPartsError] = AlignPartsError
 ) -> Any:
-    """Return the JSON of a file.
+    """Read a JSON file.
 
     Args:
-        path: the file.
-        form: type that the content must have, checked by pydantic.
+        path: file to read.
+        form: type of the content, checked by pydantic.
         expected: that form in words, for messages.
-        broken: error to raise.
+        broken: class of the error to raise.
 
     Raises:
         AlignPartsError: as ``broken``: the file is missing, not JSON, or of another form.
@@ -168,11 +140,7 @@ def checked(
 
 
 def read_numbers(path: Path, columns: int) -> np.ndarray:
-    """Return a text table of numbers separated by blanks, (rows, columns) float64.
-
-    Raises:
-        AlignPartsError: it is missing, or has other columns.
-    """
+    """Read a text table of numbers separated by blanks, (rows, columns) float64."""
     try:
         table = pd.read_csv(path, sep=r"\s+", header=None, engine="c", dtype=np.float64).to_numpy()
     except (OSError, ValueError) as error:
@@ -180,6 +148,58 @@ def read_numbers(path: Path, columns: int) -> np.ndarray:
     if table.shape[1] != columns:
         raise AlignPartsError(f"{path}: {table.shape[1]} columns; expected {columns}")
     return table
+
+
+def read_labels(source: Tree) -> Int64[np.ndarray, " n"]:
+    """Read the whole numbers of an ``.npy`` file, (n,) or (n, 1)."""
+    try:
+        array = np.load(io.BytesIO(source.read_bytes()), allow_pickle=False)
+    except (FileNotFoundError, KeyError):
+        raise AlignPartsError(f"{source}: no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise AlignPartsError(f"{source}: not an array: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise AlignPartsError(f"{source}: several arrays; expected one (.npy)")
+    array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if array.ndim != 1 or array.dtype.kind not in "iuf":
+        raise AlignPartsError(f"{source}: {array.dtype} {array.shape}; expected whole numbers (n,)")
+    return whole_numbers(array, f"{source}: entry", 0, "whole numbers")
+
+
+def read_face_labels(source: Tree, faces: int, mesh: Path) -> Int64[np.ndarray, " faces"]:
+    """Read one label per triangle of the file ``mesh``, in its order; see :func:`read_labels`."""
+    labels = read_labels(source)
+    if len(labels) != faces:
+        raise AlignPartsError(
+            f"{mesh}: {faces:,} triangles, but {source}: {len(labels):,} labels; expected one per triangle "
+            "(a polygon of n corners is n - 2 of them)"
+        )
+    return labels
+
+
+def whole_numbers(values: np.ndarray, place: str, first: int, expected: str) -> Int64[np.ndarray, " n"]:
+    """Return numbers (n,) as integers; errors name the ``place`` of one that is not, from ``first``."""
+    whole = np.isfinite(values) & (values == np.round(values))
+    if not whole.all():
+        at = int(np.argmin(whole))
+        raise AlignPartsError(f"{place} {at + first} is {values[at]}; expected {expected}")
+    return values.astype(np.int64)
+
+
+def check_labels(labels: Int[np.ndarray, " n"], known: Iterable[int], source: Tree, names: str) -> None:
+    """Raise AlignPartsError for the lowest label that is not known by ``names``, the file of the names."""
+    strange = np.setdiff1d(labels, list(known))
+    if len(strange):
+        raise AlignPartsError(f"{source}: label {strange[0]} is not in {names}")
+
+
+def instances_of(
+    labels: Int64[np.ndarray, " n"], names: Mapping[int, str]
+) -> tuple[list[str], Int32[np.ndarray, " n"]]:
+    """Return the names of the labels that have one, by label, and the index into them of every label."""
+    named = sorted(label for label, name in names.items() if name)
+    instance = np.where(np.isin(labels, named), np.searchsorted(named, labels), -1)
+    return [names[label] for label in named], instance.astype(np.int32)
 
 
 def make_cloud(
@@ -227,13 +247,13 @@ def labeled_shape(
     license: str = "",
     license_root: Path | None = None,
 ) -> LabeledShape:
-    """Make the shape of a locator.
+    """Make the shape of a locator, whose category and license take precedence.
 
     Args:
-        locator: gives id and source, and overrides category and license where it has them.
+        locator: place that the shape was read from.
         dataset: name of the data set.
         names: part name of every instance of the geometry.
-        geometry: the surface, its faces labeled by instance, or the data set's own points.
+        geometry: surface whose faces are labeled by instance, or the points of the data set.
         category: class of the shape, as the data set calls it.
         license: terms of the shape, where no ``license.txt`` states them.
         license_root: folder of ``license.txt``; the top of the data set when None.

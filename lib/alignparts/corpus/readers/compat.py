@@ -1,8 +1,8 @@
 """3DCoMPaT++ and 3DCoMPaT200: glTF shapes whose nodes are named by part, dressed by a style composition.
 
-The data set is one zip, or what was in it, with ``models/``, ``styles/`` and ``textures_map.json``. Its names
-and official splits are in the folder ``metadata/`` of its repository: put it into the tree, beside it, or one
-folder further up.
+The data set is one zip, or its unpacked content, with ``models/``, ``styles/`` and ``textures_map.json``. Its
+names and official splits are in the folder ``metadata/`` of its repository: put it into the tree, beside it,
+or one folder further up.
 """
 
 import functools
@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.resolver import FolderResolver
-from alignparts.corpus.mesh.scene import load_parts
+from alignparts.corpus.mesh.scene import FolderResolver, load_parts
 from alignparts.corpus.mesh.surface import GRAY
 from alignparts.corpus.readers import common
 from alignparts.corpus.readers.common import BrokenLabels, Locator, Tree
@@ -74,9 +73,8 @@ def open_tree(root: Path) -> Tree:
 
 def is_tree(root: Tree) -> bool:
     """Return whether this is a whole data set, not a folder with a loose shape."""
-    return (root / "models").is_dir() and any(
-        (root / name).exists() for name in ("textures_map.json", "styles/", "metadata/")
-    )
+    beside = ("textures_map.json", "styles/", "metadata/")
+    return (root / "models").is_dir() and any((root / name).exists() for name in beside)
 
 
 @functools.lru_cache(maxsize=8)
@@ -88,20 +86,12 @@ def _official_splits(root: Path) -> dict[str, str]:
 
 
 def vocabulary(root: Path, level: str) -> list[str] | None:
-    """Return the part names of a level, "fine" or "coarse", by global part id; None where there is no file.
-
-    Raises:
-        BrokenLabels: the file is no list of names.
-    """
+    """Return the part names of a level, "fine" or "coarse", by global part id; None without a file."""
     return metadata(root, f"parts_{level}.json", list[str], "a list of part names")[1]
 
 
 def category_of(root: Path, key: str) -> str:
-    """Return the class of a shape: the two hexadecimal digits its key begins with are its id.
-
-    Raises:
-        AlignPartsError: there is no such class.
-    """
+    """Return the class of a shape: the two hexadecimal digits its key begins with are its id."""
     path, classes = metadata(root, "classes.json")
     try:
         return str(classes[int(key[:2], 16)]) if classes else ""
@@ -112,9 +102,7 @@ def category_of(root: Path, key: str) -> str:
 def coarse_name(root: Path, key: str, part: str) -> str:
     """Return the coarse part that ``metadata/hier_coarse.json`` puts a fine part of a shape under.
 
-    Raises:
-        AlignPartsError: there is no such file, or it lacks the shape's class or the part.
-        BrokenLabels: the file is broken.
+    AlignPartsError is raised where there is no such file, or it lacks the shape's class or the part.
     """
     expected = "{hexadecimal class: {fine part: coarse part}}"
     path, table = metadata(root, "hier_coarse.json", dict[str, dict[str, str]], expected)
@@ -135,8 +123,7 @@ def coarse_name(root: Path, key: str, part: str) -> str:
 def metadata(root: Path, name: str, form: Any = Any, expected: str = "") -> tuple[Tree, Any]:
     """Return path and content of a file of ``metadata/``, of a form; None as content where it is nowhere.
 
-    Raises:
-        BrokenLabels: it is not JSON, or of another form.
+    Content that is not JSON, or of another form, raises BrokenLabels.
     """
     # The official zip holds none; its loader takes the folder separately.
     for place in (open_tree(root), root.parent, root.parent.parent):
@@ -147,7 +134,7 @@ def metadata(root: Path, name: str, form: Any = Any, expected: str = "") -> tupl
 
 
 def _part(name: str, known: frozenset[str]) -> str:
-    """Return the part a node's name stands for: "leg" for "leg_01", and for "leg_01.001" of 3DCoMPaT200.
+    """Return the part of a node's name: "leg" for "leg_01", and for "leg_01.001" of 3DCoMPaT200.
 
     Decimal digits alone are a number: the official code takes any hexadecimal ones, and so the bed off
     "cat_bed".
@@ -158,7 +145,7 @@ def _part(name: str, known: frozenset[str]) -> str:
 
 
 class _Styles:
-    """What shapes are dressed with: the texture files, and per shape the fine composition of lowest number.
+    """The texture files of a data set, and per shape its fine composition of the lowest number.
 
     Each of the up to a thousand files has one composition of every shape of its split, so that mostly the
     first ones are read.
@@ -166,20 +153,17 @@ class _Styles:
 
     def __init__(self, root: Path) -> None:
         tree: Any = open_tree(root)
-        self.first: dict[str, dict[str, str]] = {}
+        table = tree / "textures_map.json"
+        whole = is_tree(tree)
         self.textures: dict[str, Any] = {}
-        self.rest: list[Tree] = []
-        if not is_tree(tree):
-            return
-        if (tree / "textures_map.json").is_file():
-            self.textures = common.read_json(tree / "textures_map.json", broken=BrokenLabels)
-        files = []
-        folders = (tree / "styles").iterdir() if (tree / "styles").is_dir() else ()
-        for file in (file for split in folders if split.is_dir() for file in split.iterdir()):
-            number = re.fullmatch(r"comp_fine_(\d+)\.json", file.name)
-            if number:
-                files.append((int(number[1]), file.parent.name, file))
-        self.rest = [file for *_, file in sorted(files, key=lambda entry: entry[:2], reverse=True)]
+        if whole and table.is_file():
+            self.textures = common.read_json(table, broken=BrokenLabels)
+        folders = (tree / "styles").iterdir() if whole and (tree / "styles").is_dir() else ()
+        files = (file for split in folders if split.is_dir() for file in split.iterdir())
+        numbered = ((re.fullmatch(r"comp_fine_(\d+)\.json", file.name), file) for file in files)
+        order = [(int(match[1]), file.parent.name, file) for match, file in numbered if match]
+        self.first: dict[str, dict[str, str]] = {}
+        self.rest = [file for *_, file in sorted(order, key=lambda entry: entry[:2], reverse=True)]
 
     def composition(self, key: str) -> dict[str, str]:
         """Return the materials of a shape's parts; none where it has no composition."""

@@ -11,16 +11,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.readers import compat
-from alignparts.corpus.readers.common import Locator, labeled_shape, make_cloud
+from alignparts.corpus.readers import common, compat
+from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 _NAME = re.compile(r"(train|valid|test)_(fine|coarse)(_no_gt)?\.hdf5")
-_LABELS = "points_part_labels"
-_NEEDED = ("points", "shape_id", "style_id", "shape_label", _LABELS)
+_NEEDED = ("points", "shape_id", "style_id", "shape_label", "points_part_labels")
 _CHUNK = 8192
 
 
@@ -40,13 +40,12 @@ def locate(root: Path) -> Iterator[Locator]:
         name = _NAME.fullmatch(path.name)
         if name is None or not path.is_file():
             continue
-        reason = "published without part labels (no_gt)" if name[3] else ""
         twin = f"{name[1]}_fine.hdf5"
-        if not reason and name[2] == "coarse" and (root / twin).is_file():
-            reason = f"{twin} beside it has the same shapes, and their coarse parts"
         try:
-            if reason:
-                raise AlignPartsError(reason)
+            if name[3]:
+                raise AlignPartsError("published without part labels (no_gt)")
+            if name[2] == "coarse" and (root / twin).is_file():
+                raise AlignPartsError(f"{twin} beside it has the same shapes, and their coarse parts")
             yield from _rows(path, root, compat.SPLITS[name[1]])
         except AlignPartsError as error:
             yield Locator(path, root, safe_id("compat_points", path.stem), reason=str(error))
@@ -63,7 +62,8 @@ def read(locator: Locator) -> LabeledShape:
     if level == "coarse" and granularity == "fine":
         raise AlignPartsError(f"{file}: has coarse parts; ask for them (granularity coarse)")
     with _open(file) as data:
-        table, labels = np.asarray(data["points"][row], np.float64), np.asarray(data[_LABELS][row], np.int64)
+        table = np.asarray(data["points"][row], np.float64)
+        labels = np.asarray(data["points_part_labels"][row], np.int64)
         label = int(data["shape_label"][row])
     if table.ndim != 2 or table.shape[1] != 6 or labels.shape != table.shape[:1]:
         raise AlignPartsError(
@@ -71,15 +71,22 @@ def read(locator: Locator) -> LabeledShape:
         )
     if key[:2] != f"{label:02x}":
         raise AlignPartsError(f"{locator.path}: shape_label {label}; expected {key[:2]} (hexadecimal)")
+    vocabulary = compat.vocabulary(root, level)
+    if vocabulary is None:
+        raise AlignPartsError(
+            f"{root}: no metadata/parts_{level}.json; put the repository's metadata/ beside the files"
+        )
     fine = np.isfinite(table).all(axis=1)
     parts, instance = np.unique(labels[fine], return_inverse=True)
-    names = _names(locator, level, parts)
+    known = range(len(vocabulary))
+    common.check_labels(parts, known, locator.path, f"parts_{level}.json, which has {len(known)} names")
+    names = [vocabulary[part] for part in parts.tolist()]
     if level == "fine" and granularity == "coarse":
         names = [compat.coarse_name(root, key, name) for name in names]
     x, y, z, *rgb = table[fine].T
-    cloud = make_cloud(np.stack([x, z, -y], axis=1), instance.reshape(-1), np.stack(rgb, axis=1))
+    cloud = common.make_cloud(np.stack([x, z, -y], axis=1), instance.reshape(-1), np.stack(rgb, axis=1))
     category = locator.category or compat.category_of(root, key)
-    return labeled_shape(locator, "compat", names, cloud, category=category, license=compat.LICENSE)
+    return common.labeled_shape(locator, "compat", names, cloud, category=category, license=compat.LICENSE)
 
 
 def _rows(path: Path, root: Path, split: str) -> Iterator[Locator]:
@@ -94,32 +101,16 @@ def _rows(path: Path, root: Path, split: str) -> Iterator[Locator]:
         for start in range(0, count, _CHUNK):
             shapes, styles = (data[name][start : start + _CHUNK] for name in ("shape_id", "style_id"))
             for row, (shape, style) in enumerate(zip(shapes, styles, strict=True), start):
-                key = _text(shape)
-                name = f"{key}__{_text(style)}"
-                shape_id = safe_id("compat_points", name)
-                place = path / str(row) / name
-                yield Locator(place, root, shape_id, split=split, model=key, reason=reason)
+                name = f"{_text(shape)}__{_text(style)}"
+                place, shape_id = path / str(row) / name, safe_id("compat_points", name)
+                yield Locator(place, root, shape_id, split=split, model=_text(shape), reason=reason)
 
 
 def _text(value: Any) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _names(locator: Locator, level: str, parts: np.ndarray) -> list[str]:
-    names = compat.vocabulary(locator.root, level)
-    if names is None:
-        raise AlignPartsError(
-            f"{locator.root}: no metadata/parts_{level}.json; put the repository's metadata/ beside the files"
-        )
-    strange = parts[(parts < 0) | (parts >= len(names))]
-    if len(strange):
-        raise AlignPartsError(f"{locator.path}: part {strange[0]}; parts_{level}.json has {len(names)} names")
-    return [names[part] for part in parts.tolist()]
-
-
-def _open(path: Path) -> Any:
-    import h5py
-
+def _open(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:

@@ -9,7 +9,6 @@ from pypcd4 import PointCloud
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers import common
 from alignparts.corpus.readers.common import Locator
-from alignparts.corpus.readers.face_labels import instances_of, read_labels
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 LICENSE = "Objaverse: per-object Creative Commons licenses"
@@ -34,15 +33,12 @@ def read(locator: Locator) -> LabeledShape:
     if absent:
         raise AlignPartsError(f"{folder}/{_CLOUD}: no field '{absent[0]}'")
     points = np.stack([fields[name] for name in "xyz"], axis=1).astype(np.float64)
-    labels = read_labels(folder / "labels.npy")
+    labels = common.read_labels(folder / "labels.npy")
     if len(labels) != len(points):
         raise AlignPartsError(f"{folder}: {len(points)} points but {len(labels)} labels")
-    table = folder / "label_map.json"
-    names = common.read_json(table, dict[int, str], '{"1": "name", ...}')
-    nameless = sorted(set(labels[labels > 0].tolist()) - set(names))
-    if nameless:
-        raise AlignPartsError(f"{table}: no name for label {nameless[0]}")
-    instances, instance = instances_of(labels, {label: name for label, name in names.items() if label > 0})
+    names = common.read_json(folder / "label_map.json", dict[int, str], '{"1": "name", ...}')
+    common.check_labels(labels[labels > 0], names, folder / "labels.npy", "label_map.json")
+    instances, instance = common.instances_of(labels, {key: name for key, name in names.items() if key > 0})
     directions = [fields[name] for name in ("normal_x", "normal_y", "normal_z") if name in fields]
     normals = np.stack(directions, axis=1) if len(directions) == 3 else None
     cloud = common.make_cloud(points, instance, _colors(fields), normals)
@@ -51,11 +47,7 @@ def read(locator: Locator) -> LabeledShape:
 
 
 def read_pcd(path: Path) -> dict[str, np.ndarray]:
-    """Return the fields of a PCD file: ascii, binary or binary_compressed.
-
-    Raises:
-        AlignPartsError: missing, not PCD, or shorter than its header says.
-    """
+    """Return the fields of a PCD file: ascii, binary or binary_compressed."""
     try:
         cloud = PointCloud.from_path(path)
         rows = np.atleast_1d(cloud.pc_data)

@@ -5,9 +5,10 @@ import functools
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers import (
@@ -22,11 +23,30 @@ from alignparts.corpus.readers import (
     stored,
     texverse,
 )
-from alignparts.corpus.readers.common import BrokenLabels, DataSet, Locator, ReadOptions, sorted_entries
+from alignparts.corpus.readers.common import BrokenLabels, Locator, ReadOptions, sorted_entries
 from alignparts.corpus.shape import LabeledShape, safe_id, tidy
 
 UNKNOWN = "unknown"
-"""The kind of what cannot be read; the locator says why."""
+"""The kind of an entry that cannot be read; the locator says why."""
+
+
+class DataSet(Protocol):
+    """A module that reads one kind of data set.
+
+    Methods raise BrokenLabels where a file that concerns all shapes is broken; ``read`` raises
+    AlignPartsError where a file of the shape is broken or lacks the labels that ``options`` ask for.
+    """
+
+    def is_root(self, folder: Path, names: Collection[str]) -> bool:
+        """Return whether a folder, which holds these names, is the top of such a data set or one shape."""
+
+    def locate(self, root: Path) -> Iterator[Locator]:
+        """Yield the shapes of such a folder, unreadable ones with the reason."""
+
+    def read(self, locator: Locator) -> LabeledShape:
+        """Read one shape."""
+
+
 DATA_SETS: dict[str, DataSet] = {
     "corpus": stored,
     "partnet_mobility": mobility,
@@ -38,7 +58,7 @@ DATA_SETS: dict[str, DataSet] = {
     "texverse": texverse,
     "labeled_mesh": labeled_mesh,
 }
-"""Asked in this order; a folder that one of them owns is not looked into further."""
+"""Asked in this order; a folder that one of them takes is not looked into further."""
 KINDS = {**{kind: module.read for kind, module in DATA_SETS.items()}, "named_glb": named_glb.read}
 """The reader of every kind."""
 UNLABELED = frozenset({"texverse"})
@@ -54,8 +74,7 @@ _LOOSE_COMPAT = re.compile(r"[0-9a-f]{2}_[0-9a-z]{3}\.gltf")
 def read(kind: str, locator: Locator) -> LabeledShape:
     """Read one detected shape; instances without name or surface are dropped.
 
-    Raises:
-        AlignPartsError: it cannot be read, or it has no named part where its kind has labels.
+    AlignPartsError is raised where it cannot be read, or has no named part though its kind has labels.
     """
     if kind not in KINDS:
         raise AlignPartsError(f"{locator.path}: {locator.reason or f'kind {kind!r} has no reader'}")
@@ -67,11 +86,7 @@ def read(kind: str, locator: Locator) -> LabeledShape:
 
 
 def model_and_split(kind: str, locator: Locator) -> tuple[str, str]:
-    """Return the model that a shape shows and its data set's own split; "" where not known or not stated.
-
-    Raises:
-        AlignPartsError: the data set's files on it are broken.
-    """
+    """Return the model that a shape shows and its official split; "" where not known or not stated."""
     if kind in {"partnet", "partnet_mobility"}:
         return partnet.model_and_split(locator)
     return locator.model, locator.split
@@ -88,11 +103,11 @@ def scan(
 
     Args:
         folder: a folder or a file.
-        kind: "auto", or the kind it is meant to be; shapes of others come as kind "unknown".
-        options: which labels and shapes are wanted.
+        kind: "auto", or the expected kind; shapes of others come as kind "unknown".
+        options: labels and shapes that are wanted.
 
     Yields:
-        Pairs of kind and locator; "unknown", with the reason, for what is of no known kind or not used.
+        Pairs of kind and locator; "unknown", with the reason, for entries of no known kind and unused shapes.
 
     Raises:
         AlignPartsError: there is no such folder; a list that concerns all shapes is broken; there is no shape
@@ -106,16 +121,16 @@ def scan(
     times: Counter[str] = Counter()
     matched = False
     for given, locator in _file(top, top.parent) if top.is_file() else _walk(top, top):
-        actual, reason = UNKNOWN if locator.reason else given, locator.reason
-        if actual != UNKNOWN and kind not in ("auto", given):
+        shape_id, reason = locator.shape_id, locator.reason
+        if not reason and kind not in ("auto", given):
             others[given] += 1
-            actual, reason = UNKNOWN, f"looks like {given}, not {kind}"
-        matched = matched or actual != UNKNOWN
-        shape_id = locator.shape_id
+            reason = f"looks like {given}, not {kind}"
+        matched = matched or not reason
         times[shape_id] += 1
         if times[shape_id] > 1:  # two data sets may hold the same key
             shape_id = f"{shape_id}.{times[shape_id]}"
-        yield actual, _with_manifest(replace(locator, shape_id=shape_id, reason=reason, options=chosen), top)
+        entry = replace(locator, shape_id=shape_id, reason=reason, options=chosen)
+        yield UNKNOWN if reason else given, _with_manifest(entry, top)
     if others and not matched:
         (likely, count), *_ = others.most_common(1)
         raise AlignPartsError(
@@ -165,16 +180,14 @@ def _file(path: Path, top: Path) -> Iterator[tuple[str, Locator]]:
 
 def _with_manifest(locator: Locator, top: Path) -> Locator:
     for folder in locator.path.parents:
-        row = _manifest(folder / "manifest.csv").get(str(locator.path.relative_to(folder)))
+        path = folder / "manifest.csv"
+        rows = _read_manifest(path, path.stat().st_mtime_ns) if path.is_file() else {}
+        row = rows.get(str(locator.path.relative_to(folder)))
         if row is not None:
             return replace(locator, category=row[0], license=row[1])
         if folder == top:
             break
     return locator
-
-
-def _manifest(path: Path) -> dict[str, tuple[str, str]]:
-    return _read_manifest(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
 
 @functools.lru_cache(maxsize=64)
@@ -183,20 +196,18 @@ def _read_manifest(path: Path, stamp: int) -> dict[str, tuple[str, str]]:
     table: dict[str, tuple[str, str]] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
-            head = next(rows, [])
+            rows = csv.DictReader(file, strict=True)
+            head = rows.fieldnames or []
             if not {"path", "category"} <= set(head):
                 raise BrokenLabels(
                     f"{path}: line 1: expected the columns path and category (and license), got {head}"
                 )
-            for row in filter(None, rows):
-                if len(row) != len(head):
+            for row in rows:
+                if None in row or None in row.values():
                     raise BrokenLabels(
-                        f"{path}: line {rows.line_num}: {len(row)} cells; expected {len(head)} "
-                        f"({', '.join(head)})"
+                        f"{path}: line {rows.line_num}: expected {len(head)} cells ({', '.join(head)})"
                     )
-                cells = dict(zip(head, row, strict=True))
-                table[cells["path"].rstrip("/")] = (cells["category"], cells.get("license", ""))
+                table[row["path"].rstrip("/")] = (row["category"], row.get("license", ""))
     except (UnicodeDecodeError, csv.Error) as error:
         raise BrokenLabels(f"{path}: not a CSV file in UTF-8: {error}") from None
     return table

@@ -1,10 +1,10 @@
-"""Meshes of one's own with a label file beside them: the plain kind for users.
+"""Meshes with a label file beside them: the plain kind for users.
 
 Two layouts; the mesh is ``.glb``, ``.gltf``, ``.obj``, ``.ply``, ``.stl`` or ``.off``:
 
 - a folder of ``<name>.<suffix>``, ``<name>.face_labels.npy`` and ``<name>.names.json``,
-- a folder per shape, with one mesh, ``face_labels.npy`` and ``names.json``. What ``alignparts name`` wrote is
-  of this layout, once its input lies beside it: ``labels.json`` then stands for ``names.json``.
+- a folder per shape, with one mesh, ``face_labels.npy`` and ``names.json``. The output of ``alignparts name``
+  is of this layout, once its input lies beside it: ``labels.json`` then stands for ``names.json``.
 
 ``face_labels.npy`` holds one whole number per triangle, in the order of :func:`load_mesh`: by
 geometry node, polygons cut into triangles. Where a file has one material and triangles alone, that is the
@@ -23,7 +23,6 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import SUFFIXES, load_mesh
 from alignparts.corpus.readers import common
 from alignparts.corpus.readers.common import Locator
-from alignparts.corpus.readers.face_labels import instances_of, read_face_labels
 from alignparts.corpus.readers.named_glb import category_from
 from alignparts.corpus.shape import LabeledShape, safe_id
 
@@ -51,16 +50,15 @@ def locate(root: Path) -> Iterator[Locator]:
     """Yield the labeled meshes of a folder and of the folders below it, by path; others with the reason."""
     entries = common.sorted_entries(root)
     names = [entry.name for entry in entries if entry.is_file()]
-    stems = {Path(name).stem for name in _meshes(names)}
-    for name in _meshes(names):
-        path = root / name
+    meshes = [root / name for name in _meshes(names)]
+    for path in meshes:
         if f"{path.stem}.{_LABELS}" in names:
             yield Locator(path, root, safe_id("labeled_mesh", root.name, path.stem))
         else:
             yield Locator(path, root, safe_id("labeled_mesh", root.name), reason=_lonely(path, names))
     for name in names:
         stem = name.removesuffix(f".{_LABELS}")
-        if stem != name and stem not in stems:
+        if stem != name and all(path.stem != stem for path in meshes):
             shape_id = safe_id("labeled_mesh", root.name, stem)
             yield Locator(root / name, root, shape_id, reason=f"no mesh {stem}.* beside it")
     for entry in entries:
@@ -69,22 +67,21 @@ def locate(root: Path) -> Iterator[Locator]:
 
 
 def read(locator: Locator) -> LabeledShape:
-    """Read one mesh; a label is one part instance, as no more is told."""
-    path = locator.path
+    """Read one mesh; a label is one part instance, as the files tell no more."""
+    path = title = locator.path
     labels, names = path.with_name(f"{path.stem}.{_LABELS}"), path.with_name(f"{path.stem}.{_NAMES}")
-    title = path
     if not labels.is_file():  # the folder is the shape's alone
         labels, names, title = path.with_name(_LABELS), path.with_name(_NAMES), path.parent
         if not names.is_file() and path.with_name(_WRITTEN).is_file():
             names = path.with_name(_WRITTEN)
     table, category = _table(names)
     surface = load_mesh(path).surface
-    given = read_face_labels(labels, len(surface.faces), path)
-    instances, surface.face_part[:] = instances_of(given, table)
+    given = common.read_face_labels(labels, len(surface.faces), path)
+    instances, surface.face_part[:] = common.instances_of(given, table)
+    category = category or category_from(title)
     return common.labeled_shape(
-        locator, "labeled_mesh", instances, surface,
-        category=category or category_from(title), license_root=path.parent,
-    )  # fmt: skip
+        locator, "labeled_mesh", instances, surface, category=category, license_root=path.parent
+    )
 
 
 def _meshes(names: Collection[str]) -> list[str]:

@@ -10,8 +10,7 @@ import numpy as np
 import trimesh
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.resolver import FolderResolver
-from alignparts.corpus.mesh.scene import faced_nodes, surface_from_scene
+from alignparts.corpus.mesh.scene import FolderResolver, faced_nodes, surface_from_scene
 from alignparts.corpus.mesh.surface import Surface, join_surfaces
 from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.partnet import annotation_in, mesh_files, read_annotation
@@ -24,8 +23,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 def is_root(folder: Path, names: Collection[str]) -> bool:
     """Return whether a folder is one object, even if its names are missing."""
-    return "textured_objs" in names and any(
-        name in names for name in ("result.json", "mobility.urdf", "semantics.txt")
+    return "textured_objs" in names and not {"result.json", "mobility.urdf", "semantics.txt"}.isdisjoint(
+        names
     )
 
 
@@ -49,19 +48,17 @@ def read(locator: Locator) -> LabeledShape:
 
 
 def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
-    surfaces: list[Surface] = []
-    owners: list[int] = []
     images: dict[bytes, np.ndarray] = {}
-    for index, part in enumerate(parts):
-        for file in mesh_files(folder / "textured_objs", part):
-            surface = _read_obj(file, folder, images)
-            if surface is not None:
-                surfaces.append(surface)
-                owners.append(index)
-    return join_surfaces(surfaces, part_of=owners) if surfaces else None
+    files = mesh_files(folder / "textured_objs", parts)
+    surfaces = [(index, _read_obj(file, folder, images)) for index, file in files]
+    solid = [(index, surface) for index, surface in surfaces if surface is not None]
+    if not solid:
+        return None
+    return join_surfaces([surface for _, surface in solid], part_of=[index for index, _ in solid])
 
 
 def _read_obj(file: Path, folder: Path, images: dict[bytes, np.ndarray]) -> Surface | None:
+    """Read one OBJ file; None where it has no triangle."""
     # trimesh's own resolver refuses ../images; this one refuses what lies outside the object's folder.
     resolver = FolderResolver(file.parent, folder)
     try:
@@ -79,19 +76,17 @@ def _read_obj(file: Path, folder: Path, images: dict[bytes, np.ndarray]) -> Surf
 
 
 def _shared(image: np.ndarray | None, images: dict[bytes, np.ndarray]) -> np.ndarray | None:
-    """Return one array per image, though every OBJ file loads its own copy."""
-    if image is None:
-        return None
-    return images.setdefault(str(image.shape).encode() + image.tobytes(), image)
+    """Return one array per image, though every OBJ file loads a copy of its own."""
+    return None if image is None else images.setdefault(str(image.shape).encode() + image.tobytes(), image)
 
 
 def _opacity(visual: Any) -> float:
     """Return the opacity that an MTL file states; trimesh keeps its words, but does not use them."""
     words = getattr(getattr(visual, "material", None), "kwargs", {})
     # Tr is the complement of d; beside a d of the same material, it counts no more.
-    for key, sign in (("d", 1), ("tr", -1)):
+    for key in ("d", "tr"):
         given = words.get(key)
         if given and _NUMBER.fullmatch(given[-1]):
             value = float(given[-1])
-            return min(max(value if sign > 0 else 1 - value, 0.0), 1.0)
+            return min(max(value if key == "d" else 1 - value, 0.0), 1.0)
     return 1.0

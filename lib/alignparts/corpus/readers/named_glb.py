@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.resolver import FolderResolver
-from alignparts.corpus.mesh.scene import load_parts
+from alignparts.corpus.mesh.scene import FolderResolver, load_parts
 from alignparts.corpus.readers.common import Locator, labeled_shape
 from alignparts.corpus.shape import LabeledShape
 
@@ -23,7 +22,7 @@ def read(locator: Locator) -> LabeledShape:
     """Read one file; every node with a mesh is a part instance.
 
     The name is ``extras.part`` where there is one, else the node's name, else the mesh's, without the running
-    numbers of modelling tools. Names such as "Object_2" say nothing: those nodes stay unlabeled.
+    numbers of modeling tools. Names such as "Object_2" say nothing: those nodes stay unlabeled.
     """
     path = locator.path
     try:
@@ -42,7 +41,7 @@ def category_from(path: Path) -> str:
 
 
 def strip_counter(name: str) -> str:
-    """Return a node's name without what modelling tools append to repeated names.
+    """Return a node's name without the suffixes that modeling tools append to repeated names.
 
     "leg.001", "leg_02", "leg 3", "leg-4", "leg_1_0" and a trimesh suffix of six hexadecimal digits that holds
     a digit become "leg"; "leg_left", "mp3" and "12" stay as they are.

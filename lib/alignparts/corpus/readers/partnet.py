@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Int64
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.bake import bake_points
 from alignparts.corpus.mesh.surface import Surface, join_surfaces, make_surface
 from alignparts.corpus.readers import common
 from alignparts.corpus.readers.common import Locator
-from alignparts.corpus.readers.face_labels import whole_numbers
 from alignparts.corpus.readers.partnet_labels import Part, official_splits, read_parts, valid_annotations
 from alignparts.corpus.shape import Cloud, LabeledShape, safe_id
 
@@ -33,9 +32,9 @@ def locate(root: Path) -> Iterator[Locator]:
     """Yield the annotation of a folder; with the reason where the data set does not list it as valid."""
     locator = annotation_in(root, "partnet")
     valid = valid_annotations(locator.root)
-    listed = valid is None or root.name in valid
-    reason = "" if listed else "not listed in stats/all_valid_anno_info.txt"
-    yield locator if listed else annotation_in(root, "unknown", reason)
+    if valid is not None and root.name not in valid:
+        locator = annotation_in(root, "unknown", "not listed in stats/all_valid_anno_info.txt")
+    yield locator
 
 
 def annotation_in(folder: Path, kind: str, reason: str = "") -> Locator:
@@ -55,61 +54,46 @@ def read(locator: Locator) -> LabeledShape:
 
 
 def read_annotation(
-    locator: Locator,
-    dataset: str,
-    license: str,
-    read_meshes: Callable[[Path, list[Part]], Surface | None],
+    locator: Locator, dataset: str, license: str, read_meshes: Callable[[Path, list[Part]], Surface | None]
 ) -> LabeledShape:
-    """Read one annotation folder, under the labels and as the geometry that ``locator.options`` asks for.
+    """Read one annotation folder, with the labels and the geometry that ``locator.options`` asks for.
 
     Args:
         locator: the folder.
         dataset: name of the data set.
         license: terms, where the data set states none.
-        read_meshes: reads the parts' meshes, faces labeled by index; None where no part has a file.
+        read_meshes: reads the parts' meshes, faces labeled by index; returns None where no part has a file.
     """
     folder = locator.path
     category = str(_meta(folder).get("model_cat", ""))
     parts = read_parts(folder, locator.root, category, locator.options)
-    geometry: Surface | Cloud | None
-    if locator.options.geometry == "points":
-        geometry = _read_cloud(folder / "point_sample", parts)
-    else:
-        geometry = read_meshes(folder, parts)
+    in_points = locator.options.geometry == "points"
+    geometry = _read_cloud(folder / "point_sample", parts) if in_points else read_meshes(folder, parts)
     if geometry is None:
-        absent = [name for part in parts for name in part.objs]
-        raise AlignPartsError(
-            f"{folder}: no leaf of result.json has a mesh; missing: {', '.join(absent[:3])}"
-        )
+        absent = ", ".join([name for part in parts for name in part.objs][:3])
+        raise AlignPartsError(f"{folder}: no leaf of result.json has a mesh; missing: {absent}")
     names = [part.name for part in parts]
     return common.labeled_shape(locator, dataset, names, geometry, category=category, license=license)
 
 
 def model_and_split(locator: Locator) -> tuple[str, str]:
-    """Return the model of an annotation and its split by the data set's lists; "" where not stated.
-
-    Raises:
-        AlignPartsError: ``meta.json`` is missing or broken.
-        BrokenLabels: a list of a split is broken.
-    """
+    """Return the model of an annotation and its split by the data set's lists; "" where not stated."""
     meta = _meta(locator.path)
     splits = official_splits(locator.root, str(meta.get("model_cat") or ""))
     return str(meta.get("model_id") or ""), splits.get(locator.path.name, "")
 
 
-def mesh_files(folder: Path, part: Part) -> list[Path]:
-    """Return the OBJ files of a part; one that is missing leaves a gap."""
-    files = [folder / f"{name}.obj" for name in part.objs]
-    # Names come from a file: they must not lead out of the folder.
-    return [file for file in files if file.parent == folder and file.is_file()]
+def mesh_files(folder: Path, parts: list[Part]) -> Iterator[tuple[int, Path]]:
+    """Yield index of the part and file of every OBJ file that is there."""
+    for index, part in enumerate(parts):
+        for file in (folder / f"{name}.obj" for name in part.objs):
+            # Names come from a file: they must not lead out of the folder.
+            if file.parent == folder and file.is_file():
+                yield index, file
 
 
 def read_plain_obj(path: Path) -> Surface:
-    """Return the vertices and faces of an OBJ file; polygons become fans.
-
-    Raises:
-        AlignPartsError: an index points nowhere, or the file is not OBJ.
-    """
+    """Return the vertices and faces of an OBJ file; polygons become fans."""
     positions: list[str] = []
     triangles: list[tuple[str, str, str]] = []
     try:
@@ -117,13 +101,10 @@ def read_plain_obj(path: Path) -> Surface:
             if line.startswith("v "):
                 positions.append(line[2:])
             elif line.startswith("f "):
-                corner = line[2:].split()
-                if "/" in line:
-                    corner = [item.partition("/")[0] for item in corner]
+                corner = [item.partition("/")[0] for item in line[2:].split()]
                 triangles += [(corner[0], corner[i], corner[i + 1]) for i in range(1, len(corner) - 1)]
         vertices = np.array(" ".join(positions).split(), np.float64)
-        columns = len(vertices) // len(positions) if positions else 3
-        vertices = vertices.reshape(len(positions), columns)[:, :3]
+        vertices = vertices.reshape(len(positions), -1)[:, :3] if positions else np.zeros((0, 3))
         faces = np.array(triangles, dtype=np.int64).reshape(-1, 3)
     except (ValueError, OSError) as error:
         raise AlignPartsError(f"{path}: not an OBJ file: {error}") from None
@@ -138,12 +119,11 @@ def _meta(folder: Path) -> dict[str, Any]:
 
 
 def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
-    files = [(index, file) for index, part in enumerate(parts) for file in mesh_files(folder / "objs", part)]
+    files = list(mesh_files(folder / "objs", parts))
     if not files:
         return None
-    surface = join_surfaces(
-        [read_plain_obj(file) for _, file in files], part_of=[index for index, _ in files]
-    )
+    owners, paths = zip(*files, strict=True)
+    surface = join_surfaces([read_plain_obj(path) for path in paths], part_of=owners)
     return _paint(surface, folder / "point_sample", parts)
 
 
@@ -159,8 +139,7 @@ def _paint(surface: Surface, samples: Path, parts: Sequence[Part]) -> Surface:
         # One id stands for all leaves of a part.
         ids = np.array([min(part.leaves, default=-1) for part in parts])
         for part, first in zip(parts, ids, strict=True):
-            if len(part.leaves) > 1:
-                label[np.isin(label, part.leaves)] = first
+            label[np.isin(label, part.leaves)] = first
     color = np.concatenate([table[:, 6:9] / 255, table[:, 9:]], axis=1).astype(np.float32)
     fine = np.isfinite(table).all(axis=1)
     return bake_points(surface, table[fine, :3], color[fine], label[fine], ids)
@@ -177,7 +156,10 @@ def _read_cloud(samples: Path, parts: Sequence[Part]) -> Cloud:
             f"{samples}: no point sample; expected {_PAINTED} or {_PLAIN}, with labels; "
             "the meshes can be read without (geometry mesh)"
         )
-    instance = _instances(_read_labels(source, len(table)), parts, source)
+    labels = _read_labels(source, len(table))
+    owner = {leaf: index for index, part in enumerate(parts) for leaf in part.leaves}
+    common.check_labels(labels, owner, source, "the leaves of result.json")
+    instance = np.array([owner[label] for label in labels.tolist()], np.int32)
     if table.shape[1] == 3:
         return common.make_cloud(table, instance)
     return common.make_cloud(table[:, :3], instance, table[:, 6:9], table[:, 3:6])
@@ -188,12 +170,4 @@ def _read_labels(path: Path, points: int) -> Int64[np.ndarray, " n"]:
     labels = common.read_numbers(path, 1)[:, 0]
     if len(labels) != points:
         raise AlignPartsError(f"{path}: {points} points but {len(labels)} labels")
-    return whole_numbers(labels, f"{path}: line", 1, "a leaf's id")
-
-
-def _instances(labels: np.ndarray, parts: Sequence[Part], source: Path) -> Int32[np.ndarray, " n"]:
-    owner = {leaf: index for index, part in enumerate(parts) for leaf in part.leaves}
-    strange = set(labels.tolist()) - owner.keys()
-    if strange:
-        raise AlignPartsError(f"{source}: label {min(strange)} is no leaf of result.json")
-    return np.array([owner[label] for label in labels.tolist()], np.int32)
+    return common.whole_numbers(labels, f"{path}: line", 1, "a leaf's id")

@@ -2,11 +2,13 @@
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from annotated_types import Len
+from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from alignparts.core.errors import AlignPartsError
@@ -17,7 +19,17 @@ UNNAMED = frozenset({"other", "others", "other_leaf"})
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _WAY_OUT = "leave the level out to read the leaves of the tree"
 
-Chain = list[dict[str, Any]]
+
+class _Node(BaseModel):
+    """The keys of a node that are read."""
+
+    name: str
+    id: int = -1
+    objs: tuple[str, ...] = ()
+    children: list["_Node"] = []
+
+
+Chain = list[_Node]
 """A leaf of a tree as the nodes on the way to it: root first, leaf last."""
 
 
@@ -53,7 +65,7 @@ def read_parts(folder: Path, root: Path, category: str, options: ReadOptions) ->
       unlabeled parts. Paths are those of the label file. The merged tree itself will not do: it hangs a
       desk's drawers elsewhere than the label file says.
 
-    A part's name is its node's own, so that instances of one name are one part wherever they hang, as in the
+    A part has the name of its node, so that instances of one name are one part wherever they hang, as in the
     paper. PartNet's levels tell them apart; there, a short name that stands for several labels of the level
     is replaced by the label's whole path.
 
@@ -68,32 +80,31 @@ def read_parts(folder: Path, root: Path, category: str, options: ReadOptions) ->
             level.
         BrokenLabels: a label file is broken.
     """
-    source = folder / "result.json"
-    chains = list(_leaves(source))
+    chains = _chains(folder / "result.json")
     if options.level is not None:
-        return _level_parts(chains, level_labels(root, category, options.level), source)
-    raw = [_part(chain, (_leaf_id(chain[-1], source),)) for chain in chains]
-    return _merged_parts(folder, raw) if options.tree == "merged" else raw
+        return _level_parts(chains, level_labels(root, category, options.level))
+    raw = [_part(chain, (chain[-1].id,)) for chain in chains]
+    return _merged_parts(folder / "result_after_merging.json", raw) if options.tree == "merged" else raw
 
 
-def _leaves(source: Path) -> Iterator[Chain]:
-    """Yield the leaves of a tree."""
-    tree = read_json(source)
-    if not isinstance(tree, list) or not tree or not isinstance(tree[0], dict):
-        raise AlignPartsError(f"{source}: expected a list with one root node")
-    stack: list[tuple[Chain, Any]] = [([], node) for node in reversed(tree)]
-    while stack:
-        above, node = stack.pop()
-        if not isinstance(node, dict) or "name" not in node:
-            raise AlignPartsError(f"{source}: a node without 'name' under /{_path(above)}")
-        children = node.get("children") or []
-        stack += [([*above, node], child) for child in reversed(children)]
-        if not children:
-            yield [*above, node]
+def _chains(source: Path) -> list[Chain]:
+    """Read the leaves of a tree."""
+    expected = "a list with one root {id, name, objs or children}, ids whole numbers"
+    found: list[Chain] = []
+
+    def visit(nodes: list[_Node], above: Chain) -> None:
+        for node in nodes:
+            if node.children:
+                visit(node.children, [*above, node])
+            else:
+                found.append([*above, node])
+
+    visit(read_json(source, Annotated[list[_Node], Len(1)], expected), [])
+    return found
 
 
-def _level_parts(chains: list[Chain], labels: dict[str, tuple[str, str]], source: Path) -> list[Part]:
-    groups: dict[int, tuple[tuple[str, str], Chain]] = {}
+def _level_parts(chains: list[Chain], labels: dict[str, tuple[str, str]]) -> list[Part]:
+    groups: dict[int, tuple[tuple[str, str], list[_Node]]] = {}
     for chain in chains:
         paths = [_path(chain[:depth]) for depth in range(1, len(chain) + 1)]
         depth = next((depth for depth, path in enumerate(paths) if path in labels), -1)
@@ -101,18 +112,16 @@ def _level_parts(chains: list[Chain], labels: dict[str, tuple[str, str]], source
         label = labels.get(paths[depth], ("", paths[-1]))
         groups.setdefault(id(chain[depth]), (label, []))[1].append(chain[-1])
     return [
-        Part(name, path, tuple(obj for leaf in below for obj in _objs(leaf)),
-             tuple(_leaf_id(leaf, source) for leaf in below))
+        Part(name, path, sum((leaf.objs for leaf in below), ()), tuple(leaf.id for leaf in below))
         for (name, path), below in groups.values()
-    ]  # fmt: skip
+    ]
 
 
-def _merged_parts(folder: Path, raw: list[Part]) -> list[Part]:
-    source = folder / "result_after_merging.json"
+def _merged_parts(source: Path, raw: list[Part]) -> list[Part]:
     if not source.is_file():
         raise AlignPartsError(f"{source}: no such file; read the tree before merging (tree raw)")
-    chains = list(_leaves(source))
-    owner = {obj: index for index, chain in enumerate(chains) for obj in _objs(chain[-1])}
+    chains = _chains(source)
+    owner = {obj: index for index, chain in enumerate(chains) for obj in chain[-1].objs}
     below: list[list[int]] = [[] for _ in chains]
     dropped = []
     for part in raw:
@@ -129,9 +138,7 @@ def _merged_parts(folder: Path, raw: list[Part]) -> list[Part]:
 def level_labels(root: Path, category: str, level: int) -> dict[str, tuple[str, str]]:
     """Return name and path of the label of one level by path in the raw tree, by PartNet's ``stats/``.
 
-    Raises:
-        AlignPartsError: there are no label files, or the category has no such level.
-        BrokenLabels: a label file is broken.
+    AlignPartsError is raised where the category has no such level, BrokenLabels where a file is broken.
     """
     folder = _stats(root) / "after_merging_label_ids"
     if not folder.is_dir():
@@ -142,23 +149,19 @@ def level_labels(root: Path, category: str, level: int) -> dict[str, tuple[str, 
     table = folder / f"{category}-level-{level}.txt"
     if not table.is_file():
         others = sorted(path.stem.rpartition("-")[2] for path in folder.glob(f"{category}-level-*.txt"))
-        there = f"its levels are {', '.join(others)}" if others else "it has no level at all"
-        raise AlignPartsError(f"{table}: no such file: category '{category}': {there}; {_WAY_OUT}")
+        levels = f"its levels are {', '.join(others)}" if others else "it has no level at all"
+        raise AlignPartsError(f"{table}: no such file: category '{category}': {levels}; {_WAY_OUT}")
     paths = [path for _, path, _ in _rows(table, ("<id>", "<path>", "<kind>"))]
-    mapping = _stats(root) / "merging_hierarchy_mapping" / f"{category}.txt"
     times = Counter(path.rpartition("/")[2] for path in paths)
     names = {path: short if times[short := path.rpartition("/")[2]] == 1 else path for path in paths}
+    mapping = _stats(root) / "merging_hierarchy_mapping" / f"{category}.txt"
     rows = _rows(mapping, ("<raw path>", "<merged path>"))
     return {raw: (names[merged], merged) for raw, merged in rows if merged in names}
 
 
 @functools.lru_cache(maxsize=4)
 def valid_annotations(root: Path) -> frozenset[str] | None:
-    """Return the annotations in ``stats/all_valid_anno_info.txt``; None where a tree has no such file.
-
-    Raises:
-        BrokenLabels: it is broken.
-    """
+    """Return the annotations in ``stats/all_valid_anno_info.txt``; None where there is no such file."""
     path = _stats(root) / "all_valid_anno_info.txt"
     if not path.is_file():
         return None
@@ -170,18 +173,14 @@ def valid_annotations(root: Path) -> frozenset[str] | None:
 def official_splits(root: Path, category: str) -> dict[str, str]:
     """Return the splits in ``stats/train_val_test_split/<Cat>.{train,val,test}.json`` by annotation.
 
-    They are called "train", "validation" and "test"; the lists hold one annotation per model.
-
-    Raises:
-        BrokenLabels: a list is broken, or two of them have the same annotation.
+    They are called "train", "validation" and "test"; the lists hold one annotation per model. A broken list
+    and an annotation in two of them raise BrokenLabels.
     """
     splits: dict[str, str] = {}
+    expected = 'a list of {"model_id": ..., "anno_id": ...}'
     for word, split in _SPLITS.items():
         path = _stats(root) / "train_val_test_split" / f"{category}.{word}.json"
-        if not path.is_file():
-            continue
-        expected = 'a list of {"model_id": ..., "anno_id": ...}'
-        for entry in read_json(path, list[_Listed], expected, BrokenLabels):
+        for entry in read_json(path, list[_Listed], expected, BrokenLabels) if path.is_file() else ():
             anno_id = str(entry["anno_id"])
             if splits.setdefault(anno_id, split) != split:
                 raise BrokenLabels(
@@ -211,22 +210,9 @@ def _rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
 
 
 def _part(chain: Chain, leaves: tuple[int, ...]) -> Part:
-    name = str(chain[-1]["name"])
-    return Part("" if name.lower() in UNNAMED else name, _path(chain), _objs(chain[-1]), leaves)
+    name = chain[-1].name
+    return Part("" if name.lower() in UNNAMED else name, _path(chain), chain[-1].objs, leaves)
 
 
 def _path(chain: Chain) -> str:
-    return "/".join(str(node["name"]) for node in chain)
-
-
-def _objs(node: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(str(name) for name in node.get("objs") or ())
-
-
-def _leaf_id(node: dict[str, Any], source: Path) -> int:
-    try:
-        return int(node.get("id", -1))
-    except (TypeError, ValueError):
-        raise AlignPartsError(
-            f"{source}: leaf '{node['name']}': id is {node['id']!r}; expected a whole number"
-        ) from None
+    return "/".join(node.name for node in chain)

@@ -13,17 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.resolver import FolderResolver
-from alignparts.corpus.mesh.scene import load_parts
+from alignparts.corpus.mesh.scene import FolderResolver, load_parts
 from alignparts.corpus.readers import common
 from alignparts.corpus.readers.common import Locator
-from alignparts.corpus.readers.face_labels import read_face_labels
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 LICENSE = "PartObjaverse-Tiny: CC BY-NC 4.0; Objaverse: per-object Creative Commons licenses"
-_MESH, _SEMANTIC, _INSTANCE = (
-    f"PartObjaverse-Tiny_{part}" for part in ("mesh", "semantic_gt", "instance_gt")
-)
+_MESH = "PartObjaverse-Tiny_mesh"
+_SEMANTIC = "PartObjaverse-Tiny_semantic_gt"
+_INSTANCE = "PartObjaverse-Tiny_instance_gt"
 _NAMES = "PartObjaverse-Tiny_semantic.json"
 
 
@@ -44,26 +42,20 @@ def locate(root: Path) -> Iterator[Locator]:
 def read(locator: Locator) -> LabeledShape:
     """Read one object. Its category is its group, one of eight ("Animals").
 
-    A part instance is what one instance label and one semantic label have in common, or all faces of a
-    semantic label where there are no instance labels. Faces with the semantic label -1 stay unlabeled.
+    A part instance is the set of faces that share one instance label and one semantic label, or all faces of
+    a semantic label where there are no instance labels. Faces with the semantic label -1 stay unlabeled.
     Labels are in the order of the faces as trimesh reads the file.
     """
     root, path = locator.root, locator.path
     group, names = _names(root).get(path.stem, ("", []))
     data = _entry(root, _MESH, path.name).read_bytes()
     surface, _, _ = load_parts(data, str(path), FolderResolver(root))
-    count = len(surface.faces)
-    file = f"{path.stem}.npy"
-    source = _entry(root, _SEMANTIC, file)
-    semantic = read_face_labels(source, count, path)
-    strange = semantic[(semantic >= len(names)) | (semantic < -1)]
-    if len(strange):
-        raise AlignPartsError(
-            f"{source}: label {strange[0]}; {_NAMES} has {len(names)} names for {path.stem}"
-        )
-    instance = np.full(count, -1, np.int64)
+    source = _entry(root, _SEMANTIC, f"{path.stem}.npy")
+    semantic = common.read_face_labels(source, len(surface.faces), path)
+    common.check_labels(semantic, range(-1, len(names)), source, f"{_NAMES}, which has {len(names)} names")
+    instance = np.full(len(semantic), -1, np.int64)
     if path.stem in _entries(root, _INSTANCE, ".npy"):
-        instance = read_face_labels(_entry(root, _INSTANCE, file), count, path)
+        instance = common.read_face_labels(_entry(root, _INSTANCE, f"{path.stem}.npy"), len(semantic), path)
     labeled = semantic >= 0
     pairs, index = np.unique(np.stack([semantic, instance], axis=1)[labeled], axis=0, return_inverse=True)
     surface.face_part[:] = -1

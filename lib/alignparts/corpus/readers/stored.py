@@ -14,7 +14,7 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
 
 
 def locate(root: Path) -> Iterator[Locator]:
-    """Yield the shapes of a corpus, each with its model and its data set's own split."""
+    """Yield the shapes of a corpus, each with its model and its official split."""
     index = Corpus(root).index.reindex(columns=["shape_id", "model", "official_split"], fill_value="")
     for shape_id, model, split in index.itertuples(index=False):
         yield Locator(shape_file(root, shape_id), root, shape_id, model=model, split=split)
