@@ -190,7 +190,7 @@ def test_folder_round_trip_and_what_is_no_folder(tmp_path: Path) -> None:
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
     (tmp_path / "model.safetensors").write_bytes(b"no tensors")
-    with pytest.raises(AlignPartsError, match="not a PartField\\+MPNet model"):
+    with pytest.raises(AlignPartsError, match="not a model of the class PartFieldMPNetModel"):
         PartFieldMPNetModel.from_pretrained(tmp_path)
     with pytest.raises(AlignPartsError, match=r"config\.json: no such file"):
         PartFieldMPNetModel.from_pretrained(tmp_path / "nowhere")

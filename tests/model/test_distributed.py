@@ -51,7 +51,7 @@ def test_two_processes_give_the_gradients_and_the_curve_of_one(tmp_path: Path) -
 def test_shares_are_equal_and_disjoint() -> None:
     order = [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9]]
     assert [shares(order, rank, 3) for rank in range(3)] == [[[0, 3], [6]], [[1, 4], [7]], [[2, 5], [8]]]
-    with pytest.raises(AlignPartsError, match="batch_size: 6 shapes cannot be shared by 7 processes"):
+    with pytest.raises(AlignPartsError, match="batch_size: 6 shapes are too few for 7 processes"):
         shares(order[:1], 0, 7)
     alone = torch.rand(3)
     assert shares(order, 0, 1) == order and gather(alone) is alone

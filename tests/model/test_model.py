@@ -318,5 +318,5 @@ def test_bad_input_is_one_line(tiny: AlignParts, tmp_path: Path) -> None:
         AlignParts.from_pretrained(tmp_path)
     tiny.save_pretrained(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(AlignPartsError, match="not an AlignParts model"):
+    with pytest.raises(AlignPartsError, match="not a model of the class AlignParts"):
         AlignParts.from_pretrained(tmp_path)

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Write files atomically: a reader sees the old content or the new one, never half of it."""
 
 import os
 import tempfile
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 PREFIX = ".writing-"
-"""How a file is called before it is whole; one that is left over comes from a killed process."""
+"""Prefix of temporary files; a file that still has it was left by a killed process."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path``, then put it in its place; the folder is made if need be.
+    """Let ``write`` fill a temporary file beside ``path``, then rename it; create the folder if needed.
 
     Raises:
-        Exception: whatever ``write`` raises; ``path`` is then as it was.
+        Exception: whatever ``write`` raises; ``path`` then stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=PREFIX, suffix=path.suffix)
@@ -21,7 +21,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
-        temporary.chmod(0o644)  # mkstemp's are the owner's alone
+        temporary.chmod(0o644)  # mkstemp lets only the owner read
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -29,5 +29,5 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, with its folders."""
+    """Write a text file atomically; create its folder if needed."""
     write_atomically(path, lambda temporary: temporary.write_text(text))

@@ -1,4 +1,4 @@
-"""Public checkpoints by name: the revision that is meant, and what to run where there is no network."""
+"""Public checkpoints by name: their pinned revisions, and the command that downloads them."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,7 @@ from alignparts.core.errors import AlignPartsError
 
 @dataclass(frozen=True)
 class Public:
-    """A checkpoint on the Hugging Face hub.
-
-    Attributes:
-        size: of the download.
-        revision: the commit that is taken unless a name says another.
-    """
+    """Checkpoint on the Hugging Face hub: the size of its download, and the commit taken by default."""
 
     size: str
     revision: str | None = None
@@ -32,21 +27,21 @@ PARTFIELD = Public("1.4 GB", "90b9b1e08b6a12fdcb6ee26b4854a26235e1765f")
 
 
 def split(name: str) -> tuple[str, str | None]:
-    """Repository and revision of ``NAME`` or ``NAME@REVISION``; those of `PUBLIC` are pinned."""
+    """Return repository and revision of ``NAME`` or ``NAME@REVISION``; those of `PUBLIC` are pinned."""
     repository, _, revision = name.partition("@")
     known = PUBLIC.get(repository)
     return repository, revision or (known.revision if known else None)
 
 
 def download(name: str) -> str:
-    """What downloads a checkpoint, and its size where that is known; names as `split` takes them."""
+    """Return the command that downloads a checkpoint, with its size if that is known."""
     repository, revision = split(name)
     command = f"hf download {repository}" + (f" --revision {revision}" if revision else "")
     return command + (f" ({PUBLIC[repository].size})" if repository in PUBLIC else "")
 
 
 def is_cached(name: str) -> bool:
-    """Whether a checkpoint lies in the local Hugging Face cache; names as `split` takes them."""
+    """Return whether a checkpoint lies in the local Hugging Face cache."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -58,17 +53,13 @@ def is_cached(name: str) -> bool:
     return True
 
 
-def missing(what: str, name: str, error: Exception, otherwise: str = "") -> AlignPartsError:
-    """The error for a checkpoint that is neither a folder nor cached nor to be had from the hub.
+def missing(user: str, name: str, error: Exception, otherwise: str = "") -> AlignPartsError:
+    """Return the error for a checkpoint that is no folder, not cached and not to be had from the hub.
 
-    Args:
-        what: who asks, such as "text encoder".
-        name: as `split` takes it.
-        error: of the library that tried.
-        otherwise: another way out.
+    `user` is who needs it, such as "text encoder"; `otherwise` is a further way out.
     """
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return AlignPartsError(
-        f"{what} '{name}': no such folder, not in the local Hugging Face cache, and not to be had from the "
+        f"{user} '{name}': no such folder, not in the local Hugging Face cache, and not to be had from the "
         f"hub; where there is a network run: {download(name)}{otherwise} ({reason})"
     )

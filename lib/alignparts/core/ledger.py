@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,36 +25,25 @@ FOLDER = paths.TIMINGS / "ledger"
 
 @contextmanager
 def record(stage: str, item: str = "", folder: Path = FOLDER) -> Iterator[None]:
-    """Measure the block and write ``<stage>-<item>.csv``, one row of :data:`COLUMNS`.
+    """Measure a block and write ``<stage>-<item>.csv``, one row of :data:`COLUMNS`; `item` is of its matrix.
 
-    Memory is the peak of the largest process, this one or a child that has ended, over its whole life; of a
-    GPU it is torch's own peak in this process. A block that raises leaves no row.
-
-    Args:
-        stage: name of the stage.
-        item: item of its matrix, "" for none.
-        folder: folder of the rows.
+    Memory is that of :func:`peak_memory`; of a GPU it is torch's own peak in this process. A block that
+    raises leaves no row.
     """
     cuda = _cuda()
     if cuda:
         cuda.reset_peak_memory_stats()
     start = time.perf_counter()
     yield
-    row = {
-        "stage": stage,
-        "item": item,
-        "seconds": round(time.perf_counter() - start, 2),
-        "peak_mb": round(peak_memory() / 1e6, 1),
-        "gpu_mb": round(cuda.max_memory_allocated() / 1e6, 1) if cuda else None,
-        "device": device(),
-    }
+    seconds, memory = round(time.perf_counter() - start, 2), round(peak_memory() / 1e6, 1)
+    on_gpu = round(cuda.max_memory_allocated() / 1e6, 1) if cuda else None
+    table = pd.DataFrame([[stage, item, seconds, memory, on_gpu, device()]], columns=COLUMNS)
     name = "-".join(re.sub(r"[^\w.+-]", "_", part) for part in (stage, item) if part)
-    text = pd.DataFrame([row], columns=COLUMNS).to_csv(index=False, lineterminator="\n")
-    write_text(folder / f"{name}.csv", text)
+    write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
 def collect(folder: Path = FOLDER) -> pd.DataFrame:
-    """Return all rows of a folder, by stage and item; no rows where there is no folder."""
+    """Return all rows of a folder, by stage and item; no rows if there is no folder."""
     rows = [pd.read_csv(path, dtype={"stage": str, "item": str}) for path in sorted(folder.glob("*.csv"))]
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
@@ -62,7 +52,7 @@ def collect(folder: Path = FOLDER) -> pd.DataFrame:
 
 
 def totals(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return a ledger in a few lines; none for an empty one."""
+    """Return a ledger's sums as pairs of label and text; none for an empty ledger."""
     if not len(table):
         return []
     return [
@@ -74,25 +64,24 @@ def totals(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def peak_memory() -> int:
-    """Return the bytes of the largest process: this one, or a child that has ended."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(process).ru_maxrss for process in who) * unit
+    """Return the peak bytes of the largest process so far: this one, or a child that has ended."""
+    processes = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(process).ru_maxrss for process in processes)
+    return peak * (1 if sys.platform == "darwin" else 1024)
 
 
 def device() -> str:
-    """Return the processor, the cores it gives this process, and torch's GPU if there is one."""
-    model = platform.processor() or platform.machine()
+    """Return the processor, the number of cores this process may use, and torch's GPU if there is one."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
-        model = match.group(1).strip() if match else model
+    lines = cpuinfo.read_text() if cpuinfo.is_file() else ""
+    match = re.search(r"^model name\s*:\s*(.+)$", lines, re.MULTILINE)
+    model = match.group(1).strip() if match else platform.processor() or platform.machine()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cuda = _cuda()
     return f"{model}, {cores} cores" + (f", {cuda.get_device_name()}" if cuda else "")
 
 
-def _cuda():  # type: ignore[no-untyped-def]
-    """Return torch.cuda where torch is imported and has a GPU: the ledger itself does not import it."""
+def _cuda() -> Any:
+    """Return torch.cuda if torch is already imported (this module does not import it) and has a GPU."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None

@@ -1,12 +1,11 @@
-"""Execute notebooks from their text twins, and check that notebooks and twins agree.
+"""Execute notebooks from their text twins.
 
-``notebooks/py/NN_name.py`` (jupytext percent format) is what people edit and what DVC depends on.
+``notebooks/py/NN_name.py`` (jupytext percent format) is the text that people edit and that DVC depends on.
 ``notebooks/NN_name.ipynb`` is the same text with the outputs of a run at smoke size, which nbval checks;
 ``reports/notebooks/NN_name.ipynb`` has those of the pipeline.
 
     python -m alignparts.core.notebooks 05_evaluate   # one stage of the pipeline
     python -m alignparts.core.notebooks --smoke       # all notebooks at smoke size, from an empty build
-    python -m alignparts.core.notebooks --check
 """
 
 import json
@@ -28,34 +27,35 @@ TWINS = paths.NOTEBOOKS / "py"
 
 
 def names() -> list[str]:
-    """Return the notebooks in the order of the pipeline, which is that of their numbers."""
+    """Return the stems of the notebooks in the order of the pipeline, which is that of their numbers."""
     return sorted(path.stem for path in TWINS.glob("*.py"))
 
 
+def read_twin(name: str) -> Any:
+    """Return the notebook, without outputs, of a text twin."""
+    import jupytext
+    import nbformat
+
+    notebook = jupytext.read(TWINS / f"{name}.py")
+    notebook.metadata = nbformat.from_dict(METADATA)
+    return notebook
+
+
 def execute(name: str, full: bool = True) -> Path:
-    """Run the notebook of a twin through papermill and write it where its size belongs.
+    """Run a notebook with params.yaml, or else at smoke size, and return the path of the executed file.
 
-    Args:
-        name: stem of the twin.
-        full: with params.yaml, else at smoke size.
-
-    Returns:
-        The executed notebook, without time stamps, progress bars and random cell ids.
+    The file has no time stamps, progress bars and random cell ids.
     """
     import nbformat
     import papermill
 
     folder = paths.REPORTS / "notebooks" if full else paths.NOTEBOOKS
     raw = folder / f"{name}.running.ipynb"
-    write_text(raw, nbformat.writes(_read_twin(name)))
+    write_text(raw, nbformat.writes(read_twin(name)))
+    parameters = {"profile": FULL} if full else {}
     try:
         papermill.execute_notebook(
-            raw,
-            raw,
-            parameters={"profile": FULL} if full else {},
-            cwd=paths.ROOT,
-            progress_bar=False,
-            log_output=True,
+            raw, raw, parameters=parameters, cwd=paths.ROOT, progress_bar=False, log_output=True
         )
         notebook = normalized(json.loads(raw.read_text()))
     finally:
@@ -82,50 +82,21 @@ def normalized(notebook: dict[str, Any]) -> dict[str, Any]:
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 
-def stale() -> list[str]:
-    """Return the notebooks that are missing or differ from their twin."""
-    import nbformat
-
-    def sources(notebook: Any) -> list[tuple[str, str]]:
-        return [(cell.cell_type, cell.source.strip()) for cell in notebook.cells]
-
-    return [
-        name
-        for name in names()
-        if not (path := paths.NOTEBOOKS / f"{name}.ipynb").is_file()
-        or sources(nbformat.read(path, as_version=4)) != sources(_read_twin(name))
-    ]
-
-
-def _read_twin(name: str) -> Any:
-    import jupytext
-    import nbformat
-
-    notebook = jupytext.read(TWINS / f"{name}.py")
-    notebook.metadata = nbformat.from_dict(METADATA)
-    return notebook
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run what the module's docstring lists; return the exit code."""
-    smoke, check = "--smoke" in arguments, "--check" in arguments
-    chosen = [argument for argument in arguments if not argument.startswith("--")]
-    if check:
-        differing = stale()
-        for name in differing:
-            print(f"notebooks/{name}.ipynb differs from notebooks/py/{name}.py: run `make notebooks`")
-        return 1 if differing else 0
+def main(arguments: Sequence[str]) -> None:
+    """Run the notebooks that the arguments name; with ``--smoke`` and no name, all of them."""
+    smoke = "--smoke" in arguments
+    chosen = [argument for argument in arguments if argument != "--smoke"]
     if smoke and not chosen:
         shutil.rmtree(paths.ROOT / "build" / "smoke", ignore_errors=True)
-    for name in chosen or (names() if smoke else []):
+        chosen = names()
+    for name in chosen:
         print(f"{name}: running {'at smoke size' if smoke else 'with params.yaml'}", flush=True)
         if smoke:
             execute(name, full=False)
         else:
             with ledger.record(name):
                 execute(name)
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -1,8 +1,8 @@
-"""Ordered map of a function over shapes: in this process, on local ones, or on a Dask cluster."""
+"""Map a function over shapes in order: in this process, on local ones, or on a Dask cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tqdm.auto import tqdm
 
@@ -23,17 +23,15 @@ def map_shapes(
     No more than four items per worker are queued or held at once, however long ``items`` is.
 
     Args:
-        function: picklable function of one item.
+        function: function of a single item; picklable if it runs in another process.
         items: items to map over.
-        workers: local processes; 1 runs in this process.
+        workers: number of local processes; 1 runs in this process.
         scheduler: address of a running Dask scheduler; None stays on this machine.
         description: text of the progress bar.
     """
-    progress: tqdm[Any] = tqdm(total=len(items), desc=description, mininterval=2.0, leave=False)
-    with progress, ExitStack() as stack:
-        if workers <= 1 and scheduler is None:
-            results: Iterator[R] = map(function, items)
-        else:
+    with ExitStack() as stack:
+        results: Iterator[R] = map(function, items)
+        if workers > 1 or scheduler is not None:
             import joblib
 
             if scheduler is not None:
@@ -45,6 +43,4 @@ def map_shapes(
                 n_jobs=max(workers, 1), return_as="generator", pre_dispatch="4*n_jobs", batch_size=1
             )
             results = parallel(joblib.delayed(function)(item) for item in items)
-        for result in results:
-            progress.update()
-            yield result
+        yield from tqdm(results, total=len(items), desc=description, mininterval=2.0, leave=False)

@@ -1,4 +1,4 @@
-"""Places of the project: one absolute constant per folder, so that notebooks run from anywhere."""
+"""Folders of the project as absolute paths, so that notebooks run from anywhere."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 # The checkout: an editable install keeps lib/ three levels above this file.
 ROOT = Path(os.environ.get("ALIGNPARTS_ROOT", Path(__file__).resolve().parents[3]))
 
-# The settings of the pipeline, and other settings of the same keys.
+# Settings of the pipeline, and alternatives with the same keys.
 PARAMS = ROOT / "params.yaml"
 PROFILES = ROOT / "profiles"
 
-# Made by the pipeline, or given to it.
+# Data that the pipeline makes or is given.
 DATA = ROOT / "data"
 
 # Checkpoints: one folder each, safetensors and config.json.
@@ -21,5 +21,5 @@ REPORTS = ROOT / "reports"
 TIMINGS = REPORTS / "timings"
 NOTEBOOKS = ROOT / "notebooks"
 
-# Recorded language-model replies and other text that ships with the package.
+# Prompts, recorded language-model replies and the paper's numbers, which ship with the package.
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"

@@ -1,7 +1,7 @@
-"""Start of a stage: its settings, its folders, and a process that repeats itself to the byte.
+"""Start a stage: its settings, its folders, and a process whose results are the same bytes every time.
 
-A notebook's own default is the smoke size (``profiles/smoke.yaml``), which writes under ``build/smoke``; the
-pipeline passes the profile "params", which is params.yaml and writes data/, models/ and reports/.
+A notebook's default profile is the smoke size (``profiles/smoke.yaml``), which writes under ``build/smoke``;
+the pipeline passes the profile "params", which is params.yaml and writes data/, models/ and reports/.
 """
 
 import json
@@ -28,9 +28,9 @@ class Run:
     Attributes:
         stage: name in dvc.yaml.
         params: settings that dvc.yaml lists for the stage; reading others raises AttributeError.
-        data: folder of data.
-        models: folder of checkpoints.
-        reports: folder of results.
+        data: folder of the data.
+        models: folder of the checkpoints.
+        reports: folder of the results.
     """
 
     stage: str
@@ -41,15 +41,11 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Return the stage's own folder of tables and figures."""
+        """Return the folder of the stage's tables and figures."""
         return self.reports / self.stage
 
     def check(self, holds: bool, finding: str) -> None:
-        """Assert a finding of the full size; at smoke size, where little is learned, nothing is asserted.
-
-        Raises:
-            AssertionError: the finding does not hold with params.yaml's own settings.
-        """
+        """Raise AssertionError if a finding fails at full size; models of the smoke size learn too little."""
         assert holds or self.reports != paths.REPORTS, finding
 
     def metrics(self, values: Mapping[str, Any]) -> None:
@@ -65,11 +61,9 @@ class Run:
 
 
 def start(stage: str, profile: str = FULL) -> Run:
-    """Validate the settings, seed and bound the libraries, and return the stage's folders.
+    """Settle this process and return a stage's settings (all, if dvc.yaml lacks the stage) and folders.
 
-    Args:
-        stage: name in dvc.yaml; a stage that is not there may read every setting.
-        profile: file of ``profiles/`` without its ending, or "params" for params.yaml.
+    `profile` is the stem of a file in ``profiles/``, or "params" for params.yaml.
 
     Raises:
         AlignPartsError: no such profile, an unknown key or a value out of range.
@@ -84,14 +78,14 @@ def start(stage: str, profile: str = FULL) -> Run:
 
 
 def params_of_stage(stage: str) -> list[str]:
-    """Return the keys that dvc.yaml lists for a stage, a matrix's variant widened to its block."""
+    """Return the keys that dvc.yaml lists for a stage, ``ablations.${item.variant}`` as ``ablations``."""
     pipeline = yaml.safe_load((paths.ROOT / "dvc.yaml").read_text())
     keys = pipeline["stages"].get(stage, {}).get("params", [])
     return [key.partition(".${")[0] for key in keys]
 
 
 def settle(params: Params) -> None:
-    """Make a process repeatable: seeds, threads, deterministic kernels."""
+    """Make this process repeatable: set seeds, threads and deterministic kernels."""
     # MKL otherwise picks code paths by memory alignment, which differs from run to run.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -1,4 +1,4 @@
-"""One training loop: resumed to the byte after a kill, data-parallel, the best epoch kept."""
+"""Train any module: resumed to the byte after a kill, data-parallel, the best epoch saved."""
 
 import hashlib
 import json
@@ -22,20 +22,14 @@ B = TypeVar("B")
 M = TypeVar("M", bound=nn.Module)
 Row = dict[str, float | int]
 STATE = "resume.safetensors"
-"""Name of a checkpoint in the folder of the model that is trained."""
-WARMUP = 0.03
-"""Share of the steps in which the learning rate rises."""
+"""Name of the checkpoint of a training, in the folder of its model."""
 
 
 @dataclass(frozen=True)
 class Trained(Generic[M]):
-    """Result of a training.
+    """Result of a training: the model of the best epoch (counted from 0), in evaluation mode.
 
-    Attributes:
-        model: the weights of the best epoch, in evaluation mode.
-        history: one row per epoch: ``epoch``, ``lr``, ``train/…`` and ``validation/…``.
-        best_epoch: number of the best epoch, from 0.
-        shapes: numbers of shapes, by split.
+    A row of the history has ``epoch``, ``lr``, ``train/…`` and ``validation/…``; `shapes` counts by split.
     """
 
     model: M
@@ -45,14 +39,14 @@ class Trained(Generic[M]):
 
 
 def seeded(seed: int, make: Callable[[], M]) -> M:
-    """Return a new module whose random weights depend on the seed alone, whatever was drawn before."""
+    """Return a new module whose random weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
 
 
-def learning_rate(step: int, total: int, peak: float, floor: float, warmup: float = WARMUP) -> float:
-    """Return the rate of a step (from 0): a short rise, then a cosine from `peak` that ends at `floor`."""
+def learning_rate(step: int, total: int, peak: float, floor: float, warmup: float = 0.03) -> float:
+    """Return the rate of a step: a rise over a share `warmup` of the steps, then a cosine to `floor`."""
     rising = max(1, round(warmup * total))
     if step < rising:
         return peak * (step + 1) / rising
@@ -65,15 +59,11 @@ def adamw(
 ) -> torch.optim.AdamW:
     """Return AdamW over a model; vectors (biases, norms) and the parameters in `spared` are not decayed.
 
-    A fused one clips gradients in the kernel of its step: one pass over them less.
+    The fused variant clips gradients in the kernel of its step, which saves a pass over them.
     """
-    sides: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    groups: list[dict[str, Any]] = [{"params": [], "weight_decay": decay} for decay in (weight_decay, 0.0)]
     for name, parameter in model.named_parameters():
-        sides[parameter.ndim > 1 and name not in spared].append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": sides[True], "weight_decay": weight_decay},
-        {"params": sides[False], "weight_decay": 0.0},
-    ]
+        groups[parameter.ndim < 2 or name in spared]["params"].append(parameter)
     optimizer = torch.optim.AdamW(groups, lr=lr, fused=fused or None)
     if fused:
         optimizer.found_inf = torch.zeros(())  # type: ignore[attr-defined]  # the kernel wants it beside a scale
@@ -81,11 +71,7 @@ def adamw(
 
 
 def accelerator(device: str | torch.device | None = None) -> "Accelerator":
-    """Return accelerate's handle on the processes that train one model, this one among them.
-
-    Args:
-        device: "cpu" or "cuda"; the accelerator device if there is one.
-    """
+    """Return accelerate's handle on the processes that train a model together; on a GPU if there is one."""
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
 
@@ -97,23 +83,19 @@ def accelerator(device: str | torch.device | None = None) -> "Accelerator":
 
 
 def shares(order: Sequence[Sequence[int]], rank: int, count: int) -> list[list[int]]:
-    """Return one process's part of every batch.
-
-    Parts are equal: up to count - 1 shapes of the last batch wait for another epoch.
+    """Return one process's part of every batch; up to count - 1 shapes of the last batch are skipped.
 
     Raises:
         AlignPartsError: a batch has fewer shapes than there are processes.
     """
     if order and max(map(len, order)) < count:
-        raise AlignPartsError(
-            f"train.batch_size: {len(order[0])} shapes cannot be shared by {count} processes"
-        )
+        raise AlignPartsError(f"train.batch_size: {len(order[0])} shapes are too few for {count} processes")
     even = [batch[: len(batch) - len(batch) % count] for batch in order]
     return [list(batch[rank::count]) for batch in even if batch]
 
 
 def gather(tensor: Tensor) -> Tensor:
-    """Return the rows of all processes, with gradients to each; where there is one, the tensor itself."""
+    """Return the rows of all processes, with gradients to each; a single process's tensor as it is."""
     if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
         return tensor
     from torch.distributed.nn.functional import all_gather
@@ -122,33 +104,28 @@ def gather(tensor: Tensor) -> Tensor:
 
 
 def forget_progress(*folders: Path) -> None:
-    """Remove the checkpoints of finished trainings; call it once the last output of the stage is written."""
+    """Remove the checkpoints of finished trainings; call it after the last output of the stage is written."""
     for folder in folders:
         (folder / STATE).unlink(missing_ok=True)
 
 
 class Trainer:
-    """The training of a module, epoch by epoch, with a checkpoint after each.
+    """Training of a module, epoch by epoch, with a checkpoint after each.
 
-    Every random choice of a batch has to depend on the seed and the numbers of epoch and step alone. Then a
-    run that was killed goes on, after its last finished epoch, to the weights of one that never stopped, and
-    a finished run is not repeated until its checkpoint is gone (:func:`forget_progress`).
+    Every random choice of a batch has to depend on the seed and the numbers of epoch and step alone. A killed
+    run then continues after its last finished epoch to the weights of one that never stopped, and a finished
+    run is not repeated until its checkpoint is removed (:func:`forget_progress`).
 
     Args:
         name: title of the progress bar and of errors.
-        model: the module to train; checkpoints hold its parameters and buffers.
+        model: module to train; checkpoints hold its parameters and buffers.
         optimizer: AdamW over its parameters.
-        checkpoint: file of the progress; None keeps none.
+        checkpoint: file of the progress; None writes none.
         epochs: number of epochs.
         identity: all that the result depends on, for JSON; a checkpoint of another run is not read.
         score: value of an epoch's row, the larger the better; of equal ones the last epoch is the best.
-        per_step: keep a row of history per step, with the terms of its loss, instead of one per epoch.
-        processes: from :func:`accelerator` where several processes may train the model together.
-
-    Attributes:
-        history: the rows so far.
-        epoch: number of finished epochs.
-        step: number of finished steps.
+        per_step: write a row of history per step, with the terms of its loss, instead of one per epoch.
+        processes: handle of :func:`accelerator` if several processes may train the model together.
     """
 
     def __init__(
@@ -167,13 +144,11 @@ class Trainer:
         self.name, self.model, self.optimizer, self.checkpoint = name, model, optimizer, checkpoint
         self.epochs, self.score, self.per_step, self.processes = epochs, score, per_step, processes
         self.history: list[Row] = []
-        self.epoch = self.step = 0
+        self.epoch = self.step = 0  # number of finished epochs and steps
         described = json.dumps([identity, torch.get_num_threads()])
         self.identity = hashlib.sha256(described.encode()).hexdigest()
-        if checkpoint is not None:
-            checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            if (state := load_state(checkpoint, self.identity, model, optimizer)) is not None:
-                self.history, self.epoch, self.step = state["history"], state["epoch"], state["step"]
+        if checkpoint is not None and (state := load_state(checkpoint, self.identity, model, optimizer)):
+            self.history, self.epoch, self.step = state["history"], state["epoch"], state["step"]
 
     @property
     def first(self) -> bool:
@@ -191,7 +166,7 @@ class Trainer:
         return int(max(self.history, key=lambda row: (self.score(row), row["epoch"]))["epoch"])
 
     def wait(self) -> None:
-        """Wait until every process gets here."""
+        """Wait until every process gets to this call."""
         if self.processes is not None:
             self.processes.wait_for_everyone()
 
@@ -204,22 +179,22 @@ class Trainer:
         steps: int,
         size: Callable[[B], int] = lambda _: 1,
         clip: float | None = None,
-        after_step: Callable[[int], None] | None = None,
-        validate: Callable[[], Mapping[str, float]] | None = None,
-        keep: Callable[[], None] | None = None,
+        after_step: Callable[[int], object] = lambda _: None,
+        validate: Callable[[], Mapping[str, float]] = lambda: {},
+        keep: Callable[[], object] = lambda: None,
         on_epoch: Callable[[int, Row], None] | None = None,
     ) -> None:
         """Train the epochs that are missing.
 
         Args:
-            batches: the batches of an epoch, by its number.
-            loss: the terms of a batch's loss by name, "total" among them, from the model to call.
-            rate: learning rate of a step, by its number.
+            batches: function from the number of an epoch to its batches.
+            loss: function from the model to call and a batch to the terms of the loss, "total" among them.
+            rate: function from the number of a step to its learning rate.
             steps: number of steps of all epochs.
             size: weight of a batch in the means of an epoch, the number of its shapes.
             clip: largest norm of the gradient.
             after_step: called with the number of every finished step, before the next.
-            validate: metrics after an epoch, by name.
+            validate: returns metrics after an epoch, by name.
             keep: saves the model; called after every epoch that is the best so far.
             on_epoch: called with the number and the row of an epoch, after its checkpoint.
 
@@ -236,34 +211,33 @@ class Trainer:
         with bar, torch.random.fork_rng(devices=[]):
             while not self.finished:
                 self.model.train()
-                sums, lr = {"": 0.0}, 0.0
+                sums, lr = {"": 0.0}, 0.0  # "": weight
                 for batch in batches(self.epoch):
                     lr = rate(self.step)
                     values = self._step(loss(wrapped, batch), lr, clip)
-                    if after_step is not None:
-                        after_step(self.step)
+                    after_step(self.step)
                     self.step += 1
                     sums[""] += (weight := size(batch))
                     for name, value in values.items():
                         sums[name] = sums.get(name, 0.0) + value * weight
                     if self.per_step:
-                        self.history.append({**values})
+                        self.history.append(values)
                     bar.set_postfix(loss=f"{values['total']:.3f}", refresh=False)
                     bar.update()
                 row = self._row(lr, sums)
                 if self.first:
-                    if validate is not None:
-                        row |= {f"validation/{name}": value for name, value in validate().items()}
-                    self._save(row, keep)
-                elif not self.per_step:
+                    row |= {f"validation/{name}": value for name, value in validate().items()}
+                if not self.per_step:
                     self.history.append(row)
+                if self.first:
+                    self._save(keep)
                 self.epoch += 1
                 self.wait()
                 if on_epoch is not None:
                     on_epoch(self.epoch - 1, row)
 
-    def _step(self, terms: Mapping[str, Tensor], lr: float, clip: float | None) -> dict[str, float]:
-        """Take one step along the gradient of the total; return the values of all terms."""
+    def _step(self, terms: Mapping[str, Tensor], lr: float, clip: float | None) -> Row:
+        """Take one step along the gradient of the total and return the values of all terms."""
         if not bool(torch.isfinite(terms["total"])):
             raise AlignPartsError(
                 f"{self.name}: the loss of epoch {self.epoch} is not finite; "
@@ -292,12 +266,10 @@ class Trainer:
         means = {f"train/{name}": value / weight for name, value in sums.items()}
         return {"epoch": self.epoch, "lr": lr, **means}
 
-    def _save(self, row: Row, keep: Callable[[], None] | None) -> None:
-        """Keep the model if the epoch is the best so far, then write the checkpoint."""
-        if not self.per_step:
-            self.history.append(row)
-            if keep is not None and self.best_epoch == self.epoch:
-                keep()
+    def _save(self, keep: Callable[[], object]) -> None:
+        """Save the model if the epoch is the best so far, then write the checkpoint."""
+        if not self.per_step and self.best_epoch == self.epoch:
+            keep()
         if self.checkpoint is not None:
             state = {"history": self.history, "epoch": self.epoch + 1, "step": self.step}
             save_state(self.checkpoint, self.identity, state, self.model, self.optimizer)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import procparts
-from alignparts.core.config import CorpusParams
+from alignparts.core.config.params import CorpusParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
 from alignparts.corpus.dialects import DATASETS, Dialects, load_dialects

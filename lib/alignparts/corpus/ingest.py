@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from alignparts.core.atomic import PREFIX, write_atomically
-from alignparts.core.config import CorpusParams
+from alignparts.core.config.params import CorpusParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
 from alignparts.corpus import duplicates, readers

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from alignparts.core.atomic import write_text
-from alignparts.core.config import CorpusParams, load_params
+from alignparts.core.config import load_params
+from alignparts.core.config.params import CorpusParams
 from alignparts.corpus.index import SPLITS
 
 TESTED = ("partnet", "compat")

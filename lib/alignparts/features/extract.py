@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from alignparts.core.checkpoint import weights_digest
-from alignparts.core.config import FeatureParams, Params
+from alignparts.core.config.params import FeatureParams, Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
 from alignparts.corpus.index import Corpus, shape_file

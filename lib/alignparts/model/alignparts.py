@@ -88,15 +88,12 @@ class AlignPartsOutput:
         return AlignPartsOutput(**{field.name: getattr(self, field.name).float() for field in fields(self)})
 
 
-class AlignParts(PretrainedModel, library_name="alignparts", tags=["3d", "part-segmentation"]):
+class AlignParts(PretrainedModel):
     """Fusion, decoder and global head; saved as safetensors with a config.json.
 
     Features are standardized per channel with statistics that :meth:`standardize` sets and that are saved
     with the weights (buffers, no parameters), so that encoders of any scale train alike.
     """
-
-    title = "an AlignParts"
-    hint = "train a model with: dvc repro train"
 
     def __init__(self, config: AlignPartsConfig) -> None:
         super().__init__()

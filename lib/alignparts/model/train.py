@@ -1,5 +1,6 @@
 """Training of ALIGN-Parts on stored features (sections 3.2, 3.4 and 9)."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from alignparts.core.checkpoint import clear, save_model, weights_digest
+from alignparts.core.checkpoint import save_model, weights_digest
 from alignparts.core.config import TrainParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import (
@@ -173,7 +174,7 @@ def _curves(folder: Path, trainer: Trainer) -> "Live | None":
         return None
     from dvclive import Live
 
-    clear(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     curves = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None, resume=False)
     for row in trainer.history:
         _log(curves, row)

@@ -13,8 +13,7 @@ from safetensors.numpy import save as to_bytes
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from alignparts.core.atomic import write_text
-from alignparts.core.checkpoint import write_bytes
+from alignparts.core.atomic import write_atomically, write_text
 from alignparts.core.config.params import LossParams
 from alignparts.model.alignparts import AlignParts, AlignPartsOutput
 from alignparts.model.dataset import Batch, PartDataset, batches, moved
@@ -163,7 +162,8 @@ def class_statistics(
 
 def save_statistics(folder: Path, labels: Sequence[tuple[str, str]], tensors: dict[str, np.ndarray]) -> None:
     """Write ``statistics.safetensors`` and, with its labels, ``statistics.json``."""
-    write_bytes(folder / "statistics.safetensors", to_bytes(tensors))
+    content = to_bytes(tensors)
+    write_atomically(folder / "statistics.safetensors", lambda path: path.write_bytes(content))
     write_text(
         folder / "statistics.json", json.dumps({"labels": [list(label) for label in labels]}, indent=1) + "\n"
     )

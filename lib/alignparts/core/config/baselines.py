@@ -1,63 +1,46 @@
 """Blocks of the trained baselines: PartField+MPNet (section 12.1) and Find3D."""
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from alignparts.core.config.block import Block
+from alignparts.core.config.block import Block, OptimizationParams
 
 
 class PartFieldMPNetSizes(Block):
-    """Sizes of the network that the data do not fix; `PartFieldMPNetConfig` has the paper's."""
+    """Sizes of the network that the data leave open; `PartFieldMPNetConfig` has the paper's."""
 
-    hidden: int = Field(ge=1)
-    latent: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    max_parts: int = Field(ge=1)
+    hidden: PositiveInt
+    latent: PositiveInt
+    heads: PositiveInt
+    max_parts: PositiveInt
 
 
-class PartFieldMPNetParams(Block):
-    """Optimization (section 12.1).
+class PartFieldMPNetParams(OptimizationParams):
+    """Training of PartField+MPNet.
 
     The paper trains 100 epochs at a rate of 3e-4, on twenty times as many shapes as the embedded corpus has:
     the default rate is higher instead. It is silent on points, draws and prompts.
     """
 
-    points: int = Field(ge=1)
-    draws: int = Field(ge=1)
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    lr: float = Field(gt=0)
-    lr_min: float = Field(ge=0)
-    weight_decay: float = Field(ge=0)
+    draws: PositiveInt
     dropout: float = Field(ge=0, lt=1)
-    tau: float = Field(gt=0)
-    name_prompt_rate: float = Field(ge=0, le=1)
+    tau: PositiveFloat
     model: PartFieldMPNetSizes
 
 
 class Find3DSizes(Block):
-    """Sizes of the backbone that the data do not fix; `Find3DConfig` has those that Find3D publishes."""
+    """Sizes of the backbone that the data leave open; `Find3DConfig` has those that Find3D publishes."""
 
     channels: tuple[int, ...]
     depths: tuple[int, ...]
     up_channels: tuple[int, ...]
     up_depths: tuple[int, ...]
-    patch: int = Field(ge=1)
-    grid: float = Field(gt=0)
+    patch: PositiveInt
+    grid: PositiveFloat
 
 
-class Find3DParams(Block):
-    """Optimization. Find3D has a hundred times as many shapes: the default is what a CPU does in a minute.
+class Find3DParams(OptimizationParams):
+    """Training of Find3D, which has a hundred times as many shapes: the default is a CPU's minute."""
 
-    ``kept`` points of every shape stay in memory, of which every epoch draws ``points``.
-    """
-
-    points: int = Field(ge=1)
-    kept: int = Field(ge=1)
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    lr: float = Field(gt=0)
-    lr_min: float = Field(ge=0)
-    weight_decay: float = Field(ge=0)
-    name_prompt_rate: float = Field(ge=0, le=1)
-    tau: float = Field(gt=0)
+    kept: PositiveInt
+    tau: PositiveFloat
     model: Find3DSizes

@@ -1,9 +1,42 @@
-"""What every block of params.yaml is."""
+"""Base classes of the blocks of params.yaml."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 
 class Block(BaseModel):
-    """A block of params.yaml: frozen, and closed to keys it does not know."""
+    """Block of params.yaml: frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, values: Any) -> Any:
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        for key in values if isinstance(values, dict) else ():
+            if key not in known:
+                context = {"key": str(key), "known": ", ".join(known)}
+                raise PydanticCustomError("unknown_key", "unknown key '{key}'; expected {known}", context)
+        return values
+
+
+class OptimizationParams(Block):
+    """Optimization of a network on points with part names (sections 3.4, 9 and 12.1)."""
+
+    points: PositiveInt
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    lr: PositiveFloat
+    lr_min: NonNegativeFloat
+    weight_decay: NonNegativeFloat
+    name_prompt_rate: float = Field(ge=0, le=1)

@@ -21,7 +21,7 @@ from alignparts.ontology.llm.messages import Prompts, Reply
 from alignparts.ontology.llm.records import Record, Request, Usage, append_record, problems, read_records
 
 if TYPE_CHECKING:
-    from alignparts.core.config import OntologyParams
+    from alignparts.core.config.params import OntologyParams
 
 PROMPTS = RESOURCES / "prompts"
 REPLIES = RESOURCES / "replies"

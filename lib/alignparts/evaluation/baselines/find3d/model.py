@@ -132,8 +132,6 @@ class Find3DModel(PretrainedModel):
         config: sizes.
     """
 
-    title = "a Find3D"
-
     def __init__(self, config: Find3DConfig) -> None:
         super().__init__()
         self.config = c = config

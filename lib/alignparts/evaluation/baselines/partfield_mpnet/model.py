@@ -173,14 +173,12 @@ def _mlp(*widths: int, dropout: float, bias: bool) -> nn.Sequential:
     )
 
 
-class PartFieldMPNetModel(PretrainedModel, library_name="alignparts", tags=["3d", "part-segmentation"]):
+class PartFieldMPNetModel(PretrainedModel):
     """The network; saved as safetensors with a config.json.
 
     Features are standardized per channel with statistics that :meth:`standardize` sets and that are saved
     with the weights (buffers, no parameters).
     """
-
-    title = "a PartField+MPNet"
 
     def __init__(self, config: PartFieldMPNetConfig) -> None:
         super().__init__()
