@@ -1,12 +1,12 @@
 """Tables of scores: means over training seeds with bootstrap intervals, paired tests of claims.
 
-Everything starts from scores: one row per method, training seed, shape and metric (`COLUMNS`). A shape's
-value is its mean over the seeds; intervals and tests are over shapes, the same ones for all methods.
+Everything starts from scores: one row per method, training seed, shape and metric (:data:`COLUMNS`). A
+shape's value is its mean over the seeds; intervals and tests are over shapes, the same ones for all methods.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, Unpack
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from scipy import stats
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import HELDOUT
-from alignparts.evaluation.intervals import Interval, interval, relative_gain
+from alignparts.evaluation.intervals import Bootstrap, Interval, interval, relative_gain
 from alignparts.evaluation.methods import OURS, PARTFIELD
 from alignparts.evaluation.tables import DIGITS, long_table, row
 
@@ -32,16 +32,6 @@ LABELS = {
     "miou_best_over_k": "mIoU, best over k",
 }
 """Names of the metrics in tables."""
-
-Verdict = Literal["holds", "does not hold", "undecided"]
-
-
-class Bootstrap(TypedDict, total=False):
-    """Settings of an interval: number of resamples (1000), confidence level (0.95), seed (0)."""
-
-    resamples: int
-    confidence: float
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -70,14 +60,13 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
             f"scores: {first.method}, seed {first.seed}, {first.shape_id}: {first.metric} is duplicated"
         )
     means = scores.groupby(key, sort=False).agg(value=("value", "mean"), seeds=("seed", "size")).reset_index()
-    trained = scores.groupby(["method", "metric"]).seed.nunique()
-    expected = means.set_index(["method", "metric"]).index.map(trained.to_dict())
-    short = means[means.seeds.to_numpy() != expected.to_numpy()]
+    trained = scores.groupby(["method", "metric"]).seed.nunique().rename("trained")
+    short = means.join(trained, on=["method", "metric"]).query("seeds != trained")
     if len(short):
         first = short.iloc[0]
         raise AlignPartsError(
             f"scores: {first.method} has {first.metric} of {first.shape_id} for {first.seeds} of its "
-            f"{trained[first.method, first.metric]} seeds; expected all of them"
+            f"{first.trained} seeds; expected all of them"
         )
     return means
 
@@ -85,18 +74,17 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
 def score_table(
     scores: pd.DataFrame, *, sets: Sequence[str] = SETS, **bootstrap: Unpack[Bootstrap]
 ) -> pd.DataFrame:
-    """Return a long table of every method, metric and test set, and of the average over `sets`.
+    """Return a long table of every method, metric and test set, and of the average over ``sets``.
 
     The average is given for methods that have scores on all the sets that any method has.
     """
-    means = over_seeds(scores)
+    means, rows = over_seeds(scores), []
     known = [name for name in sets if name in set(means.test_set)]
-    others = [name for name in dict.fromkeys(means.test_set) if name not in known]
-    rows = []
+    order = dict.fromkeys([*known, *means.test_set])
     for (method, metric), group in means.groupby(["method", "metric"], sort=False):
-        ordered = group.sort_values("shape_id")
-        values = {name: part.value.to_numpy() for name, part in ordered.groupby("test_set", sort=False)}
-        samples = {name: [values[name]] for name in (*known, *others) if name in values}
+        ordered = group.sort_values("shape_id").groupby("test_set").value
+        values = {name: part.to_numpy() for name, part in ordered}
+        samples = {name: [values[name]] for name in order if name in values}
         if known and all(name in values for name in known):
             samples[AVERAGE] = [values[name] for name in known]
         rows += [
@@ -134,7 +122,7 @@ def setting_table(
         if missing:
             raise AlignPartsError(f"{setting}: no scores of '{missing[0]}'; train it, or leave it out")
         scores = scores[scores.method.isin(list(settings))]
-        scores = scores.assign(**{setting: scores.method.map(dict(settings))}).assign(method=method)
+        scores = scores.assign(**{setting: scores.method.map(dict(settings))}, method=method)
     if setting not in scores or not len(scores):
         raise AlignPartsError(f"scores: no column '{setting}', or nothing in it; name the variants' values")
     tables = [
@@ -146,19 +134,17 @@ def setting_table(
 
 def arranged(table: pd.DataFrame, **orders: Sequence[str]) -> pd.DataFrame:
     """Sort a table by columns, the first one outermost, each by a list of its values; others drop out."""
-    table = table.reset_index(drop=True)
-    places = pd.DataFrame({
-        name: table[name].map({value: place for place, value in enumerate(order)})
-        for name, order in orders.items()
-    })  # fmt: skip
-    order = places.dropna().sort_values(list(orders)).index
-    return table.loc[order].reset_index(drop=True)
+    for name, order in orders.items():
+        table = table[table[name].isin(list(order))]
+    places = {name: {value: place for place, value in enumerate(order)} for name, order in orders.items()}
+    return table.sort_values(
+        list(orders), key=lambda column: column.map(places[column.name]), ignore_index=True, kind="stable"
+    )
 
 
 def set_order(scores: pd.DataFrame) -> list[str]:
     """Return the test sets in the order of Table 2: the paper's, others, the average, held-out categories."""
-    others = sorted({*scores.test_set} - {*SETS, HELDOUT})
-    return [*SETS, *others, AVERAGE, HELDOUT]
+    return [*SETS, *sorted({*scores.test_set} - {*SETS, HELDOUT}), AVERAGE, HELDOUT]
 
 
 def category_table(
@@ -189,11 +175,9 @@ def paired_table(
     claims: Sequence[Claim],
     *,
     sets: Sequence[str] = SETS,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    **bootstrap: Unpack[Bootstrap],
 ) -> pd.DataFrame:
-    """Test claims on the average over `sets`, on the shapes that both methods have.
+    """Test claims on the average over ``sets``, on the shapes that both methods have.
 
     Returns:
         One row per claim: ``difference`` (better - worse) with its bootstrap interval, ``p`` of a two-sided
@@ -203,11 +187,11 @@ def paired_table(
     Raises:
         AlignPartsError: a method without scores, or two without a common shape in one of the sets.
     """
-    means = over_seeds(scores)
-    rows = []
+    means, rows = over_seeds(scores), []
+    resamples, seed = bootstrap.get("resamples", 1000), bootstrap.get("seed", 0)
     for claim in claims:
         groups = differences(means, claim, sets)
-        mean = interval(groups, resamples=resamples, confidence=confidence, seed=seed)
+        mean = interval(groups, **bootstrap)
         rows.append({
             "better": claim.better, "worse": claim.worse, "metric": claim.metric,
             "difference": round(mean.value, DIGITS), "low": round(mean.low, DIGITS),
@@ -223,24 +207,19 @@ def paired_table(
 
 def differences(means: pd.DataFrame, claim: Claim, sets: Sequence[str] = SETS) -> list[np.ndarray]:
     """Return better minus worse for every common shape, one array per test set that either method has."""
-    wide = {}
-    for method in (claim.better, claim.worse):
-        rows = means[(means.method == method) & (means.metric == claim.metric) & means.test_set.isin(sets)]
-        if not len(rows):
+    pair = [claim.better, claim.worse]
+    chosen = (means.metric == claim.metric) & means.method.isin(pair) & means.test_set.isin(list(sets))
+    values = means[chosen].pivot(index=["test_set", "shape_id"], columns="method", values="value")
+    for method in pair:
+        if method not in values:
             raise AlignPartsError(f"scores: '{method}' has no {claim.metric} on {', '.join(sets)}")
-        wide[method] = rows.set_index(["test_set", "shape_id"]).value
-    groups = []
-    for name in sets:
-        ours, theirs = (values[values.index.get_level_values(0) == name] for values in wide.values())
-        if not len(ours) and not len(theirs):
-            continue
-        common = ours.index.intersection(theirs.index, sort=True)
-        if not len(common):
+    groups = dict(iter((values[claim.better] - values[claim.worse]).groupby(level="test_set")))
+    for name, group in groups.items():
+        if not group.notna().any():
             raise AlignPartsError(
                 f"scores: '{claim.better}' and '{claim.worse}' have no common shape of {name}"
             )
-        groups.append((ours[common] - theirs[common]).to_numpy(np.float64))
-    return groups
+    return [groups[name].dropna().to_numpy() for name in sets if name in groups]
 
 
 def exchange_test(groups: Sequence[Float[np.ndarray, " _"]], resamples: int = 1000, seed: int = 0) -> float:
@@ -266,8 +245,8 @@ def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return out
 
 
-def verdict(difference: Interval) -> Verdict:
-    """Return the verdict on a claim that a difference is above 0."""
+def verdict(difference: Interval) -> str:
+    """Return the verdict on a claim that a difference is above 0: it holds, does not hold, or is undecided."""
     if difference.low > 0:
         return "holds"
     return "does not hold" if difference.high < 0 else "undecided"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from jaxtyping import Int64
@@ -38,7 +39,7 @@ class Labeled:
 
     @property
     def heldout(self) -> bool:
-        """Return whether the category was never trained on."""
+        """Return whether training has not seen the category."""
         return self.test_set == HELDOUT
 
 
@@ -68,12 +69,7 @@ def load_labeled(store: FeatureStore, shape_id: str, points: int, seed: int = 0)
 
 
 def ids_of_splits(store: FeatureStore, splits: Sequence[str], ids: Sequence[str] | None = None) -> list[str]:
-    """Return the ids of the shapes of some splits, in alphabetical order.
-
-    Args:
-        store: the feature store.
-        splits: names of the splits.
-        ids: ids to choose from; all of the store by default.
+    """Return the ids of some splits in alphabetical order, among ``ids`` or else all of the store.
 
     Raises:
         AlignPartsError: there is none.
@@ -100,51 +96,30 @@ def ids_by_category(store: FeatureStore, split: str, seed: int = 0) -> dict[str,
 
 
 def taking_turns(store: FeatureStore, split: str, shapes: int, seed: int = 0) -> list[str]:
-    """Return ``shapes`` shapes of a split, the categories taking turns, in a seeded order.
-
-    Raises:
-        AlignPartsError: the split has no shape.
-    """
-    turns = [
-        (turn, category, shape_id)
-        for category, ids in ids_by_category(store, split, seed).items()
-        for turn, shape_id in enumerate(ids)
-    ]
-    return [shape_id for *_, shape_id in sorted(turns)[:shapes]]
+    """Return ``shapes`` ids of a split, the categories taking turns, each in a seeded order."""
+    by_category = sorted(ids_by_category(store, split, seed).items())
+    turns = zip_longest(*(ids for _, ids in by_category))
+    return [shape_id for turn in turns for shape_id in turn if shape_id is not None][:shapes]
 
 
 def one_a_category(store: FeatureStore, seed: int = 0, split: str = "test") -> list[str]:
-    """Return a seeded shape of every category of a split, in alphabetical order of ids.
-
-    Raises:
-        AlignPartsError: the split has no shape.
-    """
+    """Return a seeded shape of every category of a split, in alphabetical order of ids."""
     return sorted(ids[0] for ids in ids_by_category(store, split, seed).values())
 
 
 def labeled_shapes(
-    store: FeatureStore,
-    splits: Sequence[str],
-    points: int,
-    seed: int = 0,
-    ids: Sequence[str] | None = None,
+    store: FeatureStore, splits: Sequence[str], points: int, seed: int = 0, ids: Sequence[str] | None = None
 ) -> Iterator[Labeled]:
-    """Load the shapes of some splits that have a labeled point, in alphabetical order of their ids.
+    """Load the shapes of :func:`ids_of_splits` that have a labeled point, at most ``points`` points of each.
 
-    Args:
-        store: features and ground truth of every shape.
-        splits: names of the splits.
-        points: most points per shape.
-        seed: seed of the subset of points.
-        ids: ids to choose from; all of the store by default.
+    ``seed`` is that of the subset of points.
 
     Raises:
         AlignPartsError: there is no shape of these splits, or none has a labeled point.
     """
     empty = True
     for shape_id in tqdm(ids_of_splits(store, splits, ids), desc="evaluate", mininterval=2.0, leave=False):
-        shape = load_labeled(store, shape_id, points, seed)
-        if shape is not None:
+        if (shape := load_labeled(store, shape_id, points, seed)) is not None:
             empty = False
             yield shape
     if empty:

@@ -1,8 +1,8 @@
-"""Bootstrap intervals of means over shapes."""
+"""Percentile bootstrap intervals of means over shapes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from jaxtyping import Float
@@ -11,9 +11,17 @@ from scipy import stats
 from alignparts.core.errors import AlignPartsError
 
 
+class Bootstrap(TypedDict, total=False):
+    """Settings of an interval: number of resamples (1000), confidence level (0.95), seed (0)."""
+
+    resamples: int
+    confidence: float
+    seed: int
+
+
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its bootstrap interval over shapes."""
+    """A mean and its bootstrap interval over ``n`` shapes."""
 
     value: float
     low: float
@@ -22,20 +30,12 @@ class Interval:
 
 
 def interval(
-    groups: Sequence[Float[np.ndarray, " _"]] | Float[np.ndarray, " _"],
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    groups: Sequence[Float[np.ndarray, " _"]] | Float[np.ndarray, " _"], **bootstrap: Unpack[Bootstrap]
 ) -> Interval:
-    """Return the mean over shapes with a percentile bootstrap interval.
+    """Return the mean over shapes with its interval.
 
-    Args:
-        groups: one value per shape; or several such arrays, for the unweighted mean of their means,
-            resampled within each.
-        resamples: number of bootstrap samples.
-        confidence: level of the interval.
-        seed: seed of the resampling.
+    ``groups`` holds one value per shape; or several such arrays, for the unweighted mean of their means,
+    resampled within each.
 
     Raises:
         AlignPartsError: a group is empty.
@@ -48,16 +48,11 @@ def interval(
     def mean(*samples: np.ndarray, axis: int = -1) -> Any:
         return np.mean([sample.mean(axis=axis) for sample in samples], axis=0)
 
-    return _bootstrap(arrays, mean, resamples, confidence, seed, paired=False)
+    return _bootstrap(arrays, mean, paired=False, **bootstrap)
 
 
 def relative_gain(
-    ours: Float[np.ndarray, " n"],
-    theirs: Float[np.ndarray, " m"],
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    ours: Float[np.ndarray, " n"], theirs: Float[np.ndarray, " m"], **bootstrap: Unpack[Bootstrap]
 ) -> Interval:
     """Return ``mean(ours) / mean(theirs) - 1`` over the same shapes, resampled in pairs.
 
@@ -73,24 +68,24 @@ def relative_gain(
     def gain(a: np.ndarray, b: np.ndarray, axis: int = -1) -> Any:
         return a.mean(axis=axis) / np.maximum(b.mean(axis=axis), 1e-12) - 1
 
-    return _bootstrap([first, second], gain, resamples, confidence, seed, paired=True)
+    return _bootstrap([first, second], gain, paired=True, **bootstrap)
 
 
 def _bootstrap(
-    arrays: list[np.ndarray], statistic: Any, resamples: int, confidence: float, seed: int, paired: bool
+    arrays: list[np.ndarray],
+    statistic: Any,
+    *,
+    paired: bool,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
 ) -> Interval:
-    n = len(arrays[0]) if paired else sum(len(values) for values in arrays)
+    n = len(arrays[0]) if paired else sum(map(len, arrays))
     value = float(statistic(*arrays))
     if any(len(values) < 2 for values in arrays) or all(np.ptp(values) == 0 for values in arrays):
         return Interval(value, value, value, n)
-    result = stats.bootstrap(
-        arrays,
-        statistic,
-        n_resamples=resamples,
-        confidence_level=confidence,
-        method="percentile",
-        paired=paired,
-        vectorized=True,
-        rng=np.random.default_rng(seed),
-    )
-    return Interval(value, float(result.confidence_interval.low), float(result.confidence_interval.high), n)
+    bounds = stats.bootstrap(
+        arrays, statistic, n_resamples=resamples, confidence_level=confidence, method="percentile",
+        paired=paired, vectorized=True, rng=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return Interval(value, float(bounds.low), float(bounds.high), n)

@@ -1,12 +1,17 @@
-"""Methods of Tables 1 to 4: their interface, and the information that each is given."""
+"""Methods of Tables 1 to 4: their interface, the information each is given, the folders of trained ones."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from alignparts.core import ledger
+from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import Labeled
+from alignparts.model.stage import Stage
 from alignparts.naming.prediction import Prediction
 
 OURS = "ALIGN-Parts"
@@ -21,7 +26,7 @@ Told = Literal["category", "names", "descriptions", "parts"]
 
 @dataclass(frozen=True)
 class Given:
-    """Information that a method gets besides the shape; None: it predicts it, or does without.
+    """Information that a method gets besides the shape; None where it gets none.
 
     Attributes:
         category: canonical name of the category.
@@ -36,11 +41,7 @@ class Given:
 
 @runtime_checkable
 class Method(Protocol):
-    """A method under comparison.
-
-    Attributes:
-        label: its name in tables.
-    """
+    """A method under comparison; ``label`` is its name in tables."""
 
     label: str
 
@@ -72,8 +73,8 @@ class Entrant:
         told: information besides the shape: its category, the names of its parts, their descriptions, their
             number. In held-out categories every entrant gets the names.
         name: name in tables; the method's label by default.
-        eligible: whether the entrant is scored on a shape.
-        finds_category: whether the predicted category is scored on seen categories.
+        eligible: predicate of the shapes that the entrant is scored on.
+        finds_category: score the predicted category on seen categories.
     """
 
     method: Method
@@ -84,7 +85,7 @@ class Entrant:
 
     @property
     def label(self) -> str:
-        """Name in tables."""
+        """Return the name in tables."""
         return self.name or self.method.label
 
     def given(self, shape: Labeled) -> Given:
@@ -97,14 +98,46 @@ class Entrant:
         )
 
     def predict(self, shape: Labeled) -> Prediction:
-        """Return the method's prediction for a shape.
-
-        Raises:
-            AlignPartsError: as :meth:`Method.predict`.
-        """
+        """Return the method's prediction for a shape; errors are those of :meth:`Method.predict`."""
         return self.method.predict(shape.arrays, self.given(shape))
 
 
 def answers(entrants: Sequence[Entrant], shape: Labeled) -> dict[str, Prediction]:
     """Return the prediction of every entrant for a shape, by label."""
     return {entrant.label: entrant.predict(shape) for entrant in entrants}
+
+
+def folder_of(models: Path, group: str, *item: str | int) -> Path:
+    """Return the folder of a trained item: ``models/group/item``, the item's values joined by hyphens."""
+    return models / group / "-".join(map(str, item))
+
+
+def finished(
+    folder: Path, stage: str, train: Callable[[], object] | None = None, mark: str = "config.json"
+) -> Path:
+    """Return the folder of a trained item, training it first where the file ``mark`` is missing.
+
+    ``stage`` is the stage of dvc.yaml that trains the item.
+
+    Raises:
+        AlignPartsError: the item is missing, and ``train`` is None; the message names the command.
+    """
+    if train is not None and not (folder / mark).is_file():
+        train()
+    if not (folder / mark).is_file():
+        raise AlignPartsError(f"{folder}: no {mark}, it is not trained; run: dvc repro {stage}")
+    return folder
+
+
+def run_item(stage: str, train: Callable[..., object], *kinds: type) -> None:
+    """Train the item of the command line with params.yaml's settings, and record its cost.
+
+    Args:
+        stage: name of the stage in dvc.yaml.
+        train: function of the item's values and the inputs of the stage.
+        kinds: type of every value.
+    """
+    words = sys.argv[1:]
+    inputs = Stage.start()
+    with ledger.record(stage, "-".join(words)):
+        train(*(kind(word) for kind, word in zip(kinds, words, strict=True)), inputs)

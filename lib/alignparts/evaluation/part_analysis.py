@@ -13,9 +13,9 @@ import pandas as pd
 from jaxtyping import Float
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.comparison import Bootstrap, over_seeds
+from alignparts.evaluation.comparison import arranged, over_seeds
 from alignparts.evaluation.ground_truth import HELDOUT, SEEN, Labeled
-from alignparts.evaluation.intervals import Interval, interval, relative_gain
+from alignparts.evaluation.intervals import Bootstrap, Interval, interval, relative_gain
 from alignparts.evaluation.tables import COLUMNS, DIGITS, row
 from alignparts.model.metrics import confusion, iou_matrix
 from alignparts.naming.prediction import Prediction
@@ -43,8 +43,8 @@ def part_rows(
 ) -> pd.DataFrame:
     """Return the result for every ground-truth part of one shape that holds a point.
 
-    The segment is chosen as in :func:`metrics.shape_metrics`, so that the mean of ``iou`` is the
-    shape's mIoU and that of ``iou * right`` its LA-mIoU.
+    The segment is chosen as in :func:`metrics.shape_metrics`, so that the mean of ``iou`` is the shape's mIoU
+    and that of ``iou * right`` its LA-mIoU.
 
     Args:
         method: name in tables.
@@ -54,9 +54,9 @@ def part_rows(
         weight: weight of every point (such as the area of its face), for ``share`` alone; equal by default.
 
     Returns:
-        One row per part, of `PART_COLUMNS`: ``share`` of the labeled points, best ``iou``, the name ``given``
-        to that segment (`NONE`: there is none) and whether it is ``right``. Both are missing where the
-        method does not name parts.
+        One row per part, of :data:`PART_COLUMNS`: ``share`` of the labeled points, best ``iou``, the name
+        ``given`` to that segment (:data:`NONE`: there is none) and whether it is ``right``. Both are missing
+        where the method does not name parts.
 
     Raises:
         AlignPartsError: no point is labeled, or prediction or weights are not of the shape's points.
@@ -66,20 +66,17 @@ def part_rows(
     if not len(present):
         raise AlignPartsError(f"{shape.shape_id}: no point has a ground-truth label")
     iou = iou_matrix(counts)[present] if prediction.parts else np.zeros((len(present), 1))
-    chosen, best = iou.argmax(axis=1), iou.max(axis=1)
-    parts = [shape.names[index] for index in present.tolist()]
-    given: list[str | None] = [None] * len(parts)
-    right: list[bool | None] = [None] * len(parts)
+    best, parts = iou.max(axis=1), [shape.names[index] for index in present.tolist()]
+    given, right = [None] * len(parts), [None] * len(parts)
     if prediction.named:
         names = [*(part.name or NONE for part in prediction.parts), NONE]
-        pairs = zip(chosen.tolist(), best.tolist(), strict=True)
-        given = [names[index] if value > 0 else NONE for index, value in pairs]
+        given = [names[index] for index in np.where(best > 0, iou.argmax(axis=1), -1).tolist()]
         right = [name == part for name, part in zip(given, parts, strict=True)]
     return pd.DataFrame({
         "method": method, "seed": seed, "shape_id": shape.shape_id, "test_set": shape.test_set,
         "category": shape.category, "part": parts, "share": _shares(shape, weight)[present], "iou": best,
         "given": pd.array(given, dtype="string"), "right": pd.array(right, dtype="boolean"),
-    }, columns=PART_COLUMNS)  # fmt: skip
+    })  # fmt: skip
 
 
 def rows_of_methods(
@@ -87,9 +84,7 @@ def rows_of_methods(
 ) -> pd.DataFrame:
     """Return :func:`part_rows` of every shape and method.
 
-    Args:
-        predictions: predictions by method and shape id; every method has all the shapes.
-        shapes: shapes with their ground truth, one or more.
+    ``predictions`` are by method and shape id; every method has all the shapes.
     """
     tables = [
         part_rows(method, shape, by_shape[shape.shape_id])
@@ -130,9 +125,9 @@ def size_table(
     )
     labels, body = size_labels(edges), []
     for method, test_set, metric in product(dict.fromkeys(rows.method), (SEEN, HELDOUT), METRICS):
-        subset = scored[(scored.method == method) & (scored.test_set == test_set) & scored[metric].notna()]
-        for number, group in subset.groupby("bin"):
-            seeds, place = group.seed.nunique(), int(str(number))
+        chosen = scored[(scored.method == method) & (scored.test_set == test_set) & scored[metric].notna()]
+        for place, group in chosen.groupby("bin"):
+            seeds = group.seed.nunique()
             if len(group) % seeds:
                 raise AlignPartsError(f"part sizes: the seeds of {method} have different parts")
             mean = _part_mean(group[metric], group.shape_id, **bootstrap)
@@ -166,17 +161,15 @@ def confusions(rows: pd.DataFrame, *, top: int | None = 10) -> pd.DataFrame:
     named = _named(rows)
     every = pd.concat([named.assign(category=ALL), named], ignore_index=True)
     key = ["method", "category", "part"]
-    whole = every.groupby(key, sort=False).agg(n=("right", "size"), right=("right", "mean"))
-    wrong = every[~every.right].groupby([*key, "given"], sort=False).size().rename("count").reset_index()
-    found = wrong.join(whole, on=key)
-    found["share"] = (found["count"] / found.n).round(DIGITS)
-    found["right"] = found.right.astype(np.float64).round(DIGITS)
-    place = {name: index for index, name in enumerate(dict.fromkeys(every.method))}
-    keys = found.assign(order=found.method.map(place), own=found.category != ALL, minus=-found["count"])
-    found = found.loc[keys.sort_values(["order", "own", "category", "minus", "part", "given"]).index]
+    whole = every.groupby(key).agg(n=("right", "size"), right=("right", "mean"))
+    wrong = every[~every.right].groupby([*key, "given"]).size().rename("count").reset_index()
+    table = wrong.join(whole, on=key).sort_values("count", ascending=False, kind="stable")
+    table = table.assign(share=(table["count"] / table.n).round(DIGITS), right=table.right.round(DIGITS))
+    categories = [ALL, *sorted({*named.category})]
+    table = arranged(table, method=list(dict.fromkeys(named.method)), category=categories)
     if top is not None:
-        found = found.groupby(["method", "category"], sort=False).head(top)
-    return found[[*key, "given", "count", "share", "right", "n"]].reset_index(drop=True)
+        table = table.groupby(["method", "category"], sort=False).head(top)
+    return table[[*key, "given", "count", "share", "right", "n"]].reset_index(drop=True)
 
 
 def most_confused(rows: pd.DataFrame) -> str:
@@ -209,9 +202,9 @@ def confusion_matrix(rows: pd.DataFrame, category: str, method: str | None = Non
         raise AlignPartsError(f"confusion: no named parts of '{category}'; there are {known}")
     parts = _frequent(chosen.part)
     others = [name for name in _frequent(chosen.given) if name not in {*parts, NONE}]
-    counts = chosen.groupby(["part", "given"]).size().unstack(fill_value=0)
+    counts = pd.crosstab(chosen.part, chosen.given)
     columns = [*parts, *others, *([NONE] if NONE in counts else [])]
-    return counts.reindex(index=parts, columns=columns, fill_value=0).rename_axis(columns="given")
+    return counts.reindex(index=parts, columns=columns, fill_value=0)
 
 
 def leaderboard(
@@ -234,34 +227,30 @@ def leaderboard(
     Raises:
         AlignPartsError: as :func:`alignparts.evaluation.comparison.over_seeds`.
     """
-    boards = []
+    boards, measured = [], [name for name in COLUMNS if name != "test_set"]
+    columns = ["category", *measured, "rank", "standing"]
     means = over_seeds(scores[scores.metric.isin(metrics)])
-    for (category, metric), group in means.groupby(["category", "metric"], sort=False):
-        values = group.pivot(index="shape_id", columns="method", values="value").sort_index()
-        seeds = group.groupby("method").seeds.first()
-        means_of = {str(name): interval(values[name].dropna().to_numpy(), **bootstrap) for name in values}
-        board = pd.DataFrame([
-            {"category": category, **row(name, "", str(metric), mean, int(seeds[name]))}
-            for name, mean in means_of.items()
-        ])  # fmt: skip
+    for (category, metric), group in means.groupby(["category", "metric"]):
+        values = group.pivot(index="shape_id", columns="method", values="value")
+        seeds = group.groupby("method").seeds.first().to_dict()
+        means_of = {name: interval(values[name].dropna().to_numpy(), **bootstrap) for name in values}
+        board = pd.DataFrame(
+            [row(name, "", str(metric), mean, seeds[name]) for name, mean in means_of.items()]
+        )
+        board = board.assign(category=category)
         board["rank"] = board.value.rank(method="min", ascending=False).astype(int)
         board = board.sort_values(["rank", "method"])
-        leader = values[str(board.method.iloc[0])]
-        differences = [(leader - values[name]).dropna().to_numpy() for name in board.method]
-        board["standing"] = [
-            BEST if rank == 1 else _standing(difference, **bootstrap)
-            for rank, difference in zip(board["rank"], differences, strict=True)
-        ]
+        leader = values[board.method.iloc[0]]
+        behind = {name: (leader - values[name]).dropna().to_numpy() for name in board.method}
+        below = [len(gap) > 1 and interval(gap, **bootstrap).low > 0 for gap in behind.values()]
+        board["standing"] = np.where(board["rank"] == 1, BEST, np.where(below, BELOW, AS_GOOD))
         boards.append(board)
-    columns = ["category", "method", "metric", "value", "low", "high", "n", "seeds", "rank", "standing"]
     if not boards:
         return pd.DataFrame(columns=columns)
-    table = pd.concat(boards, ignore_index=True)
-    first = table[table.metric == metrics[0]].groupby("category").value.max()
-    place = {name: index for index, name in enumerate(metrics)}
-    keys = table.assign(top=-table.category.map(first), place=table.metric.map(place))
-    order = keys.sort_values(["top", "category", "place", "rank", "method"]).index
-    return table.loc[order, columns].reset_index(drop=True)
+    table = pd.concat(boards)[columns]
+    best = table[table.metric == metrics[0]].groupby("category").value.max()
+    best = best.reindex(sorted({*table.category})).sort_values(ascending=False, kind="stable")
+    return arranged(table, category=list(best.index), metric=metrics)
 
 
 def _shares(shape: Labeled, weight: Float[np.ndarray, " n"] | None) -> Float[np.ndarray, " parts"]:
@@ -284,16 +273,11 @@ def _part_mean(values: pd.Series, shapes: pd.Series, **bootstrap: Any) -> Interv
     return Interval(gain.value + 1, gain.low + 1, gain.high + 1, gain.n)
 
 
-def _standing(difference: Float[np.ndarray, " n"], **bootstrap: Any) -> str:
-    """Return the standing of a method that its leader beats by `difference` per common shape."""
-    return BELOW if len(difference) > 1 and interval(difference, **bootstrap).low > 0 else AS_GOOD
-
-
 def _named(rows: pd.DataFrame) -> pd.DataFrame:
     named = rows[rows.given.notna()]
     return named.assign(given=named.given.astype(str), right=named.right.astype(bool))
 
 
-def _frequent(names: Iterable[str]) -> list[str]:
-    counts = pd.Series(list(names), dtype=object).value_counts()
-    return sorted(map(str, counts.index), key=lambda name: (-int(counts[name]), name))
+def _frequent(names: pd.Series) -> list[str]:
+    """Return the different names, the most frequent first, ties in alphabetical order."""
+    return list(names.value_counts().sort_index().sort_values(ascending=False, kind="stable").index)

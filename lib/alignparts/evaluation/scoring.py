@@ -18,12 +18,7 @@ from alignparts.ontology.vocabulary import words
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of several entrants, and the predictions behind them.
-
-    Attributes:
-        scores: one row per shape, entrant and metric (:data:`comparison.COLUMNS`).
-        predictions: predictions by label and shape.
-    """
+    """Scores of several entrants (:data:`comparison.COLUMNS`); predictions by label and shape."""
 
     scores: pd.DataFrame
     predictions: dict[str, dict[str, Prediction]]
@@ -99,9 +94,7 @@ def evaluate(
     rows, predictions = [], dict[str, dict[str, Prediction]]()
     similarity = similarity_of(encode)
     for shape in labeled_shapes(store, splits, points, seed, ids):
-        for entrant in entrants:
-            if not entrant.eligible(shape):
-                continue
+        for entrant in [entrant for entrant in entrants if entrant.eligible(shape)]:
             prediction = entrant.predict(shape)
             values = score(prediction, shape, similarity)
             if entrant.finds_category and not shape.heldout:

@@ -15,13 +15,12 @@ DIGITS = 4
 
 def row(method: str, test_set: str, metric: str, interval: Interval, seeds: int = 1) -> dict[str, object]:
     """Return one row of a long table; ``n`` counts shapes."""
+    bounds = {name: round(getattr(interval, name), DIGITS) for name in ("value", "low", "high")}
     return {
         "method": method,
         "test_set": test_set,
         "metric": metric,
-        "value": round(interval.value, DIGITS),
-        "low": round(interval.low, DIGITS),
-        "high": round(interval.high, DIGITS),
+        **bounds,
         "n": interval.n,
         "seeds": seeds,
     }
@@ -46,11 +45,7 @@ def lookup(table: pd.DataFrame, **where: object) -> pd.Series:
 
 
 def value(table: pd.DataFrame, **where: object) -> float | None:
-    """Return the value in the only row whose columns have the given values; None where there is no row.
-
-    Raises:
-        AlignPartsError: a column is missing, or more than one row has the values.
-    """
+    """Return the value of :func:`lookup`; None where there is no row."""
     return float(lookup(table, **where).value) if len(_matching(table, where)) else None
 
 
@@ -63,22 +58,21 @@ def _matching(table: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:
 
 
 def by_set(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a long table for people: one row per method and test set, one column per metric."""
-    metrics = list(dict.fromkeys(table.metric))
-    body = []
-    for (test_set, method), group in table.groupby(["test_set", "method"], sort=False):
-        found = {one.metric: f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" for one in group.itertuples()}
-        body.append({"test set": test_set, "shapes": int(group.n.max()), "method": method,
-                     **{name: found.get(name, "–") for name in metrics}})  # fmt: skip
-    return pd.DataFrame(body)
+    """Return a long table for people: one row per test set and method, one column per metric."""
+    key = ["test_set", "method"]
+    cells = table.assign(
+        cell=[f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in table.itertuples()]
+    )
+    wide = cells.set_index([*key, "metric"]).cell.unstack(fill_value="–", sort=False)
+    wide.insert(0, "shapes", table.groupby(key, sort=False).n.max())
+    wide = wide.reset_index().rename(columns={"test_set": "test set"}).rename_axis(columns=None)
+    return wide[["test set", "shapes", *wide.columns.drop(["test set", "shapes"])]]
 
 
 def marks(table: pd.DataFrame) -> pd.DataFrame:
     """Return rows of method, metric and value for people: a row per method, a column per metric."""
-    cells: dict[str, dict[str, str]] = {str(method): {"method": str(method)} for method in table.method}
-    for one in table.itertuples():
-        cells[str(one.method)][str(one.metric)] = str(one.value)
-    return pd.DataFrame(list(cells.values()))
+    texts = table.assign(value=table.value.map(str)).set_index(["method", "metric"]).value
+    return texts.unstack(sort=False).reset_index().rename_axis(columns=None)
 
 
 def write_table(folder: Path, name: str, table: pd.DataFrame, people: pd.DataFrame | None = None) -> None:
@@ -94,7 +88,7 @@ def write_rows(path: Path, rows: pd.DataFrame) -> None:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Read a table of :func:`write_rows`; only an empty cell means nothing: a part may be called "None".
+    """Read a table in which only an empty cell means nothing: a part may be called "None".
 
     Raises:
         AlignPartsError: no such file.
@@ -105,7 +99,7 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def read(reports: Path, name: str) -> pd.DataFrame:
-    """Read the table ``reports/<stage>/<name>.csv`` of another stage; only an empty cell means nothing.
+    """Read the table ``reports/<stage>/<name>.csv`` of another stage as :func:`read_rows` does.
 
     Raises:
         AlignPartsError: no stage, or more than one, has written such a table.
@@ -116,4 +110,4 @@ def read(reports: Path, name: str) -> pd.DataFrame:
         raise AlignPartsError(
             f"{reports}: expected one stage with the table {name}.csv, got {stages}; run: dvc repro report"
         )
-    return pd.read_csv(written[0], keep_default_na=False, na_values=[""])
+    return read_rows(written[0])

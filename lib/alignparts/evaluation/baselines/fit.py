@@ -15,8 +15,7 @@ from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.baselines.partfield_mpnet import train as partfield_mpnet
 from alignparts.evaluation.baselines.partfield_mpnet.method import PartFieldMPNet
 from alignparts.evaluation.baselines.partfield_mpnet.model import PartFieldMPNetModel
-from alignparts.evaluation.methods import Method
-from alignparts.evaluation.variants import finished, folder_of, run_item
+from alignparts.evaluation.methods import Method, finished, folder_of, run_item
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.stage import Stage
 from alignparts.model.train import train

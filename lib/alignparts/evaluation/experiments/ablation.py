@@ -15,9 +15,8 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import forget_progress
 from alignparts.evaluation.baselines import fit
 from alignparts.evaluation.comparison import Claim
-from alignparts.evaluation.methods import Entrant, Method
+from alignparts.evaluation.methods import Entrant, Method, finished, folder_of, run_item
 from alignparts.evaluation.scoring import evaluate
-from alignparts.evaluation.variants import finished, folder_of, run_item
 from alignparts.features.store import FeatureStore
 from alignparts.model.dataset import ids_of_split
 from alignparts.model.stage import Stage

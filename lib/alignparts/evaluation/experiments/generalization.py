@@ -18,9 +18,8 @@ from alignparts.core.trainer import forget_progress
 from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.comparison import Claim
 from alignparts.evaluation.ground_truth import HELDOUT, SEEN, ids_by_category
-from alignparts.evaluation.methods import OURS, Entrant
+from alignparts.evaluation.methods import OURS, Entrant, finished, folder_of, run_item
 from alignparts.evaluation.scoring import evaluate
-from alignparts.evaluation.variants import finished, folder_of, run_item
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.stage import Stage

@@ -10,9 +10,18 @@ from alignparts.evaluation.baselines import fit
 from alignparts.evaluation.baselines.ours import Ours, entrants_of
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
 from alignparts.evaluation.comparison import Claim
-from alignparts.evaluation.methods import FIND3D, GIVEN, MPNET, OURS, PARTFIELD, Entrant, Told
+from alignparts.evaluation.methods import (
+    FIND3D,
+    GIVEN,
+    MPNET,
+    OURS,
+    PARTFIELD,
+    Entrant,
+    Told,
+    finished,
+    folder_of,
+)
 from alignparts.evaluation.scoring import evaluate
-from alignparts.evaluation.variants import finished, folder_of
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.stage import Stage
 from alignparts.naming.prediction import Prediction
