@@ -137,9 +137,11 @@ def arranged(table: pd.DataFrame, **orders: Sequence[str]) -> pd.DataFrame:
     for name, order in orders.items():
         table = table[table[name].isin(list(order))]
     places = {name: {value: place for place, value in enumerate(order)} for name, order in orders.items()}
-    return table.sort_values(
-        list(orders), key=lambda column: column.map(places[column.name]), ignore_index=True, kind="stable"
-    )
+
+    def place(column: pd.Series) -> pd.Series:
+        return column.map(places[str(column.name)])
+
+    return table.sort_values(list(orders), key=place, ignore_index=True, kind="stable")
 
 
 def set_order(scores: pd.DataFrame) -> list[str]:
@@ -217,7 +219,7 @@ def differences(means: pd.DataFrame, claim: Claim, sets: Sequence[str] = SETS) -
     for name, group in groups.items():
         if not group.notna().any():
             raise AlignPartsError(
-                f"scores: '{claim.better}' and '{claim.worse}' have no common shape of {name}"
+                f"scores: '{claim.better}' and '{claim.worse}' have no common shape of {name!s}"
             )
     return [groups[name].dropna().to_numpy() for name in sets if name in groups]
 
@@ -246,7 +248,7 @@ def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def verdict(difference: Interval) -> str:
-    """Return the verdict on a claim that a difference is above 0: it holds, does not hold, or is undecided."""
+    """Return "holds", "does not hold" or "undecided" for a claim that a difference is above 0."""
     if difference.low > 0:
         return "holds"
     return "does not hold" if difference.high < 0 else "undecided"

@@ -67,7 +67,8 @@ def part_rows(
         raise AlignPartsError(f"{shape.shape_id}: no point has a ground-truth label")
     iou = iou_matrix(counts)[present] if prediction.parts else np.zeros((len(present), 1))
     best, parts = iou.max(axis=1), [shape.names[index] for index in present.tolist()]
-    given, right = [None] * len(parts), [None] * len(parts)
+    given: list[str | None] = [None] * len(parts)
+    right: list[bool | None] = [None] * len(parts)
     if prediction.named:
         names = [*(part.name or NONE for part in prediction.parts), NONE]
         given = [names[index] for index in np.where(best > 0, iou.argmax(axis=1), -1).tolist()]
@@ -233,11 +234,9 @@ def leaderboard(
     for (category, metric), group in means.groupby(["category", "metric"]):
         values = group.pivot(index="shape_id", columns="method", values="value")
         seeds = group.groupby("method").seeds.first().to_dict()
-        means_of = {name: interval(values[name].dropna().to_numpy(), **bootstrap) for name in values}
-        board = pd.DataFrame(
-            [row(name, "", str(metric), mean, seeds[name]) for name, mean in means_of.items()]
-        )
-        board = board.assign(category=category)
+        means_of = {str(name): interval(values[name].dropna().to_numpy(), **bootstrap) for name in values}
+        lines = [row(name, "", str(metric), mean, seeds[name]) for name, mean in means_of.items()]
+        board = pd.DataFrame(lines).assign(category=str(category))
         board["rank"] = board.value.rank(method="min", ascending=False).astype(int)
         board = board.sort_values(["rank", "method"])
         leader = values[board.method.iloc[0]]

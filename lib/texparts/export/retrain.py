@@ -22,9 +22,8 @@ from alignparts.corpus.ingest import ingest
 from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.comparison import Claim, paired_table, readable
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes, taking_turns
-from alignparts.evaluation.methods import Given
+from alignparts.evaluation.methods import Given, finished, folder_of, run_item
 from alignparts.evaluation.scoring import frame, score, score_rows
-from alignparts.evaluation.methods import finished, folder_of, run_item
 from alignparts.features.extract import Encoders, extract_corpus
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
