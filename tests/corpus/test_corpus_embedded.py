@@ -28,7 +28,7 @@ from procparts.kit.mesh import Mesh, Piece
 def box(part: str, size, center, material: Material) -> Piece:
     made = trimesh.creation.box(size).apply_translation(center)
     vertices = np.asarray(made.vertices)
-    return Piece(part, Mesh(vertices, np.asarray(made.faces), vertices[:, :2] + vertices[:, 2:]), material)
+    return Piece(part, Mesh(vertices, np.asarray(made.faces)), material, vertices[:, :2] + vertices[:, 2:])
 
 
 def table(rng: np.random.Generator) -> list[Piece]:

@@ -10,7 +10,9 @@ import yaml
 import procparts
 from alignparts.core.paths import ROOT
 from procparts import CATEGORIES, Piece, generate
+from procparts.kit import finish
 from procparts.kit import toolkit as tk
+from procparts.kit.mesh import Mesh, bend, merge, mirror, place, rotate, scale, taper
 
 SEEDS = range(16)
 
@@ -40,7 +42,7 @@ def test_equal_generators_make_equal_shapes(category: str) -> None:
         assert one.part == two.part
         assert np.array_equal(one.mesh.vertices, two.mesh.vertices)
         assert np.array_equal(one.mesh.faces, two.mesh.faces)
-        assert np.array_equal(one.mesh.uv, two.mesh.uv)
+        assert one.uv is not None and two.uv is not None and np.array_equal(one.uv, two.uv)
         assert one.material.base_color == two.material.base_color
         assert (one.material.image is None) == (two.material.image is None)
         assert one.material.image is None or np.array_equal(one.material.image, two.material.image)
@@ -57,8 +59,8 @@ def test_every_piece_is_sound(category: str) -> None:
             assert mesh.faces.shape[1:] == (3,) and len(mesh.faces) > 0
             assert np.issubdtype(mesh.faces.dtype, np.integer)
             assert mesh.faces.min() >= 0 and mesh.faces.max() < len(mesh.vertices)
-            assert mesh.uv.shape == (len(mesh.vertices), 2)
-            assert np.isfinite(mesh.vertices).all() and np.isfinite(mesh.uv).all()
+            assert piece.uv is not None and piece.uv.shape == (len(mesh.vertices), 2)
+            assert np.isfinite(mesh.vertices).all() and np.isfinite(piece.uv).all()
             assert mesh.area() > 1e-8
             assert all(0 <= channel <= 1 for channel in material.base_color)
             if material.image is not None:
@@ -110,8 +112,8 @@ def test_unknown_category_says_what_there_is() -> None:
 
 RING = np.stack([np.cos(t := np.linspace(0, 2 * np.pi, 65)[:-1]), 0 * t, np.sin(t)], axis=1)
 UP = np.array([0.0, 2.0, 0.0])
-LONG = tk.merge(*[tk.box((0.1, 0.2, 1), (0.1 * k, 0, 0)) for k in range(20)])
-SOLIDS: dict[str, tuple[Callable[[], tk.Mesh], float, float]] = {
+LONG = merge(*[tk.box((0.1, 0.2, 1), (0.1 * k, 0, 0)) for k in range(20)])
+SOLIDS: dict[str, tuple[Callable[[], Mesh], float, float]] = {
     "box": (lambda: tk.box((1, 2, 3)), 6.0, 1e-9),
     "bevelled box": (lambda: tk.box((1, 2, 3), bevel=0.01), 6.0, 0.01),
     "rounded box": (lambda: tk.rounded_box((1, 2, 3), 0.05), 6.0, 0.03),
@@ -139,11 +141,11 @@ SOLIDS: dict[str, tuple[Callable[[], tk.Mesh], float, float]] = {
         0.04 * np.pi,
         0.002,
     ),
-    "mirrored": (lambda: tk.mirror(tk.cylinder(1, 2, segments=64), "x"), 2 * np.pi, 0.02),
-    "scaled": (lambda: tk.scale(tk.box((1, 1, 1)), (-2, 1, 1)), 2.0, 1e-9),
-    "bent": (lambda: tk.bend(LONG, "x", 1.0), 0.4, 0.01),
-    "tapered": (lambda: tk.taper(tk.box((1, 3, 1)), "y", 1.0), 1.0, 1e-9),
-    "placed": (lambda: tk.place(tk.box((1, 1, 1), (0, 0.5, 0)), (0, 0, 0), (3, 0, 4)), 5.0, 1e-9),
+    "mirrored": (lambda: mirror(tk.cylinder(1, 2, segments=64), "x"), 2 * np.pi, 0.02),
+    "scaled": (lambda: scale(tk.box((1, 1, 1)), (-2, 1, 1)), 2.0, 1e-9),
+    "bent": (lambda: bend(LONG, "x", 1.0), 0.4, 0.01),
+    "tapered": (lambda: taper(tk.box((1, 3, 1)), "y", 1.0), 1.0, 1e-9),
+    "placed": (lambda: place(tk.box((1, 1, 1), (0, 0.5, 0)), (0, 0, 0), (3, 0, 4)), 5.0, 1e-9),
 }  # fmt: skip
 
 
@@ -159,6 +161,33 @@ def test_panels_look_along_their_axis(axis: str) -> None:
     normal = sheet.cross().sum(axis=0)
     assert normal["xyz".index(axis)] == pytest.approx(4.0)
     assert sheet.area() == pytest.approx(2.0)
+
+
+def _in_texture(mesh: Mesh, uv: np.ndarray) -> np.ndarray:
+    """Return twice the signed area of every face in the texture, (F,); positive: not mirrored."""
+    a, b, c = (uv[mesh.faces[:, k]] for k in range(3))
+    return np.cross(b - a, c - a)
+
+
+def test_tiling_textures_are_stretched_by_less_than_two_and_keep_the_surface() -> None:
+    solid = tk.sphere(1.0, segments=40)
+    mesh, uv = finish._triplanar(solid)
+    assert len(uv) == len(mesh.vertices) and mesh.area() == pytest.approx(solid.area())
+    size = np.linalg.norm(mesh.cross(), axis=1)
+    ratio = np.abs(_in_texture(mesh, uv)) / size
+    assert ratio.min() > 0.55 and ratio.max() < 1 + 1e-9
+
+
+@pytest.mark.parametrize("tilt", [-1.2, 0.0, 0.5, np.pi / 2])
+def test_pictures_stand_upright_and_unmirrored_on_both_sides(tilt: float) -> None:
+    """Tilts are back from upright; at a quarter turn the picture lies flat, its top to the back."""
+    screen = rotate(tk.box((2.0, 1.0, 0.02)), "x", -tilt)
+    mesh, uv = finish._planar(screen)
+    assert uv.min() == pytest.approx(0.0) and uv.max() == pytest.approx(1.0)
+    faces = np.linalg.norm(mesh.cross(), axis=1) > 1.0
+    assert faces.sum() == 4 and (_in_texture(mesh, uv)[faces] > 0.9).all()
+    top = mesh.vertices[uv[:, 1] > 0.9].mean(axis=0)
+    assert top @ [0, np.cos(tilt), -np.sin(tilt)] == pytest.approx(0.5, abs=0.02)
 
 
 def test_bad_grids_and_paths_are_refused() -> None:

@@ -117,7 +117,7 @@ def surface_of(pieces: list[Piece]) -> Surface:
         if image is not None and id(image) not in images:
             images[id(image)] = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
         color, texture = piece.material.base_color, images[id(image)]
-        surfaces.append(make_surface(mesh.vertices, mesh.faces, uv=mesh.uv, color=color, texture=texture))
+        surfaces.append(make_surface(mesh.vertices, mesh.faces, uv=piece.uv, color=color, texture=texture))
     return join_surfaces(surfaces, part_of=range(len(surfaces)))
 
 

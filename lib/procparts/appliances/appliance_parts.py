@@ -8,11 +8,7 @@ from procparts.kit.fittings import Assembly, bent, chance, pick
 from procparts.kit.materials import Material
 from procparts.kit.mesh import Mesh, Scalar, Vector, merge, move, rotate
 from procparts.kit.toolkit import box, cylinder
-from procparts.kit.vessels import (
-    made_of,
-    section,
-    solid,
-)
+from procparts.kit.vessels import made_of, section, solid
 
 Placed = list[tuple[str, Mesh, Material]]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import Material, glass, screen
-from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate
+from procparts.kit.mesh import Piece, Scalar, merge, move, rotate
 from procparts.kit.toolkit import box, cylinder, extrude, lathe, panel, rounded_box, tube
 from procparts.kit.vessels import made_of, section, spline
 
@@ -190,7 +190,7 @@ def camera(rng: np.random.Generator) -> list[Piece]:
             19,
         )
         mesh = tube(path, w * 0.012, segments=5)
-        a.add("strap", Mesh(mesh.vertices, mesh.faces, mesh.uv), made_of(rng, "fabric", "leather"))
+        a.add("strap", mesh, made_of(rng, "fabric", "leather"))
     return a.pieces
 
 

@@ -6,28 +6,9 @@ import trimesh
 
 from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import Material, screen
-from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    extrude,
-    loft,
-    outline,
-    panel,
-    rod,
-    rounded_box,
-    tube,
-)
-from procparts.kit.vessels import (
-    around,
-    made_of,
-    on_ground,
-    polar,
-    ring_frame,
-    slab,
-    solid,
-    spline,
-)
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, scale
+from procparts.kit.toolkit import box, cylinder, extrude, loft, outline, panel, rod, rounded_box, tube
+from procparts.kit.vessels import around, made_of, on_ground, polar, ring_frame, slab, solid, spline
 
 
 def _stand(
@@ -93,7 +74,7 @@ def _stand(
         base = slab(base_w, base_d, base_t, base_d * rng.uniform(0.02, 0.45))
     elif shape == "disc":
         base = solid([(base_w / 2, 0), (base_w / 2, base_t * 0.6), (base_w * 0.42, base_t)], 30)
-        base = Mesh(base.vertices * [1, 1, base_d / base_w], base.faces, base.uv)
+        base = scale(base, [1, 1, base_d / base_w])
     else:
         t = np.linspace(0, np.pi, 15)
         crescent = np.concatenate(
@@ -114,12 +95,7 @@ def _stand(
         )
         post = solid(profile, 20)
         a.add(
-            "support",
-            move(
-                Mesh(post.vertices * [1, 1, 0.55], post.faces, post.uv),
-                (0, ground + base_t * 0.6, z - depth * 0.2),
-            ),
-            material,
+            "support", move(scale(post, [1, 1, 0.55]), (0, ground + base_t * 0.6, z - depth * 0.2)), material
         )
     elif kind == "arch":
         path = spline(
@@ -131,7 +107,7 @@ def _stand(
             9,
         )
         arm = tube(path, neck_w * 0.3, segments=8)
-        a.add("support", Mesh(arm.vertices * [1.8, 1, 1], arm.faces, arm.uv), material)
+        a.add("support", scale(arm, [1.8, 1, 1]), material)
     else:
         post = box(
             (neck_w, tall + into, depth * 0.5 + 0.01),
@@ -252,15 +228,14 @@ def display(rng: np.random.Generator) -> list[Piece]:
 
 def _curved(mesh: Mesh, w: Scalar, curve: Scalar) -> Mesh:
     """The mesh with its sides brought forward; faces wider than an eighth of `w` are cut first."""
-    v, f, uv = mesh.vertices, mesh.faces, mesh.uv
+    v, f = mesh.vertices, mesh.faces
     for _ in range(4):
         wide = np.flatnonzero(np.ptp(v[f][..., 0], axis=1) > w / 8)
         if len(wide) == 0:
             break
-        v, f, attributes = trimesh.remesh.subdivide(v, f, face_index=wide, vertex_attributes={"uv": uv})
-        uv = attributes["uv"]
+        v, f = trimesh.remesh.subdivide(v, f, face_index=wide)
     v = v + np.outer(curve * w * 0.25 * (v[:, 0] / w * 2) ** 2, [0, 0, 1])
-    return Mesh(v, np.asarray(f, dtype=np.int64), uv)
+    return Mesh(v, f)
 
 
 CATEGORIES = {"display": display}

@@ -6,16 +6,8 @@ import numpy as np
 from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import glass, keys, screen
 from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    panel,
-)
-from procparts.kit.vessels import (
-    made_of,
-    ring_frame,
-    slab,
-)
+from procparts.kit.toolkit import box, cylinder, panel
+from procparts.kit.vessels import made_of, ring_frame, slab
 
 
 def laptop(rng: np.random.Generator) -> list[Piece]:
@@ -32,7 +24,7 @@ def laptop(rng: np.random.Generator) -> list[Piece]:
     if wedge:
         v = body.vertices.copy()
         v[:, 1] *= 1 - 0.45 * (v[:, 2] / d + 0.5)
-        body = Mesh(v, body.faces, body.uv)
+        body = Mesh(v, body.faces)
     slope = 0.45 * t / d if wedge else 0.0
 
     def lay(mesh: Mesh, x: Scalar, z: Scalar, lift: Scalar = 0.0) -> Mesh:

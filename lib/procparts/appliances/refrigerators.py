@@ -7,14 +7,8 @@ from procparts.appliances.appliance_parts import Placed, enamel, feet, grip, she
 from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import Material, glass, screen
 from procparts.kit.mesh import Piece, Scalar, move, rotate
-from procparts.kit.toolkit import (
-    box,
-    rounded_box,
-)
-from procparts.kit.vessels import (
-    made_of,
-    ring_frame,
-)
+from procparts.kit.toolkit import box, rounded_box
+from procparts.kit.vessels import made_of, ring_frame
 
 _Door = tuple[str, Scalar, Scalar, Scalar, Scalar, int]  # kind, x0, x1, y0, y1, side of the hinge
 

@@ -3,28 +3,10 @@
 import numpy as np
 
 from procparts.kit import materials
-from procparts.kit.fittings import (
-    Assembly,
-    bar_maker,
-    chance,
-    curved_board,
-    cushion,
-    leg_maker,
-)
+from procparts.kit.fittings import Assembly, bar_maker, chance, curved_board, cushion, leg_maker
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Scalar
-from procparts.kit.toolkit import (
-    arc,
-    box,
-    curved_sheet,
-    extrude,
-    merge,
-    move,
-    rotate,
-    rounded_box,
-    sphere,
-    tube,
-)
+from procparts.kit.mesh import Mesh, Scalar, merge, move, rotate
+from procparts.kit.toolkit import arc, box, curved_sheet, extrude, rounded_box, sphere, tube
 
 
 def duvet(

@@ -4,26 +4,10 @@ import numpy as np
 
 from procparts.furniture.bed_parts import bedding, end_board
 from procparts.kit import materials
-from procparts.kit.fittings import (
-    Assembly,
-    bar_maker,
-    chance,
-    handle_maker,
-    hard,
-    leg_maker,
-    pick,
-    soft,
-)
+from procparts.kit.fittings import Assembly, bar_maker, chance, handle_maker, hard, leg_maker, pick, soft
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Piece, Scalar
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    merge,
-    move,
-    rod,
-    rotate,
-)
+from procparts.kit.mesh import Piece, Scalar, merge, move, rotate
+from procparts.kit.toolkit import box, cylinder, rod
 
 
 def _base(

@@ -3,25 +3,9 @@
 import numpy as np
 
 from procparts.kit import materials
-from procparts.kit.fittings import (
-    Assembly,
-    bar_maker,
-    bent,
-    chance,
-    cushion,
-    hard,
-    leg_maker,
-    pick,
-)
-from procparts.kit.mesh import Mesh, Piece
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    move,
-    rod,
-    rotate,
-    rounded_box,
-)
+from procparts.kit.fittings import Assembly, bar_maker, bent, chance, cushion, hard, leg_maker, pick
+from procparts.kit.mesh import Mesh, Piece, move, rotate
+from procparts.kit.toolkit import box, cylinder, rod, rounded_box
 
 
 def bench(rng: np.random.Generator) -> list[Piece]:

@@ -4,28 +4,10 @@ import numpy as np
 
 from procparts.kit import materials
 from procparts.kit.casework import door_leaf, drawers
-from procparts.kit.fittings import (
-    Assembly,
-    caster,
-    chance,
-    handle_maker,
-    hard,
-    leg_maker,
-    pick,
-)
+from procparts.kit.fittings import Assembly, caster, chance, handle_maker, hard, leg_maker, pick
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Piece, Scalar
-from procparts.kit.toolkit import (
-    arc,
-    box,
-    cylinder,
-    extrude,
-    merge,
-    outline,
-    panel,
-    rod,
-    sphere,
-)
+from procparts.kit.mesh import Piece, Scalar, merge
+from procparts.kit.toolkit import arc, box, cylinder, extrude, outline, panel, rod, sphere
 
 
 def _base(rng: np.random.Generator, a: Assembly, w: Scalar, d: Scalar, kind: str, frame: Material) -> float:

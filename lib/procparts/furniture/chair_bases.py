@@ -19,19 +19,8 @@ from procparts.kit.fittings import (
     soft,
 )
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Piece, Scalar
-from procparts.kit.toolkit import (
-    arc,
-    box,
-    cylinder,
-    lathe,
-    merge,
-    move,
-    rod,
-    rotate,
-    torus,
-    tube,
-)
+from procparts.kit.mesh import Piece, Scalar, merge, move, rotate
+from procparts.kit.toolkit import arc, box, cylinder, lathe, rod, torus, tube
 
 
 @dataclass

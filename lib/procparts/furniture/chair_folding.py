@@ -4,22 +4,9 @@ import numpy as np
 
 from procparts.furniture.chair_bases import Frame
 from procparts.kit import materials
-from procparts.kit.fittings import (
-    Assembly,
-    chance,
-    curved_board,
-    pick,
-)
-from procparts.kit.mesh import Mesh, Piece
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    move,
-    rod,
-    rotate,
-    rounded_box,
-    tube,
-)
+from procparts.kit.fittings import Assembly, chance, curved_board, pick
+from procparts.kit.mesh import Mesh, Piece, move, rotate
+from procparts.kit.toolkit import box, cylinder, rod, rounded_box, tube
 
 
 def folding(rng: np.random.Generator, f: Frame) -> list[Piece]:

@@ -5,28 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from procparts.furniture.chair_bases import Frame
-from procparts.kit.fittings import (
-    Assembly,
-    bar_maker,
-    bent,
-    chance,
-    curved_board,
-    cushion,
-    leg_maker,
-    pick,
-)
-from procparts.kit.mesh import Mesh, Piece, Scalar
-from procparts.kit.toolkit import (
-    bend,
-    box,
-    extrude,
-    lathe,
-    move,
-    outline,
-    rod,
-    rounded_box,
-    tube,
-)
+from procparts.kit.fittings import Assembly, bar_maker, bent, chance, curved_board, cushion, leg_maker, pick
+from procparts.kit.mesh import Mesh, Piece, Scalar, bend, move
+from procparts.kit.toolkit import box, extrude, lathe, outline, rod, rounded_box, tube
 
 
 def seat_on(rng: np.random.Generator, a: Assembly, f: Frame, kind: str) -> None:
@@ -157,9 +138,7 @@ def _padded(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
     pad = cushion(rng, (k.w, k.h - gap, thick), (0, gap + (k.h - gap) / 2, 0))
     if chance(rng, 0.4):
         narrow = 1 - rng.uniform(-0.2, 0.4) * (pad.vertices[:, 1] / k.h)
-        pad = Mesh(
-            pad.vertices * np.stack([narrow, 0 * narrow + 1, 0 * narrow + 1], axis=1), pad.faces, pad.uv
-        )
+        pad = Mesh(pad.vertices * np.stack([narrow, 0 * narrow + 1, 0 * narrow + 1], axis=1), pad.faces)
     a.add("back_soft", bend(pad, "x", k.curve), f.soft)
     if gap > 0:
         for s in (-1, 1) if chance(rng, 0.5) else (0,):

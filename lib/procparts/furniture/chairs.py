@@ -8,26 +8,9 @@ from procparts.furniture.chair_bases import Frame
 from procparts.furniture.chair_folding import folding
 from procparts.furniture.chair_tops import arms, backrest, seat_on
 from procparts.kit import materials
-from procparts.kit.fittings import (
-    Assembly,
-    chance,
-    cushion,
-    hard,
-    leg_maker,
-    pick,
-    soft,
-)
-from procparts.kit.mesh import Piece
-from procparts.kit.toolkit import (
-    arc,
-    box,
-    curved_sheet,
-    cylinder,
-    merge,
-    move,
-    rotate,
-    rounded_box,
-)
+from procparts.kit.fittings import Assembly, chance, cushion, hard, leg_maker, pick, soft
+from procparts.kit.mesh import Piece, merge, move, rotate
+from procparts.kit.toolkit import arc, box, curved_sheet, cylinder, rounded_box
 
 
 def _sofa(rng: np.random.Generator) -> list[Piece]:

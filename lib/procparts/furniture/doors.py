@@ -3,24 +3,10 @@
 import numpy as np
 
 from procparts.kit import materials
-from procparts.kit.fittings import (
-    Assembly,
-    bent,
-    chance,
-    hard,
-    pick,
-)
+from procparts.kit.fittings import Assembly, bent, chance, hard, pick
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Piece, Scalar
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    merge,
-    move,
-    rotate,
-    sphere,
-    torus,
-)
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, mirror, move, rotate
+from procparts.kit.toolkit import box, cylinder, sphere, torus
 
 
 def _grip(rng: np.random.Generator, style: str) -> tuple[Mesh, Mesh]:
@@ -155,8 +141,7 @@ def door(rng: np.random.Generator) -> list[Piece]:
             mesh = rotate(piece.mesh, "y", ajar if side == 0 else 0.0)
             mesh = move(mesh, (-w * leaves / 2, 0, 0))
             if side:
-                flipped = mesh.vertices * [-1, 1, 1]
-                mesh = type(mesh)(flipped, mesh.faces[:, ::-1].copy(), mesh.uv.copy())
+                mesh = mirror(mesh, "x")
             a.add(piece.part, mesh, piece.material)
         for k in range(hinges):
             y = h * (0.12 + 0.76 * k / max(hinges - 1, 1))

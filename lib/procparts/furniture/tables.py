@@ -4,28 +4,10 @@ import numpy as np
 
 from procparts.kit import materials
 from procparts.kit.casework import desk, drawers
-from procparts.kit.fittings import (
-    Assembly,
-    bar_maker,
-    bent,
-    chance,
-    hard,
-    leg_maker,
-    pick,
-    turned_profile,
-)
+from procparts.kit.fittings import Assembly, bar_maker, bent, chance, hard, leg_maker, pick, turned_profile
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Piece, Scalar
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    extrude,
-    lathe,
-    move,
-    outline,
-    rod,
-    rotate,
-)
+from procparts.kit.mesh import Piece, Scalar, move, rotate, scale
+from procparts.kit.toolkit import box, cylinder, extrude, lathe, outline, rod
 
 
 def _top(
@@ -105,7 +87,7 @@ def _picnic(rng: np.random.Generator) -> list[Piece]:
                 np.array([x + s * 0.04, h - 0.04, q * d * 0.25]),
             )
             tilt = np.arctan2(top[2] - bottom[2], h)
-            mesh = Mesh(leg.vertices * [1, np.linalg.norm(top - bottom), 1], leg.faces, leg.uv)
+            mesh = scale(leg, [1, np.linalg.norm(top - bottom), 1])
             a.add("leg", move(rotate(mesh, "x", tilt), bottom), main)
     if chance(rng, 0.6):
         a.add("stretcher", rod((-w * 0.34, seat - 0.05, 0), (w * 0.34, seat - 0.05, 0), 0.03, sides=4), main)

@@ -4,12 +4,7 @@ import numpy as np
 
 from procparts.kit.materials import Material
 from procparts.kit.mesh import Mesh, Scalar
-from procparts.kit.toolkit import (
-    curved_sheet,
-    loft,
-    outline,
-    tube,
-)
+from procparts.kit.toolkit import curved_sheet, loft, outline, tube
 from procparts.kit.vessels import made_of, spline
 
 
@@ -40,7 +35,7 @@ def ribbon(path: np.ndarray, side: np.ndarray, width: Scalar, thick: Scalar = 0.
         mesh.vertices - path[np.linalg.norm(mesh.vertices[:, None] - path[None], axis=2).argmin(1)]
     ) @ half
     stretch = (width / thick - 1) * along / max(float(half @ half), 1e-12)
-    return Mesh(mesh.vertices + stretch[:, None] * half, mesh.faces, mesh.uv)
+    return Mesh(mesh.vertices + stretch[:, None] * half, mesh.faces)
 
 
 def arched(x: Scalar, y: Scalar, z: Scalar, rise: Scalar, lean: Scalar, spread: Scalar) -> np.ndarray:

@@ -6,13 +6,7 @@ from procparts.household.bag_parts import arched, cloth_or_leather, ribbon, sack
 from procparts.household.bags_soft import backpack, tote
 from procparts.kit.fittings import Assembly, bent, chance, pick, smooth
 from procparts.kit.mesh import Piece, merge
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    rounded_box,
-    torus,
-    tube,
-)
+from procparts.kit.toolkit import box, cylinder, rounded_box, torus, tube
 from procparts.kit.vessels import made_of
 
 

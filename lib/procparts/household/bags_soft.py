@@ -5,11 +5,7 @@ import numpy as np
 from procparts.household.bag_parts import arched, ribbon, sack
 from procparts.kit.fittings import Assembly, chance, smooth
 from procparts.kit.mesh import merge
-from procparts.kit.toolkit import (
-    box,
-    rounded_box,
-    tube,
-)
+from procparts.kit.toolkit import box, rounded_box, tube
 from procparts.kit.vessels import made_of, spline
 
 
@@ -136,7 +132,5 @@ def backpack(rng: np.random.Generator, a: Assembly) -> None:
         a.add("strap", strap, trim)
     loop_x = w * 0.12
     a.add(
-        "handle",
-        tube(arched(loop_x, h * 0.95, back * 0.5, h * 0.1, -0.2, 0.95), h * 0.012, segments=7),
-        trim,
+        "handle", tube(arched(loop_x, h * 0.95, back * 0.5, h * 0.1, -0.2, 0.95), h * 0.012, segments=7), trim
     )

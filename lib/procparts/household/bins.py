@@ -3,18 +3,9 @@
 import numpy as np
 
 from procparts.kit.fittings import Assembly, bent, chance, pick
-from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate, scale
 from procparts.kit.toolkit import box, cylinder, lathe, rod, rounded_box, sphere, torus
-from procparts.kit.vessels import (
-    around,
-    hollow,
-    made_of,
-    polar,
-    radius_at,
-    section,
-    solid,
-    spline,
-)
+from procparts.kit.vessels import around, hollow, made_of, polar, radius_at, section, solid, spline
 
 _STYLES = ("pedal", "open", "swing", "wheeled", "wire", "dome", "street", "slatted", "square")
 
@@ -25,7 +16,7 @@ def _wheeled(rng: np.random.Generator, a: Assembly) -> None:
     wheel = rng.uniform(0.07, 0.12)
     profile = [(low / np.sqrt(2), 0.06), (1 / np.sqrt(2), h * 0.93)]
     shell = rotate(hollow(profile, 0.03, 4), "y", np.pi / 4)
-    a.add("body", Mesh(shell.vertices * [w, 1, d], shell.faces, shell.uv), material)
+    a.add("body", scale(shell, [w, 1, d]), material)
     a.add("rim", move(_square_ring(w * 1.06, d * 1.06, 0.04, 0.05), (0, h * 0.92, 0)), material)
     back = -d / 2
     lid_material = material if chance(rng, 0.5) else made_of(rng, "plastic")
@@ -140,7 +131,7 @@ def trash_can(rng: np.random.Generator) -> list[Piece]:
 
     def shaped(mesh: Mesh) -> Mesh:
         squared = section(mesh, power)
-        return Mesh(squared.vertices * [1, 1, deep], squared.faces, squared.uv)
+        return scale(squared, [1, 1, deep])
 
     low = r * (rng.uniform(0.65, 0.95) if style in ("open", "swing", "square") else rng.uniform(0.92, 1.0))
     profile = np.array([(low, 0), (r, h)])

@@ -5,16 +5,7 @@ import numpy as np
 from procparts.kit.fittings import Assembly, bent, chance, pick
 from procparts.kit.mesh import Mesh, Piece, rotate
 from procparts.kit.toolkit import box, cylinder, lathe, torus
-from procparts.kit.vessels import (
-    bail,
-    beak,
-    hollow,
-    loop_flat,
-    made_of,
-    radius_at,
-    section,
-    solid,
-)
+from procparts.kit.vessels import bail, beak, hollow, loop_flat, made_of, radius_at, section, solid
 
 
 def bucket(rng: np.random.Generator) -> list[Piece]:

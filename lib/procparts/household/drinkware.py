@@ -5,18 +5,9 @@ import numpy as np
 
 from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import glass, paper_or_label
-from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate, scale
 from procparts.kit.toolkit import box, curved_sheet, cylinder, lathe, rod, sphere, torus, tube
-from procparts.kit.vessels import (
-    hollow,
-    loop,
-    made_of,
-    polar,
-    radius_at,
-    section,
-    solid,
-    spline,
-)
+from procparts.kit.vessels import hollow, loop, made_of, polar, radius_at, section, solid, spline
 
 _MUG_SHAPES = (
     "straight",
@@ -207,7 +198,7 @@ def bottle(rng: np.random.Generator) -> list[Piece]:
     wide = rng.uniform(1.2, 1.8) if style in ("flask", "spray", "jughandled") and chance(rng, 0.6) else 1.0
 
     def shaped(mesh: Mesh) -> Mesh:
-        return Mesh(section(mesh, power).vertices * [wide, 1, 1], mesh.faces, mesh.uv)
+        return scale(section(mesh, power), [wide, 1, 1])
 
     if style == "water" and chance(rng, 0.5):
         a.add("body", section(lathe([(0, 0), *body], 40), 2, int(rng.integers(5, 16)), 0.05), material)

@@ -4,7 +4,7 @@ import numpy as np
 
 from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import Material, glass
-from procparts.kit.mesh import Mesh, Piece, Scalar, merge, mirror, move, rotate
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, mirror, move, rotate, scale
 from procparts.kit.toolkit import box, curved_sheet, cylinder, sphere, tube
 from procparts.kit.vessels import made_of, spline
 
@@ -48,7 +48,7 @@ def eyeglasses(rng: np.random.Generator) -> list[Piece]:
     wrap = rng.uniform(0.0, 2.5)
 
     def curved(mesh: Mesh) -> Mesh:
-        return Mesh(mesh.vertices - np.outer(wrap * mesh.vertices[:, 0] ** 2, [0, 0, 1]), mesh.faces, mesh.uv)
+        return Mesh(mesh.vertices - np.outer(wrap * mesh.vertices[:, 0] ** 2, [0, 0, 1]), mesh.faces)
 
     rim = _lens_outline(shape, w, h, rng)
     style = pick(rng, ["full", "half", "rimless"], [6, 1.5, 1])
@@ -73,7 +73,7 @@ def eyeglasses(rng: np.random.Generator) -> list[Piece]:
         if style != "rimless":
             hoop = move(tube(path, t, segments=6, closed=style == "full"), (cx, 0, 0))
             if not wire:
-                hoop = Mesh(hoop.vertices * [1, 1, 1.4], hoop.faces, hoop.uv)
+                hoop = scale(hoop, [1, 1, 1.4])
             a.add("rim", curved(hoop if s > 0 else mirror(hoop, "x")), frame)
     gap = cx - w / 2
     y = h * rng.uniform(0.05, 0.3)
@@ -126,7 +126,6 @@ def eyeglasses(rng: np.random.Generator) -> list[Piece]:
                     [bar.vertices[:, 0], middle + (bar.vertices[:, 1] - middle) * flat, bar.vertices[:, 2]]
                 ),
                 bar.faces,
-                bar.uv,
             )
             bar = move(rotate(bar, "y", bend), hinge_at)
             a.add(name, bar if s > 0 else mirror(bar, "x"), material)

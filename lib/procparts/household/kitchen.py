@@ -3,7 +3,7 @@
 import numpy as np
 
 from procparts.kit.fittings import Assembly, bent, chance, pick
-from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate, scale
 from procparts.kit.toolkit import box, cylinder, lathe, rod, sphere, tube
 from procparts.kit.vessels import (
     around,
@@ -226,7 +226,7 @@ def kitchen_pot(rng: np.random.Generator) -> list[Piece]:
     stretch = rng.uniform(1.1, 1.5) if style in ("casserole", "dutch") and chance(rng, 0.4) else 1.0
 
     def shaped(mesh: Mesh) -> Mesh:
-        return Mesh(section(mesh, power).vertices * [stretch, 1, 1], mesh.faces, mesh.uv)
+        return scale(section(mesh, power), [stretch, 1, 1])
 
     a.add("body", move(shaped(hollow(profile, r * 0.035, segments)), (0, lift, 0)), material)
     if feet:
@@ -245,7 +245,7 @@ def kitchen_pot(rng: np.random.Generator) -> list[Piece]:
         widths = thick * np.interp(np.linspace(0, 1, 9), [0, 0.3, 0.8, 1], [0.7, 1.0, 1.4, 0.9])
         grip = tube(path, widths, segments=6 if kind == "flat" else 10)
         flat = 1.9 if kind == "flat" else 1.0
-        grip = Mesh(grip.vertices * [1, 1, flat], grip.faces, grip.uv)
+        grip = scale(grip, [1, 1, flat])
         if kind == "stem":
             grip = merge(box((r * 0.3, thick * 1.2, thick * 3), (wall * 1.0, y, 0)), grip)
         a.add("handle", grip, trim)

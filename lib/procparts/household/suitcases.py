@@ -5,14 +5,7 @@ import numpy as np
 
 from procparts.kit.fittings import Assembly, bent, chance, pick
 from procparts.kit.mesh import Piece, merge, move, rotate
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    outline,
-    rod,
-    rounded_box,
-    tube,
-)
+from procparts.kit.toolkit import box, cylinder, outline, rod, rounded_box, tube
 from procparts.kit.vessels import made_of
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Piece, Scalar, merge, mirror, move, rotate
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, mirror, move, rotate, scale
 from procparts.kit.toolkit import box, cylinder, extrude, outline, sphere, torus, tube
 from procparts.kit.vessels import made_of, solid, spline
 
@@ -25,7 +25,7 @@ def _bow(shape: str, center: np.ndarray, wide: Scalar, tall: Scalar, thick: Scal
         x, y = (np.sign(v) * np.abs(v) ** 0.6 for v in (x, y))
     path = np.stack([center[0] + wide * x, center[1] + tall * y, np.zeros(21)], axis=1)
     mesh = tube(path, thick, segments=8, closed=True)
-    return Mesh(mesh.vertices * [1, 1, flat], mesh.faces, mesh.uv)
+    return scale(mesh, [1, 1, flat])
 
 
 def scissors(rng: np.random.Generator) -> list[Piece]:
@@ -70,7 +70,6 @@ def scissors(rng: np.random.Generator) -> list[Piece]:
             steel.vertices
             + np.outer(np.clip(steel.vertices[:, 1], 0, None) ** 2 / length * curved, [1, 0, 0]),
             steel.faces,
-            steel.uv,
         )
         big = uneven if side > 0 else 1.0
         tall = bow * big * (1.0 if shape != "long" else 0.9)
@@ -85,7 +84,7 @@ def scissors(rng: np.random.Generator) -> list[Piece]:
             9,
         )
         arm = tube(np.column_stack([shank, np.zeros(9)]), np.linspace(wide * 0.42, bar * 0.95, 9), segments=8)
-        arm = Mesh(arm.vertices * [1, 1, thick / wide * 1.6 if with_shank else flat], arm.faces, arm.uv)
+        arm = scale(arm, [1, 1, thick / wide * 1.6 if with_shank else flat])
         hoop = _bow(shape, center, bow * 0.85, tall, bar, flat)
         pieces = [("blade", steel, metal)]
         if with_shank:
@@ -98,7 +97,7 @@ def scissors(rng: np.random.Generator) -> list[Piece]:
                 mesh = mirror(mesh, "x")
             if bent:
                 below = np.clip(-mesh.vertices[:, 1] - length * 0.1, 0, None)
-                mesh = Mesh(mesh.vertices + np.outer(below * bent, [0, 0, 1]), mesh.faces, mesh.uv)
+                mesh = Mesh(mesh.vertices + np.outer(below * bent, [0, 0, 1]), mesh.faces)
             a.add(part, rotate(mesh, "z", -side * opening / 2), material)
     head = wide * rng.uniform(0.2, 0.42)
     screw = merge(
@@ -141,7 +140,7 @@ def _blade(rng: np.random.Generator, kind: str, length: Scalar, height: Scalar, 
     else:
         sharp = np.clip((v[:, 1] - low) / (0.7 * (high - low)), 0.15, 1)
     v[:, 2] *= sharp
-    return Mesh(v, mesh.faces, mesh.uv)
+    return Mesh(v, mesh.faces)
 
 
 def _handle(rng: np.random.Generator, length: Scalar, height: Scalar, thick: Scalar) -> tuple[Mesh, str]:
@@ -171,7 +170,7 @@ def _handle(rng: np.random.Generator, length: Scalar, height: Scalar, thick: Sca
     }
     profile = rows[kind] if kind == "wrapped" else spline(rows[kind], 12)
     mesh = rotate(solid(profile, 14), "z", np.pi / 2)
-    return Mesh(mesh.vertices * [1, 1, min(thick / height * 1.3, 1.0)], mesh.faces, mesh.uv), kind
+    return scale(mesh, [1, 1, min(thick / height * 1.3, 1.0)]), kind
 
 
 def knife(rng: np.random.Generator) -> list[Piece]:

@@ -6,17 +6,7 @@ from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import Material
 from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate, scale
 from procparts.kit.toolkit import curved_sheet, cylinder, lathe, rod, sphere, torus, tube
-from procparts.kit.vessels import (
-    around,
-    hollow,
-    loop,
-    made_of,
-    polar,
-    radius_at,
-    section,
-    solid,
-    spline,
-)
+from procparts.kit.vessels import around, hollow, loop, made_of, polar, radius_at, section, solid, spline
 
 
 def _plant(rng: np.random.Generator, r: Scalar, top: Scalar, h: Scalar) -> Mesh:

@@ -3,22 +3,10 @@
 import numpy as np
 
 from procparts.kit import materials
-from procparts.kit.fittings import (
-    Assembly,
-    Puller,
-    chance,
-    handle_maker,
-    hard,
-    leg_maker,
-    pick,
-)
+from procparts.kit.fittings import Assembly, Puller, chance, handle_maker, hard, leg_maker, pick
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Piece, Scalar
-from procparts.kit.toolkit import (
-    box,
-    merge,
-    rotate,
-)
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, rotate
+from procparts.kit.toolkit import box
 
 
 def drawers(

@@ -1,41 +1,85 @@
-"""What every generated shape goes through: proportions, the mess of real assets, pose, texture scale."""
+"""Finish a shape: proportions, the mess of real assets, texture coordinates, pose."""
 
 import numpy as np
+from trimesh import remesh
 
-from procparts.kit.mesh import Mesh, Piece, Scalar, rotation
+from procparts.kit.mesh import Mesh, Piece, Scalar, rotate, scale
 
 TEN_DEGREES = np.pi / 18
+UP, FRONT = np.array([0.0, 1.0, -0.02]), np.diag([0.0, 0.0, 0.1])
+"""Where a picture's top points (backwards where it lies flat); how much a label round a body faces front."""
 
 
 def finish(pieces: list[Piece], rng: np.random.Generator, free_yaw: Scalar) -> list[Piece]:
-    """The pieces with jittered proportions, some mess, a pose, and texture coordinates fit for their images.
+    """Return the pieces with jittered proportions, some mess, texture coordinates and a pose.
 
     Tiling textures repeat about twice over the longest side of the shape whatever its size; pictures
-    (screens, labels) are stretched once over their piece.
+    (screens, labels) are stretched once over their piece. A share `free_yaw` of the shapes is turned freely
+    about the up axis.
     """
     stretch = np.exp(rng.normal(0, 0.07, 3))
     yaw = rng.uniform(-np.pi, np.pi) if rng.random() < free_yaw else rng.uniform(-TEN_DEGREES, TEN_DEGREES)
-    turn = rotation("y", yaw) @ np.diag(stretch)
     messy = rng.random() < 0.5
-    done = []
+    meshes = []
     for piece in pieces:
         mesh = _mess(piece.mesh, rng) if messy and rng.random() < 0.4 else piece.mesh
-        done.append(Piece(piece.part, Mesh(mesh.vertices @ turn.T, mesh.faces, mesh.uv), piece.material))
-    corners = np.array([corner for piece in done for corner in piece.mesh.bounds()])
+        meshes.append(scale(mesh, stretch))
+    corners = np.array([corner for mesh in meshes for corner in mesh.bounds()])
     tile = rng.uniform(1.5, 3.0) / max(float(np.ptp(corners, axis=0).max()), 1e-9)
-    shift = rng.random((len(done), 2))
-    for piece, offset in zip(done, shift, strict=True):
-        uv = piece.mesh.uv
+    shift = rng.random((len(pieces), 2))
+    done = []
+    for piece, mesh, offset in zip(pieces, meshes, shift, strict=True):
         if piece.material.tiled:
-            piece.mesh.uv = uv * tile + offset
+            mesh, uv = _triplanar(mesh)
+            uv = uv * tile + offset
         else:
-            low = uv.min(axis=0)
-            piece.mesh.uv = (uv - low) / np.maximum(uv.max(axis=0) - low, 1e-9)
+            mesh, uv = _planar(mesh)
+        done.append(Piece(piece.part, rotate(mesh, "y", yaw), piece.material, uv))
     return done
 
 
+def _split(mesh: Mesh, group: np.ndarray) -> tuple[Mesh, np.ndarray]:
+    """Return the mesh with vertices split between faces of different groups (F,), and the group of each."""
+    groups = int(group.max()) + 1
+    corner = mesh.faces * groups + group[:, None]
+    used = np.zeros(len(mesh.vertices) * groups, dtype=bool)
+    used[corner] = True
+    key = np.flatnonzero(used)
+    return Mesh(mesh.vertices[key // groups], (np.cumsum(used) - 1)[corner]), key % groups
+
+
+def _triplanar(mesh: Mesh) -> tuple[Mesh, np.ndarray]:
+    """Return the mesh, split where its plane changes, and uv in meters, each face seen along its main axis.
+
+    v runs up, or along the piece's length where it is a bar, so that wood grain does.
+    """
+    # The bias keeps both triangles of a quad at 45 degrees in one plane.
+    mesh, axis = _split(mesh, (np.abs(mesh.cross()) * [1.0, 1.02, 1.01]).argmax(axis=1))
+    size = np.ptp(mesh.vertices, axis=0)
+    first = size.argmax() if size.max() > 2 * np.sort(size)[1] else 1
+    order = np.array([first, *(k for k in (1, 2, 0) if k != first)])
+    planes = np.array([order[order != k][::-1] for k in range(3)])
+    return mesh, np.take_along_axis(mesh.vertices, planes[axis], axis=1)
+
+
+def _planar(mesh: Mesh) -> tuple[Mesh, np.ndarray]:
+    """Return the mesh and uv that spread a picture once over the side it shows most, and over its back.
+
+    The picture stands upright and is not mirrored seen from outside.
+    """
+    normal = mesh.cross()
+    size = np.linalg.norm(normal, axis=1).sum()
+    spread = normal.T @ (normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-15)) / size
+    facing = np.linalg.eigh(spread + FRONT)[1][:, -1]
+    mesh, back = _split(mesh, (normal @ facing < 0).astype(np.int64))
+    up = UP - (UP @ facing) * facing
+    uv = mesh.vertices @ np.stack([np.cross(up, facing), up], axis=1)
+    uv = (uv - uv.min(axis=0)) / np.maximum(np.ptp(uv, axis=0), 1e-9)
+    return mesh, np.column_stack([np.where(back, 1 - uv[:, 0], uv[:, 0]), uv[:, 1]])
+
+
 def _mess(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """One or two of the faults that modeled assets have."""
+    """Return the mesh with one or two of the faults that modeled assets have."""
     faults = (_unweld, _flip, _open_bottom, _split_some, _quarter, _repeat_faces)
     for k in rng.choice(len(faults), size=int(rng.integers(1, 3)), replace=False):
         mesh = faults[k](mesh, rng)
@@ -43,62 +87,43 @@ def _mess(mesh: Mesh, rng: np.random.Generator) -> Mesh:
 
 
 def _unweld(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """Every face with vertices of its own."""
-    index = mesh.faces.reshape(-1)
-    return Mesh(mesh.vertices[index], np.arange(len(index), dtype=np.int64).reshape(-1, 3), mesh.uv[index])
+    """Give every face vertices of its own."""
+    return Mesh(mesh.vertices[mesh.faces].reshape(-1, 3), np.arange(mesh.faces.size).reshape(-1, 3))
 
 
 def _flip(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """Mixed winding: all faces turned round, or a random third of them."""
-    turned = (
-        np.ones(len(mesh.faces), dtype=bool) if rng.random() < 0.5 else rng.random(len(mesh.faces)) < 0.33
-    )
-    return Mesh(mesh.vertices, np.where(turned[:, None], mesh.faces[:, ::-1], mesh.faces), mesh.uv)
+    """Turn all faces round, or a random third of them."""
+    everything = rng.random() < 0.5
+    turned = np.ones(len(mesh.faces), bool) if everything else rng.random(len(mesh.faces)) < 0.33
+    return Mesh(mesh.vertices, np.where(turned[:, None], mesh.faces[:, ::-1], mesh.faces))
 
 
 def _open_bottom(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """Without the faces that nobody sees: those looking down, or those looking back."""
+    """Drop the faces that are out of sight: those looking down, or those looking back."""
     normal = mesh.cross()
     size = np.linalg.norm(normal, axis=1)
-    axis = 1 if rng.random() < 0.6 else 2
-    keep = normal[:, axis] > -0.9 * np.maximum(size, 1e-15)
-    if size[keep].sum() < 0.4 * size.sum():
-        return mesh
-    return Mesh(mesh.vertices, mesh.faces[keep], mesh.uv)
-
-
-def _split(mesh: Mesh, chosen: np.ndarray) -> Mesh:
-    """The chosen faces cut in four at the middles of their edges; the others keep T-junctions."""
-    faces = mesh.faces[chosen]
-    n, f = len(mesh.vertices), len(faces)
-    a, b, c = faces.T
-    middles = np.concatenate([np.stack(pair, axis=1) for pair in ((a, b), (b, c), (c, a))])
-    ab, bc, ca = (n + k * f + np.arange(f) for k in range(3))
-    quarters = [np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
-    return Mesh(
-        np.concatenate([mesh.vertices, mesh.vertices[middles].mean(axis=1)]),
-        np.concatenate([mesh.faces[~chosen], *quarters]).astype(np.int64),
-        np.concatenate([mesh.uv, mesh.uv[middles].mean(axis=1)]),
-    )
+    keep = normal[:, 1 if rng.random() < 0.6 else 2] > -0.9 * np.maximum(size, 1e-15)
+    return Mesh(mesh.vertices, mesh.faces[keep]) if size[keep].sum() >= 0.4 * size.sum() else mesh
 
 
 def _split_some(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """A random fifth of the faces cut finer, twice."""
+    """Cut a random fifth of the faces in four, twice; the others keep T-junctions."""
     for _ in range(2):
         if len(mesh.faces) < 600:
-            mesh = _split(mesh, rng.random(len(mesh.faces)) < 0.2)
+            chosen = np.flatnonzero(rng.random(len(mesh.faces)) < 0.2)
+            mesh = Mesh(*remesh.subdivide(mesh.vertices, mesh.faces, face_index=chosen))
     return mesh
 
 
 def _quarter(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """All faces cut finer, so that one part is far denser than its neighbors."""
+    """Cut all faces in four, twice, so that one part is far denser than its neighbors."""
     for _ in range(2):
         if len(mesh.faces) < 200:
-            mesh = _split(mesh, np.ones(len(mesh.faces), dtype=bool))
+            mesh = Mesh(*remesh.subdivide(mesh.vertices, mesh.faces))
     return mesh
 
 
 def _repeat_faces(mesh: Mesh, rng: np.random.Generator) -> Mesh:
-    """Some faces there twice, which makes their edges non-manifold."""
+    """Repeat a tenth of the faces, which makes their edges non-manifold."""
     again = mesh.faces[rng.random(len(mesh.faces)) < 0.1]
-    return Mesh(mesh.vertices, np.concatenate([mesh.faces, again]), mesh.uv)
+    return Mesh(mesh.vertices, np.concatenate([mesh.faces, again]))

@@ -6,22 +6,8 @@ import numpy as np
 
 from procparts.kit import materials
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Piece, Scalar, Vector
-from procparts.kit.toolkit import (
-    bend,
-    box,
-    cylinder,
-    lathe,
-    merge,
-    move,
-    place,
-    rotate,
-    rounded_box,
-    sphere,
-    superellipsoid,
-    torus,
-    tube,
-)
+from procparts.kit.mesh import Mesh, Piece, Scalar, Vector, bend, merge, mirror, move, place, rotate
+from procparts.kit.toolkit import box, cylinder, lathe, rounded_box, sphere, superellipsoid, torus, tube
 
 Maker = Callable[[Vector, Vector], Mesh]
 Puller = Callable[[Vector, bool], Mesh]
@@ -40,9 +26,8 @@ class Assembly:
 
     def both(self, part: str, mesh: Mesh, material: Material) -> None:
         """Append a piece and its reflection across x."""
-        flipped = mesh.vertices * [-1, 1, 1]
         self.add(part, mesh, material)
-        self.add(part, Mesh(flipped, mesh.faces[:, ::-1].copy(), mesh.uv.copy()), material)
+        self.add(part, mirror(mesh, "x"), material)
 
 
 def pick(rng: np.random.Generator, options: Sequence[str], weights: Sequence[Scalar] | None = None) -> str:
@@ -186,7 +171,7 @@ def handle_maker(rng: np.random.Generator, size: Scalar) -> Puller:
     else:
         shell = superellipsoid((length, size * 0.35, out * 2), 0.8, segments=16)
         front = shell.faces[shell.vertices[shell.faces].mean(axis=1)[:, 2] > 0]
-        mesh = Mesh(shell.vertices, front, shell.uv)
+        mesh = Mesh(shell.vertices, front)
     upright = rotate(mesh, "z", np.pi / 2)
     return lambda center, vertical: move(upright if vertical else mesh, center)
 

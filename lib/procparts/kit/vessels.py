@@ -9,19 +9,8 @@ from scipy.interpolate import PchipInterpolator
 from procparts.kit import materials
 from procparts.kit.fittings import bent, smooth
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Scalar, Vector
-from procparts.kit.toolkit import (
-    box,
-    curved_sheet,
-    extrude,
-    lathe,
-    merge,
-    move,
-    outline,
-    rotate,
-    torus,
-    tube,
-)
+from procparts.kit.mesh import Mesh, Scalar, Vector, merge, move, rotate, scale
+from procparts.kit.toolkit import box, curved_sheet, extrude, lathe, outline, torus, tube
 
 Factory = Callable[[np.random.Generator], Material]
 
@@ -74,7 +63,7 @@ def section(
     if flutes:
         k = k * (1 - float(depth) * (0.5 - 0.5 * np.cos(flutes * theta)))
     v[:, [0, 2]] *= k[:, None]
-    return Mesh(v, mesh.faces.copy(), mesh.uv.copy())
+    return Mesh(v, mesh.faces)
 
 
 def loop(
@@ -123,7 +112,7 @@ def loop(
         corner = 0.35 * float(out) if style == "d" else 0.08 * float(out)
         path = smooth(np.column_stack([flat_path, np.zeros(4)]), corner)[:, :2]
     mesh = tube(np.column_stack([path, np.zeros(len(path))]), float(thickness), segments=sides)
-    return Mesh(mesh.vertices * [1, 1, float(flat)], mesh.faces, mesh.uv)
+    return scale(mesh, [1, 1, float(flat)])
 
 
 def around(count: int, make: Callable[[float], Mesh], start: Scalar = 0.0) -> list[Mesh]:
@@ -150,7 +139,7 @@ def chain(start: Vector, end: Vector, link: Scalar) -> Mesh:
     count = int(np.clip(round(length / (float(link) * 0.75)), 2, 16))
     pitch = length / count
     one = torus(pitch * 0.42, pitch * 0.1, axis="z", segments=10, sides=5)
-    one = Mesh(one.vertices * [0.7, 1.45, 1], one.faces, one.uv)
+    one = scale(one, [0.7, 1.45, 1])
     links = [
         move(rotate(one, "y", np.pi / 2 * (k % 2)), a + (b - a) * (k + 0.5) / count) for k in range(count)
     ]
@@ -199,7 +188,7 @@ def beak(profile: np.ndarray, mesh: Mesh, length: Scalar, start: Scalar) -> Mesh
     grow = np.clip((v[:, 1] - start) / max(top - start, 1e-9), 0, 1) ** 1.5 * np.exp(-((angle / 0.38) ** 2))
     v[:, 0] -= length * grow
     v[:, 1] += 0.25 * length * grow
-    return Mesh(v, mesh.faces, mesh.uv)
+    return Mesh(v, mesh.faces)
 
 
 def loop_flat(x: Scalar, out: Scalar, half: Scalar, y: Scalar, thickness: Scalar) -> Mesh:

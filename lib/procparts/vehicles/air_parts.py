@@ -3,23 +3,10 @@
 
 import numpy as np
 
-from procparts.kit.fittings import (
-    Assembly,
-)
+from procparts.kit.fittings import Assembly
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Scalar
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    lathe,
-    loft,
-    merge,
-    mirror,
-    move,
-    rod,
-    rotate,
-    superellipsoid,
-)
+from procparts.kit.mesh import Mesh, Scalar, merge, mirror, move, rotate
+from procparts.kit.toolkit import box, cylinder, lathe, loft, rod, superellipsoid
 
 
 def foil(chord: Scalar, thickness: Scalar, n: int = 7) -> np.ndarray:
@@ -156,12 +143,7 @@ def jet(
 
 
 def propeller(
-    rng: np.random.Generator,
-    a: Assembly,
-    at: np.ndarray,
-    r: Scalar,
-    blades: int,
-    shade: Material,
+    rng: np.random.Generator, a: Assembly, at: np.ndarray, r: Scalar, blades: int, shade: Material
 ) -> None:
     """A propeller whose hub is at `at`."""
     turn = rng.uniform(0, np.pi)

@@ -8,8 +8,8 @@ import numpy as np
 from procparts.kit import materials
 from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Piece, Scalar
-from procparts.kit.toolkit import box, lathe, merge, move, rod, rotate, superellipsoid
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate
+from procparts.kit.toolkit import box, lathe, rod, superellipsoid
 from procparts.vehicles.air_parts import Body, jet, propeller, wheel_leg, windows, wing_half
 
 

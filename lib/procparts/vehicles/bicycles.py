@@ -4,24 +4,9 @@
 import numpy as np
 
 from procparts.kit import materials
-from procparts.kit.fittings import (
-    Assembly,
-    bent,
-    chance,
-    hard,
-    pick,
-)
-from procparts.kit.mesh import Piece
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    lathe,
-    merge,
-    move,
-    rod,
-    rotate,
-    tube,
-)
+from procparts.kit.fittings import Assembly, bent, chance, hard, pick
+from procparts.kit.mesh import Piece, merge, move, rotate
+from procparts.kit.toolkit import box, cylinder, lathe, rod, tube
 from procparts.vehicles.cycle_parts import handlebar, saddle_at, spoked_wheel
 
 

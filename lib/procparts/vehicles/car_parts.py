@@ -4,19 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from procparts.kit.fittings import (
-    chance,
-)
-from procparts.kit.mesh import Mesh, Scalar
-from procparts.kit.toolkit import (
-    box,
-    curved_sheet,
-    extrude,
-    lathe,
-    merge,
-    move,
-    rotate,
-)
+from procparts.kit.fittings import chance
+from procparts.kit.mesh import Mesh, Scalar, merge, move, rotate
+from procparts.kit.toolkit import box, curved_sheet, extrude, lathe
 
 
 @dataclass

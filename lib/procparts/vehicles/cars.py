@@ -8,27 +8,9 @@ import numpy as np
 from procparts.kit import materials
 from procparts.kit.fittings import Assembly, chance, pick
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Piece, Scalar
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    loft,
-    merge,
-    move,
-    rod,
-    rounded_box,
-    superellipsoid,
-)
-from procparts.vehicles.car_parts import (
-    Plan,
-    draw_plan,
-    line,
-    pane,
-    road_wheel,
-    shoulder,
-    side_panel,
-    skin,
-)
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, mirror, move
+from procparts.kit.toolkit import box, cylinder, loft, rod, rounded_box, superellipsoid
+from procparts.vehicles.car_parts import Plan, draw_plan, line, pane, road_wheel, shoulder, side_panel, skin
 
 OPTIONAL = ["grille", "number_plate", "handle", "mirror", "trunk", "fender"]
 LAMP = Material("lamp", None, (0.92, 0.93, 0.88, 1.0), 0.1, 0.1)
@@ -136,7 +118,7 @@ def _flank(b: Build, cuts: np.ndarray, left: bool) -> None:
     p, rng = b.plan, b.rng
 
     def side(mesh: Mesh) -> Mesh:
-        return Mesh(mesh.vertices * [-1, 1, 1], mesh.faces[:, ::-1].copy(), mesh.uv) if left else mesh
+        return mirror(mesh, "x") if left else mesh
 
     first, last = float(cuts[0]), float(cuts[-1])
     b.panel("fender", side(side_panel(p, first, b.nose, p.belt - 0.005, p.hood_front - 0.01)))
@@ -194,8 +176,7 @@ def _stern(b: Build) -> None:
         b.out.add("trunk" if "trunk" in b.extras else "body", load, cover)
     elif p.deck - tail > 0.25:
         b.panel(
-            "trunk",
-            skin(p, line((tail, p.trunk), (p.deck, p.belt), bulge=0.02), (0.9, 0.93), 0.04, 0.02),
+            "trunk", skin(p, line((tail, p.trunk), (p.deck, p.belt), bulge=0.02), (0.9, 0.93), 0.04, 0.02)
         )
         height = p.trunk - p.floor - 0.1
         b.shell.append(box((p.half(tail) * 1.8, height, 0.05), (0, (p.trunk + p.floor) / 2, tail)))

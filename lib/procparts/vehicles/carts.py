@@ -3,27 +3,10 @@
 import numpy as np
 
 from procparts.kit import materials
-from procparts.kit.fittings import (
-    Assembly,
-    bent,
-    caster,
-    chance,
-    hard,
-    pick,
-)
+from procparts.kit.fittings import Assembly, bent, caster, chance, hard, pick
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Piece, Scalar
-from procparts.kit.toolkit import (
-    box,
-    lathe,
-    loft,
-    merge,
-    move,
-    rod,
-    rotate,
-    rounded_box,
-    tube,
-)
+from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate
+from procparts.kit.toolkit import box, lathe, loft, rod, rounded_box, tube
 
 
 def _mesh_wall(corners: np.ndarray, across: int, up: int, r: Scalar) -> Mesh:

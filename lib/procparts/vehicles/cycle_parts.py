@@ -3,23 +3,10 @@
 
 import numpy as np
 
-from procparts.kit.fittings import (
-    Assembly,
-    bent,
-)
+from procparts.kit.fittings import Assembly, bent
 from procparts.kit.materials import Material
-from procparts.kit.mesh import Mesh, Scalar
-from procparts.kit.toolkit import (
-    box,
-    cylinder,
-    lathe,
-    loft,
-    merge,
-    move,
-    rotate,
-    torus,
-    tube,
-)
+from procparts.kit.mesh import Mesh, Scalar, merge, move, rotate
+from procparts.kit.toolkit import box, cylinder, lathe, loft, torus, tube
 
 
 def spoked_wheel(
