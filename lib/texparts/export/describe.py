@@ -1,4 +1,4 @@
-"""Descriptions of an export: its card for people and its Croissant metadata for programs."""
+"""Describe an export: its card for people and its Croissant metadata for programs."""
 
 import json
 from collections import Counter
@@ -16,21 +16,21 @@ from alignparts.core.errors import AlignPartsError
 MOST_ROWS = 30
 FIELDS = {
     "object_id": "name of the object's folder",
-    "category": "what the object is",
+    "category": "category of the object",
     "parts": "number of parts",
     "names": "JSON list of the parts' names, by label",
     "faces": "triangles",
     "unlabeled_faces": "triangles without a part",
     "edits": "edits of the final opinion",
     "seconds": "active seconds of all opinions",
-    "opinions": "annotators who handed it in",
-    "annotators": "their pseudonyms, the final one first",
+    "opinions": "number of annotators who handed it in",
+    "annotators": "pseudonyms, the final one first",
     "agreement": "share of the surface to which opinions give the same name; missing where there is one",
     "license": "terms of the object",
-    "source": "file that it was made from",
+    "source": "file of the object",
     "model": "model that made the prediction",
-    "glb": "path of the GLB with a node a part",
-    "sha256": "of that GLB",
+    "glb": "path of the GLB with one node per part",
+    "sha256": "hash of that GLB",
 }
 """Columns of the index and their meaning."""
 _TYPES = {
@@ -47,7 +47,7 @@ class Release:
         title: name of the data set.
         version: as in 1.0.0.
         license: terms of the labels.
-        by: who reviewed.
+        by: description of the reviewers.
         date: day of the last object handed in, as in 2026-01-31.
     """
 
@@ -74,14 +74,10 @@ def card(index: pd.DataFrame, release: Release) -> str:
         "configs": [{"config_name": "objects", "data_files": "index.parquet"}],
     }
     names = Counter(name for text in index["names"] for name in json.loads(text))
-    categories = Counter(index["category"])
-    agreement = index["agreement"].dropna()
-    several = (
-        f"{len(agreement)} objects have several opinions, which give the same name to {agreement.mean():.1%} "
-        "of the surface."
-        if len(agreement)
-        else "Every object has one opinion."
-    )
+    agreement, several = index["agreement"].dropna(), "Every object has one opinion."
+    if len(agreement):
+        several = f"{len(agreement)} objects have several opinions, which give the same name to "
+        several += f"{agreement.mean():.1%} of the surface."
     people = len(set(", ".join(index["annotators"]).split(", ")))
     terms = "\n".join(
         f"- {as_text(name or 'not stated')}: {_number(count, 'object')}"
@@ -98,12 +94,12 @@ ALIGN-Parts, then checked and corrected by {by} (until {release.date}).
 
 ## Dataset structure
 
-- `index.parquet`: a row an object: {", ".join(f"`{name}`" for name in index.columns)}.
-- `objects/ID/ID.glb`: the object; `ID.parts.glb`: one node a part, with name and description in its extras.
+- `index.parquet`: one row per object: {", ".join(f"`{name}`" for name in index.columns)}.
+- `objects/ID/ID.glb`: the object; `ID.parts.glb`: one node per part, with name and description in its extras.
 - `objects/ID/labels.json`, `face_labels.npy`: the parts, and the part of every face (-1: none).
-- `rejected.csv`, `failed.csv`: what is not in it, and why.
+- `rejected.csv`, `failed.csv`: objects that are not in it, with the reason.
 
-{_counts("category", "objects", categories)}
+{_counts("category", "objects", Counter(index["category"]))}
 
 {_counts("part name", "objects", names)}
 
@@ -112,7 +108,7 @@ ALIGN-Parts, then checked and corrected by {by} (until {release.date}).
 Objects that passed the mesh filter were segmented and named by the model; {by} saw them in the
 review, with the least certain parts first, and accepted, renamed, merged, split, deleted or painted parts.
 {_number(people, "annotator")} handed in {_number(len(index), "object")}, with a median of
-{index["seconds"].median():.0f} active seconds and {index["edits"].median():.0f} edits an object. {several}
+{index["seconds"].median():.0f} active seconds and {index["edits"].median():.0f} edits per object. {several}
 Annotators appear under pseudonyms.
 
 ## Licenses
@@ -124,7 +120,7 @@ Labels: {labels}. Every object keeps its own, in `license.txt` and the index:
 ## Uses and limits
 
 For training and measuring 3D part segmentation and naming. The annotators saw the model's proposal first:
-their labels lean towards it. Names follow the vocabulary of the review and what was added to it.
+their labels lean towards it. Names follow the vocabulary of the review and the names added to it.
 """
 
 
@@ -139,21 +135,18 @@ def croissant(release: Release, index_sha256: str, objects: int) -> dict[str, An
     Raises:
         AlignPartsError: mlcroissant finds fault, such as with a version that is none.
     """
-    name = "index.parquet"
-    formats = ["application/x-parquet"]
+    name, formats = "index.parquet", ["application/x-parquet"]
     index = mlc.FileObject(
         id=name, name=name, content_url=name, encoding_formats=formats, sha256=index_sha256
     )
     fields = [
         mlc.Field(
-            id=f"objects/{column}",
-            name=column,
-            description=what,
+            id=f"objects/{column}", name=column, description=meaning,
             data_types=[_TYPES.get(column, mlc.DataType.TEXT)],
-            source=mlc.Source(file_object="index.parquet", extract=mlc.Extract(column=column)),
+            source=mlc.Source(file_object=name, extract=mlc.Extract(column=column)),
         )
-        for column, what in FIELDS.items()
-    ]
+        for column, meaning in FIELDS.items()
+    ]  # fmt: skip
     try:
         metadata = mlc.Metadata(
             name=release.title,
@@ -179,23 +172,21 @@ def croissant(release: Release, index_sha256: str, objects: int) -> dict[str, An
         )
     except (mlc.ValidationError, ValueError) as error:
         raise AlignPartsError(f"croissant.json: {' '.join(str(error).split())[:400]}") from None
-    found = [*metadata.ctx.issues.errors, *metadata.ctx.issues.warnings]
-    if found:
-        raise AlignPartsError(f"croissant.json: {' '.join(str(found[0]).split())[:400]}")
+    issues = [*metadata.ctx.issues.errors, *metadata.ctx.issues.warnings]
+    if issues:
+        raise AlignPartsError(f"croissant.json: {' '.join(str(issues[0]).split())[:400]}")
     return metadata.to_json()
 
 
-def _counts(what: str, of: str, counts: Counter[str]) -> str:
+def _counts(subject: str, unit: str, counts: Counter[str]) -> str:
     rows = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    table = tabulate(
-        [(as_text(name), count) for name, count in rows[:MOST_ROWS]], [what, of], tablefmt="github"
-    )
+    shown = [(as_text(name), count) for name, count in rows[:MOST_ROWS]]
     rest = f"\n\nand {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
-    return table + rest
+    return tabulate(shown, [subject, unit], tablefmt="github") + rest
 
 
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _number(count: int, unit: str) -> str:
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def as_text(name: str) -> str:

@@ -1,6 +1,6 @@
-"""Reviewed objects as a data set: named GLBs, labels, an index, a card and Croissant metadata.
+"""Export reviewed objects as a data set: named GLBs, labels, an index, a card and Croissant metadata.
 
-``objects/<id>/`` is what ``alignparts name`` writes (``<id>.parts.glb``, ``labels.json``,
+``objects/<id>/`` holds the files of ``alignparts name`` (``<id>.parts.glb``, ``labels.json``,
 ``face_labels.npy``) beside the object itself, ``<id>.glb``, and its ``license.txt``: ``alignparts ingest``
 reads it as it lies.
 """
@@ -39,7 +39,7 @@ class Exported:
     """Content of an export.
 
     Attributes:
-        folder: where it lies.
+        folder: folder of the data set.
         index: one row per object; see :data:`texparts.export.describe.FIELDS`.
         rejected: object_id and note of the objects that people rejected.
         failed: object_id and reason of the objects that could not be written.
@@ -67,13 +67,13 @@ def export_dataset(
     an earlier export there is replaced. Equal input gives equal bytes.
 
     Args:
-        submitted: of :meth:`texparts.review.submissions.Submissions.submitted`.
-        root: holds ``objects/``.
-        out: the data set's folder.
-        title: what it is called.
-        version: of the data set.
-        license: of the labels; every object keeps its own.
-        by: who reviewed, for the card.
+        submitted: objects of :meth:`texparts.review.submissions.Submissions.submitted`.
+        root: folder that holds ``objects/``.
+        out: folder of the data set.
+        title: name of the data set.
+        version: version of the data set.
+        license: terms of the labels; every object keeps its own.
+        by: description of the reviewers, for the card.
 
     Raises:
         AlignPartsError: nothing was handed in; ``out`` holds something else or cannot be written.
@@ -83,7 +83,7 @@ def export_dataset(
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=out.parent, prefix=".writing-"))
     try:
-        result = _write(submitted, root, work, Release(title, version, license, by))
+        tables = _write(submitted, root, work, Release(title, version, license, by))
         work.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
@@ -92,12 +92,13 @@ def export_dataset(
         raise AlignPartsError(f"{out}: cannot be written: {error.strerror or error}") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return Exported(out, *result)
+    return Exported(out, *tables)
 
 
 def _write(
     submitted: Iterable[Submitted], root: Path, work: Path, release: Release
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Write all files; returns the index and the tables of rejected and failed objects."""
     rows: list[dict[str, Any]] = []
     rejected: list[tuple[str, str]] = []
     failed: list[tuple[str, str]] = []
@@ -108,11 +109,10 @@ def _write(
         if one.status == "rejected":
             rejected.append((one.object_id, one.note))
             continue
+        for name in one.annotators:
+            pseudonyms.setdefault(name, f"annotator-{len(pseudonyms) + 1}")
         try:
-            for name in one.annotators:
-                pseudonyms.setdefault(name, f"annotator-{len(pseudonyms) + 1}")
-            folder = ObjectFolder(root / "objects" / one.object_id)
-            rows.append(_write_object(one, folder, work, [pseudonyms[name] for name in one.annotators]))
+            rows.append(_write_object(one, root, work, [pseudonyms[name] for name in one.annotators]))
         except AlignPartsError as error:
             shutil.rmtree(work / "objects" / one.object_id, ignore_errors=True)
             failed.append((one.object_id, " ".join(str(error).split())))
@@ -120,59 +120,51 @@ def _write(
         raise AlignPartsError(f"{root}: no object was handed in as done; run: texparts review {root}")
     index = pd.DataFrame(rows, columns=list(COLUMNS))
     index.to_parquet(work / INDEX, index=False)
-    tables = {"rejected.csv": (rejected, "note"), "failed.csv": (failed, "reason")}
-    frames = []
-    for name, (pairs, column) in tables.items():
-        frames.append(pd.DataFrame(pairs, columns=["object_id", column]))
-        frames[-1].to_csv(work / name, index=False, lineterminator="\n")
+    others = [
+        pd.DataFrame(rejected, columns=["object_id", "note"]),
+        pd.DataFrame(failed, columns=["object_id", "reason"]),
+    ]
+    for name, table in zip(("rejected.csv", "failed.csv"), others, strict=True):
+        table.to_csv(work / name, index=False, lineterminator="\n")
     release = replace(release, date=last)
     (work / "README.md").write_text(card(index, release), encoding="utf-8")
     sha256 = hashlib.sha256((work / INDEX).read_bytes()).hexdigest()
-    content = croissant(release, sha256, len(index))
-    (work / MARK).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return index, frames[0], frames[1]
+    _write_json(work / MARK, croissant(release, sha256, len(index)))
+    return index, others[0], others[1]
 
 
-def _write_object(one: Submitted, folder: ObjectFolder, work: Path, who: list[str]) -> dict[str, Any]:
+def _write_object(one: Submitted, root: Path, work: Path, annotators: list[str]) -> dict[str, Any]:
+    """Write one object's folder; returns its row of the index."""
+    folder, target = ObjectFolder(root / "objects" / one.object_id), work / "objects" / one.object_id
     about = folder.about()
-    target = work / "objects" / one.object_id
     target.mkdir(parents=True)
-    source = target / f"{one.object_id}.glb"
-    shutil.copyfile(folder.path / "mesh.glb", source)
-    mesh = load_mesh(source)
+    mesh = load_mesh(Path(shutil.copyfile(folder.path / "mesh.glb", target / f"{one.object_id}.glb")))
     face_part, parts = numbered(one.annotation)
     written = export_named(
         mesh, face_part, parts, target, category=one.category, mode="reviewed", picture=False
     )
+    work_done = {"edits": one.opinions[0].edits, "seconds": one.seconds}
     review = {
-        "annotators": who,
-        "seconds": one.seconds,
-        "edits": one.opinions[0].edits,
-        "agreement": asdict(one.agreement) if one.agreement else None,
+        "annotators": annotators, **work_done, "agreement": asdict(one.agreement) if one.agreement else None,
         "accepted": [part.accepted for part in one.annotation.parts],
-    }
-    labels = {**json.loads(written.labels.read_text(encoding="utf-8")), "review": review}
-    written.labels.write_text(json.dumps(labels, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    }  # fmt: skip
+    _write_json(written.labels, {**json.loads(written.labels.read_text(encoding="utf-8")), "review": review})
     if about.license:
         (target / "license.txt").write_text(about.license + "\n", encoding="utf-8")
     return {
-        "object_id": one.object_id,
-        "category": one.category,
-        "parts": len(parts),
+        "object_id": one.object_id, "category": one.category, "parts": len(parts),
         "names": json.dumps([part.name for part in parts], ensure_ascii=False),
-        "faces": len(face_part),
-        "unlabeled_faces": int((face_part < 0).sum()),
-        "edits": one.opinions[0].edits,
-        "seconds": one.seconds,
-        "opinions": len(one.opinions),
-        "annotators": ", ".join(who),
+        "faces": len(face_part), "unlabeled_faces": int((face_part < 0).sum()), **work_done,
+        "opinions": len(one.opinions), "annotators": ", ".join(annotators),
         "agreement": one.agreement.same if one.agreement else None,
-        "license": about.license,
-        "source": about.source,
-        "model": about.model,
+        "license": about.license, "source": about.source, "model": about.model,
         "glb": f"objects/{one.object_id}/{written.glb.name}",
         "sha256": hashlib.sha256(written.glb.read_bytes()).hexdigest(),
-    }
+    }  # fmt: skip
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def numbered(annotation: Annotation) -> tuple[Int32[np.ndarray, " faces"], list[PredictedPart]]:

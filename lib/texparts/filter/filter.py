@@ -1,8 +1,8 @@
-"""Filter: objects of a folder that are worth a prediction, and why the others are not (section 13).
+"""Filter: keep the objects of a folder that are worth a prediction (section 13).
 
-Writes ``filtered.csv`` (one row per file), ``thumbnails/<id>.png`` of all that can be drawn, ``filter.json``
-(folder of the files) and ``inspections.jsonl`` (findings per file). A run that was killed goes on from there,
-and a run over more files opens the new ones alone.
+Writes ``filtered.csv`` (one row per file, with the reason of those left out), ``thumbnails/<id>.png`` of all
+that can be drawn, ``filter.json`` (folder of the files) and ``inspections.jsonl`` (findings per file). A run
+that was killed goes on from there, and a run over more files opens the new ones alone.
 """
 
 import hashlib
@@ -57,12 +57,7 @@ class _Found:
 
 
 def filter_folder(
-    folder: Path,
-    root: Path,
-    params: TexPartsParams,
-    *,
-    workers: int = 1,
-    llm: LanguageModel | None = None,
+    folder: Path, root: Path, params: TexPartsParams, *, workers: int = 1, llm: LanguageModel | None = None
 ) -> pd.DataFrame:
     """Sort out the mesh files under a folder.
 
@@ -95,9 +90,7 @@ def filter_folder(
         found = _without_copies(found)
     if llm is not None:
         found = _judged(found, root, llm)
-    rows = [
-        {**vars(one), **vars(one.source), "kept": not one.reason} for one in found
-    ]  # the source's fields and the findings
+    rows = [{**vars(one), **vars(one.source), "kept": not one.reason} for one in found]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     place = os.path.relpath(folder, root.resolve())
     write_text(root / "filter.json", json.dumps({"folder": place}, indent=2) + "\n")
@@ -186,8 +179,8 @@ def _without_copies(found: list[_Found]) -> list[_Found]:
     index[["raw_category", "split", "source", "model"]] = ""
     groups = find_groups(index, np.array([found[row].descriptor for row in rows], np.float32))
     result = list(found)
-    for _, group in groups.groupby("group"):
-        first, *others = sorted(map(int, group["shape_id"]))
+    for _, ids in groups.groupby("group").shape_id:
+        first, *others = sorted(map(int, ids))
         for row in others:
             detail = f"has the geometry of {found[first].source.object_id}"
             result[row] = found[row].rejected("duplicate", detail)
@@ -198,8 +191,7 @@ def _judged(found: list[_Found], root: Path, llm: LanguageModel) -> list[_Found]
     """Add a language model's judgment of the pictures of what is left."""
     rows = [row for row, one in enumerate(found) if not one.reason]
     requests = []
-    for row in rows:
-        source = found[row].source
+    for source in (found[row].source for row in rows):
         about = "; ".join(filter(None, [source.title, f"tags: {source.tags}" if source.tags else ""]))
         requests.append(thumbnail_request(_picture(root, source).read_bytes(), about))
     result = list(found)
@@ -225,6 +217,7 @@ def _content(path: Path, limits: FilterParams) -> str:
 
 
 def _settings(limits: FilterParams, thumbnail: int) -> str:
+    """Return a digest of all that decides on a single file."""
     shown = limits.model_dump(mode="json", exclude=_NOT_OF_A_FILE)
     text = json.dumps([RULES, thumbnail, shown], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

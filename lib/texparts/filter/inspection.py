@@ -1,4 +1,4 @@
-"""The quality rules that look into one mesh file; run in a process of its own."""
+"""Rules that look into one mesh file; run in a process of its own."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from alignparts.corpus.duplicates import describe_triangles
 from alignparts.corpus.mesh.meshio import MeshError, load_mesh
 from alignparts.corpus.mesh.surface import Surface
 from texparts.filter.claims import check_claims, check_size
-from texparts.filter.rejected import Rejected
+from texparts.filter.rejected import Rejected, require
 from texparts.filter.thumbnails import thumbnail
 
 _ONE_COLOR = 1 / 64
@@ -33,14 +33,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found in a file.
+    """Findings on a file.
 
     Attributes:
-        reason: why it is left out, "" where it is not.
-        detail: in plain English.
-        faces: of the mesh.
+        reason: reason for which it is left out, "" keeps it.
+        detail: the finding in plain English.
+        faces: number of faces.
         descriptor: its geometry, see :mod:`alignparts.corpus.duplicates`.
-        picture: PNG.
+        picture: content of a PNG file.
     """
 
     reason: str = ""
@@ -69,7 +69,7 @@ def inspect(asked: Asked) -> Inspection:
 
 
 def components(surface: Surface) -> int:
-    """Pieces that share no vertex position."""
+    """Count the pieces that share no vertex position."""
     # By hash: sorting the rows of a million vertices takes ten times as long.
     place = pd.DataFrame(surface.vertices).groupby([0, 1, 2], sort=False).ngroup().to_numpy()
     corners = place[surface.faces]
@@ -81,7 +81,7 @@ def components(surface: Surface) -> int:
 
 
 def thickness(surface: Surface) -> float:
-    """Share of the shortest side in the longest, along the principal axes of the surface."""
+    """Return the shortest side as a share of the longest, along the principal axes of the surface."""
     used = np.zeros(len(surface.vertices), bool)
     used[surface.faces[surface.areas() > 0]] = True
     points = surface.vertices[used]
@@ -94,7 +94,7 @@ def thickness(surface: Surface) -> float:
 
 
 def has_colors(surface: Surface) -> bool:
-    """Whether it has a texture or two colors."""
+    """Return whether a surface has a texture or two colors."""
     used = np.unique(surface.face_material)
     if any(surface.textures[index] is not None for index in used.tolist()):
         return True
@@ -105,40 +105,27 @@ def has_colors(surface: Surface) -> bool:
 def _read(path: Path) -> Surface:
     try:
         return load_mesh(path).surface
-    except MeshError as error:
-        raise Rejected(error.problem, _plain(error, path)) from None
     except AlignPartsError as error:
-        raise Rejected("unreadable", _plain(error, path)) from None
+        problem = error.problem if isinstance(error, MeshError) else "unreadable"
+        raise Rejected(problem, str(error).removeprefix(f"{path}: ")) from None
 
 
 def _check_surface(surface: Surface, limits: FilterParams) -> None:
     count, (fewest, most) = len(surface.faces), limits.faces
-    if count < fewest:
-        raise Rejected("too_few_faces", f"{count:,} faces; expected at least {fewest:,}")
-    if count > most:
-        raise Rejected("too_many_faces", f"{count:,} faces; expected at most {most:,}")
+    require(count >= fewest, "too_few_faces", f"{count:,} faces; expected at least {fewest:,}")
+    require(count <= most, "too_many_faces", f"{count:,} faces; expected at most {most:,}")
     center, scale = surface.frame()
     side, (shortest, longest) = 2 / scale, limits.longest_side
-    if not shortest <= side <= longest:
-        raise Rejected("scale", f"its longest side is {side:.3g}; expected {shortest:g} to {longest:g}")
+    detail = f"its longest side is {side:.3g}; expected {shortest:g} to {longest:g}"
+    require(shortest <= side <= longest, "scale", detail)
     away = float(np.linalg.norm(center)) / side
-    if away > limits.far:
-        raise Rejected(
-            "scale", f"it is {away:,.0f} times its size from the origin; expected at most {limits.far:,.0f}"
-        )
+    detail = f"it is {away:,.0f} times its size from the origin; expected at most {limits.far:,.0f}"
+    require(away <= limits.far, "scale", detail)
     thin = thickness(surface)
-    if thin < limits.thickness:
-        raise Rejected(
-            "flat", f"its shortest side is {thin:.2g} of its longest; expected at least {limits.thickness:g}"
-        )
+    detail = f"its shortest side is {thin:.2g} of its longest; expected at least {limits.thickness:g}"
+    require(thin >= limits.thickness, "flat", detail)
     pieces = components(surface)
-    if pieces > limits.components:
-        raise Rejected(
-            "too_many_components", f"{pieces:,} separate pieces; expected at most {limits.components:,}"
-        )
-    if limits.textured and not has_colors(surface):
-        raise Rejected("no_texture", "one color all over; expected a texture or two colors")
-
-
-def _plain(error: AlignPartsError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ")
+    detail = f"{pieces:,} separate pieces; expected at most {limits.components:,}"
+    require(pieces <= limits.components, "too_many_components", detail)
+    colored = not limits.textured or has_colors(surface)
+    require(colored, "no_texture", "one color all over; expected a texture or two colors")

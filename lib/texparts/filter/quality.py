@@ -13,8 +13,8 @@ class Quality(BaseModel):
     """Reply to the prompt ``check_thumbnail``.
 
     Attributes:
-        usable: worth labeling: one whole object, of a known class, in enough detail.
-        reason: one sentence.
+        usable: True if it is worth labeling: one whole object, of a known class, in enough detail.
+        reason: explanation in one sentence.
         category: class of the object as the vocabulary spells it; "" where it is no single object.
     """
 

@@ -1,4 +1,4 @@
-"""Why an object is left out."""
+"""Reasons for which an object is left out."""
 
 REASONS = {
     "license": "its license does not allow a changed copy to be passed on",
@@ -21,7 +21,7 @@ REASONS = {
     "crashed": "the process that read it died",
     "language_model": "a language model judged its picture unfit",
 }
-"""Every reason and what it means."""
+"""Every reason and its meaning."""
 
 
 class Rejected(Exception):
@@ -29,9 +29,19 @@ class Rejected(Exception):
 
     Attributes:
         reason: one of :data:`REASONS`.
-        detail: what was found, in plain English.
+        detail: findings on this object, in plain English.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
         self.reason, self.detail = reason, detail
+
+
+def require(holds: bool, reason: str, detail: str) -> None:
+    """Leave an object out unless a condition holds.
+
+    Raises:
+        Rejected: the condition does not hold.
+    """
+    if not holds:
+        raise Rejected(reason, detail)

@@ -43,14 +43,14 @@ def isolated_map(
     workers: int = 1,
     preload: Sequence[str] = (),
 ) -> Iterator[R | Died]:
-    """Yield a function's results in the order of the items, or how its worker died.
+    """Yield a function's results in the order of the items, or the way in which its worker died.
 
     Workers are forked from a server that has imported ``preload`` and nothing else: a new one costs little,
     and shares neither threads nor open files with this process.
 
     Args:
         function: picklable function; its module is best among ``preload``.
-        items: its arguments, one per call.
+        items: arguments, one per call.
         seconds: longest time of one call.
         megabytes: most memory of one worker.
         workers: number of processes.
@@ -61,44 +61,34 @@ def isolated_map(
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
-    pool = None
-    queue, waiting = iter(items), deque[T]()
-    futures: deque[Any] = deque()
-    try:
-        while True:
-            # Bounded, so that the results of a large folder are never held at once.
-            waiting.extend(islice(queue, 4 * workers - len(waiting)))
-            if not waiting:
-                return
-            if pool is None:
-                pool = ProcessPool(workers, CALLS, _limit_memory, [megabytes], context)
-                futures.clear()
-            for item in islice(waiting, len(futures), None):
-                futures.append(pool.schedule(_call, [function, item], timeout=seconds))
-            try:
-                result = futures[0].result()
-            except TimeoutError:
-                result = Died("too_slow", f"no result after {seconds:g} s")
-            except ProcessExpired as error:
-                result = Died("crashed", _ending(error.exitcode))
-                if error.exitcode == _OUT_OF_MEMORY:
-                    result = Died("too_much_memory", f"more than {megabytes:,} MB of memory")
-            except BrokenProcessPool:
-                # A worker died before its first sign of life, and nobody knows of which call: all over again.
-                _end(pool)
-                pool = None
-                continue
-            waiting.popleft()
-            futures.popleft()
-            yield result
-    finally:
-        if pool is not None:
-            _end(pool)
-
-
-def _end(pool: ProcessPool) -> None:
-    pool.stop()
-    pool.join()
+    todo, waiting = iter(items), deque[T]()
+    while True:
+        pool = ProcessPool(workers, CALLS, _limit_memory, [megabytes], context)
+        futures: deque[Any] = deque()
+        try:
+            while True:
+                # Bounded, so that the results of a large folder are never held at once.
+                waiting.extend(islice(todo, 4 * workers - len(waiting)))
+                if not waiting:
+                    return
+                for item in islice(waiting, len(futures), None):
+                    futures.append(pool.schedule(_call, [function, item], timeout=seconds))
+                try:
+                    result = futures[0].result()
+                except TimeoutError:
+                    result = Died("too_slow", f"no result after {seconds:g} s")
+                except ProcessExpired as error:
+                    result = Died("crashed", _ending(error.exitcode))
+                    if error.exitcode == _OUT_OF_MEMORY:
+                        result = Died("too_much_memory", f"more than {megabytes:,} MB of memory")
+                waiting.popleft()
+                futures.popleft()
+                yield result
+        except BrokenProcessPool:
+            continue  # a worker died before its first sign of life, of an unknown call: all over again
+        finally:
+            pool.stop()
+            pool.join()
 
 
 def _call(function: Callable[[T], R], item: T) -> R:
@@ -109,7 +99,7 @@ def _call(function: Callable[[T], R], item: T) -> R:
 
 
 def _limit_memory(megabytes: int) -> None:
-    """Bound the address space: what the process has already, and as much more."""
+    """Bound the address space to the present one and as many megabytes more."""
     with contextlib.suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + megabytes * 2**20

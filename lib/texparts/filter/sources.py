@@ -1,4 +1,4 @@
-"""The mesh files of a folder: a TexVerse folder, or any other."""
+"""List the mesh files of a folder: a TexVerse folder, or any other."""
 
 import hashlib
 import os
@@ -24,12 +24,12 @@ class Source:
     """One mesh file.
 
     Attributes:
-        object_id: fit for a file name and a URL; equal in every run over the same files.
-        path: the file.
+        object_id: id fit for a file name and a URL; equal in every run over the same files.
+        path: path of the file.
         file: the same, relative to the folder.
-        license: as the data set states it, "" where it does not.
-        title: its maker's, or the file's name.
-        tags: its maker's, joined with commas.
+        license: license as the data set states it, "" where it does not.
+        title: title by its maker, or the file's name.
+        tags: tags by its maker, joined with commas.
     """
 
     object_id: str
@@ -41,21 +41,21 @@ class Source:
 
 
 def find_sources(folder: Path) -> list[Source]:
-    """Every mesh file under a folder, sorted by path; of a TexVerse folder each object once.
+    """Return every mesh file under a folder, sorted by path; of a TexVerse folder each object once.
 
     Raises:
         AlignPartsError: no such folder, no mesh file in it, or a broken metadata.json.
     """
     if not folder.is_dir():
         raise AlignPartsError(f"{folder}: no such folder; expected one with mesh files")
-    found = _texverse(folder) if texverse.is_root(folder) else _plain(folder)
-    if not found:
+    sources = _texverse(folder) if texverse.is_root(folder) else _plain(folder)
+    if not sources:
         raise AlignPartsError(f"{folder}: no mesh file in it; expected {', '.join(SUFFIXES)}")
-    return found
+    return sources
 
 
 def one_line(text: Any, most: int = MOST_TEXT) -> str:
-    """A text of others: one line, no control characters, not too long; "" where it is no text."""
+    """Return a text of others in one line, without control characters, not too long; "" if it is no text."""
     if not isinstance(text, str):
         return ""
     plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
@@ -63,25 +63,15 @@ def one_line(text: Any, most: int = MOST_TEXT) -> str:
 
 
 def _texverse(folder: Path) -> list[Source]:
-    located = list(texverse.locate(folder))
-    ids = {texverse.uid_of(locator.path) for locator in located}
-    said = texverse.metadata(folder, ids)
+    located = {texverse.uid_of(locator.path): locator for locator in texverse.locate(folder)}
+    metadata = texverse.metadata(folder, set(located))
     sources = []
-    for locator in located:
-        uid = texverse.uid_of(locator.path)
-        about = said.get(uid, {})
+    for uid, locator in located.items():
+        about, file = metadata.get(uid, {}), locator.path.relative_to(folder).as_posix()
+        license, title = one_line(locator.license), one_line(about.get("name"))
         tags = about.get("tags")
         words = ", ".join(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ""
-        sources.append(
-            Source(
-                object_id=uid,
-                path=locator.path,
-                file=locator.path.relative_to(folder).as_posix(),
-                license=one_line(locator.license),
-                title=one_line(about.get("name")),
-                tags=one_line(words),
-            )
-        )
+        sources.append(Source(uid, locator.path, file, license, title, one_line(words)))
     return sources
 
 
@@ -90,25 +80,22 @@ def _plain(folder: Path) -> list[Source]:
     files = [path.relative_to(folder).as_posix() for path in _walk(folder)]
     ids = [_id_of(file) for file in files]
     # Two files may differ in what an id leaves out: their names' hashes tell them apart.
-    times = Counter(one.lower() for one in ids)
+    times = Counter(object_id.lower() for object_id in ids)
+    unique = [
+        object_id if times[object_id.lower()] == 1 else f"{object_id}-{_hash(file)}"
+        for object_id, file in zip(ids, files, strict=True)
+    ]
     return [
-        Source(
-            object_id=one if times[one.lower()] == 1 else f"{one}-{_hash(file)}",
-            path=folder / file,
-            file=file,
-            license=license,
-            title=one_line(Path(file).stem),
-        )
-        for one, file in zip(ids, files, strict=True)
+        Source(object_id, folder / file, file, license, one_line(Path(file).stem))
+        for object_id, file in zip(unique, files, strict=True)
     ]
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(where) / name
-            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
+        for path in (Path(where, name) for name in sorted(names) if not name.startswith(".")):
+            if path.suffix.lower() in SUFFIXES and path.is_file():
                 yield path
 
 

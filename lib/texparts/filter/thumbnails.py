@@ -18,7 +18,7 @@ _LIGHT = Lighting(ambient=0.4, head=0.5, key=0.15, fill=0.1)
 
 
 def thumbnail(surface: Surface, side: int) -> bytes:
-    """A PNG of an object in its own colors, from the front, a little from the right and above.
+    """Draw an object in its own colors as a PNG, from the front, a little from the right and above.
 
     Raises:
         AlignPartsError: no triangle has an area.
@@ -35,7 +35,7 @@ def thumbnail(surface: Surface, side: int) -> bytes:
 def part_thumbnail(
     surface: Surface, face_part: Int[np.ndarray, " faces"], names: Sequence[str], side: int
 ) -> bytes:
-    """A PNG of an object in the colors of its parts' names, gray where it has none.
+    """Draw an object in the colors of its parts' names as a PNG, gray where it has none.
 
     Raises:
         AlignPartsError: no triangle has an area.

@@ -1,12 +1,12 @@
-"""Files as they should not be: what lies between the good ones in any large collection."""
+"""Make broken files, as they lie between the good ones in any large collection."""
 
 import struct
 import tempfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,17 +17,16 @@ from texparts.raw import texverse
 FRAGMENTS = 3000
 REPEATS = 2000
 BOMB_SIDE = 30_000
-"""Pixels a side that a texture of a few hundred bytes claims."""
+"""Pixels per side that a texture of a few hundred bytes claims."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """One kind of broken file.
 
     Attributes:
-        reason: why the filter leaves it out.
-        make: its bytes, from the surface of some shape.
-        license: where that is what is wrong with it.
+        reason: reason for which the filter leaves it out.
+        make: returns its bytes, from the surface of some shape.
+        license: license of the file, if that is the fault.
     """
 
     reason: str
@@ -36,7 +35,7 @@ class Kind:
 
 
 def glb_of(surface: Surface) -> bytes:
-    """A surface as one mesh in a GLB of TexVerse's form."""
+    """Return a surface as one mesh in a GLB of TexVerse's form."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "one.glb"
         texverse.write(path, surface, np.zeros(len(surface.faces), np.int32))
@@ -44,19 +43,17 @@ def glb_of(surface: Surface) -> bytes:
 
 
 def with_texture(data: bytes, image: bytes, mime: str) -> bytes:
-    """A GLB whose every material has this image as its base color."""
+    """Return a GLB whose every material has this image as its base color."""
     header, binary = _split(data)
-    buffer = bytearray(binary)
-    header["bufferViews"].append({"buffer": 0, "byteOffset": len(buffer), "byteLength": len(image)})
-    buffer += image + b"\0" * (-len(image) % 4)
-    header["buffers"][0]["byteLength"] = len(buffer)
-    header["images"] = [{"bufferView": len(header["bufferViews"]) - 1, "mimeType": mime}]
-    _show_image(header)
-    return join_container(header, bytes(buffer))
+    header["bufferViews"].append({"buffer": 0, "byteOffset": len(binary), "byteLength": len(image)})
+    binary += image + b"\0" * (-len(image) % 4)
+    header["buffers"][0]["byteLength"] = len(binary)
+    _show_image(header, {"bufferView": len(header["bufferViews"]) - 1, "mimeType": mime})
+    return join_container(header, binary)
 
 
 def png_bomb(side: int = BOMB_SIDE) -> bytes:
-    """A PNG that claims ``side`` x ``side`` pixels in a few hundred bytes."""
+    """Return a PNG that claims ``side`` x ``side`` pixels in a few hundred bytes."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -71,14 +68,15 @@ def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
     return header, binary or b""
 
 
-def _show_image(header: dict[str, Any]) -> None:
+def _show_image(header: dict[str, Any], image: dict[str, Any]) -> None:
+    header["images"] = [image]
     header["textures"] = [{"source": 0}]
     for material in header["materials"]:
         material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
 
 
-def _edited(edit: Callable[[dict[str, Any]], None]) -> Callable[[Surface, np.random.Generator], bytes]:
-    """A good GLB whose header was changed."""
+def _edited(edit: Callable[[dict[str, Any]], object]) -> Callable[[Surface, np.random.Generator], bytes]:
+    """Return the maker of a good GLB whose header was changed."""
 
     def make(surface: Surface, rng: np.random.Generator) -> bytes:
         header, binary = _split(glb_of(surface))
@@ -102,64 +100,43 @@ def _points_only(header: dict[str, Any]) -> None:
 
 
 def _repeated(header: dict[str, Any]) -> None:
-    """One mesh shown a few thousand times: a small file with millions of faces."""
+    """Show one mesh a few thousand times: a small file with millions of faces."""
     first = len(header["nodes"])
     header["nodes"] += [{"mesh": 0, "translation": [float(index), 0, 0]} for index in range(REPEATS)]
     header["scenes"][0]["nodes"] += range(first, first + REPEATS)
 
 
 def _shared_children(header: dict[str, Any]) -> None:
-    """Every node shows the next one twice: 2 to the power of 40 meshes."""
+    """Let every node show the next one twice: 2 to the power of 40 meshes."""
     first, levels = len(header["nodes"]), 40
     header["nodes"] += [{"children": [first + level + 1] * 2} for level in range(levels)] + [{"mesh": 0}]
     header["scenes"][0]["nodes"].append(first)
 
 
 def _claimed_memory(header: dict[str, Any]) -> None:
-    """An accessor without data: billions of zeros to be made."""
+    """Leave accessors without data: billions of zeros to be made."""
     for accessor in header["accessors"]:
         accessor["count"] = 4_000_000_000
         accessor.pop("bufferView")
 
 
-def _missing_buffer(header: dict[str, Any]) -> None:
-    header["buffers"][0]["uri"] = "scene.bin"
-
-
-def _outside(header: dict[str, Any]) -> None:
-    header["images"] = [{"uri": "../../../../outside.png"}]
-    _show_image(header)
-
-
 def _not_finite(surface: Surface, rng: np.random.Generator) -> bytes:
     header, binary = _split(glb_of(surface))
-    where = header["meshes"][0]["primitives"][0]["attributes"]["POSITION"]
-    start = header["bufferViews"][header["accessors"][where]["bufferView"]]["byteOffset"]
-    buffer = bytearray(binary)
-    buffer[start : start + 12] = struct.pack("<3f", np.nan, np.inf, 0)
-    return join_container(header, bytes(buffer))
+    position = header["meshes"][0]["primitives"][0]["attributes"]["POSITION"]
+    start = header["bufferViews"][header["accessors"][position]["bufferView"]]["byteOffset"]
+    broken = struct.pack("<3f", np.nan, np.inf, 0)
+    return join_container(header, binary[:start] + broken + binary[start + len(broken) :])
 
 
-def _no_area(surface: Surface, rng: np.random.Generator) -> bytes:
-    return glb_of(replace(surface, vertices=surface.vertices * np.array([1.0, 0.0, 0.0])))
-
-
-def _flat(surface: Surface, rng: np.random.Generator) -> bytes:
-    return glb_of(replace(surface, vertices=surface.vertices * np.array([1.0, 1.0, 0.0])))
-
-
-def _few_faces(surface: Surface, rng: np.random.Generator) -> bytes:
-    return glb_of(surface.subset(np.arange(3)))
+def _scaled(*factors: float) -> Callable[[Surface, np.random.Generator], bytes]:
+    """Return the maker of a GLB whose vertices were scaled, by one factor or per axis."""
+    return lambda surface, _: glb_of(replace(surface, vertices=surface.vertices * np.array(factors)))
 
 
 def _fragments(surface: Surface, rng: np.random.Generator) -> bytes:
     corners = rng.uniform(-1, 1, (FRAGMENTS, 1, 3)) + rng.normal(0, 0.005, (FRAGMENTS, 3, 3))
     faces = np.arange(3 * FRAGMENTS).reshape(-1, 3)
     return glb_of(make_surface(corners, faces, color=np.c_[rng.random((FRAGMENTS, 3)), np.ones(FRAGMENTS)]))
-
-
-def _colorless(surface: Surface, rng: np.random.Generator) -> bytes:
-    return glb_of(make_surface(surface.vertices, surface.faces))
 
 
 def _cut_texture(surface: Surface, rng: np.random.Generator) -> bytes:
@@ -173,32 +150,32 @@ KINDS: dict[str, Kind] = {
     "empty": Kind("unreadable", lambda *_: b""),
     "not_glb": Kind("unreadable", lambda *_: b"<!DOCTYPE html><title>404 Not Found</title>\n"),
     "truncated": Kind("unreadable", lambda surface, _: glb_of(surface)[:-400]),
-    "missing_buffer": Kind("unreadable", _edited(_missing_buffer)),
+    "missing_buffer": Kind("unreadable", _edited(lambda glb: glb["buffers"][0].update(uri="scene.bin"))),
     "shared_children": Kind("unreadable", _edited(_shared_children)),
     "claimed_memory": Kind("too_many_faces", _edited(_claimed_memory)),
     "no_faces": Kind("no_faces", _edited(_no_faces)),
     "points_only": Kind("no_faces", _edited(_points_only)),
-    "few_faces": Kind("too_few_faces", _few_faces),
+    "few_faces": Kind("too_few_faces", lambda surface, _: glb_of(surface.subset(np.arange(3)))),
     "repeated": Kind("too_many_faces", _edited(_repeated)),
     "not_finite": Kind("not_finite", _not_finite),
-    "no_area": Kind("no_area", _no_area),
-    "flat": Kind("flat", _flat),
-    "absurd_scale": Kind(
-        "scale", lambda surface, _: glb_of(replace(surface, vertices=surface.vertices * 1e12))
-    ),
+    "no_area": Kind("no_area", _scaled(1.0, 0.0, 0.0)),
+    "flat": Kind("flat", _scaled(1.0, 1.0, 0.0)),
+    "absurd_scale": Kind("scale", _scaled(1e12)),
     "fragments": Kind("too_many_components", _fragments),
-    "colorless": Kind("no_texture", _colorless),
+    "colorless": Kind(
+        "no_texture", lambda surface, _: glb_of(make_surface(surface.vertices, surface.faces))
+    ),
     "broken_texture": Kind(
         "texture_broken", lambda surface, rng: with_texture(glb_of(surface), rng.bytes(500), "image/png")
     ),
     "cut_texture": Kind("texture_broken", _cut_texture),
-    "outside_texture": Kind("texture_broken", _edited(_outside)),
+    "outside_texture": Kind(
+        "texture_broken", _edited(lambda glb: _show_image(glb, {"uri": "../../../../outside.png"}))
+    ),
     "bomb": Kind(
         "texture_too_large", lambda surface, _: with_texture(glb_of(surface), png_bomb(), "image/png")
     ),
-    "duplicate": Kind(
-        "duplicate", lambda surface, _: glb_of(replace(surface, vertices=surface.vertices * 2.5))
-    ),
+    "duplicate": Kind("duplicate", _scaled(2.5)),
     "no_derivatives": Kind("license", lambda surface, _: glb_of(surface), "CC Attribution-NoDerivs"),
 }  # fmt: skip
-"""By name."""
+"""Kinds of broken files by name."""

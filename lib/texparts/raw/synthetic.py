@@ -1,4 +1,4 @@
-"""The embedded TexVerse-like folder: generated shapes without part labels, and broken files."""
+"""Write the embedded TexVerse-like folder: generated shapes without part labels, and broken files."""
 
 import hashlib
 import json
@@ -13,6 +13,7 @@ from jaxtyping import Int32
 from scipy.spatial import cKDTree
 
 import procparts
+from alignparts.core.atomic import write_atomically
 from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
@@ -40,12 +41,12 @@ _MOST_MESHES = 6
 
 @dataclass(frozen=True)
 class TexVerseLike:
-    """What was written.
+    """The written folders.
 
     Attributes:
-        root: the TexVerse-like folder.
-        truth: for a simulated annotator alone: ``<id>.npy``, the part of every face in the order in which
-            :func:`meshio.load_mesh` gives them; ``<id>.json`` with category and part names;
+        root: TexVerse-like folder.
+        truth: folder for a simulated annotator alone: ``<id>.npy``, the part of every face in the order in
+            which :func:`meshio.load_mesh` gives them; ``<id>.json`` with category and part names;
             ``malformed.json``, the kind of every broken file by its id.
     """
 
@@ -53,14 +54,14 @@ class TexVerseLike:
     truth: Path
 
     def malformed(self) -> dict[str, str]:
-        """Kind of every broken file, by id."""
+        """Return the kind of every broken file, by id."""
         return json.loads((self.truth / "malformed.json").read_text())
 
     def labels(self, object_id: str) -> tuple[str, list[str], Int32[np.ndarray, " faces"]]:
-        """Category, part names and the part of every face, -1 unlabeled."""
-        said = json.loads((self.truth / f"{object_id}.json").read_text())
+        """Return category, part names and the part of every face, -1 unlabeled."""
+        names = json.loads((self.truth / f"{object_id}.json").read_text())
         faces = np.load(self.truth / f"{object_id}.npy", allow_pickle=False)
-        return said["category"], said["parts"], faces
+        return names["category"], names["parts"], faces
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class _Job:
     category: str = ""
     kind: str = ""
 
+    @property
+    def path(self) -> str:
+        """Return the path of the GLB relative to the TexVerse-like folder."""
+        return texverse.path_of(self.number, self.uid)
+
 
 def write_texverse_like(root: Path, params: Params, seed: int) -> TexVerseLike:
     """Write ``root/texverse`` in TexVerse's own format and ``root/truth`` outside of it.
@@ -83,9 +89,9 @@ def write_texverse_like(root: Path, params: Params, seed: int) -> TexVerseLike:
     and their meshes do not follow the parts. A run that was killed goes on; other sizes keep what is there.
 
     Args:
-        root: for both folders.
+        root: folder of both folders.
         params: block ``texparts`` for the sizes, ``corpus`` for the unseen categories, ``base.workers``.
-        seed: equal seeds give equal files.
+        seed: seed; equal ones give equal files.
 
     Raises:
         AlignPartsError: ``root`` holds other files.
@@ -93,26 +99,19 @@ def write_texverse_like(root: Path, params: Params, seed: int) -> TexVerseLike:
     folder = TexVerseLike(root / "texverse", root / "truth")
     _clear_if_stale(folder, params, seed)
     jobs = _plan(folder, params, seed)
-    base = params.base
-    made = map_shapes(
-        _make, jobs, workers=base.workers, scheduler=base.scheduler, description="texverse-like"
-    )
-    metadata = {job.uid: said for job, said in zip(jobs, made, strict=True)}
-    wanted = {folder.root / texverse.path_of(job.number, job.uid) for job in jobs}
+    workers, scheduler = params.base.workers, params.base.scheduler
+    entries = map_shapes(_make, jobs, workers=workers, scheduler=scheduler, description="texverse-like")
+    wanted = {folder.root / job.path for job in jobs}
     for path in folder.root.glob("glbs/*/*/*.glb"):
         if path not in wanted:
             path.unlink()
     write_json(folder.truth / "malformed.json", {job.uid: job.kind for job in jobs if job.kind}, indent=1)
-    texverse.finish(folder.root, metadata)
+    texverse.finish(folder.root, dict(zip((job.uid for job in jobs), entries, strict=True)))
     return folder
 
 
-def truth_of(path: Path, surface: Surface, part: np.ndarray) -> Int32[np.ndarray, " faces"]:
-    """Labels of a surface's faces, in the order in which its file gives them back.
-
-    Raises:
-        AlignPartsError: the file holds another shape.
-    """
+def _read_labels(path: Path, surface: Surface, part: np.ndarray) -> Int32[np.ndarray, " faces"]:
+    """Return the labels of a surface's faces in the order in which its file gives them back."""
     read = load_mesh(path).surface
     written = surface.vertices[surface.faces].reshape(-1, 9)
     distance, nearest = cKDTree(written).query(read.vertices[read.faces].reshape(-1, 9))
@@ -124,6 +123,11 @@ def truth_of(path: Path, surface: Surface, part: np.ndarray) -> Int32[np.ndarray
 
 
 def _plan(folder: TexVerseLike, params: Params, seed: int) -> list[_Job]:
+    def job(key: str, number: int, category: str, kind: str = "") -> _Job:
+        key_seed = seed_of(f"texverse/{f'broken/{kind}' if kind else key}", seed)
+        uid = hashlib.sha256(f"texverse/{seed}/{key}".encode()).hexdigest()[:32]
+        return _Job(folder, uid, number, key_seed, 0.0 if kind else params.corpus.free_yaw, category, kind)
+
     size, unseen = params.texparts, sorted(params.corpus.heldout)
     seen = sorted(set(CATEGORIES) - set(unseen))
     order = sorted(seen, key=lambda name: hashlib.sha256(f"texverse:{seed}:{name}".encode()).hexdigest())
@@ -131,57 +135,46 @@ def _plan(folder: TexVerseLike, params: Params, seed: int) -> list[_Job]:
     names = [order[index % len(order)] for index in range(size.shapes - strange)]
     names += [unseen[index % len(unseen)] for index in range(strange)]
     jobs: list[_Job] = []
-    count = dict.fromkeys(names, 0)
-    for category in names:
-        uid = _uid(seed, f"{category}/{count[category]}")
-        own = seed_of(f"texverse/{category}/{count[category]}", seed)
-        count[category] += 1
-        jobs.append(_Job(folder, uid, len(jobs), own, params.corpus.free_yaw, category))
+    for number, name in enumerate(names):
+        jobs.append(job(f"{name}/{names[:number].count(name)}", number, name))
     for kind in KINDS:
-        own = seed_of(f"texverse/broken/{kind}", seed)
-        job = _Job(folder, _uid(seed, kind), len(jobs), own, 0.0, order[own % len(order)], kind)
+        broken = job(kind, len(jobs), "", kind)
+        broken = replace(broken, category=order[broken.seed % len(order)])
         if kind == "duplicate":
             # Of the first shape, and later in the order of files: the first stays.
-            job = replace(jobs[0], uid="f" * 8 + job.uid[8:], number=job.number, kind=kind)
-        jobs.append(job)
+            broken = replace(jobs[0], uid="f" * 8 + broken.uid[8:], number=broken.number, kind=kind)
+        jobs.append(broken)
     return jobs
 
 
-def _uid(seed: int, key: str) -> str:
-    return hashlib.sha256(f"texverse/{seed}/{key}".encode()).hexdigest()[:32]
-
-
 def _make(job: _Job) -> dict[str, Any]:
-    """Write one object, unless it is there; returns what metadata.json says of it."""
+    """Write one object, unless it is there; returns its entry of metadata.json."""
     rng = np.random.default_rng(job.seed)
-    relative = texverse.path_of(job.number, job.uid)
-    path = job.folder.root / relative
+    path, labels = job.folder.root / job.path, job.folder.truth / f"{job.uid}.npy"
     pieces, surface = _colored(job, rng)
     license = LICENSES[int(rng.integers(len(LICENSES)))]
     if job.kind:
         license = KINDS[job.kind].license or license
         if not path.is_file():
             write_bytes(path, KINDS[job.kind].make(replace(surface, face_part=_whole(surface)), rng))
-    elif not path.is_file() or not (job.folder.truth / f"{job.uid}.npy").is_file():
-        said, names, part = _named(job.category, [piece.part for piece in pieces], surface, load_dialects())
+    elif not path.is_file() or not labels.is_file():
+        category, names, part = _named(
+            job.category, [piece.part for piece in pieces], surface, load_dialects()
+        )
         texverse.write(path, surface, _meshes(surface, rng))
-        labels = truth_of(path, surface, part)
-        write_json(job.folder.truth / f"{job.uid}.json", {"category": said, "parts": names})
-        _save(job.folder.truth / f"{job.uid}.npy", labels)
+        array = _read_labels(path, surface, part)
+        write_json(labels.with_suffix(".json"), {"category": category, "parts": names})
+        write_atomically(labels, lambda temporary: np.save(temporary, array, allow_pickle=False))
     return {
-        "glb_paths": [relative],
-        "license": license,
+        "glb_paths": [job.path], "license": license,
         "name": f"{job.category.replace('_', ' ')} {job.number:02d}",
-        "tags": [job.category.replace("_", "-"), "prop"],
-        "faceCount": len(surface.faces),
-        "max_texture": texverse.RESOLUTION,
-        "pbrType": "metalness",
-        "isRigged": False,
-    }
+        "tags": [job.category.replace("_", "-"), "prop"], "faceCount": len(surface.faces),
+        "max_texture": texverse.RESOLUTION, "pbrType": "metalness", "isRigged": False,
+    }  # fmt: skip
 
 
 def _colored(job: _Job, rng: np.random.Generator) -> tuple[list[Piece], Surface]:
-    """A shape that is not of one color all over, as all of TexVerse."""
+    """Generate a shape that is not of one color all over, as all of TexVerse."""
     while True:
         pieces = generate(job.category, rng, job.free_yaw)
         surface = surface_of(pieces)
@@ -192,7 +185,7 @@ def _colored(job: _Job, rng: np.random.Generator) -> tuple[list[Piece], Surface]
 def _named(
     category: str, parts: Sequence[str], surface: Surface, words: Dialects
 ) -> tuple[str, list[str], np.ndarray]:
-    """Names of category and parts as the first data set that has them writes them; every face's part."""
+    """Return category and part names as the first data set with them writes them, and every face's part."""
     dataset = words.datasets(category)[0]
     written = [words.part(category, dataset, part) for part in parts]
     plain = ["" if name is None else name.rsplit("/", 1)[-1] for name in written]
@@ -202,7 +195,7 @@ def _named(
 
 
 def _meshes(surface: Surface, rng: np.random.Generator) -> np.ndarray:
-    """How the maker's file happens to be cut into meshes: not at all, by material, or anyhow."""
+    """Cut a file into meshes as a maker happens to: not at all, by material, or anyhow."""
     kind = rng.choice(["one", "material", "planes"], p=[0.5, 0.2, 0.3])
     if kind == "one":
         return _whole(surface)
@@ -218,12 +211,6 @@ def _meshes(surface: Surface, rng: np.random.Generator) -> np.ndarray:
 
 def _whole(surface: Surface) -> np.ndarray:
     return np.zeros(len(surface.faces), np.int32)
-
-
-def _save(path: Path, labels: np.ndarray) -> None:
-    from alignparts.core.atomic import write_atomically
-
-    write_atomically(path, lambda temporary: np.save(temporary, labels, allow_pickle=False))
 
 
 def _clear_if_stale(folder: TexVerseLike, params: Params, seed: int) -> None:

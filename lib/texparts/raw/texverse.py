@@ -1,4 +1,4 @@
-"""Writing TexVerse: GLBs in numbered folders and what ``metadata.json`` says of them."""
+"""Write TexVerse: GLBs in numbered folders, and their ``metadata.json``."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ _TURN = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 
 
 
 def path_of(number: int, uid: str) -> str:
-    """Where the object of this number lies, relative to the root."""
+    """Return the path of the object of this number, relative to the root."""
     return f"glbs/glbs_1k/000-{number // PER_FOLDER:03d}/{uid}_{RESOLUTION}.glb"
 
 
@@ -29,9 +29,9 @@ def write(path: Path, surface: Surface, meshes: np.ndarray) -> None:
     """Write one object as Sketchfab does: meshes with meaningless names below a turned root node.
 
     Args:
-        path: the .glb to write.
-        surface: what to write; its parts are not.
-        meshes: for every face the mesh it goes to, 0.. .
+        path: path of the .glb file.
+        surface: surface to write; its parts are left out.
+        meshes: number of the mesh that every face goes to, from 0.
     """
     turned = surface.vertices[:, [0, 2, 1]] * np.array([1.0, -1.0, 1.0])
     plain = replace(surface, vertices=turned, face_part=meshes.astype(np.int32))
@@ -40,9 +40,7 @@ def write(path: Path, surface: Surface, meshes: np.ndarray) -> None:
 
 def _write(path: Path, surface: Surface) -> None:
     count = int(surface.face_part.max(initial=-1)) + 1
-    nodes: list[dict[str, Any]] = [
-        {"name": f"Object_{2 * index + 4}", "extras": {}} for index in range(count)
-    ]
+    nodes: list[dict[str, Any]] = [{"name": f"Object_{2 * i + 4}", "extras": {}} for i in range(count)]
     write_glb(path, surface, nodes, texture_size=RESOLUTION)
     header, binary = split_container(path.read_bytes(), str(path))
     first = len(header["nodes"])
@@ -55,5 +53,5 @@ def _write(path: Path, surface: Surface) -> None:
 
 
 def finish(root: Path, metadata: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write ``metadata.json``: what it says of every id."""
-    write_json(root / "metadata.json", {uid: dict(said) for uid, said in metadata.items()}, indent=1)
+    """Write ``metadata.json``, which maps every id to its entry."""
+    write_json(root / "metadata.json", {uid: dict(entry) for uid, entry in metadata.items()}, indent=1)
