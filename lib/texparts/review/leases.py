@@ -1,7 +1,7 @@
-"""Who works on what: objects are lent to annotators one at a time and come back by themselves.
+"""Lend objects to annotators one at a time; objects come back by themselves.
 
-Every change locks the object's row first, so that what is decided here about one object is decided by one
-transaction at a time; SQLite has one writer anyway.
+Every change locks the object's row first, so that one transaction at a time decides about an object; SQLite
+has one writer anyway.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,10 +30,10 @@ class Leases:
     """Takes objects out of the queue and gives them back.
 
     Attributes:
-        database: Transactions.
-        live: Told of tasks that lose their object.
-        clock: Returns the present moment.
-        length: Time without activity after which others may take an object over.
+        database: database of the review.
+        live: receives the tasks that lose their object.
+        clock: returns the present moment.
+        length: time without activity after which others may take an object over.
     """
 
     database: Database
@@ -42,26 +42,16 @@ class Leases:
     length: timedelta
 
     def task(self, annotator: Annotator, task_id: int) -> Task:
-        """Return a task of the annotator.
-
-        Raises:
-            NotFound: No such task, or somebody else's.
-        """
+        """Return a task of the annotator; see :func:`own_task`."""
         with self.database.read() as connection:
             return task_of(own_task(connection, annotator, task_id))
 
     def take_next(
         self, annotator: Annotator, order: Order | None = None, without: Sequence[str] = ()
     ) -> Task | None:
-        """Return the object that the annotator has open, else the next that needs an opinion of theirs.
+        """Return the task that the annotator has open, else one on the next object; None if nothing is left.
 
-        Args:
-            annotator: Who asks.
-            order: Order in which objects are given out; None for the queue's ranks.
-            without: Objects that are not given out this time.
-
-        Returns:
-            The task; None where nothing is left.
+        Objects are given out in an order, by default that of the queue's ranks, without those named.
         """
         # What the annotator gave back comes last: somebody else may know it better. First only objects that
         # nobody touches at this moment, so that many can take at once; in the end also those, since the one
@@ -88,8 +78,8 @@ class Leases:
         """Take a given object; one that the annotator handed in before is opened again.
 
         Raises:
-            NotFound: The object is not in the queue.
-            Taken: Others work on it, or it has all its opinions.
+            NotFound: the object is not in the queue.
+            Taken: others work on it, or it has all its opinions.
         """
         now = self.clock()
         with self.database.write() as connection:
@@ -100,11 +90,7 @@ class Leases:
         return self._announced(*entered)
 
     def beat(self, annotator: Annotator, task_id: int, active: bool) -> datetime:
-        """Take a page's sign of life; only an active annotator keeps an object. Return until when.
-
-        Raises:
-            NotFound, LeaseLost, TaskClosed: See :func:`held_task`.
-        """
+        """Return the end of the lease of a :func:`held_task`, which a sign of activity renews."""
         with self.database.write() as connection:
             row = held_task(connection, annotator, task_id)
             if active:
@@ -112,16 +98,11 @@ class Leases:
             return row.lease_until
 
     def release(self, annotator: Annotator, task_id: int) -> None:
-        """Give an object back to the queue; the edits stay, and are there when the annotator takes it again.
-
-        Raises:
-            NotFound, LeaseLost, TaskClosed: See :func:`held_task`.
-        """
+        """Give a :func:`held_task` back to the queue; its edits stay for when the annotator takes it again."""
         now = self.clock()
         with self.database.write() as connection:
             row = held_task(connection, annotator, task_id)
-            values = self.renewal(row, now) | {"status": "released", "lease_until": now}
-            row = change(connection, row, values)
+            row = change(connection, row, self.renewal(row, now) | {"status": "released", "lease_until": now})
         self.live.publish(task_id, Change(task_id, row.seq, "released"))
 
     def renewal(self, row: Row[Any], now: datetime) -> dict[str, Any]:
@@ -133,18 +114,12 @@ class Leases:
     def _open_task(self, connection: Connection, annotator: Annotator, now: datetime) -> Task | None:
         # Locked, so that two tabs that ask at once do not get an object each.
         connection.execute(select(annotators.c.id).where(annotators.c.id == annotator.id).with_for_update())
-        task_id = connection.scalar(
-            select(tasks.c.id)
-            .where(tasks.c.annotator_id == annotator.id, tasks.c.status == "open")
-            .order_by(tasks.c.last_active.desc(), tasks.c.id.desc())
-            .limit(1)
-        )
-        if task_id is None:
+        mine = select(tasks.c.id).where(tasks.c.annotator_id == annotator.id, tasks.c.status == "open")
+        latest = mine.order_by(tasks.c.last_active.desc(), tasks.c.id.desc()).limit(1)
+        if (task_id := connection.scalar(latest)) is None:
             return None
         row = locked_task(connection, annotator, task_id)
-        if row.status != "open":
-            return None
-        return task_of(change(connection, row, self.renewal(row, now)))
+        return task_of(change(connection, row, self.renewal(row, now))) if row.status == "open" else None
 
     def _enter(
         self,
@@ -154,10 +129,9 @@ class Leases:
         now: datetime,
         reopen: bool = False,
     ) -> tuple[Row[Any], list[Row[Any]]] | None:
-        """Give a locked object to the annotator.
+        """Give a locked object to the annotator; returns the task and those that lose the object.
 
-        Returns:
-            The annotator's task, and the tasks that lose the object; None where there is no room.
+        None means that there is no room for another opinion.
         """
         asked = select(items.c.opinions, items.c.category).where(items.c.object_id == object_id)
         opinions, category = connection.execute(asked).one()
@@ -182,8 +156,8 @@ class Leases:
         if mine is None:
             values |= {"object_id": object_id, "annotator_id": annotator.id, "seq": 0, "seconds": 0.0}
             values |= {"taken_at": now, "note": "", "second_opinion": False}
-            query = insert(tasks).values(values).returning(*_columns(category))
-            return connection.execute(query).one(), lost
+            new = insert(tasks).values(values).returning(*_columns(category))
+            return connection.execute(new).one(), lost
         second = mine.second_opinion and mine.status in SUBMITTED
         entered = change(connection, mine, values | {"submitted_at": None, "second_opinion": second})
         recount(connection, object_id)
@@ -196,7 +170,7 @@ class Leases:
 
 
 def change(connection: Connection, row: Row[Any], values: dict[str, Any]) -> Row[Any]:
-    """Change a locked task, and return its row."""
+    """Change a locked task; returns its new row."""
     query = update(tasks).where(tasks.c.id == row.id).values(values).returning(*_columns(row.category))
     return connection.execute(query).one()
 
@@ -205,7 +179,7 @@ def own_task(connection: Connection, annotator: Annotator, task_id: int) -> Row[
     """Return the row of a task of the annotator.
 
     Raises:
-        NotFound: No such task, or somebody else's.
+        NotFound: no such task, or somebody else's.
     """
     mine = (tasks.c.id == task_id) & (tasks.c.annotator_id == annotator.id)
     row = connection.execute(TASKS.where(mine)).first()
@@ -215,11 +189,7 @@ def own_task(connection: Connection, annotator: Annotator, task_id: int) -> Row[
 
 
 def locked_task(connection: Connection, annotator: Annotator, task_id: int) -> Row[Any]:
-    """Return the annotator's task, locked with its object until the transaction ends.
-
-    Raises:
-        NotFound: No such task, or somebody else's.
-    """
+    """Return the row of :func:`own_task`, locked with its object until the transaction ends."""
     # The row is read after the lock is held: PostgreSQL would give the state from before the wait.
     object_id = select(tasks.c.object_id).where(tasks.c.id == task_id).scalar_subquery()
     connection.execute(select(items.c.object_id).where(items.c.object_id == object_id).with_for_update())
@@ -230,9 +200,9 @@ def held_task(connection: Connection, annotator: Annotator, task_id: int) -> Row
     """Return the annotator's open task, locked; a lease that is over but that nobody took still counts.
 
     Raises:
-        NotFound: No such task, or somebody else's.
-        LeaseLost: Somebody else took the object over, or it was given back.
-        TaskClosed: It was handed in.
+        NotFound: no such task, or somebody else's.
+        LeaseLost: somebody else took the object over, or it was given back.
+        TaskClosed: it was handed in.
     """
     row = locked_task(connection, annotator, task_id)
     check_held(row)
@@ -240,17 +210,15 @@ def held_task(connection: Connection, annotator: Annotator, task_id: int) -> Row
 
 
 def check_held(row: Row[Any]) -> None:
-    """Check that a task may be worked on.
-
-    Raises:
-        LeaseLost, TaskClosed: See :func:`held_task`.
-    """
+    """Check that a task may be worked on; see :func:`held_task` for the errors."""
     if row.status in SUBMITTED:
         raise TaskClosed(f"{row.object_id}: handed in already; take it again to change it")
     if row.status != "open":
-        why = "somebody else has taken it over" if row.status == "lost" else "it was given back to the queue"
+        reason = (
+            "somebody else has taken it over" if row.status == "lost" else "it was given back to the queue"
+        )
         raise LeaseLost(
-            f"{row.object_id}: {why}; your edits so far are kept and can be handed in as a second opinion"
+            f"{row.object_id}: {reason}; your edits so far are kept and can be handed in as a second opinion"
         )
 
 

@@ -1,4 +1,4 @@
-"""Records that the review takes and gives, and the errors that it raises."""
+"""Records and errors of the review."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,17 +21,11 @@ class StoreUnavailable(AlignPartsError):
 
 
 class StaleState(AlignPartsError):
-    """An edit was made on a state that is no longer the present one; nothing was stored.
-
-    Attributes:
-        seq: Number of events that the task has now.
-    """
+    """An edit was made on a state that is outdated by now (the task has ``seq`` events); nothing was stored."""
 
     def __init__(self, seq: int) -> None:
         self.seq = seq
-        super().__init__(
-            f"the object was changed elsewhere meanwhile (it has {seq} edits); take the new state"
-        )
+        super().__init__(f"the object was changed elsewhere (it has {seq} edits now); take the new state")
 
 
 class LeaseLost(AlignPartsError):
@@ -58,12 +52,11 @@ class QueueEntry(BaseModel):
     """An object that waits for review.
 
     Attributes:
-        object_id: Name of its folder.
-        rank: Place in the queue; the lowest is given out first unless another order is asked for.
-        category: Predicted category.
-        confidence: Mean confidence of the parts, by which the orders of
-            :data:`alignparts.core.config.texparts.Order` sort.
-        opinions: Number of annotators that are to hand it in.
+        object_id: name of its folder.
+        rank: place in the queue; the lowest is given out first unless another order is asked for.
+        category: predicted category.
+        confidence: mean confidence of the parts, the key of all other orders.
+        opinions: number of annotators that are to hand it in.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,12 +84,12 @@ class Task:
     """One annotator's work on one object; at most one task exists per pair.
 
     Attributes:
-        id: Number of the task.
-        object_id: Name of the object's folder.
-        category: Predicted category.
-        status: State of the work.
-        seq: Number of events so far.
-        expires: When others may take the object over, unless something is done before.
+        id: number of the task.
+        object_id: name of the object's folder.
+        category: predicted category.
+        status: state of the work.
+        seq: number of events so far.
+        expires: moment from which others may take the object over, unless something is done before.
     """
 
     id: int
@@ -134,10 +127,10 @@ class NameHit:
     """A part name that fits a query.
 
     Attributes:
-        name: Canonical name, or one that a person added.
-        description: What the part is and does.
-        category: Category of the objects that have the part.
-        synonym: Other name by which it was found; None where its own name fits.
+        name: canonical name, or one that a person added.
+        description: description of the part and its purpose.
+        category: category of the objects that have the part.
+        synonym: other name that fits; None if the name itself fits.
     """
 
     name: str
@@ -164,16 +157,15 @@ class Submitted:
     """An object that was handed in.
 
     Attributes:
-        object_id: Name of its folder.
-        category: Category of the final annotation.
-        annotation: Annotation of the final opinion: the first that was not handed in after a lost lease, if
-            there is one.
-        annotators: Names of those who handed it in, the final one first.
-        seconds: Active time of all opinions together.
-        status: Verdict of the final opinion.
-        note: Note of the final opinion.
-        agreement: Mean over pairs of opinions that are "done"; None with fewer than two.
-        opinions: All opinions, the final one first.
+        object_id: name of its folder.
+        category: category of the final annotation.
+        annotation: annotation of the final opinion: the first not handed in after a lost lease, if any.
+        annotators: names of those who handed it in, the final one first.
+        seconds: active time of all opinions together.
+        status: verdict of the final opinion.
+        note: note of the final opinion.
+        agreement: mean over pairs of opinions that are "done"; None with fewer than two.
+        opinions: all opinions, the final one first.
     """
 
     object_id: str
@@ -202,16 +194,16 @@ class Progress:
     """State of the whole review.
 
     Attributes:
-        objects: Number of objects in the queue.
-        done: Number of objects whose final opinion is "done".
-        rejected: Number of objects whose final opinion is "rejected".
-        open: Number of objects that somebody works on.
-        waiting: Number of objects that need an opinion which nobody works on.
-        seconds: Active time of all tasks.
-        seconds_per_object: Median over opinions that were handed in; None before the first.
-        agreement: Mean over pairs of opinions; None without any.
-        pairs: Number of those pairs.
-        annotators: Everybody who took something, by name.
+        objects: number of objects in the queue.
+        done: number of objects whose final opinion is "done".
+        rejected: number of objects whose final opinion is "rejected".
+        open: number of objects that somebody works on.
+        waiting: number of objects that need an opinion which nobody works on.
+        seconds: active time of all tasks.
+        seconds_per_object: median over opinions that were handed in; None before the first.
+        agreement: mean over pairs of opinions; None without any.
+        pairs: number of those pairs.
+        annotators: everybody who took something, by name.
     """
 
     objects: int

@@ -1,9 +1,8 @@
-"""Part names to choose from: the vocabulary, the other names that data sets use, and what people added."""
+"""Search part names: those of the vocabulary, their synonyms in data sets, and those that people added."""
 
 import difflib
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -15,12 +14,9 @@ from texparts.review.models import Annotator, NameHit
 from texparts.review.tables import added_names
 
 NEAR = 0.72
-"""Least similarity of a misspelled name to the name that was meant."""
-
-
-class _Known(NamedTuple):
-    key: str
-    hit: NameHit
+"""Least similarity of a misspelled name to the right one."""
+Known = tuple[str, NameHit]
+"""A normalized spelling, and the name that it stands for."""
 
 
 class Names:
@@ -29,20 +25,13 @@ class Names:
     def __init__(
         self, database: Database, vocabulary: Vocabulary | None, clock: Callable[[], datetime]
     ) -> None:
-        self._database = database
-        self._clock = clock
-        self._vocabulary = vocabulary
+        self._database, self._clock, self._vocabulary = database, clock, vocabulary
         self._known = _known(vocabulary) if vocabulary is not None else []
 
     def search(self, query: str, category: str, limit: int = 20) -> list[NameHit]:
         """Return the names that fit a query: the category's own first, then those that begin with it.
 
         An empty query lists the category's names. A query that fits nothing gives names spelled much like it.
-
-        Args:
-            query: Text that somebody typed.
-            category: Category of the object under review.
-            limit: Most names to return.
         """
         key = spelling(query[:NAME_LENGTH])
         home = self._home(category)
@@ -54,7 +43,15 @@ class Names:
         if not ranked:
             near = difflib.get_close_matches(key, {name for name, _ in known}, n=limit, cutoff=NEAR)
             ranked = [(near.index(name), hit) for name, hit in known if name in near]
-        ranked.sort(key=lambda pair: _order(pair[0], pair[1], home))
+        ranked.sort(
+            key=lambda pair: (
+                pair[1].category != home,
+                pair[0],
+                pair[1].synonym is not None,
+                pair[1].name,
+                pair[1].category,
+            )
+        )
         # One line per name: by its own name where that fits, else by the best of its synonyms.
         hits: dict[tuple[str, str], NameHit] = {}
         for _, hit in ranked:
@@ -65,7 +62,7 @@ class Names:
         """Make a name known to everybody; adding it again is harmless.
 
         Raises:
-            AlignPartsError: The name or the description is too long or empty.
+            AlignPartsError: the name or the description is too long or empty.
         """
         row = {
             "category": self._home(clean_name(category)),
@@ -82,50 +79,41 @@ class Names:
             return self._vocabulary.resolve_category(category)
         return spelling(category)
 
-    def _added(self) -> list[_Known]:
-        columns = (added_names.c.name, added_names.c.description, added_names.c.category)
+    def _added(self) -> list[Known]:
+        query = select(added_names.c.name, added_names.c.description, added_names.c.category)
         with self._database.read() as connection:
-            rows = connection.execute(select(*columns)).all()
-        return [_Known(spelling(row.name), NameHit(*row)) for row in rows]
+            return [(spelling(row.name), NameHit(*row)) for row in connection.execute(query)]
 
 
 def clean_text(text: str, key: str) -> str:
     """Return free text as it is stored: printable characters and line ends.
 
     Raises:
-        AlignPartsError: The text is too long.
+        AlignPartsError: the text is too long.
     """
     if len(text) > DESCRIPTION_LENGTH:
         raise AlignPartsError(f"{key}: expected {DESCRIPTION_LENGTH} characters at most, got {len(text)}")
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
 
 
-def _known(vocabulary: Vocabulary) -> list[_Known]:
+def _known(vocabulary: Vocabulary) -> list[Known]:
     known = []
     for category, entry in vocabulary.entries.items():
         for name, part in entry.parts.items():
-            known.append(_Known(spelling(name), NameHit(name, part.description, category)))
+            own = (spelling(name), NameHit(name, part.description, category))
             others = {spelling(alias.part): alias.part for alias in part.aliases}
-            known += [
-                _Known(key, NameHit(name, part.description, category, written.rsplit("/", 1)[-1]))
+            known += [own] + [
+                (key, NameHit(name, part.description, category, written.rsplit("/", 1)[-1]))
                 for key, written in sorted(others.items())
-                if key and key != spelling(name)
+                if key and key != own[0]
             ]
     return known
 
 
 def _fit(key: str, name: str) -> int | None:
     """Return 0 for the same, 1 for a prefix, 2 for a word's prefix, 3 for contained, None for no fit."""
-    if key == name:
-        return 0
-    if name.startswith(key):
-        return 1
-    if f"_{key}" in name:
-        return 2
-    if key in name or all(word in name for word in key.split("_")):
-        return 3
-    return None
-
-
-def _order(rank: int, hit: NameHit, home: str) -> tuple[bool, int, bool, str, str]:
-    return hit.category != home, rank, hit.synonym is not None, hit.name, hit.category
+    fits = (
+        key == name, name.startswith(key), f"_{key}" in name,
+        key in name or all(word in name for word in key.split("_")),
+    )  # fmt: skip
+    return fits.index(True) if any(fits) else None
