@@ -1,4 +1,4 @@
-"""Agreement of two annotations of one object."""
+"""Measure the agreement of two annotations of one object."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -13,10 +13,10 @@ from texparts.annotation.annotation import Annotation
 
 @dataclass(frozen=True)
 class Agreement:
-    """Figures of how far two annotations of one object agree.
+    """Agreement of two annotations of one object in figures.
 
     Attributes:
-        same: Share of the area to which both give the same name (or none).
+        same: share of the area to which both give the same name (or none).
         kappa: Cohen's kappa of the names over the area: ``same`` corrected for chance.
         miou: mIoU, mean of both directions.
         la_miou: LA-mIoU, mean of both directions.
@@ -31,11 +31,11 @@ class Agreement:
 def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " faces"]) -> Agreement:
     """Compare two annotations of the same faces; unlabeled counts as a name of its own.
 
-    Cohen's kappa weights every face by its area. Where both give one and the same name to everything, chance
-    explains it all and kappa is not defined; it is then 1. mIoU and LA-mIoU count faces, as everywhere.
+    Cohen's kappa weights every face by its area; it is 1 where both give one and the same name to everything,
+    for which it is not defined. mIoU and LA-mIoU count faces, as everywhere.
 
     Raises:
-        AlignPartsError: The annotations are of different meshes.
+        AlignPartsError: the annotations are of different meshes.
     """
     if len(first.face_part) != len(second.face_part) or len(areas) != len(first.face_part):
         raise AlignPartsError(

@@ -1,4 +1,4 @@
-"""Named parts over one object's faces, and the edits that change them.
+"""Hold named parts over one object's faces, and apply the edits that change them.
 
 An annotation is never changed in place: an edit makes a new one, and :class:`History` makes the present one
 from the prediction and all edits so far.
@@ -23,12 +23,12 @@ class Part:
     """A part of one object.
 
     Attributes:
-        id: Number in ``Annotation.face_part``; never given to another part of the object.
-        name: Canonical name, or one that a person made up.
-        description: What the part is and does.
-        confidence: Confidence in the name (Eq. 40); 1 where a person gave or confirmed it.
-        mask_confidence: Mean probability of the partlet's mask over the faces.
-        accepted: Whether a person has confirmed or changed it, or the error bound allows to do without.
+        id: number in ``Annotation.face_part``; never given to another part of the object.
+        name: canonical name, or one that a person made up.
+        description: description of the part and its purpose.
+        confidence: confidence in the name (Eq. 40); 1 if a person gave or confirmed it.
+        mask_confidence: mean probability of the partlet's mask over the faces.
+        accepted: True if a person has confirmed or changed it, or if the error bound makes that unnecessary.
     """
 
     id: int
@@ -44,10 +44,10 @@ class Annotation:
     """Named parts of one object.
 
     Attributes:
-        category: Category of the object.
-        face_part: Part id of every face, -1 unlabeled.
-        parts: Parts in the order of their ids.
-        next_id: Id that the next new part gets.
+        category: category of the object.
+        face_part: part id per face, -1 unlabeled.
+        parts: parts in the order of their ids.
+        next_id: id that the next new part gets.
     """
 
     category: str
@@ -59,29 +59,27 @@ class Annotation:
         """Return the part with this id.
 
         Raises:
-            AlignPartsError: There is none.
+            AlignPartsError: no part has it.
         """
-        for part in self.parts:
-            if part.id == part_id:
-                return part
-        known = ", ".join(str(part.id) for part in self.parts) or "none"
-        raise AlignPartsError(f"part {part_id}: not in this object; expected one of {known}")
+        parts = {part.id: part for part in self.parts}
+        if part_id not in parts:
+            known = ", ".join(map(str, parts)) or "none"
+            raise AlignPartsError(f"part {part_id}: not in this object; expected one of {known}")
+        return parts[part_id]
 
 
 def apply(annotation: Annotation, edit: Change) -> Annotation:
     """Return the annotation after an edit.
 
     Raises:
-        AlignPartsError: The edit names a part or a face that does not exist, or makes no sense.
+        AlignPartsError: the edit names a part or a face that does not exist, or makes no sense.
     """
-    face_part, count = annotation.face_part, len(annotation.face_part)
     match edit:
         case edits.Accept():
             return _confirmed(annotation, edit.parts)
         case edits.Rename():
-            return _confirmed(
-                annotation, [edit.part], name=clean_name(edit.name), description=edit.description
-            )
+            fields = {"name": clean_name(edit.name), "description": edit.description}
+            return _confirmed(annotation, [edit.part], **fields)
         case edits.Merge():
             gone = set(edit.parts) - {edit.into}
             if edit.into not in edit.parts or not gone:
@@ -95,21 +93,19 @@ def apply(annotation: Annotation, edit: Change) -> Annotation:
             annotation.part(edit.part)
             return _without(annotation, {edit.part}, UNLABELED)
         case edits.Paint():
-            painted = _painted(face_part, faces_of(edit.faces, count), edit.part)
-            result = replace(annotation, face_part=painted)
-            return result if edit.part == UNLABELED else _confirmed(result, [edit.part])
+            painted = _painted(annotation, edit.faces, edit.part)
+            return painted if edit.part == UNLABELED else _confirmed(painted, [edit.part])
         case edits.Add():
             part = Part(annotation.next_id, clean_name(edit.name), edit.description, accepted=True)
-            painted = _painted(face_part, faces_of(edit.faces, count), part.id)
-            parts = (*annotation.parts, part)
-            return replace(annotation, face_part=painted, parts=parts, next_id=part.id + 1)
+            painted = _painted(annotation, edit.faces, part.id)
+            return replace(painted, parts=(*annotation.parts, part), next_id=part.id + 1)
         case edits.Category():
             return replace(annotation, category=clean_name(edit.category))
 
 
 @dataclass(frozen=True)
 class _Step:
-    """The state after an event, its faces as what they changed in the state before."""
+    """The state after an event; of its faces, those that differ from the state before."""
 
     faces: Int[np.ndarray, " changed"]
     values: Int32[np.ndarray, " changed"]
@@ -119,11 +115,7 @@ class _Step:
 
 
 class History:
-    """An object's edits with their undo and redo: the present state, and what every edit changed.
-
-    Attributes:
-        present: Annotation as it is now.
-    """
+    """An object's edits with their undo and redo: the ``present`` state, and the changes of every edit."""
 
     def __init__(self, prediction: Annotation) -> None:
         self.present = self._prediction = prediction
@@ -138,12 +130,12 @@ class History:
 
     @property
     def can_undo(self) -> bool:
-        """Return whether there is something to take back."""
+        """Return whether there is an edit to take back."""
         return len(self._done) > 1
 
     @property
     def can_redo(self) -> bool:
-        """Return whether something was taken back."""
+        """Return whether an edit was taken back."""
         return bool(self._undone)
 
     @property
@@ -155,7 +147,7 @@ class History:
         """Return the annotation after the first ``seq`` events.
 
         Raises:
-            AlignPartsError: There are fewer.
+            AlignPartsError: there are fewer.
         """
         if not 0 <= seq <= self.seq:
             raise AlignPartsError(f"restore: there are {self.seq} events; expected 0 to {self.seq}")
@@ -167,10 +159,10 @@ class History:
         return Annotation(step.category, face_part, step.parts, step.next_id)
 
     def append(self, edit: Edit) -> Annotation:
-        """Take in an edit, and return the annotation after it; an edit that does not fit changes nothing.
+        """Append an edit; returns the annotation after it. An edit that does not fit changes nothing.
 
         Raises:
-            AlignPartsError: The edit does not fit, or there is nothing to undo or to redo.
+            AlignPartsError: the edit does not fit, or there is nothing to undo or to redo.
         """
         match edit:
             case edits.Undo():
@@ -194,14 +186,11 @@ class History:
         return state
 
 
-def _painted(
-    face_part: Int32[np.ndarray, " faces"],
-    faces: Int[np.ndarray, " changed"],
-    values: int | Int32[np.ndarray, " changed"],
-) -> Int32[np.ndarray, " faces"]:
-    painted = face_part.copy()
-    painted[faces] = values
-    return painted
+def _painted(annotation: Annotation, runs: edits.Runs, part_id: int) -> Annotation:
+    """Give runs of faces to a part."""
+    painted = annotation.face_part.copy()
+    painted[faces_of(runs, len(painted))] = part_id
+    return replace(annotation, face_part=painted)
 
 
 def _without(annotation: Annotation, gone: set[int], into: int) -> Annotation:

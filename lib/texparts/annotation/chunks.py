@@ -1,4 +1,4 @@
-"""An object's faces in spatial chunks, so that an edit sends only what it has changed.
+"""Cut an object's faces into spatial chunks, so that an edit sends only changed ones.
 
 A chunk's faces of one part are one patch; a patch is drawn as one mesh.
 """
@@ -34,20 +34,14 @@ def chunks_of(centers: Float[np.ndarray, "faces 3"], most: int = MOST_FACES) -> 
 
 @dataclass(frozen=True)
 class PatchMesh:
-    """A patch as a mesh of its own."""
+    """A patch as a separate mesh."""
 
     vertices: Float32[np.ndarray, "v 3"]
     faces: Int32[np.ndarray, "f 3"]
 
 
 class Chunks:
-    """A mesh in chunks.
-
-    Args:
-        vertices: Vertices as they are drawn.
-        faces: Vertex indices of every face.
-        most: Most faces of a chunk.
-    """
+    """A mesh as it is drawn, in chunks of at most ``most`` faces."""
 
     def __init__(
         self, vertices: Float32[np.ndarray, "v 3"], faces: Int32[np.ndarray, "f 3"], most: int = MOST_FACES
@@ -69,7 +63,7 @@ class Chunks:
                 yield (number, part), self.cut(chosen[labels == part])
 
     def cut(self, chosen: Int[np.ndarray, " n"]) -> PatchMesh:
-        """Return faces as a mesh of their own."""
+        """Return faces as a separate mesh."""
         used, corners = np.unique(self._faces[chosen], return_inverse=True)
         return PatchMesh(self._vertices[used], corners.reshape(-1, 3).astype(np.int32))
 

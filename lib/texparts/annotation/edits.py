@@ -1,4 +1,4 @@
-"""The edits of an annotation, as they are sent and stored."""
+"""Define the edits of an annotation, as they are sent and stored."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -28,14 +28,10 @@ def runs_of(faces: Int[np.ndarray, " n"] | Sequence[int]) -> Runs:
 
 
 def faces_of(runs: Sequence[int], faces: int) -> Int[np.ndarray, " n"]:
-    """Return runs as face indices, ascending.
-
-    Args:
-        runs: Start, length, start, length, ….
-        faces: Number of faces of the object.
+    """Return the ascending face indices of runs on an object of so many faces.
 
     Raises:
-        AlignPartsError: An odd count, an empty or overlapping run, or a face that the object does not have.
+        AlignPartsError: an odd count, an empty or overlapping run, or a face that the object does not have.
     """
     table = np.asarray(runs, np.int64)
     if len(table) % 2:
@@ -115,7 +111,7 @@ class Add(_Edit):
 
 
 class Category(_Edit):
-    """Say what the object is."""
+    """Set the category of the object."""
 
     kind: Literal["category"] = "category"
     category: Name
@@ -128,13 +124,13 @@ class Undo(_Edit):
 
 
 class Redo(_Edit):
-    """Do again what was last taken back."""
+    """Apply the edit again that was last taken back."""
 
     kind: Literal["redo"] = "redo"
 
 
 class Restore(_Edit):
-    """Go back to how the annotation was after the first ``seq`` events (0: the prediction)."""
+    """Go back to the annotation after the first ``seq`` events (0: the prediction)."""
 
     kind: Literal["restore"] = "restore"
     seq: int = Field(ge=0)
@@ -149,7 +145,7 @@ def read_edit(text: str) -> Edit:
     """Return an edit from the JSON text that was stored.
 
     Raises:
-        AlignPartsError: The text is no edit; the message names the key.
+        AlignPartsError: the text is no edit; the message names the key.
     """
     try:
         return _EDIT.validate_json(text)
@@ -163,7 +159,7 @@ def clean_name(name: str) -> str:
     """Return a name as it is stored: printable, with single spaces.
 
     Raises:
-        AlignPartsError: Nothing is left, or it is too long.
+        AlignPartsError: nothing is left, or it is too long.
     """
     cleaned = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if not cleaned or len(cleaned) > NAME_LENGTH:

@@ -1,4 +1,4 @@
-"""Meshes of the objects: areas of faces, and a part's pieces."""
+"""Load the meshes of the objects: areas and normals of faces, and a part's pieces."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -41,7 +41,7 @@ class Shape:
 
     @cached_property
     def title(self) -> str:
-        """Return the author's name of the object, "" where there is none."""
+        """Return the author's title of the object, "" if there is none."""
         return self.folder.about().title
 
     @cached_property
@@ -71,40 +71,32 @@ class Shape:
         The largest piece stays the part.
 
         Args:
-            annotation: Annotation that holds the part.
-            part_id: Part to cut.
+            annotation: annotation that holds the part.
+            part_id: id of the part to cut.
             by: "component" for connected pieces, "cluster" for clusters.
-            clusters: Number of clusters.
+            clusters: number of clusters.
 
         Raises:
-            AlignPartsError: The part is in one piece, or there are no clusters of this number.
+            AlignPartsError: the part is in one piece, or there are no clusters of this number.
         """
         name = annotation.part(part_id).name
         chosen = np.flatnonzero(annotation.face_part == part_id)
         if not len(chosen):
             raise AlignPartsError(f"split: '{name}' has no face")
-        if by == "component":
-            label = self.components(chosen)
-        else:
-            if clusters not in self.clusters:
-                known = ", ".join(map(str, self.clusters)) or "none"
-                raise AlignPartsError(f"clusters: there are none of {clusters}; expected one of {known}")
-            label = self.clusters[clusters][chosen]
+        if by == "cluster" and clusters not in self.clusters:
+            known = ", ".join(map(str, self.clusters)) or "none"
+            raise AlignPartsError(f"clusters: there are none of {clusters}; expected one of {known}")
+        label = self.components(chosen) if by == "component" else self.clusters[clusters][chosen]
         kinds, counts = np.unique(label, return_counts=True)
         if len(kinds) < 2:
-            what = "is in one piece" if by == "component" else f"lies in one of the {clusters} clusters"
-            raise AlignPartsError(f"split: '{name}' {what}; try finer clusters, or paint the new part")
+            fault = "is in one piece" if by == "component" else f"lies in one of the {clusters} clusters"
+            raise AlignPartsError(f"split: '{name}' {fault}; try finer clusters, or paint the new part")
         ordered = kinds[np.argsort(-counts, kind="stable")][1 : MOST_GROUPS + 1]
         return Split(part=part_id, groups=tuple(runs_of(chosen[label == kind]) for kind in ordered.tolist()))
 
 
 class Shapes:
-    """Meshes of a work folder, the latest used ones in memory.
-
-    Args:
-        root: Folder of ``objects/``.
-        size: Number of meshes in memory.
-    """
+    """Meshes under ``root / "objects"``, the latest used ``size`` of them in memory."""
 
     def __init__(self, root: Path, size: int = 32) -> None:
         self.root = root
@@ -118,7 +110,7 @@ class Shapes:
         """Return an object's mesh.
 
         Raises:
-            AlignPartsError: The mesh cannot be read.
+            AlignPartsError: the mesh cannot be read.
         """
         return self._shape(object_id)
 

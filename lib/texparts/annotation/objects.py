@@ -1,4 +1,4 @@
-"""Objects on their way through Tex-Parts, as folders: what the prediction stage writes and the others read.
+"""Write and read objects on their way through Tex-Parts, one folder per object.
 
 ``ROOT/objects/<object_id>/`` holds ``mesh.glb``, ``about.json``, ``face_labels.npy``, ``clusters.npz`` and
 ``thumbnail.png``. None of them changes once it is written; people's work is in the database.
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int, Int32
@@ -50,14 +51,14 @@ class About(BaseModel):
     """Content of ``about.json``: an object's origin and prediction.
 
     Attributes:
-        object_id: Letters, digits, dot, dash and underscore.
-        source: Input file, relative to the folder of the data set.
-        license: License as the data set states it.
-        title: Author's name of the object, "" where there is none.
-        category: Predicted category.
-        faces: Number of faces of the mesh.
-        parts: Predicted parts.
-        model: Folder name and hash of the model's weights.
+        object_id: name of letters, digits, dots, dashes and underscores.
+        source: input file, relative to the folder of the data set.
+        license: license as the data set states it.
+        title: author's title of the object, "" if there is none.
+        category: predicted category.
+        faces: number of faces of the mesh.
+        parts: predicted parts.
+        model: folder name and hash of the model's weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,7 +98,7 @@ class ObjectFolder:
         """Return the content of ``about.json``.
 
         Raises:
-            AlignPartsError: The file is missing or not valid.
+            AlignPartsError: the file is missing or not valid.
         """
         path = self.path / "about.json"
         try:
@@ -114,7 +115,7 @@ class ObjectFolder:
         """Return the mesh, whose faces are in the order of every label of the folder.
 
         Raises:
-            AlignPartsError: The mesh cannot be read, or claims more than :func:`hard_limits`.
+            AlignPartsError: the mesh cannot be read, or claims more than :func:`hard_limits`.
         """
         path = self.path / "mesh.glb"
         try:
@@ -130,35 +131,31 @@ class ObjectFolder:
         """Return the model's annotation, from which a person begins.
 
         Raises:
-            AlignPartsError: The files do not fit each other.
+            AlignPartsError: the files do not fit each other.
         """
         about = self.about()
-        labels = self._array(np.load, "face_labels.npy")
+        labels = self._load("face_labels.npy")
         if labels.shape != (about.faces,) or labels.max(initial=-1) >= len(about.parts):
             raise AlignPartsError(
                 f"{self.path / 'face_labels.npy'}: expected {about.faces} labels below {len(about.parts)}"
             )
-        parts = tuple(
-            Part(
-                index, part.name, part.description, part.confidence, part.mask_confidence, part.auto_accepted
-            )
-            for index, part in enumerate(about.parts)
-        )
+        fields = ("name", "description", "confidence", "mask_confidence", "auto_accepted")
+        parts = tuple(Part(i, *(getattr(part, key) for key in fields)) for i, part in enumerate(about.parts))
         return Annotation(about.category, labels.astype(np.int32), parts, len(parts))
 
     def clusters(self) -> dict[int, Int32[np.ndarray, " faces"]]:
         """Return the geometry field's cluster of every face, by the number of clusters.
 
         Raises:
-            AlignPartsError: The file cannot be read.
+            AlignPartsError: the file cannot be read.
         """
-        with self._array(np.load, "clusters.npz") as stored:
+        with self._load("clusters.npz") as stored:
             return {int(key): stored[key].astype(np.int32) for key in sorted(stored.files, key=int)}
 
-    def _array(self, load, name: str):  # type: ignore[no-untyped-def]
+    def _load(self, name: str) -> Any:
         path = self.path / name
         try:
-            return load(path, allow_pickle=False)
+            return np.load(path, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise AlignPartsError(f"{path}: cannot be read: {error}") from None
 
@@ -174,15 +171,15 @@ def write_object(
     """Write an object's folder under ``root / "objects"``, whole or not at all, in place of an earlier one.
 
     Args:
-        root: Work folder.
-        about: Content of ``about.json``.
-        mesh_glb: Mesh as a GLB file.
-        face_part: Place of every face's part in ``about.parts``, -1 unlabeled.
-        clusters: Cluster of every face, by the number of clusters.
-        thumbnail_png: Picture as a PNG file.
+        root: work folder.
+        about: content of ``about.json``.
+        mesh_glb: mesh as a GLB file.
+        face_part: place of every face's part in ``about.parts``, -1 unlabeled.
+        clusters: cluster of every face, by the number of clusters.
+        thumbnail_png: picture as a PNG file.
 
     Raises:
-        AlignPartsError: The folder cannot be written.
+        AlignPartsError: the folder cannot be written.
     """
     objects = root / "objects"
     target = objects / about.object_id
@@ -211,7 +208,7 @@ def object_folders(root: Path) -> list[ObjectFolder]:
     """Return all objects under ``root / "objects"``, by id.
 
     Raises:
-        AlignPartsError: There is none.
+        AlignPartsError: there is none.
     """
     folders = sorted(path.parent for path in (root / "objects").glob("[!.]*/about.json"))
     if not folders:

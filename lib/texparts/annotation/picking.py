@@ -1,4 +1,4 @@
-"""Faces that a pointer means on a mesh: the one under it, the disc under a brush, its piece, its cluster."""
+"""Find the faces under a pointer: the first one, the disc of a brush, a piece, a cluster."""
 
 from functools import cached_property
 
@@ -15,12 +15,7 @@ MOST_STEPS = 64
 
 
 class Picker:
-    """Answers for one shape, in the frame in which it is drawn.
-
-    Args:
-        shape: Mesh of the object.
-        vertices: Vertices of the mesh as they are drawn.
-    """
+    """Answers for one shape, in the frame of ``vertices``, in which it is drawn."""
 
     def __init__(self, shape: Shape, vertices: Float[np.ndarray, "v 3"]) -> None:
         self._shape = shape
@@ -36,14 +31,14 @@ class Picker:
         return cKDTree(self._vertices[self._shape.faces].mean(axis=1))
 
     def prepare(self) -> None:
-        """Build the structures that the first stroke would wait for."""
+        """Build the structures for which the first stroke would wait."""
         _ = self._tree, self._shape.normals
         self.hits(np.zeros(3), np.array([[0.0, 0.0, 1.0]]))
 
     def hits(
         self, origin: Float[np.ndarray, " 3"], directions: Float[np.ndarray, "n 3"]
     ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, "k 3"]]:
-        """Return the faces that rays from one point meet first, and where; rays that miss are left out."""
+        """Return the faces and points that rays from one point meet first; rays that miss are left out."""
         origins = np.broadcast_to(origin, directions.shape)
         faces, rays, points = self._rays.intersects_id(
             origins, directions, multiple_hits=False, return_locations=True
@@ -79,6 +74,6 @@ class Picker:
         return np.flatnonzero(piece == piece[face])
 
     def cluster(self, face: int, clusters: int) -> Int[np.ndarray, " n"]:
-        """Return the faces of a face's cluster of the geometry field; none where the number is unknown."""
+        """Return the faces of a face's cluster of the geometry field; none if the number is unknown."""
         label = self._shape.clusters.get(clusters)
         return np.zeros(0, np.int64) if label is None else np.flatnonzero(label == label[face])

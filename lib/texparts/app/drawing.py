@@ -1,4 +1,4 @@
-"""An object as the 3D view draws it."""
+"""Bring an object into the form in which the 3D view draws it."""
 
 import numpy as np
 from jaxtyping import Int
@@ -16,12 +16,12 @@ class Drawn:
     """An object in the frame of the view: center at 0, longest side 2.
 
     Attributes:
-        shape: Mesh of the object.
-        center: Center of its box, in the frame of the file.
-        scale: Factor from the frame of the file.
-        radius: Radius of the sphere around it, as drawn.
-        chunks: Meshes that are sent.
-        picker: Meaning of the pointer.
+        shape: mesh of the object.
+        center: center of its box, in the frame of the file.
+        scale: factor from the frame of the file.
+        radius: radius of the sphere around it, as drawn.
+        chunks: meshes that are sent.
+        picker: finds the faces under the pointer.
     """
 
     def __init__(self, shape: Shape) -> None:

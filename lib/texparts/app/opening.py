@@ -20,11 +20,11 @@ def read_queue(root: Path, opinions: int = 1) -> list[QueueEntry]:
     """Return the objects of ``queue.parquet``; objects without a folder are left out and named on stderr.
 
     Args:
-        root: Folder of ``objects/`` and ``queue.parquet``.
-        opinions: Number of annotators that each object needs.
+        root: folder of ``objects/`` and ``queue.parquet``.
+        opinions: number of annotators that each object needs.
 
     Raises:
-        AlignPartsError: The queue is missing or not valid.
+        AlignPartsError: the queue is missing or not valid.
     """
     path = root / "queue.parquet"
     if not path.is_file():
@@ -52,13 +52,13 @@ def opened(
     """Open the review of a work folder, and close it when the block ends.
 
     Args:
-        root: Folder of ``objects/``.
+        root: folder of ``objects/``.
         database: URL, or None for ``ROOT/../review/NAME_OF_ROOT.db``.
-        lease_seconds: Time without activity after which others may take an object over.
-        vocabulary: Names to choose from.
+        lease_seconds: time without activity after which others may take an object over.
+        vocabulary: names to choose from.
 
     Raises:
-        AlignPartsError: The folder does not exist, or the URL is not supported.
+        AlignPartsError: the folder does not exist, or the URL is not supported.
     """
     if not root.is_dir():
         raise AlignPartsError(f"{root}: no such folder; expected one that holds objects/ and queue.parquet")

@@ -1,4 +1,4 @@
-"""The 3D views behind the log-in: every annotator's viser server, reached through ``/view/`` alone."""
+"""Serve the 3D views behind the log-in: every annotator's viser server, reached through ``/view/`` alone."""
 
 import asyncio
 import logging
@@ -33,12 +33,12 @@ BARE = (
     "<style>div:has(> [data-dock-group]), [data-dock-group], "
     '[style*="position: fixed"][style*="width: 20em"] { display: none !important }</style></head>'
 )
-"""Hides viser's own panel, also that of a small window: the page beside the view has all that is needed."""
+"""Hides viser's own panel, also that of a small window: the page beside the view has all of it."""
 Who = Annotated[Annotator, Depends(caller)]
 
 
 def view_routes(views: Views) -> APIRouter:
-    """Return ``/view/`` (the viser client) and ``/api/view/`` (what the page tells it)."""
+    """Return the routes ``/view/`` (the viser client) and ``/api/view/`` (commands of the page)."""
     router = APIRouter()
     _add_commands(router, views)
 

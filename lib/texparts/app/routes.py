@@ -1,4 +1,4 @@
-"""The JSON interface of the review."""
+"""Serve the JSON interface of the review."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,12 +28,7 @@ Opinions = Annotated[int, Body(embed=True, ge=1, le=100)]
 
 
 def api(store: ReviewStore, order: Order | None) -> APIRouter:
-    """Return everything under ``/api``.
-
-    Args:
-        store: Review to serve.
-        order: Order in which objects are given out where a page asks for none.
-    """
+    """Return all routes under ``/api``; objects are given out in ``order`` where a page asks for none."""
     router = APIRouter(prefix="/api")
     _add_tasks(router, store, order)
 
@@ -72,10 +67,9 @@ def _add_tasks(router: APIRouter, store: ReviewStore, default: Order | None) -> 
     def entered(who: Annotator, task: Task) -> dict[str, Any]:
         try:
             return shown(store.events.state(who, task.id))
-        except StoreUnavailable:
-            raise
-        except AlignPartsError:
-            store.leases.release(who, task.id)  # else it would be the first to be given out again
+        except AlignPartsError as error:
+            if not isinstance(error, StoreUnavailable):
+                store.leases.release(who, task.id)  # else it would be the first to be given out again
             raise
 
     def own(who: Who, task: int) -> Task:
@@ -90,9 +84,9 @@ def _add_tasks(router: APIRouter, store: ReviewStore, default: Order | None) -> 
                 break
             try:
                 return entered(who, task)
-            except StoreUnavailable:
-                raise
             except AlignPartsError as error:
+                if isinstance(error, StoreUnavailable):
+                    raise
                 failed[task.object_id] = error
         if failed:
             raise next(reversed(failed.values()))

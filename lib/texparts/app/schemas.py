@@ -1,4 +1,4 @@
-"""Requests as pydantic models, and answers as JSON content."""
+"""Define requests as pydantic models, and answers as JSON content."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -54,65 +54,37 @@ class NameBody(_Body):
 
 
 def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"], title: str = "") -> dict[str, Any]:
-    """Return a task's state; parts that nobody confirmed come first, the least certain one at the top.
+    """Return a task's state with the area share of its parts, and the title that the object's author gave it.
 
-    Args:
-        state: State of the task.
-        areas: Area of every face.
-        title: Author's name of the object.
+    Parts that nobody confirmed come first, the least certain one at the top.
     """
-    annotation = state.annotation
-    shifted = annotation.face_part + 1
-    counts = np.bincount(shifted, minlength=annotation.next_id + 1)
-    sums = np.bincount(shifted, weights=areas, minlength=annotation.next_id + 1)
+    annotation, size = state.annotation, state.annotation.next_id + 1
+    counts = np.bincount(annotation.face_part + 1, minlength=size)
+    sums = np.bincount(annotation.face_part + 1, weights=areas, minlength=size)
+    shares = sums / max(float(areas.sum()), 1e-30)
     colors = object_colors(frozenset(part.name for part in annotation.parts))
-    total = max(float(areas.sum()), 1e-30)
-    parts = [
-        asdict(part)
-        | {
-            "faces": int(counts[part.id + 1]),
-            "area": round(float(sums[part.id + 1]) / total, 6),
-            "color": "#" + "".join(f"{round(255 * channel):02x}" for channel in colors[part.name]),
-        }
-        for part in sorted(annotation.parts, key=lambda part: (part.accepted, part.confidence, part.id))
-    ]
+    parts = []
+    for part in sorted(annotation.parts, key=lambda part: (part.accepted, part.confidence, part.id)):
+        color = "#" + "".join(f"{round(255 * channel):02x}" for channel in colors[part.name])
+        measures = {"faces": int(counts[part.id + 1]), "area": round(float(shares[part.id + 1]), 6)}
+        parts.append({**asdict(part), **measures, "color": color})
+    fields = ("object_id", "status", "seq", "can_undo", "can_redo", "seconds")
     return {
-        "task": state.id,
-        "object_id": state.object_id,
-        "title": title,
-        "category": annotation.category,
-        "status": state.status,
-        "seq": state.seq,
-        "can_undo": state.can_undo,
-        "can_redo": state.can_redo,
-        "expires": state.expires.isoformat(),
-        "seconds": state.seconds,
-        "faces": len(annotation.face_part),
-        "unlabeled": int(counts[UNLABELED + 1]),
-        "parts": parts,
-    }
-
-
-def history_json(record: EventRecord, names: Mapping[int, str]) -> dict[str, Any]:
-    """Return one event in words.
-
-    Args:
-        record: Event of a task.
-        names: Names of the parts before it, by their ids.
-    """
-    at, edit = record.at.isoformat(), record.edit
-    return {
-        "seq": record.seq, "who": record.who, "at": at, "kind": edit.kind, "edit": summary(edit, names)
+        **{name: getattr(state, name) for name in fields},
+        "task": state.id, "title": title, "category": annotation.category,
+        "expires": state.expires.isoformat(), "faces": len(annotation.face_part),
+        "unlabeled": int(counts[UNLABELED + 1]), "parts": parts,
     }  # fmt: skip
 
 
-def summary(edit: Edit, names: Mapping[int, str]) -> str:
-    """Return an edit in a few words.
+def history_json(record: EventRecord, names: Mapping[int, str]) -> dict[str, Any]:
+    """Return one event in words; ``names`` are those of the parts before it, by id."""
+    at, kind, text = record.at.isoformat(), record.edit.kind, summary(record.edit, names)
+    return {"seq": record.seq, "who": record.who, "at": at, "kind": kind, "edit": text}
 
-    Args:
-        edit: Edit of a task.
-        names: Names of the parts before it, by their ids.
-    """
+
+def summary(edit: Edit, names: Mapping[int, str]) -> str:
+    """Return an edit in a few words; ``names`` are those of the parts before it, by id."""
 
     def named(*parts: int) -> str:
         return ", ".join(names.get(part, str(part)) for part in parts)

@@ -1,4 +1,4 @@
-"""Checks that every request passes before it reaches the application: size, log-in, origin, headers."""
+"""Check every request before it reaches the application: size, log-in, origin, headers."""
 
 import time
 from collections.abc import Callable
@@ -16,8 +16,7 @@ from texparts.review.models import Annotator, StoreUnavailable
 from texparts.review.store import ReviewStore
 
 OPEN = {"/login", "/static/style.css"}
-"""All that is served without a log-in."""
-
+"""Paths that are served without a log-in."""
 CSRF_HEADER = "x-alignparts"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 SECURITY = {
@@ -77,8 +76,7 @@ class Guard:
         except StoreUnavailable as error:
             refusal = unavailable(error)
         if scope["type"] == "http":
-            send, receive = _with_headers(send), _Limited(receive, self._max_body)
-            await (refusal or self._app)(scope, receive, send)
+            await (refusal or self._app)(scope, _limited(receive, self._max_body), _with_headers(send))
         elif refusal is None:
             await self._app(scope, receive, send)
         else:
@@ -121,7 +119,7 @@ class Guard:
 
 
 def caller(connection: HTTPConnection) -> Annotator:
-    """Return who is asking, by HTTP or a web socket."""
+    """Return the annotator who is asking, by HTTP or a web socket."""
     return connection.state.annotator
 
 
@@ -150,18 +148,19 @@ def too_many(wait: float) -> tuple[str, int, dict[str, str]]:
     return f"too many wrong tokens; try again in {seconds} s", 429, {"Retry-After": str(seconds)}
 
 
-class _Limited:
-    """Receives no more than a number of bytes, also where no length was announced."""
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Receive no more than a number of bytes, also where no length was announced."""
+    size = 0
 
-    def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive, self._limit, self._size = receive, limit, 0
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._size += len(message.get("body", b""))
-        if self._size > self._limit:
-            raise HTTPException(413, _too_large(self._limit))
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise HTTPException(413, _too_large(limit))
         return message
+
+    return counted
 
 
 def _too_large(limit: int) -> str:

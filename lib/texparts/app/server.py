@@ -1,4 +1,4 @@
-"""The review as a web application: the page, its JSON interface, the 3D view and the log-in."""
+"""Serve the review as a web application: the page, its JSON interface, the 3D view and the log-in."""
 
 import html
 import json
@@ -28,7 +28,7 @@ WEB = Path(__file__).parent / "web"
 MAX_BODY = 16 << 20
 """Bytes of a request: a stroke over every other face of a mesh of a million takes about half."""
 MESSAGE = "<!-- message -->"
-"""Where login.html shows why a log-in failed."""
+"""Place in login.html of the reason why a log-in failed."""
 STATUS: dict[type[AlignPartsError], int] = {NotFound: 404, Taken: 409, TaskClosed: 409, LeaseLost: 410}
 
 
@@ -43,11 +43,11 @@ def create_app(
     """Return the application.
 
     Args:
-        store: Review to serve.
-        order: Order in which objects are given out where the page asks for none; None for the queue's ranks.
-        web: Folder of index.html, login.html and what they need, served under ``/static``.
-        attempts: Counter of failed log-ins.
-        max_body: Most bytes of a request.
+        store: review to serve.
+        order: order in which objects are given out where the page asks for none; None for the queue's ranks.
+        web: folder of index.html, login.html and their files, served under ``/static``.
+        attempts: counter of failed log-ins.
+        max_body: most bytes of a request.
     """
     views = Views(store)
     app = FastAPI(
@@ -98,15 +98,8 @@ def _add_log_in(app: FastAPI, store: ReviewStore, attempts: Attempts, cookie: st
             return refused("this token is not known; ask for one: texparts annotators add NAME", 401)
         key = await run_in_threadpool(store.tokens.open_session, annotator)
         response: Response = RedirectResponse("/", 303) if as_form else JSONResponse({"name": annotator.name})
-        response.set_cookie(
-            cookie,
-            key,
-            max_age=SESSION_DAYS * 86400,
-            path="/",
-            secure=request.url.scheme == "https",
-            httponly=True,
-            samesite="strict",
-        )
+        age, secure = SESSION_DAYS * 86400, request.url.scheme == "https"
+        response.set_cookie(cookie, key, age, path="/", secure=secure, httponly=True, samesite="strict")
         return response
 
     @app.post("/logout")
@@ -120,7 +113,7 @@ def _add_log_in(app: FastAPI, store: ReviewStore, attempts: Attempts, cookie: st
 
 
 def _token(body: bytes, as_form: bool) -> str:
-    """Return the token of a log-in, sent as JSON or by a form; "" where there is none."""
+    """Return the token of a log-in, sent as JSON or by a form; "" without one."""
     try:
         if as_form:
             return parse_qs(body.decode()).get("token", [""])[0].strip()

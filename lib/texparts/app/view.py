@@ -1,4 +1,4 @@
-"""The 3D view of one annotator: viser, on a port that only the proxy talks to."""
+"""Show one annotator's object in 3D, by viser on a port that only the proxy talks to."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -27,6 +27,7 @@ Phase = Literal["start", "update", "end"]
 DIM = 0.6
 """Share of white mixed into parts that are not selected."""
 STROKE_COLOR = (255, 140, 0)
+NO_SHADOW: dict[str, Any] = {"cast_shadow": False, "receive_shadow": False}
 FIELD = np.radians(40)
 """Vertical field of view, in radians."""
 TOWARD = np.array([0.47, 0.33, 0.82])
@@ -38,10 +39,10 @@ class Tool:
     """The effect of a click or a drag on the object.
 
     Attributes:
-        name: "orbit": a click selects the part; the others paint.
-        part: Part that faces are given to, -1 none.
-        radius: Radius of the brush, as a share of the object's longest side.
-        clusters: Number of clusters of the tool "cluster".
+        name: "orbit" selects the clicked part; the others paint.
+        part: id of the part that faces are given to, -1 none.
+        radius: radius of the brush, as a share of the object's longest side.
+        clusters: number of clusters of the tool "cluster".
     """
 
     name: ToolName = "orbit"
@@ -57,11 +58,11 @@ class _Stroke(NamedTuple):
 
 
 class ObjectView:
-    """Shows an object, and reports what is painted and picked.
+    """Shows an object, and reports painted faces and picked parts.
 
     Args:
-        on_stroke: Called with the faces of a finished stroke and the part that they are given to.
-        on_pick: Called with the part that was clicked, -1 where there is none.
+        on_stroke: receives the faces of a finished stroke and the part that they are given to.
+        on_pick: receives the part that was clicked, -1 where there is none.
     """
 
     def __init__(self, on_stroke: Callable[[Faces, int], None], on_pick: Callable[[int], None]) -> None:
@@ -100,7 +101,7 @@ class ObjectView:
         """Show an object in place of the one before.
 
         Raises:
-            AlignPartsError: The labels do not fit the mesh.
+            AlignPartsError: the labels do not fit the mesh.
         """
         if len(annotation.face_part) != len(shape.faces):
             raise AlignPartsError(
@@ -118,7 +119,7 @@ class ObjectView:
         threading.Thread(target=scene.picker.prepare, daemon=True).start()
 
     def update(self, annotation: Annotation) -> int:
-        """Show a later state of the object, and return how many chunks were sent again."""
+        """Show a later state of the object; returns the number of chunks that were sent again."""
         with self._lock, self._server.atomic():
             scene, before = self._scene, self._annotation
             if scene is None or before is None or len(annotation.face_part) != len(before.face_part):
@@ -151,18 +152,14 @@ class ObjectView:
         with self._lock, self._server.atomic():
             self._mode = mode
             if self._scene is not None and mode == "texture" and self._texture is None:
+                scale, place = self._scene.scale, tuple((-self._scene.center * self._scene.scale).tolist())
                 self._texture = self._server.scene.add_glb(
-                    "/object/texture",
-                    self._scene.glb(),
-                    scale=self._scene.scale,
-                    position=tuple((-self._scene.center * self._scene.scale).tolist()),
-                    cast_shadow=False,
-                    receive_shadow=False,
+                    "/object/texture", self._scene.glb(), scale=scale, position=place, **NO_SHADOW
                 )
             self._paint()
 
     def tool(self, tool: Tool) -> None:
-        """Change what clicks and drags do."""
+        """Change the effect of clicks and drags."""
         with self._lock, self._server.atomic():
             if tool.name != self._tool.name:
                 for handle in self._patches.values():
@@ -191,16 +188,9 @@ class ObjectView:
             return
         color, visible = self._look(patch[1])
         self._patches[patch] = self._server.scene.add_mesh_simple(
-            f"/object/{patch[0]}/{patch[1] + 1}",
-            mesh.vertices,
-            mesh.faces,
-            color=color,
-            flat_shading=True,
-            side="double",
-            cast_shadow=False,
-            receive_shadow=False,
-            visible=visible,
-        )
+            f"/object/{patch[0]}/{patch[1] + 1}", mesh.vertices, mesh.faces, color=color, flat_shading=True,
+            side="double", visible=visible, **NO_SHADOW,
+        )  # fmt: skip
         self._bind(self._patches[patch], self._tool)
 
     def _paint(self) -> None:
@@ -220,7 +210,7 @@ class ObjectView:
         self._colors = {part.id: colors[part.name] for part in annotation.parts}
 
     def _look(self, part: int) -> tuple[tuple[int, int, int], bool]:
-        """Return a part's color, 0 to 255 per channel, and whether it is visible."""
+        """Return a part's color, 0 to 255 per channel, and True if it is visible."""
         dim = DIM if self._selected and part not in self._selected else 0.0
         channels = self._colors.get(part, UNLABELED_COLOR)
         red, green, blue = (round(255 * (channel + (1 - channel) * dim)) for channel in channels)
@@ -241,12 +231,7 @@ class ObjectView:
         self.drag(event.phase, eye, np.array(event.end_position))
 
     def click(self, origin: Float[np.ndarray, " 3"], direction: Float[np.ndarray, " 3"]) -> None:
-        """Select the part under a click, or paint with the tool.
-
-        Args:
-            origin: Position of the eye, as drawn.
-            direction: Direction of the ray.
-        """
+        """Select the part under a click, or paint with the tool; the ray is in the frame of the view."""
         with self._lock:
             scene, tool, annotation = self._scene, self._tool, self._annotation
             if scene is None or annotation is None:
@@ -268,13 +253,7 @@ class ObjectView:
             self._on_stroke(painted, tool.part)
 
     def drag(self, phase: Phase, eye: Float[np.ndarray, " 3"], place: Float[np.ndarray, " 3"]) -> None:
-        """Move the pointer of a brush.
-
-        Args:
-            phase: Phase of the drag.
-            eye: Position of the eye, as drawn.
-            place: Point that the pointer covers.
-        """
+        """Move the pointer of a brush to a place, seen from the eye; both are in the frame of the view."""
         with self._lock:
             scene, tool = self._scene, self._tool
             if scene is None or tool.name != "brush":
@@ -288,9 +267,8 @@ class ObjectView:
                 self._under_way = before._replace(place=place, faces=faces)
                 if len(faces) > len(before.faces):
                     mesh = scene.lifted(faces)
-                    look: dict[str, Any] = {"color": STROKE_COLOR, "side": "double", "cast_shadow": False}
                     self._stroke = self._server.scene.add_mesh_simple(
-                        "/stroke", mesh.vertices, mesh.faces, **look
+                        "/stroke", mesh.vertices, mesh.faces, color=STROKE_COLOR, side="double", **NO_SHADOW
                     )
                 return
             self._under_way = None

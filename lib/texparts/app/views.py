@@ -1,4 +1,4 @@
-"""Every annotator's 3D view, and what it tells the review."""
+"""Hold every annotator's 3D view, and store the strokes that are painted in it."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ LOG = logging.getLogger(__name__)
 IDLE = 1800.0
 """Seconds after which a view that nobody uses is closed."""
 TRIES = 5
-"""How often a stroke is offered again that met another edit on its way."""
+"""Times that a stroke is offered again which met another edit on its way."""
 
 
 @dataclass
@@ -31,10 +31,10 @@ class Session:
     """The view of one annotator.
 
     Attributes:
-        view: Scene.
-        task: Task that it shows.
-        used: Time of the last request for it, in seconds of :func:`time.monotonic`.
-        follow: Ends the subscription to the task's changes.
+        view: 3D view.
+        task: number of the task that it shows.
+        used: time of the last request for it, in seconds of :func:`time.monotonic`.
+        follow: ends the subscription to the task's changes.
     """
 
     view: ObjectView
@@ -55,14 +55,14 @@ class Session:
 
 
 class Views:
-    """Every annotator's view; made when it is first asked for, closed when idle.
+    """Views by annotator; made when they are first asked for, closed when idle.
 
     Args:
-        store: Review that the views belong to.
-        idle: Seconds after which an unused view is closed.
+        store: review that the views belong to.
+        idle: seconds after which an unused view is closed.
 
     Attributes:
-        news: Notices by annotator: ``{"picked": part}`` or ``{"error": text}``.
+        news: notices by annotator: ``{"picked": part}`` or ``{"error": text}``.
     """
 
     def __init__(self, store: ReviewStore, idle: float = IDLE) -> None:
@@ -88,7 +88,7 @@ class Views:
         """Show a task's object; an object that is shown already is brought up to date.
 
         Raises:
-            AlignPartsError: The task is not the annotator's, or its folder cannot be read.
+            AlignPartsError: the task is not the annotator's, or its folder cannot be read.
         """
         session = self.session(who)
         state = self._store.events.state(who, task)

@@ -1,7 +1,7 @@
-"""The loop closed: the model that made the predictions is trained on with what became of them.
+"""Close the loop: train the model that made the predictions on with their reviewed results.
 
-Every arm trains the same model for the same steps on the same number of shapes and differs in some of the
-shapes alone. An epoch sees new shapes several times: there are few of them, and the model knows the old ones.
+Every arm trains the same model for the same steps on the same number of shapes; only some of the shapes
+differ. An epoch sees new shapes several times: there are few of them, and the model knows the old ones.
 ``python -m texparts.export.retrain ARM`` trains one item of the pipeline's matrix.
 """
 
@@ -32,16 +32,16 @@ from alignparts.model.train import train
 from texparts.export.export import INDEX
 
 ARMS = ("continued", "predicted", "reviewed")
-"""Old training shapes alone; own predictions as they are; own predictions after review."""
+"""Arms: old training shapes alone; the model's predictions as they are; the same after review."""
 EXPORTS = {"predicted": "unreviewed", "reviewed": "dataset"}
-"""Under ``data/texparts``: the exported data set that an arm takes its new shapes from."""
+"""Folders under ``data/texparts`` of the exported data sets that arms take their new shapes from."""
 LABELS = {
     "before": "before",
     "continued": "trained on, no new shapes",
     "predicted": "new shapes, as predicted",
     "reviewed": "new shapes, reviewed",
 }
-"""What tables call the model that made the predictions, and those trained on."""
+"""Names in tables of the model that made the predictions, and of those trained on."""
 SEEN, UNSEEN, NAMED = "seen", "unseen", "unseen, names given"
 """Test sets: categories of the first training; categories that only the new shapes have, named from the whole
 vocabulary or from their own part names."""
@@ -97,14 +97,14 @@ def retrain_missing(loop: Stage) -> None:
 
 
 def export_features(export: Path, work: Path, loop: Stage) -> FeatureStore | None:
-    """An exported data set read back, as anybody would read it, and the features of its shapes.
+    """Read an exported data set back, as anybody would read it; returns the features of its shapes.
 
-    None where none of its objects has a part: there is nothing to train on.
+    None means that none of its objects has a part: there is nothing to train on.
 
     Args:
         export: folder of :func:`texparts.export.export.export_dataset`.
-        work: for the corpus and the store.
-        loop: encoders, vocabulary and sizes.
+        work: folder for the corpus and the store.
+        loop: stage with encoders, vocabulary and sizes.
 
     Raises:
         AlignPartsError: there is no export; a category is not in the vocabulary.
@@ -126,19 +126,19 @@ def export_features(export: Path, work: Path, loop: Stage) -> FeatureStore | Non
 
 
 def settings_of(params: Params) -> TrainParams:
-    """The block ``train``, its sizes kept, for at least ``retrain.steps`` steps."""
+    """Return the block ``train`` with the same sizes, for at least ``retrain.steps`` steps."""
     steps = ceil(params.retrain.shapes / params.train.batch_size)
     return params.train.over({"epochs": ceil(params.retrain.steps / steps), "lr": params.retrain.lr})
 
 
 def gain_scores(loop: Stage, arms: Sequence[str] = ("before", *ARMS)) -> pd.DataFrame:
-    """Every arm on the test shapes of seen and of unseen categories.
+    """Score every arm on the test shapes of seen and of unseen categories.
 
-    Nobody tells the category: it is found among all of the vocabulary's (Eq. 16), those of the unseen
-    categories among them. In the test set :data:`NAMED` the part names are given instead.
+    The category is not given: it is found among all of the vocabulary's (Eq. 16), the unseen ones included.
+    In the test set :data:`NAMED` the part names are given instead.
 
     Returns:
-        :data:`comparison.COLUMNS`, the metric ``category`` (whether it was found) among them.
+        Table with :data:`comparison.COLUMNS`; the metric ``category`` is 1 where the category is right.
     """
     settings, seed = loop.params.evaluate, loop.params.base.seed
     shapes = list(labeled_shapes(loop.store, ["test", "heldout"], settings.points, seed))
@@ -154,7 +154,7 @@ def gain_scores(loop: Stage, arms: Sequence[str] = ("before", *ARMS)) -> pd.Data
 
 
 def claims() -> dict[str, list[Claim]]:
-    """What the loop promises, by test set: a gain in unseen categories, due to the review; nothing lost."""
+    """Return the loop's promises by test set: a gain in unseen categories, due to the review; no loss."""
     before, without, raw, reviewed = (LABELS[arm] for arm in ("before", *ARMS))
     gains = [
         Claim(reviewed, worse, metric) for metric in ("miou", "la_miou") for worse in (before, without, raw)
@@ -164,12 +164,7 @@ def claims() -> dict[str, list[Claim]]:
 
 
 def tested_claims(scores: pd.DataFrame, **bootstrap: Any) -> pd.DataFrame:
-    """:func:`comparison.paired_table` of :func:`claims`; the metrics' names end in the test set.
-
-    Args:
-        scores: of :func:`gain_scores`.
-        bootstrap: ``resamples``, ``confidence``, ``seed``.
-    """
+    """Test :func:`claims` on the table of :func:`gain_scores`; the metrics' names end in the test set."""
     tested = []
     for test_set, wanted in claims().items():
         table = readable(paired_table(scores, wanted, sets=(test_set,), **bootstrap))
@@ -178,7 +173,7 @@ def tested_claims(scores: pd.DataFrame, **bootstrap: Any) -> pd.DataFrame:
 
 
 def _judged(model: Ours, shape: Labeled) -> Mapping[str, dict[str, float]]:
-    """Scores of a shape by test set."""
+    """Score a shape, by test set."""
     found = model.predict(shape.arrays, Given())
     right = {"category": float(found.category == model.vocabulary.resolve_category(shape.category))}
     result = {UNSEEN if shape.heldout else SEEN: score(found, shape) | right}

@@ -1,4 +1,4 @@
-"""Content of an exported data set, work behind it and agreement of its annotators, from its own files."""
+"""Describe an exported data set from its own files: content, work, agreement of the annotators."""
 
 import json
 from collections.abc import Callable
@@ -27,12 +27,12 @@ class Dataset:
     """Export as it lies on disk.
 
     Attributes:
-        folder: where it lies.
+        folder: folder of the data set.
         objects: index.parquet (:data:`texparts.export.export.COLUMNS`) with :data:`AGREEMENT` per object,
-            missing where it has one opinion.
+            missing for one with a single opinion.
         parts: one row per part: object_id, category, name, faces, area (share of the object's surface).
-        rejected: object_id and note.
-        failed: object_id and reason.
+        rejected: table of object_id and note.
+        failed: table of object_id and reason.
     """
 
     folder: Path
@@ -54,10 +54,8 @@ def read_dataset(folder: Path) -> Dataset:
         AlignPartsError: the folder is no export, or one of its files is missing or broken.
     """
     if not (folder / MARK).is_file() or not (folder / INDEX).is_file():
-        raise AlignPartsError(
-            f"{folder}: not an exported data set ({MARK} and {INDEX}); it is made by: "
-            "texparts export ROOT --out FOLDER"
-        )
+        command = "texparts export ROOT --out FOLDER"
+        raise AlignPartsError(f"{folder}: not an exported data set ({MARK} and {INDEX}); make one: {command}")
     try:
         objects = pd.read_parquet(folder / INDEX)
     except (OSError, ValueError) as error:
@@ -89,10 +87,8 @@ def _labels(path: Path) -> tuple[list[dict[str, object]], dict[str, float]]:
     except OSError as error:
         raise AlignPartsError(f"{path}: cannot be read: {error.strerror}; export again") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        detail = f"{type(error).__name__}: {error}"
-        raise AlignPartsError(
-            f"{path}: not the labels of a reviewed object ({detail}); export again"
-        ) from None
+        detail = f"not the labels of a reviewed object ({type(error).__name__}: {error})"
+        raise AlignPartsError(f"{path}: {detail}; export again") from None
 
 
 def _csv(path: Path, column: str) -> pd.DataFrame:
@@ -121,7 +117,7 @@ def summary_table(
         dataset: the export.
         scratch_minutes: minutes per object without a model, least and most, for "times faster".
         resamples: number of bootstrap samples.
-        seed: of the resampling.
+        seed: seed of the resampling.
 
     Raises:
         AlignPartsError: ``scratch_minutes`` is no band.
@@ -169,24 +165,16 @@ def summary_table(
 def category_table(dataset: Dataset) -> pd.DataFrame:
     """Count objects per category, with mean parts, median edits and seconds; the most frequent first."""
     objects = dataset.objects.assign(seconds=dataset.seconds)
-    groups = objects.groupby("category").agg(
-        objects=("object_id", "size"),
-        parts=("parts", "mean"),
-        edits=("edits", "median"),
-        seconds=("seconds", "median"),
-    )
-    return _most_first(groups)
+    columns = {"objects": ("object_id", "size"), "parts": ("parts", "mean")}
+    columns |= {name: (name, "median") for name in ("edits", "seconds")}
+    return _most_first(objects.groupby("category").agg(**columns))
 
 
 def part_table(dataset: Dataset) -> pd.DataFrame:
     """Count parts, objects and categories per part name, with the mean area; the most frequent first."""
-    groups = dataset.parts.groupby("name").agg(
-        parts=("name", "size"),
-        objects=("object_id", "nunique"),
-        categories=("category", "nunique"),
-        area=("area", "mean"),
-    )
-    return _most_first(groups)
+    columns = {"parts": ("name", "size"), "objects": ("object_id", "nunique")}
+    columns |= {"categories": ("category", "nunique"), "area": ("area", "mean")}
+    return _most_first(dataset.parts.groupby("name").agg(**columns))
 
 
 def annotator_table(dataset: Dataset) -> pd.DataFrame:

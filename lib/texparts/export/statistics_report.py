@@ -1,4 +1,4 @@
-"""Statistics of an export for readers: figures, and a folder of tables."""
+"""Draw the statistics of an export, and write them as a folder of tables and figures."""
 
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from alignparts.evaluation.tables import write_table
 from texparts.export.describe import as_text
-from texparts.export.statistics import (
-    SCRATCH_MINUTES,
-    TABLES,
-    Dataset,
-    category_table,
-    part_table,
-    summary_table,
-)
+from texparts.export.statistics import SCRATCH_MINUTES, TABLES, Dataset, summary_table
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 MOST_BARS, MOST_LETTERS = 25, 32
@@ -26,13 +19,13 @@ TEXTS = ("category", "name", "license", "note")
 
 def draw_categories(dataset: Dataset) -> Figure:
     """Draw the objects per category."""
-    table = category_table(dataset)
+    table = TABLES["categories"](dataset)
     return _bars(table["category"], table["objects"], "objects")
 
 
 def draw_parts(dataset: Dataset) -> Figure:
     """Draw the most frequent part names."""
-    table = part_table(dataset)
+    table = TABLES["parts"](dataset)
     return _bars(table["name"], table["parts"], "parts")
 
 
@@ -42,9 +35,7 @@ def draw_seconds(dataset: Dataset) -> Figure:
     figure, axis = _axis(3.0)
     axis.hist(seconds, bins=min(20, max(5, len(seconds) // 3)), color=BLUE)
     axis.axvline(seconds.median(), color=ORANGE, label=f"median {seconds.median():.0f} s")
-    axis.set_xlabel("active seconds an opinion")
-    axis.set_ylabel("objects")
-    axis.set_xlim(left=0)
+    axis.set(xlabel="active seconds per opinion", ylabel="objects", xlim=(0, None))
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False)
     return figure
@@ -70,7 +61,7 @@ def write_statistics(
     return summary
 
 
-def _bars(names: pd.Series, counts: pd.Series, what: str) -> Figure:
+def _bars(names: pd.Series, counts: pd.Series, unit: str) -> Figure:
     shown = min(len(names), MOST_BARS)
     figure, axis = _axis(0.6 + 0.24 * shown)
     bars = axis.barh(range(shown), counts[:shown], color=BLUE)
@@ -81,7 +72,7 @@ def _bars(names: pd.Series, counts: pd.Series, what: str) -> Figure:
     axis.invert_yaxis()
     axis.margins(x=0.1, y=0.01)
     rest = f"; {len(names) - shown} more are not shown" if len(names) > shown else ""
-    axis.set_xlabel(what + rest)
+    axis.set_xlabel(unit + rest)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 

@@ -1,4 +1,4 @@
-"""Pictures of the stages of Tex-Parts: what was left out and why, and the queue."""
+"""Draw the stages of Tex-Parts: the reasons of the filter, and the queue."""
 
 from pathlib import Path
 from textwrap import fill
@@ -17,7 +17,7 @@ BLUE, GRAY = "#0072B2", "#999999"
 
 
 def draw_reasons(filtered: pd.DataFrame) -> Figure:
-    """How many files the filter left out for which reason, beside how many it kept."""
+    """Draw the number of files that the filter left out per reason, beside the number that it kept."""
     counts = filtered.loc[~filtered["kept"], "reason"].value_counts()
     order = [reason for reason in REASONS if reason in counts.index]
     labels = ["kept", *(words(reason) for reason in order)]
@@ -35,12 +35,12 @@ def draw_reasons(filtered: pd.DataFrame) -> Figure:
 
 
 def draw_queue(root: Path, queue: pd.DataFrame, shown: int = 6) -> Figure:
-    """The first and the last objects of the queue: as they came, and in the colors of their parts.
+    """Draw the first and the last objects of the queue: as they came, and in the colors of their parts.
 
     Args:
-        root: with ``thumbnails/`` and ``objects/``.
-        queue: of :func:`texparts.queue.rank.rank`.
-        shown: objects of each end.
+        root: folder with ``thumbnails/`` and ``objects/``.
+        queue: table of :func:`texparts.queue.rank.rank`.
+        shown: number of objects of each end.
 
     Raises:
         AlignPartsError: the queue is empty.
@@ -52,15 +52,13 @@ def draw_queue(root: Path, queue: pd.DataFrame, shown: int = 6) -> Figure:
     figure = Figure(figsize=(1.65 * count + 0.3, 8.2), layout="constrained")
     halves: Any = figure.subfigures(2, 1)
     for part, (title, rows) in zip(halves, ends, strict=True):
-        part.suptitle(f"{title} (as what it was taken for, number of parts, confidence)", fontsize=10)
+        part.suptitle(f"{title} (predicted category, number of parts, confidence)", fontsize=10)
         axes = part.subplots(2, count, squeeze=False)
         for column, row in enumerate(rows.itertuples()):
-            own = Path(root) / "objects" / str(row.object_id) / "thumbnail.png"
-            for axis, path in zip(
-                axes[:, column], (root / "thumbnails" / f"{row.object_id}.png", own), strict=True
-            ):
-                axis.imshow(np.asarray(Image.open(path).convert("RGB")))
+            plain, colored = f"thumbnails/{row.object_id}.png", f"objects/{row.object_id}/thumbnail.png"
+            for axis, path in zip(axes[:, column], (plain, colored), strict=True):
+                axis.imshow(np.asarray(Image.open(root / path).convert("RGB")))
                 axis.axis("off")
-            said = f"{words(str(row.category))}, {row.parts} parts, {row.confidence:.2f}"
-            axes[0, column].set_title(fill(said, 20), fontsize=8)
+            label = f"{words(str(row.category))}, {row.parts} parts, {row.confidence:.2f}"
+            axes[0, column].set_title(fill(label, 20), fontsize=8)
     return figure

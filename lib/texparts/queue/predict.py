@@ -1,13 +1,12 @@
-"""Masks, names and confidences of every object that the filter kept (section 13).
+"""Predict masks, names and confidences of every object that the filter kept (section 13).
 
-Writes ``objects/<id>/``, see :mod:`texparts.annotation.objects`, and ``predicted.csv``, one row an object.
+Writes ``objects/<id>/``, see :mod:`texparts.annotation.objects`, and ``predicted.csv``, one row per object.
 An object that is there is not predicted again unless its file, the model or the settings have changed.
 
-The category is the model's own choice (Eq. 16), of those that it knows. An object of a category that it does
-not know is taken for the nearest one, and its names come out with low confidence: they go to the end of the
-queue, and none of them is accepted unseen. Where a language model has said in the filter what an object is,
-another may list the parts of such a category (``llm``): the object is then named from that list, by the open
-vocabulary.
+The model chooses the category (Eq. 16) among those that it knows. An object of an unknown category is taken
+for the nearest one, and its names come out with low confidence: they go to the end of the queue, and none of
+them is accepted unseen. If a language model has found the category in the filter, another may list its parts
+(``llm``): the object is then named from that list, by the open vocabulary.
 """
 
 import hashlib
@@ -44,16 +43,15 @@ from texparts.filter.sources import one_line
 from texparts.filter.thumbnails import part_thumbnail
 
 MADE = "made.json"
-"""Beside an object's files: what they were made from."""
+"""File beside an object's files with all that they were made from."""
 VERSION = 1
-"""Raised when the same file, model and settings give another object."""
+"""Version of the stage; raise it when the same file, model and settings give another object."""
 COLUMNS = ("object_id", "done", "reason", "category", "parts", "confidence", "unlabeled")
-_ONE_THREAD = 1
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A model folder, as a worker loads it."""
+    """A model folder, as a worker loads it; threads None leaves their number to torch."""
 
     folder: Path
     device: str
@@ -62,16 +60,21 @@ class _Model:
 
 @dataclass(frozen=True)
 class _Job:
+    """One object; ``made`` holds all that its folder depends on."""
+
     root: Path
     path: Path
     about: dict[str, Any]
     made: dict[str, Any]
     model: _Model
-    points: int | None
-    clusters: tuple[int, ...]
-    thumbnail: int
+    params: TexPartsParams
     category: str
     candidates: tuple[Candidate, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder that the prediction goes to."""
+        return self.root / "objects" / self.about["object_id"]
 
 
 def predict(
@@ -87,22 +90,22 @@ def predict(
     """Name the parts of the objects that ``filtered.csv`` keeps.
 
     Args:
-        root: where the filter wrote.
-        model: a model folder.
-        params: samples, clusters and size of the pictures.
-        device: a torch device.
-        workers: processes, each with the model; 1 runs in this process.
+        root: folder that the filter wrote.
+        model: folder of a model.
+        params: number of samples and clusters, size of the pictures.
+        device: torch device.
+        workers: number of processes, each with the model; 1 runs in this process.
         scheduler: address of a Dask scheduler.
-        llm: lists the parts of categories that the model does not know.
+        llm: language model that lists the parts of categories that the model does not know.
 
     Returns:
-        What predicted.csv holds: :data:`COLUMNS`; ``unlabeled`` is a share of the faces.
+        Content of predicted.csv: :data:`COLUMNS`; ``unlabeled`` is a share of the faces.
 
     Raises:
         AlignPartsError: no filtered.csv, no model, no room to write, or no reply from the language model.
     """
     folder, filtered = read_filtered(root)
-    source = _Model(model.resolve(), device, _ONE_THREAD if workers > 1 or scheduler else None)
+    source = _Model(model.resolve(), device, 1 if workers > 1 or scheduler else None)
     pipeline = _loaded(source)
     identity = f"{model.name}@{digest_of(model)[:16]}"
     kept = filtered[filtered["kept"]]
@@ -113,8 +116,8 @@ def predict(
     known = {job.about["object_id"]: about for job in jobs if (about := _done(job)) is not None}
     todo = [job for job in jobs if job.about["object_id"] not in known]
     done = map_shapes(_predict, todo, workers=workers, scheduler=scheduler, description="predict")
-    found = {job.about["object_id"]: result for job, result in zip(todo, done, strict=True)}
-    table = pd.DataFrame([_row(job, root, found) for job in jobs], columns=list(COLUMNS))
+    reasons = {job.folder: reason for job, reason in zip(todo, done, strict=True)}
+    table = pd.DataFrame([_row(job, reasons.get(job.folder, "")) for job in jobs], columns=list(COLUMNS))
     write_atomically(
         root / "predicted.csv", lambda path: table.to_csv(path, index=False, lineterminator="\n")
     )
@@ -122,21 +125,16 @@ def predict(
 
 
 def digest_of(folder: Path) -> str:
-    """A hash of all files of a model: its folder's, and those that its ``pipeline.json`` refers to.
+    """Return a hash of all files of a model: its folder's, and those that its ``pipeline.json`` refers to.
 
     Raises:
         AlignPartsError: ``pipeline.json`` is not valid.
     """
     named = [value for value in read_manifest(folder).model_dump().values() if isinstance(value, str)]
     places = [folder, *(folder / value for value in named)]
-    files = [
-        path
-        for place in places
-        for path in (sorted(place.glob("*")) if place.is_dir() else [place])
-        if path.is_file()
-    ]
+    paths = [path for place in places for path in (sorted(place.glob("*")) if place.is_dir() else [place])]
     total = hashlib.sha256()
-    for path in files:
+    for path in filter(Path.is_file, paths):
         total.update(path.name.encode())
         with path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
@@ -144,7 +142,7 @@ def digest_of(folder: Path) -> str:
 
 
 def self_contained_glb(path: Path) -> bytes:
-    """A mesh file as a GLB that refers to no other file; one that is such a GLB stays as it is.
+    """Return a mesh file as a GLB that refers to no other file; one that is such a GLB stays as it is.
 
     Raises:
         AlignPartsError: it cannot be read.
@@ -152,8 +150,8 @@ def self_contained_glb(path: Path) -> bytes:
     if path.suffix.lower() == ".glb":
         data = path.read_bytes()
         header, _ = split_container(data, path.name)
-        linked = [one.get("uri", "data:") for key in ("buffers", "images") for one in header.get(key, [])]
-        if all(uri.startswith("data:") for uri in linked):
+        entries = [*header.get("buffers", []), *header.get("images", [])]
+        if all(entry.get("uri", "data:").startswith("data:") for entry in entries):
             return data
     mesh = load_mesh(path)
     return parts_glb(mesh, np.full(len(mesh.surface.faces), -1, np.int32), [])
@@ -162,16 +160,16 @@ def self_contained_glb(path: Path) -> bytes:
 def field_clusters(
     surface: Surface, sample: Sample, features: Mapping[str, np.ndarray], counts: Sequence[int]
 ) -> dict[int, Int32[np.ndarray, " faces"]]:
-    """Clusters of the geometry field at several granularities, each a refinement of the coarser ones.
+    """Cluster the geometry field at several granularities, each a refinement of the coarser ones.
 
     Args:
-        surface: the mesh.
-        sample: its samples.
+        surface: mesh of the object.
+        sample: samples on the mesh.
         features: ``geometry`` and ``points`` of the samples.
         counts: numbers of clusters; fewer come out where there are fewer samples.
 
     Returns:
-        The cluster of every face, by the number of clusters.
+        Cluster of every face, by the number of clusters.
     """
     field = np.asarray(features["geometry"], np.float32)
     partition = partitions(field, np.asarray(features["points"], np.float64), "agglomerative")
@@ -197,7 +195,7 @@ def _loaded(model: _Model) -> NamedPartsPipeline:
 def _proposed(
     categories: Sequence[str], pipeline: NamedPartsPipeline, llm: LanguageModel | None
 ) -> dict[str, tuple[Candidate, ...]]:
-    """Parts of the categories that the vocabulary lacks, as a language model lists them."""
+    """Return the parts of the categories that the vocabulary lacks, as a language model lists them."""
     if llm is None:
         return {}
     known = pipeline.vocabulary
@@ -219,28 +217,22 @@ def _job(
         "object_id": row["object_id"], "source": row["file"], "license": row["license"],
         "title": row["title"], "model": identity,
     }  # fmt: skip
-    return _Job(
-        root, folder / row["file"], about, made, model, params.points, params.clusters, params.thumbnail,
-        row["category"] if candidates else "", candidates,
-    )  # fmt: skip
-
-
-def _folder(job: _Job) -> Path:
-    return job.root / "objects" / job.about["object_id"]
+    category = row["category"] if candidates else ""
+    return _Job(root, folder / row["file"], about, made, model, params, category, candidates)
 
 
 def _done(job: _Job) -> About | None:
-    """What is there of an object, if it was made from the same."""
+    """Return the record of an object that was made from the same before; else None."""
     try:
-        if json.loads((_folder(job) / MADE).read_text()) != job.made:
+        if json.loads((job.folder / MADE).read_text()) != job.made:
             return None
-        return About.model_validate_json((_folder(job) / "about.json").read_text())
+        return About.model_validate_json((job.folder / "about.json").read_text())
     except (OSError, ValueError):
         return None
 
 
 def _predict(job: _Job) -> str:
-    """Predict one object and write its folder; returns why that was not possible, "" where it was."""
+    """Predict one object and write its folder; returns the reason if that is not possible, else ""."""
     try:
         glb = self_contained_glb(job.path)
         named, clusters, picture = _named(job, glb)
@@ -249,19 +241,13 @@ def _predict(job: _Job) -> str:
     except Exception as error:
         # One odd file among thousands must not end the run; its reason goes into predicted.csv.
         return one_line(f"{type(error).__name__}: {error}")
-    about = About(
-        **job.about,
-        category=named.prediction.category or job.category,
-        faces=len(named.face_part),
-        parts=tuple(
-            PartRecord(
-                name=part.name, description=part.description, confidence=part.confidence, soft=part.soft,
-                mahalanobis=part.mahalanobis, mask_confidence=part.mask_confidence,
-                auto_accepted=part.accepted,
-            )
-            for part in named.prediction.parts
-        ),
-    )  # fmt: skip
+    fields = ("name", "description", "confidence", "soft", "mahalanobis", "mask_confidence")
+    parts = tuple(
+        PartRecord(**{key: getattr(part, key) for key in fields}, auto_accepted=part.accepted)
+        for part in named.prediction.parts
+    )
+    category = named.prediction.category or job.category
+    about = About(**job.about, category=category, faces=len(named.face_part), parts=parts)
     written = write_object(job.root, about, glb, named.face_part, clusters, picture)
     write_text(written.path / MADE, json.dumps(job.made, indent=1) + "\n")
     return ""
@@ -274,19 +260,20 @@ def _named(job: _Job, glb: bytes) -> tuple[NamedMesh, dict[int, Int32[np.ndarray
         path = Path(folder) / "mesh.glb"
         path.write_bytes(glb)
         mesh = load_mesh(path)
-    sample, features = pipeline.features(mesh.surface, job.about["object_id"], job.points)
+    sample, features = pipeline.features(mesh.surface, job.about["object_id"], job.params.points)
     prediction, mode = pipeline.decode(features, candidates=job.candidates or None)
     named = pipeline.carry(mesh, sample, prediction, mode, False)
-    clusters = field_clusters(mesh.surface, sample, features, job.clusters)
-    picture = part_thumbnail(mesh.surface, named.face_part, named.prediction.names, job.thumbnail)
+    clusters = field_clusters(mesh.surface, sample, features, job.params.clusters)
+    picture = part_thumbnail(mesh.surface, named.face_part, named.prediction.names, job.params.thumbnail)
     return named, clusters, picture
 
 
-def _row(job: _Job, root: Path, found: Mapping[str, str]) -> tuple[Any, ...]:
+def _row(job: _Job, reason: str) -> tuple[Any, ...]:
+    """Return an object's row of predicted.csv; a reason tells that it could not be predicted."""
     object_id = job.about["object_id"]
-    about = None if found.get(object_id) else _done(job)
+    about = None if reason else _done(job)
     if about is None:
-        return object_id, False, found.get(object_id, "its folder is gone"), "", 0, 0.0, 1.0
-    labels = np.load(_folder(job) / "face_labels.npy", allow_pickle=False)
+        return object_id, False, reason or "its folder is gone", "", 0, 0.0, 1.0
+    labels = np.load(job.folder / "face_labels.npy", allow_pickle=False)
     unlabeled = round(float((labels < 0).mean()), 4)
     return object_id, True, "", about.category, len(about.parts), round(about.confidence, 6), unlabeled

@@ -1,4 +1,4 @@
-"""In which order people get to see the objects (section 13)."""
+"""Rank the predicted objects in the order of their review (section 13)."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from texparts.annotation.objects import About, object_folders
 from texparts.filter.filter import read_filtered
 
 COLUMNS = ("object_id", "rank", "category", "confidence", "uncertainty", "parts", "auto_accepted")
-"""Of queue.parquet; ``auto_accepted`` is a share of the parts."""
+"""Columns of queue.parquet; ``auto_accepted`` is a share of the parts."""
 
 
 def rank(root: Path, order: Order = "confident") -> pd.DataFrame:
@@ -25,11 +25,11 @@ def rank(root: Path, order: Order = "confident") -> pd.DataFrame:
     are in the order of their ids.
 
     Args:
-        root: where the prediction wrote; objects that the filter has left out since are left out here.
-        order: see above.
+        root: folder that the prediction wrote; objects that the filter has left out since are left out here.
+        order: order as described above.
 
     Returns:
-        :data:`COLUMNS`, by rank from 1.
+        Table with :data:`COLUMNS`, by rank from 1.
 
     Raises:
         AlignPartsError: nothing was filtered or predicted.
@@ -38,15 +38,14 @@ def rank(root: Path, order: Order = "confident") -> pd.DataFrame:
     kept = set(filtered.loc[filtered["kept"], "object_id"])
     folders = [folder for folder in object_folders(root) if folder.object_id in kept]
     rows = [_row(folder.about()) for folder in tqdm(folders, desc="rank", mininterval=2.0, leave=False)]
-    queue = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "rank"])
-    queue = sort_queue(queue, order)
+    queue = sort_queue(pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "rank"]), order)
     queue.insert(1, "rank", np.arange(1, len(queue) + 1))
     write_atomically(root / "queue.parquet", lambda path: queue.to_parquet(path, index=False))
     return queue
 
 
 def sort_queue(queue: pd.DataFrame, order: Order) -> pd.DataFrame:
-    """The rows in an order of :func:`rank`."""
+    """Sort the rows in an order of :func:`rank`."""
     if order == "confident":
         by, ascending = ["confidence", "object_id"], [False, True]
         return queue.sort_values(by, ascending=ascending, ignore_index=True)
@@ -58,10 +57,9 @@ def sort_queue(queue: pd.DataFrame, order: Order) -> pd.DataFrame:
 
 
 def uncertainty(about: About) -> float:
-    """Bits that a person's judgment of all names is expected to tell: the parts' entropies, summed.
+    """Return the bits that a person's judgment of all names is expected to tell: the parts' summed entropies.
 
-    The confidence in a name is taken for the probability that it is right. An object without parts has none:
-    nothing of it can be judged.
+    The confidence in a name is taken for the probability that it is right. An object without parts has none.
     """
     sure = np.array([part.confidence for part in about.parts])
     return float((entr(sure) + entr(1 - sure)).sum() / np.log(2))

@@ -1,4 +1,4 @@
-"""The present annotation of every task, kept in memory; the database decides whether it is still true."""
+"""Keep the present annotation of every task in memory; the database decides if it is still true."""
 
 import hashlib
 import threading
@@ -28,15 +28,10 @@ class Entry:
     prediction: str = ""
 
     def bring_up(self, connection: Connection, row: Row[Any], load: Callable[[str], Annotation]) -> History:
-        """Return the history as the database has it.
-
-        Args:
-            connection: Open transaction.
-            row: Row of the task.
-            load: Returns the prediction of an object.
+        """Return the history of a task as the database has it; ``load`` returns the prediction of an object.
 
         Raises:
-            PredictionChanged: The object's folder no longer holds what the edits began with.
+            PredictionChanged: the object's folder no longer holds the prediction that the edits began with.
         """
         known = row.prediction in (None, self.prediction) and (row.head == self.head)
         if self.history is not None and known and self.history.seq == row.seq:

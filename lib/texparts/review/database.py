@@ -1,4 +1,4 @@
-"""The review's database, SQLite or PostgreSQL; both report in one way that they are away."""
+"""Open the review's database, SQLite or PostgreSQL; both report in one way that they are away."""
 
 import os
 import sqlite3
@@ -30,8 +30,8 @@ class Database:
         """Open the database, and make the tables that are missing.
 
         Raises:
-            AlignPartsError: The URL is neither SQLite's nor PostgreSQL's, or another version wrote it.
-            StoreUnavailable: The database cannot be reached.
+            AlignPartsError: the URL is neither SQLite's nor PostgreSQL's, or another version wrote it.
+            StoreUnavailable: the database cannot be reached.
         """
         self.engine, self._path = _engine(url)
         self._writes = self.engine.execution_options(writes=True)
@@ -58,11 +58,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a transaction that only reads.
-
-        Raises:
-            StoreUnavailable: The database is away.
-        """
+        """Open a transaction that only reads; StoreUnavailable means that the database is away."""
         with self._translated(), self.engine.begin() as connection:
             yield connection
 
@@ -71,7 +67,7 @@ class Database:
         """Open a transaction that is on disk, whole or not at all, when the block ends.
 
         Raises:
-            StoreUnavailable: The database is away, full or locked.
+            StoreUnavailable: the database is away, full or locked.
         """
         with self._translated(), self._writer, self._writes.begin() as connection:
             yield connection
@@ -108,18 +104,15 @@ def _engine(url: str) -> tuple[Engine, Path | None]:
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
         options = f"-c synchronous_commit=on -c lock_timeout={BUSY_SECONDS}s -c statement_timeout=60s"
-        return create_engine(
-            parsed,
-            pool_pre_ping=True,
-            pool_size=10,
-            max_overflow=20,
-            pool_timeout=BUSY_SECONDS,
-            connect_args={"connect_timeout": 5, "options": options},
-        ), None
+        arguments = {"connect_timeout": 5, "options": options}
+        return create_engine(parsed, pool_pre_ping=True, connect_args=arguments, **_POOL), None
     if backend != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise AlignPartsError(f"--database: '{parsed.render_as_string()}' is not supported; {expected}")
     path = Path(parsed.database).absolute()
     return _sqlite(path), path
+
+
+_POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "pool_timeout": BUSY_SECONDS}
 
 
 def _sqlite(path: Path) -> Engine:
@@ -133,21 +126,16 @@ def _sqlite(path: Path) -> Engine:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise sqlite3.OperationalError(f"cannot make its folder: {error.strerror}") from None
-        mode = "rw" if made else "rwc"
+        address = f"file:{quote(str(path))}?mode={'rw' if made else 'rwc'}"
         connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode={mode}",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
+            address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             _unlocked(connection.execute, f"PRAGMA {pragma}")
         made = True
         return connection
 
-    url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, creator=connect, pool_size=10, max_overflow=20, pool_timeout=BUSY_SECONDS)
+    engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect, **_POOL)
 
     @event.listens_for(engine, "connect")
     def _opened(_: Any, record: Any) -> None:

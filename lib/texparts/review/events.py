@@ -1,4 +1,4 @@
-"""Edits as events: stored before they are acknowledged, never twice, in one order per task."""
+"""Store edits as events: before they are acknowledged, never twice, in one order per task."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -37,19 +37,17 @@ class Events:
         """Return the task as it is now.
 
         Raises:
-            NotFound: No such task, or somebody else's.
-            AlignPartsError: The object's folder cannot be read.
+            NotFound: no such task, or somebody else's.
+            AlignPartsError: the object's folder cannot be read.
         """
         with self._read(annotator, task_id) as (row, history):
             return _state(row, history)
 
     def after(self, annotator: Annotator, task_id: int, seq: int) -> tuple[Task, Annotation]:
-        """Return a task, and its annotation as it was after the first ``seq`` events.
+        """Return a task, and its annotation as it was after the first ``seq`` events; see :meth:`state`.
 
         Raises:
-            NotFound: No such task, or somebody else's.
-            StaleState: The task has fewer events.
-            AlignPartsError: The object's folder cannot be read.
+            StaleState: the task has fewer events.
         """
         with self._read(annotator, task_id) as (row, history):
             if seq > row.seq:
@@ -57,12 +55,7 @@ class Events:
             return task_of(row), history.after(seq)
 
     def part_names(self, annotator: Annotator, task_id: int) -> list[dict[int, str]]:
-        """Return the names of the parts by their ids, as predicted and after every event.
-
-        Raises:
-            NotFound: No such task, or somebody else's.
-            AlignPartsError: The object's folder cannot be read.
-        """
+        """Return the parts' names by their ids, as predicted and after every event; see :meth:`state`."""
         with self._read(annotator, task_id) as (_, history):
             return [{part.id: part.name for part in parts} for parts in history.parts]
 
@@ -72,17 +65,17 @@ class Events:
         """Store an edit; it is on disk when this returns.
 
         Args:
-            annotator: Annotator whose task it is.
-            task_id: Number of the task.
+            annotator: annotator whose task it is.
+            task_id: number of the task.
             event_id: UUID of the caller's choice; the same again stores nothing more.
-            expected_seq: Number of events of the task that the caller has seen.
-            edit: Edit of the annotation after those events.
+            expected_seq: number of events of the task that the caller has seen.
+            edit: edit of the annotation after those events.
 
         Raises:
             AlignPartsError: ``event_id`` is no UUID, or the edit does not fit.
-            StaleState: The task has another number of events.
-            LeaseLost, TaskClosed, NotFound: See :func:`texparts.review.leases.held_task`.
-            StoreUnavailable: The database is away; the same call may be made again.
+            StaleState: the task has another number of events.
+            LeaseLost, TaskClosed, NotFound: see :func:`texparts.review.leases.held_task`.
+            StoreUnavailable: the database is away; the same call may be made again.
         """
         event_id = _uuid(event_id)
         with self.histories.entry(task_id) as entry:
@@ -113,16 +106,12 @@ class Events:
         return [EventRecord(r.id, r.task_id, r.seq, r.name, r.at, read_edit(r.edit)) for r in rows]
 
     def annotation(self, row: Row[Any]) -> Annotation:
-        """Return the present annotation of a task, whoever's it is; it is not kept in memory."""
+        """Return the present annotation of anybody's task, without keeping it in memory."""
         with self.database.read() as connection:
             return self._bring_up(connection, Entry(), row).present
 
     def prediction(self, object_id: str) -> Annotation:
-        """Return the model's annotation of an object.
-
-        Raises:
-            AlignPartsError: The object's folder cannot be read.
-        """
+        """Return the model's annotation of an object."""
         return self.shapes.folder(object_id).prediction()
 
     @contextmanager
@@ -135,16 +124,11 @@ class Events:
         return entry.bring_up(connection, row, self.prediction)
 
     def _write(
-        self,
-        annotator: Annotator,
-        task_id: int,
-        event_id: str,
-        expected_seq: int,
-        edit: Edit,
-        entry: Entry,
+        self, who: Annotator, task_id: int, event_id: str, expected_seq: int, edit: Edit, entry: Entry
     ) -> tuple[TaskState, bool]:
+        """Store an edit; returns the state, and False where it was stored before."""
         with self.database.write() as connection:
-            row = locked_task(connection, annotator, task_id)
+            row = locked_task(connection, who, task_id)
             stored = connection.scalar(select(events.c.task_id).where(events.c.id == event_id))
             if stored is not None:
                 if stored != task_id:
@@ -157,7 +141,7 @@ class Events:
             history.append(edit)
             entry.head = None  # until it is certain that memory and database hold the same
             now, seq = self.clock(), history.seq
-            event = {"id": event_id, "task_id": task_id, "seq": seq, "annotator_id": annotator.id, "at": now}
+            event = {"id": event_id, "task_id": task_id, "seq": seq, "annotator_id": who.id, "at": now}
             connection.execute(insert(events).values(event | {"edit": edit.model_dump_json()}))
             values = {"seq": seq, "head": event_id, "prediction": entry.prediction}
             row = change(connection, row, self.leases.renewal(row, now) | values)

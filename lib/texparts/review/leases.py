@@ -98,7 +98,7 @@ class Leases:
             return row.lease_until
 
     def release(self, annotator: Annotator, task_id: int) -> None:
-        """Give a :func:`held_task` back to the queue; its edits stay for when the annotator takes it again."""
+        """Give a :func:`held_task` back to the queue; its edits stay, for the next time that it is taken."""
         now = self.clock()
         with self.database.write() as connection:
             row = held_task(connection, annotator, task_id)
@@ -122,12 +122,7 @@ class Leases:
         return task_of(change(connection, row, self.renewal(row, now))) if row.status == "open" else None
 
     def _enter(
-        self,
-        connection: Connection,
-        annotator: Annotator,
-        object_id: str,
-        now: datetime,
-        reopen: bool = False,
+        self, connection: Connection, who: Annotator, object_id: str, now: datetime, reopen: bool = False
     ) -> tuple[Row[Any], list[Row[Any]]] | None:
         """Give a locked object to the annotator; returns the task and those that lose the object.
 
@@ -136,7 +131,7 @@ class Leases:
         asked = select(items.c.opinions, items.c.category).where(items.c.object_id == object_id)
         opinions, category = connection.execute(asked).one()
         rows = connection.execute(TASKS.where(tasks.c.object_id == object_id)).all()
-        mine = next((row for row in rows if row.annotator_id == annotator.id), None)
+        mine = next((row for row in rows if row.annotator_id == who.id), None)
         lost: list[Row[Any]] = []
         if mine is not None and mine.status in SUBMITTED:
             if not reopen:
@@ -154,7 +149,7 @@ class Leases:
                 change(connection, row, {"status": "lost"})
         values = {"status": "open", "lease_until": now + self.length, "last_active": now}
         if mine is None:
-            values |= {"object_id": object_id, "annotator_id": annotator.id, "seq": 0, "seconds": 0.0}
+            values |= {"object_id": object_id, "annotator_id": who.id, "seq": 0, "seconds": 0.0}
             values |= {"taken_at": now, "note": "", "second_opinion": False}
             new = insert(tasks).values(values).returning(*_columns(category))
             return connection.execute(new).one(), lost
@@ -214,12 +209,9 @@ def check_held(row: Row[Any]) -> None:
     if row.status in SUBMITTED:
         raise TaskClosed(f"{row.object_id}: handed in already; take it again to change it")
     if row.status != "open":
-        reason = (
-            "somebody else has taken it over" if row.status == "lost" else "it was given back to the queue"
-        )
-        raise LeaseLost(
-            f"{row.object_id}: {reason}; your edits so far are kept and can be handed in as a second opinion"
-        )
+        reason = "somebody else has taken it over" if row.status == "lost" else "it was given back"
+        way_out = "your edits so far are kept and can be handed in as a second opinion"
+        raise LeaseLost(f"{row.object_id}: {reason}; {way_out}")
 
 
 def task_of(row: Row[Any]) -> Task:

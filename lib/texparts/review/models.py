@@ -21,7 +21,7 @@ class StoreUnavailable(AlignPartsError):
 
 
 class StaleState(AlignPartsError):
-    """An edit was made on a state that is outdated by now (the task has ``seq`` events); nothing was stored."""
+    """An edit was made on an outdated state (the task has ``seq`` events now); nothing was stored."""
 
     def __init__(self, seq: int) -> None:
         self.seq = seq

@@ -1,4 +1,4 @@
-"""Notices within one process, so that the page and the 3D view both follow a task."""
+"""Pass notices on within one process, so that the page and the 3D view both follow a task."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ News = TypeVar("News")
 
 @dataclass(frozen=True)
 class Change:
-    """A task has another state now."""
+    """Notice that a task has another state now."""
 
     task: int
     seq: int

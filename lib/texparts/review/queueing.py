@@ -1,4 +1,4 @@
-"""Objects that wait for review: the opinions they lack, and which one comes next."""
+"""Queue the objects that wait for review, by the opinions that they lack."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,10 +29,9 @@ class Queue:
             known = set(connection.scalars(select(items.c.object_id)))
             new = [row | {"missing": row["opinions"]} for key, row in wanted.items() if key not in known]
             # Opinions that were asked for meanwhile stay asked for.
+            columns = ("rank", "category", "confidence")
             old = [
-                {"key": key, **{name: row[name] for name in ("rank", "category", "confidence")}}
-                for key, row in wanted.items()
-                if key in known
+                {"key": key, **{name: wanted[key][name] for name in columns}} for key in wanted.keys() & known
             ]
             if new:
                 connection.execute(insert(items), new)
@@ -44,7 +43,7 @@ class Queue:
         """Have an object handed in by ``opinions`` annotators, never by fewer than were asked for before.
 
         Raises:
-            NotFound: The object is not in the queue.
+            NotFound: the object is not in the queue.
         """
         with self.database.write() as connection:
             lock_item(connection, object_id)
@@ -57,7 +56,7 @@ def lock_item(connection: Connection, object_id: str) -> None:
     """Lock an object's row until the transaction ends.
 
     Raises:
-        NotFound: The object is not in the queue.
+        NotFound: the object is not in the queue.
     """
     query = select(items.c.object_id).where(items.c.object_id == object_id).with_for_update()
     if connection.scalar(query) is None:
@@ -65,7 +64,7 @@ def lock_item(connection: Connection, object_id: str) -> None:
 
 
 def recount(connection: Connection, object_id: str) -> None:
-    """Store how many opinions a locked object lacks, after one was handed in, reopened or asked for."""
+    """Store the number of opinions that a locked object lacks, after one came, went or was asked for."""
     handed_in = select(func.count()).where(tasks.c.object_id == object_id, tasks.c.status.in_(SUBMITTED))
     values = {"missing": items.c.opinions - handed_in.scalar_subquery()}
     connection.execute(update(items).where(items.c.object_id == object_id).values(values))
@@ -77,11 +76,11 @@ def candidates(
     """Return the query of the objects with room for an annotator, the next one first.
 
     Args:
-        annotator: Who asks.
-        order: Order to sort by; None for the queue's ranks.
-        now: Present moment.
-        given_back: Whether objects that the annotator gave back are offered again.
-        passed: Objects to leave out.
+        annotator: annotator who asks.
+        order: order to sort by; None for the queue's ranks.
+        now: present moment.
+        given_back: True offers objects again that the annotator gave back.
+        passed: objects to leave out.
     """
     group = tasks.c.object_id == items.c.object_id
     busy = select(func.count()).where(group, tasks.c.status == "open", tasks.c.lease_until > now)
@@ -89,12 +88,8 @@ def candidates(
     mine = select(tasks.c.id).where(
         group, tasks.c.annotator_id == annotator.id, tasks.c.status.in_(not_again)
     )
-    query = select(items.c.object_id).where(
-        items.c.missing > 0,
-        items.c.missing > busy.scalar_subquery(),
-        items.c.object_id.not_in(passed),
-        ~mine.exists(),
-    )
+    room = (items.c.missing > 0, items.c.missing > busy.scalar_subquery())
+    query = select(items.c.object_id).where(*room, items.c.object_id.not_in(passed), ~mine.exists())
     if order is None:
         return query.order_by(items.c.rank, items.c.object_id)
     if order == "confident":

@@ -1,4 +1,4 @@
-"""The review's memory: who works on which object, every edit, and what was handed in."""
+"""Hold the parts of one review together: queue, annotators, leases, edits, submissions and names."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,24 +16,19 @@ from texparts.review.submissions import Submissions
 from texparts.review.tokens import Tokens
 
 
-def now_utc() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
-
-
 class ReviewStore:
     """The parts of one review; all their methods may be called from any thread.
 
-    Attributes:
-        database: Transactions.
-        shapes: Meshes of the objects.
-        live: Tells within this process when a task has changed.
-        queue: Objects that wait.
-        tokens: Annotators, their tokens and sessions.
-        leases: Who works on what.
-        events: Edits.
-        submissions: What was handed in.
-        names: Part names to choose from.
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``; missing tables are made.
+        root: folder of ``objects/``.
+        lease_seconds: time without activity after which others may take an object over.
+        vocabulary: names to choose from.
+        clock: returns the present moment in UTC.
+
+    Raises:
+        AlignPartsError: the URL is not supported.
+        StoreUnavailable: the database cannot be reached.
     """
 
     def __init__(
@@ -43,21 +38,8 @@ class ReviewStore:
         lease_seconds: float = 900.0,
         *,
         vocabulary: Vocabulary | None = None,
-        clock: Callable[[], datetime] = now_utc,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Open a database, and make its tables if need be.
-
-        Args:
-            url: ``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``.
-            root: Folder of ``objects/``.
-            lease_seconds: Time without activity after which others may take an object over.
-            vocabulary: Names to choose from.
-            clock: Returns the present moment in UTC.
-
-        Raises:
-            AlignPartsError: The URL is not supported.
-            StoreUnavailable: The database cannot be reached.
-        """
         self.database = Database(url)
         self.shapes = Shapes(root)
         self.live: Live[Change] = Live()

@@ -1,4 +1,4 @@
-"""Objects that are handed in, and how far the review is."""
+"""Take finished work in, and report on the state of the review."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -45,32 +45,27 @@ class Submissions:
     events: Events
 
     def submit(
-        self,
-        annotator: Annotator,
-        task_id: int,
-        verdict: Verdict,
-        note: str = "",
-        second_opinion: bool = False,
+        self, who: Annotator, task_id: int, verdict: Verdict, note: str = "", second_opinion: bool = False
     ) -> Task:
         """Hand a task in; the same once more is harmless.
 
         Args:
-            annotator: Annotator whose task it is.
-            task_id: Number of the task.
-            verdict: Whether the object is done or rejected.
-            note: Free text; a rejected object needs one.
-            second_opinion: Whether a task whose lease was lost is handed in nevertheless.
+            who: annotator whose task it is.
+            task_id: number of the task.
+            verdict: verdict on the object.
+            note: free text; a rejected object needs one.
+            second_opinion: True hands a task in nevertheless whose lease was lost.
 
         Raises:
-            AlignPartsError: Rejected without a reason, or the note is too long.
-            TaskClosed: It was handed in with another verdict.
-            LeaseLost: It is no longer the annotator's, and is not handed in as a second opinion.
+            AlignPartsError: rejected without a reason, or the note is too long.
+            TaskClosed: it was handed in with another verdict.
+            LeaseLost: it is no longer the annotator's, and is not handed in as a second opinion.
         """
         note = clean_text(note, "note")
         if verdict == "rejected" and not note:
             raise AlignPartsError("note: a rejected object needs a reason")
         with self.database.write() as connection:
-            row = locked_task(connection, annotator, task_id)
+            row = locked_task(connection, who, task_id)
             if row.status in SUBMITTED:
                 if (row.status, row.note) == (verdict, note):
                     return task_of(row)
@@ -90,29 +85,23 @@ class Submissions:
         """Yield all objects that were handed in, by id.
 
         Raises:
-            PredictionChanged: An object's edits do not fit what its folder holds now.
+            PredictionChanged: an object's edits do not fit the prediction that its folder holds now.
         """
         for object_id, rows in self._by_object():
-            final = rows[0]
-            annotation = self._annotation(final)
+            final, annotation = rows[0], self._annotation(rows[0])
+            opinions = tuple(
+                Opinion(row.name, row.status, row.note, round(row.seconds, 3), row.seq, row.second_opinion,
+                        row.submitted_at)
+                for row in rows
+            )  # fmt: skip
+            names, pairs = tuple(row.name for row in rows), self._agreements(object_id, rows)
             yield Submitted(
-                object_id=object_id,
-                category=annotation.category,
-                annotation=annotation,
-                annotators=tuple(row.name for row in rows),
-                seconds=_seconds(rows),
-                status=final.status,
-                note=final.note,
-                agreement=mean_agreement(self._agreements(object_id, rows)),
-                opinions=tuple(_opinion(row) for row in rows),
-            )
+                object_id, annotation.category, annotation, names, _seconds(rows), final.status, final.note,
+                mean_agreement(pairs), opinions,
+            )  # fmt: skip
 
     def compare(self, object_id: str) -> None:
-        """Compare the opinions on an object that were not compared yet, for :meth:`progress`.
-
-        Raises:
-            AlignPartsError: The object's folder cannot be read.
-        """
+        """Compare the opinions on an object that were not compared yet, for :meth:`progress`."""
         for key, rows in self._by_object(object_id):
             self._agreements(key, rows)
 
@@ -212,12 +201,6 @@ _WITH_NAMES = (
 )
 
 
-def _opinion(row: Row[Any]) -> Opinion:
-    seconds = round(row.seconds, 3)
-    verdict = (row.name, row.status, row.note)
-    return Opinion(*verdict, seconds, row.seq, row.second_opinion, row.submitted_at)
-
-
 def _agreement(row: Row[Any]) -> Agreement:
     return Agreement(row.same, row.kappa, row.miou, row.la_miou)
 
@@ -227,7 +210,7 @@ def _seconds(rows: Sequence[Row[Any]]) -> float:
 
 
 def _in_order(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Return what was handed in, the final one first: second opinions after all others, then by time."""
+    """Return the submitted tasks, the final one first: second opinions after all others, then by time."""
     handed_in = [row for row in rows if row.status in SUBMITTED]
     return sorted(handed_in, key=lambda row: (row.second_opinion, row.submitted_at, row.name))
 

@@ -1,4 +1,4 @@
-"""Tables of the review; the types are those that SQLite and PostgreSQL both have."""
+"""Tables of the review, in types that SQLite and PostgreSQL both have."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,10 +1,9 @@
-"""Annotators, each with a token to log in, and the sessions of their browsers.
+"""Manage annotators, each with a token to log in, and the sessions of their browsers.
 
 The database holds hashes alone. A token has 256 random bits: nobody guesses one back from a plain hash.
 """
 
 import hashlib
-import hmac
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -32,14 +31,13 @@ class Tokens:
     """Annotators, their tokens and sessions."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
-        self._database = database
-        self._clock = clock
+        self._database, self._clock = database, clock
 
     def add(self, name: str, admin: bool = False) -> str:
-        """Add an annotator, and return the token.
+        """Add an annotator; returns the token.
 
         Raises:
-            AlignPartsError: An annotator of this name exists.
+            AlignPartsError: an annotator of this name exists.
         """
         name, token = clean_name(name), secrets.token_urlsafe(32)
         with self._database.write() as connection:
@@ -48,73 +46,57 @@ class Tokens:
                     f"annotator '{name}' exists; choose another name, or give a new token: "
                     "texparts annotators renew"
                 )
-            connection.execute(
-                insert(annotators).values(
-                    name=name, token_hash=hash_of(token), admin=admin, created_at=self._clock()
-                )
-            )
+            row = {"name": name, "token_hash": hash_of(token), "admin": admin, "created_at": self._clock()}
+            connection.execute(insert(annotators).values(row))
         return token
 
     def renew(self, name: str) -> str:
         """Return a new token for an annotator, also a revoked one; the old one and all sessions end.
 
         Raises:
-            AlignPartsError: No annotator has this name.
+            AlignPartsError: no annotator has this name.
         """
         token = secrets.token_urlsafe(32)
         self._change(name, {"token_hash": hash_of(token), "revoked_at": None})
         return token
 
     def revoke(self, name: str) -> None:
-        """Let an annotator in no more; what they did stays.
+        """Let an annotator in no more; their work stays.
 
         Raises:
-            AlignPartsError: No annotator has this name.
+            AlignPartsError: no annotator has this name.
         """
         self._change(name, {"revoked_at": self._clock()})
 
     def list(self) -> list[Annotator]:
         """Return all annotators, by name."""
         with self._database.read() as connection:
-            rows = connection.execute(select(annotators).order_by(annotators.c.name)).all()
-        return [_annotator(row) for row in rows]
+            return [
+                _annotator(row) for row in connection.execute(select(annotators).order_by(annotators.c.name))
+            ]
 
     def annotator_of(self, token: str) -> Annotator | None:
-        """Return the annotator with this token; None where it is nobody's, or revoked."""
-        hashed = hash_of(token[:LONGEST])
+        """Return the annotator with this token; None if it is nobody's, or revoked."""
+        query = select(annotators).where(annotators.c.token_hash == hash_of(token[:LONGEST]))
         with self._database.read() as connection:
-            row = connection.execute(
-                select(annotators).where(annotators.c.token_hash == hashed, annotators.c.revoked_at.is_(None))
-            ).first()
-        if row is None or not hmac.compare_digest(row.token_hash, hashed):
-            return None
-        return _annotator(row)
+            row = connection.execute(query.where(annotators.c.revoked_at.is_(None))).first()
+        return None if row is None else _annotator(row)
 
     def open_session(self, annotator: Annotator) -> str:
-        """Open a browser session, and return its key; it outlives the server."""
+        """Open a browser session, which outlives the server; returns its key."""
         key, now = secrets.token_urlsafe(32), self._clock()
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.expires_at < now))
-            connection.execute(
-                insert(sessions).values(
-                    key_hash=hash_of(key),
-                    annotator_id=annotator.id,
-                    expires_at=now + timedelta(days=SESSION_DAYS),
-                )
-            )
+            row = {"key_hash": hash_of(key), "annotator_id": annotator.id}
+            row["expires_at"] = now + timedelta(days=SESSION_DAYS)
+            connection.execute(insert(sessions).values(row))
         return key
 
     def session(self, key: str) -> Annotator | None:
         """Return the annotator of a session; None after log-out, expiry or revocation."""
-        query = (
-            select(annotators)
-            .join(sessions, sessions.c.annotator_id == annotators.c.id)
-            .where(
-                sessions.c.key_hash == hash_of(key[:LONGEST]),
-                sessions.c.expires_at > self._clock(),
-                annotators.c.revoked_at.is_(None),
-            )
-        )
+        query = select(annotators).join(sessions, sessions.c.annotator_id == annotators.c.id)
+        open_now = (sessions.c.key_hash == hash_of(key[:LONGEST])) & (sessions.c.expires_at > self._clock())
+        query = query.where(open_now, annotators.c.revoked_at.is_(None))
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else _annotator(row)
