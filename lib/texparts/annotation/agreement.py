@@ -32,10 +32,7 @@ def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " 
     """Compare two annotations of the same faces; unlabeled counts as a name of its own.
 
     Cohen's kappa weights every face by its area; it is 1 where both give one and the same name to everything,
-    for which it is not defined. mIoU and LA-mIoU count faces, as everywhere.
-
-    Raises:
-        AlignPartsError: the annotations are of different meshes.
+    for which it is not defined. mIoU and LA-mIoU count faces. Different meshes raise AlignPartsError.
     """
     if len(first.face_part) != len(second.face_part) or len(areas) != len(first.face_part):
         raise AlignPartsError(

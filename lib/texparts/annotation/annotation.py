@@ -56,11 +56,7 @@ class Annotation:
     next_id: int
 
     def part(self, part_id: int) -> Part:
-        """Return the part with this id.
-
-        Raises:
-            AlignPartsError: no part has it.
-        """
+        """Return the part with this id; raises AlignPartsError if there is none."""
         parts = {part.id: part for part in self.parts}
         if part_id not in parts:
             known = ", ".join(map(str, parts)) or "none"
@@ -69,11 +65,7 @@ class Annotation:
 
 
 def apply(annotation: Annotation, edit: Change) -> Annotation:
-    """Return the annotation after an edit.
-
-    Raises:
-        AlignPartsError: the edit names a part or a face that does not exist, or makes no sense.
-    """
+    """Return the annotation after an edit; raises AlignPartsError if the edit does not fit it."""
     match edit:
         case edits.Accept():
             return _confirmed(annotation, edit.parts)
@@ -144,11 +136,7 @@ class History:
         return [self._prediction.parts, *(step.parts for step in self._steps)]
 
     def after(self, seq: int) -> Annotation:
-        """Return the annotation after the first ``seq`` events.
-
-        Raises:
-            AlignPartsError: there are fewer.
-        """
+        """Return the annotation after the first ``seq`` events; raises AlignPartsError if there are fewer."""
         if not 0 <= seq <= self.seq:
             raise AlignPartsError(f"restore: there are {self.seq} events; expected 0 to {self.seq}")
         if seq == 0:
@@ -159,11 +147,7 @@ class History:
         return Annotation(step.category, face_part, step.parts, step.next_id)
 
     def append(self, edit: Edit) -> Annotation:
-        """Append an edit; returns the annotation after it. An edit that does not fit changes nothing.
-
-        Raises:
-            AlignPartsError: the edit does not fit, or there is nothing to undo or to redo.
-        """
+        """Append an edit; returns the annotation after it. One that does not fit raises AlignPartsError."""
         match edit:
             case edits.Undo():
                 if not self.can_undo:

@@ -28,11 +28,7 @@ def runs_of(faces: Int[np.ndarray, " n"] | Sequence[int]) -> Runs:
 
 
 def faces_of(runs: Sequence[int], faces: int) -> Int[np.ndarray, " n"]:
-    """Return the ascending face indices of runs on an object of so many faces.
-
-    Raises:
-        AlignPartsError: an odd count, an empty or overlapping run, or a face that the object does not have.
-    """
+    """Return the ascending faces of runs; raises AlignPartsError if they do not fit so many faces."""
     table = np.asarray(runs, np.int64)
     if len(table) % 2:
         raise AlignPartsError("faces: expected start, length, start, length, …")
@@ -142,11 +138,7 @@ _EDIT: TypeAdapter[Edit] = TypeAdapter(Edit)
 
 
 def read_edit(text: str) -> Edit:
-    """Return an edit from the JSON text that was stored.
-
-    Raises:
-        AlignPartsError: the text is no edit; the message names the key.
-    """
+    """Return an edit from its JSON text; raises AlignPartsError, with the key, if it is none."""
     try:
         return _EDIT.validate_json(text)
     except ValidationError as error:
@@ -156,11 +148,7 @@ def read_edit(text: str) -> Edit:
 
 
 def clean_name(name: str) -> str:
-    """Return a name as it is stored: printable, with single spaces.
-
-    Raises:
-        AlignPartsError: nothing is left, or it is too long.
-    """
+    """Return a name in printable characters, single spaces; raises AlignPartsError if empty or too long."""
     cleaned = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if not cleaned or len(cleaned) > NAME_LENGTH:
         raise AlignPartsError(f"name: expected 1 to {NAME_LENGTH} printable characters, got {len(cleaned)}")

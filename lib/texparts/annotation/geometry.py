@@ -107,11 +107,7 @@ class Shapes:
         return ObjectFolder(self.root / "objects" / object_id)
 
     def shape(self, object_id: str) -> Shape:
-        """Return an object's mesh.
-
-        Raises:
-            AlignPartsError: the mesh cannot be read.
-        """
+        """Return an object's mesh; raises AlignPartsError if it cannot be read."""
         return self._shape(object_id)
 
     def _load(self, object_id: str) -> Shape:

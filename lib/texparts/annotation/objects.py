@@ -95,11 +95,7 @@ class ObjectFolder:
         return self.path / "thumbnail.png"
 
     def about(self) -> About:
-        """Return the content of ``about.json``.
-
-        Raises:
-            AlignPartsError: the file is missing or not valid.
-        """
+        """Return the content of ``about.json``; raises AlignPartsError if it is missing or not valid."""
         path = self.path / "about.json"
         try:
             return About.model_validate_json(path.read_text())
@@ -128,11 +124,7 @@ class ObjectFolder:
         return load_mesh(path)
 
     def prediction(self) -> Annotation:
-        """Return the model's annotation, from which a person begins.
-
-        Raises:
-            AlignPartsError: the files do not fit each other.
-        """
+        """Return the model's annotation; raises AlignPartsError if the files do not fit each other."""
         about = self.about()
         labels = self._load("face_labels.npy")
         if labels.shape != (about.faces,) or labels.max(initial=-1) >= len(about.parts):
@@ -144,11 +136,7 @@ class ObjectFolder:
         return Annotation(about.category, labels.astype(np.int32), parts, len(parts))
 
     def clusters(self) -> dict[int, Int32[np.ndarray, " faces"]]:
-        """Return the geometry field's cluster of every face, by the number of clusters.
-
-        Raises:
-            AlignPartsError: the file cannot be read.
-        """
+        """Return the geometry field's cluster of every face, by the number of clusters."""
         with self._load("clusters.npz") as stored:
             return {int(key): stored[key].astype(np.int32) for key in sorted(stored.files, key=int)}
 
@@ -205,11 +193,7 @@ def write_object(
 
 
 def object_folders(root: Path) -> list[ObjectFolder]:
-    """Return all objects under ``root / "objects"``, by id.
-
-    Raises:
-        AlignPartsError: there is none.
-    """
+    """Return all objects under ``root / "objects"``, by id; raises AlignPartsError if there is none."""
     folders = sorted(path.parent for path in (root / "objects").glob("[!.]*/about.json"))
     if not folders:
         raise AlignPartsError(f"{root / 'objects'}: no object; run: texparts predict")

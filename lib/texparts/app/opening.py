@@ -17,14 +17,9 @@ COLUMNS = ["object_id", "rank", "category", "confidence"]
 
 
 def read_queue(root: Path, opinions: int = 1) -> list[QueueEntry]:
-    """Return the objects of ``queue.parquet``; objects without a folder are left out and named on stderr.
+    """Return the objects of ``queue.parquet`` under a work folder, each with the number of opinions it needs.
 
-    Args:
-        root: folder of ``objects/`` and ``queue.parquet``.
-        opinions: number of annotators that each object needs.
-
-    Raises:
-        AlignPartsError: the queue is missing or not valid.
+    Objects without a folder are left out and named on stderr; a missing queue raises AlignPartsError.
     """
     path = root / "queue.parquet"
     if not path.is_file():

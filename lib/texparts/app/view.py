@@ -98,11 +98,7 @@ class ObjectView:
         self._server.stop()
 
     def show(self, shape: Shape, annotation: Annotation) -> None:
-        """Show an object in place of the one before.
-
-        Raises:
-            AlignPartsError: the labels do not fit the mesh.
-        """
+        """Show an object in place of the one before; raises AlignPartsError if the labels do not fit it."""
         if len(annotation.face_part) != len(shape.faces):
             raise AlignPartsError(
                 f"{shape.folder.path}: {len(annotation.face_part)} labels for {len(shape.faces)} faces"

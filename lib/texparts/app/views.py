@@ -85,11 +85,7 @@ class Views:
             return session
 
     def show(self, who: Annotator, task: int) -> None:
-        """Show a task's object; an object that is shown already is brought up to date.
-
-        Raises:
-            AlignPartsError: the task is not the annotator's, or its folder cannot be read.
-        """
+        """Show the object of an annotator's task; one that is shown already is brought up to date."""
         session = self.session(who)
         state = self._store.events.state(who, task)
         if session.task == task:

@@ -59,12 +59,7 @@ class Release:
 
 
 def card(index: pd.DataFrame, release: Release) -> str:
-    """Return README.md of an export, in the sections of Hugging Face's template.
-
-    Args:
-        index: table with the columns :data:`FIELDS`.
-        release: title, version, license, date and reviewers.
-    """
+    """Return README.md of an export with this index, in the sections of Hugging Face's template."""
     by, labels = as_text(release.by), as_text(release.license or "not stated")
     front = {
         "pretty_name": release.title,
@@ -125,15 +120,9 @@ their labels lean towards it. Names follow the vocabulary of the review and the 
 
 
 def croissant(release: Release, index_sha256: str, objects: int) -> dict[str, Any]:
-    """Return the JSON-LD of an export with the responsible-AI fields, checked by mlcroissant.
+    """Return the JSON-LD of an export of so many objects, with the responsible-AI fields.
 
-    Args:
-        release: title, version, license, date and reviewers.
-        index_sha256: hash of index.parquet.
-        objects: number of objects.
-
-    Raises:
-        AlignPartsError: mlcroissant finds fault, such as with a version that is none.
+    AlignPartsError tells of a fault that mlcroissant finds, such as a version that is none.
     """
     name, formats = "index.parquet", ["application/x-parquet"]
     index = mlc.FileObject(

@@ -48,11 +48,7 @@ vocabulary or from their own part names."""
 
 
 def arm_folder(models: Path, arm: str) -> Path:
-    """Return the folder of an arm's model.
-
-    Raises:
-        AlignPartsError: no such arm.
-    """
+    """Return the folder of an arm's model; raises AlignPartsError if there is no such arm."""
     if arm != "before" and arm not in ARMS:
         raise AlignPartsError(f"arm '{arm}': expected before, {', '.join(ARMS)}")
     return models / "alignparts" if arm == "before" else folder_of(models, "retrained", arm)
@@ -99,15 +95,8 @@ def retrain_missing(loop: Stage) -> None:
 def export_features(export: Path, work: Path, loop: Stage) -> FeatureStore | None:
     """Read an exported data set back, as anybody would read it; returns the features of its shapes.
 
-    None means that none of its objects has a part: there is nothing to train on.
-
-    Args:
-        export: folder of :func:`texparts.export.export.export_dataset`.
-        work: folder for the corpus and the store.
-        loop: stage with encoders, vocabulary and sizes.
-
-    Raises:
-        AlignPartsError: there is no export; a category is not in the vocabulary.
+    None means that none of its objects has a part: there is nothing to train on. Corpus and store go to
+    ``work``. A missing export, or a category that the vocabulary lacks, raises AlignPartsError.
     """
     if not (export / "objects").is_dir():
         raise AlignPartsError(f"{export}: no exported data set; run: dvc repro texparts")

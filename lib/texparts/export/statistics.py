@@ -48,11 +48,7 @@ class Dataset:
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Read an export.
-
-    Raises:
-        AlignPartsError: the folder is no export, or one of its files is missing or broken.
-    """
+    """Read an export; raises AlignPartsError if the folder is none, or if a file is missing or broken."""
     if not (folder / MARK).is_file() or not (folder / INDEX).is_file():
         command = "texparts export ROOT --out FOLDER"
         raise AlignPartsError(f"{folder}: not an exported data set ({MARK} and {INDEX}); make one: {command}")

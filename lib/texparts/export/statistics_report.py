@@ -44,11 +44,7 @@ def draw_seconds(dataset: Dataset) -> Figure:
 def write_statistics(
     dataset: Dataset, folder: Path, scratch_minutes: tuple[float, float] = SCRATCH_MINUTES
 ) -> pd.DataFrame:
-    """Write every table (CSV and Markdown) and figure (PNG) into a folder; returns the summary.
-
-    Raises:
-        AlignPartsError: ``scratch_minutes`` is no band.
-    """
+    """Write every table (CSV and Markdown) and figure (PNG) into a folder; returns the summary."""
     summary = summary_table(dataset, scratch_minutes=scratch_minutes)
     write_table(folder, "summary", summary)
     for name, make in TABLES.items():

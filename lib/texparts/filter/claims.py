@@ -73,11 +73,7 @@ def image_size(name: str, data: bytes) -> tuple[int, int]:
 
 
 def check_size(file: Path, limits: FilterParams) -> None:
-    """Refuse a file that is too large to be read.
-
-    Raises:
-        Rejected: the file is larger than the limit.
-    """
+    """Raise Rejected for a file that is too large to be read."""
     size, most = file.stat().st_size / 2**20 if file.is_file() else 0.0, limits.megabytes
     require(size <= most, "file_too_large", f"{file.name}: {size:,.0f} MB; expected at most {most:,.0f} MB")
 

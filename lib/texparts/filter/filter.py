@@ -99,11 +99,7 @@ def filter_folder(
 
 
 def read_filtered(root: Path) -> tuple[Path, pd.DataFrame]:
-    """Return the folder of the files, and filtered.csv.
-
-    Raises:
-        AlignPartsError: the stage has not run here, or the folder has moved.
-    """
+    """Return the folder of the files, and filtered.csv; raises AlignPartsError if either is missing."""
     table, settings = root / "filtered.csv", root / "filter.json"
     if not table.is_file() or not settings.is_file():
         raise AlignPartsError(f"{table}: no such file; run: texparts filter FOLDER --out {root}")

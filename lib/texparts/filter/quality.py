@@ -37,10 +37,5 @@ class Quality(BaseModel):
 
 
 def thumbnail_request(image: bytes, about: str = "") -> Request:
-    """Return the question about a picture; the reply is a `Quality`.
-
-    Args:
-        image: content of a PNG or JPEG file; the record keeps its sha256 alone.
-        about: title and tags of the model, as its maker wrote them; white space and length are bounded.
-    """
+    """Return the question about a PNG or JPEG file and its maker's words; the reply is a `Quality`."""
     return Request("check_thumbnail", {"about": " ".join(about.split())[:MOST_TEXT] or "nothing"}, (image,))

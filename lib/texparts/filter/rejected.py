@@ -38,10 +38,6 @@ class Rejected(Exception):
 
 
 def require(holds: bool, reason: str, detail: str) -> None:
-    """Leave an object out unless a condition holds.
-
-    Raises:
-        Rejected: the condition does not hold.
-    """
+    """Raise Rejected unless a condition holds."""
     if not holds:
         raise Rejected(reason, detail)

@@ -18,11 +18,7 @@ _LIGHT = Lighting(ambient=0.4, head=0.5, key=0.15, fill=0.1)
 
 
 def thumbnail(surface: Surface, side: int) -> bytes:
-    """Draw an object in its own colors as a PNG, from the front, a little from the right and above.
-
-    Raises:
-        AlignPartsError: no triangle has an area.
-    """
+    """Draw an object with area as a PNG in its own colors, from the front right and above."""
     cos, sin = np.cos(_TURN), np.sin(_TURN)
     turned = surface.vertices @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
     pixels = render_views(replace(surface, vertices=turned), 1, 2 * side, _LIGHT).color[0]
@@ -35,11 +31,7 @@ def thumbnail(surface: Surface, side: int) -> bytes:
 def part_thumbnail(
     surface: Surface, face_part: Int[np.ndarray, " faces"], names: Sequence[str], side: int
 ) -> bytes:
-    """Draw an object in the colors of its parts' names as a PNG, gray where it has none.
-
-    Raises:
-        AlignPartsError: no triangle has an area.
-    """
+    """Draw an object with area as a PNG in the colors of its parts' names, gray without."""
     color = np.ones((len(surface.faces), 4), np.float32)
     color[:, :3] = colors_of(face_part, names, palette(names))
     plain = replace(

@@ -35,15 +35,9 @@ def draw_reasons(filtered: pd.DataFrame) -> Figure:
 
 
 def draw_queue(root: Path, queue: pd.DataFrame, shown: int = 6) -> Figure:
-    """Draw the first and the last objects of the queue: as they came, and in the colors of their parts.
+    """Draw as many first and last objects of a queue: as they came, and in the colors of their parts.
 
-    Args:
-        root: folder with ``thumbnails/`` and ``objects/``.
-        queue: table of :func:`texparts.queue.rank.rank`.
-        shown: number of objects of each end.
-
-    Raises:
-        AlignPartsError: the queue is empty.
+    The pictures are those under the work folder; an empty queue raises AlignPartsError.
     """
     if not len(queue):
         raise AlignPartsError("the queue is empty; nothing to draw")

@@ -125,11 +125,7 @@ def predict(
 
 
 def digest_of(folder: Path) -> str:
-    """Return a hash of all files of a model: its folder's, and those that its ``pipeline.json`` refers to.
-
-    Raises:
-        AlignPartsError: ``pipeline.json`` is not valid.
-    """
+    """Return a hash of all files of a model folder, and of those that its ``pipeline.json`` refers to."""
     named = [value for value in read_manifest(folder).model_dump().values() if isinstance(value, str)]
     places = [folder, *(folder / value for value in named)]
     paths = [path for place in places for path in (sorted(place.glob("*")) if place.is_dir() else [place])]
@@ -142,11 +138,7 @@ def digest_of(folder: Path) -> str:
 
 
 def self_contained_glb(path: Path) -> bytes:
-    """Return a mesh file as a GLB that refers to no other file; one that is such a GLB stays as it is.
-
-    Raises:
-        AlignPartsError: it cannot be read.
-    """
+    """Return a mesh file as a GLB that refers to no other file; one that is such a GLB stays as it is."""
     if path.suffix.lower() == ".glb":
         data = path.read_bytes()
         header, _ = split_container(data, path.name)

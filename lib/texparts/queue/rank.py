@@ -24,15 +24,8 @@ def rank(root: Path, order: Order = "confident") -> pd.DataFrame:
     does so with the categories taking turns, so that the first objects are not all of one kind. Equal ones
     are in the order of their ids.
 
-    Args:
-        root: folder that the prediction wrote; objects that the filter has left out since are left out here.
-        order: order as described above.
-
-    Returns:
-        Table with :data:`COLUMNS`, by rank from 1.
-
-    Raises:
-        AlignPartsError: nothing was filtered or predicted.
+    Objects of the work folder that the filter has left out since are left out. The table has :data:`COLUMNS`,
+    by rank from 1. AlignPartsError tells that nothing was filtered or predicted.
     """
     _, filtered = read_filtered(root)
     kept = set(filtered.loc[filtered["kept"], "object_id"])

@@ -85,16 +85,9 @@ class _Job:
 def write_texverse_like(root: Path, params: Params, seed: int) -> TexVerseLike:
     """Write ``root/texverse`` in TexVerse's own format and ``root/truth`` outside of it.
 
-    Shapes come from seeds of their own: none of them is in the embedded corpus. They carry no part labels,
-    and their meshes do not follow the parts. A run that was killed goes on; other sizes keep what is there.
-
-    Args:
-        root: folder of both folders.
-        params: block ``texparts`` for the sizes, ``corpus`` for the unseen categories, ``base.workers``.
-        seed: seed; equal ones give equal files.
-
-    Raises:
-        AlignPartsError: ``root`` holds other files.
+    None of the shapes is in the embedded corpus. They carry no part labels, and their meshes do not follow
+    the parts. A run that was killed goes on; other sizes keep the existing files; equal seeds give equal
+    files. AlignPartsError tells that ``root`` holds other files.
     """
     folder = TexVerseLike(root / "texverse", root / "truth")
     _clear_if_stale(folder, params, seed)

@@ -26,12 +26,9 @@ def path_of(number: int, uid: str) -> str:
 
 
 def write(path: Path, surface: Surface, meshes: np.ndarray) -> None:
-    """Write one object as Sketchfab does: meshes with meaningless names below a turned root node.
+    """Write a GLB as Sketchfab does: meshes with meaningless names below a turned root node.
 
-    Args:
-        path: path of the .glb file.
-        surface: surface to write; its parts are left out.
-        meshes: number of the mesh that every face goes to, from 0.
+    The surface's parts are left out; ``meshes`` is the number of every face's mesh, from 0.
     """
     turned = surface.vertices[:, [0, 2, 1]] * np.array([1.0, -1.0, 1.0])
     plain = replace(surface, vertices=turned, face_part=meshes.astype(np.int32))

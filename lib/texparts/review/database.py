@@ -64,11 +64,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open a transaction that is on disk, whole or not at all, when the block ends.
-
-        Raises:
-            StoreUnavailable: the database is away, full or locked.
-        """
+        """Open a transaction that is on disk, whole or not at all, when the block ends; see :meth:`read`."""
         with self._translated(), self._writer, self._writes.begin() as connection:
             yield connection
 

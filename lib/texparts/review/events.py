@@ -44,11 +44,7 @@ class Events:
             return _state(row, history)
 
     def after(self, annotator: Annotator, task_id: int, seq: int) -> tuple[Task, Annotation]:
-        """Return a task, and its annotation as it was after the first ``seq`` events; see :meth:`state`.
-
-        Raises:
-            StaleState: the task has fewer events.
-        """
+        """Return a task and its annotation after ``seq`` events; raises StaleState if it has fewer."""
         with self._read(annotator, task_id) as (row, history):
             if seq > row.seq:
                 raise StaleState(row.seq)

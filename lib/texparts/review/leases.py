@@ -171,11 +171,7 @@ def change(connection: Connection, row: Row[Any], values: dict[str, Any]) -> Row
 
 
 def own_task(connection: Connection, annotator: Annotator, task_id: int) -> Row[Any]:
-    """Return the row of a task of the annotator.
-
-    Raises:
-        NotFound: no such task, or somebody else's.
-    """
+    """Return the row of a task of the annotator; raises NotFound if it is not among them."""
     mine = (tasks.c.id == task_id) & (tasks.c.annotator_id == annotator.id)
     row = connection.execute(TASKS.where(mine)).first()
     if row is None:

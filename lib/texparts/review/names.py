@@ -59,11 +59,7 @@ class Names:
         return list(hits.values())[:limit]
 
     def add(self, annotator: Annotator, category: str, name: str, description: str = "") -> None:
-        """Make a name known to everybody; adding it again is harmless.
-
-        Raises:
-            AlignPartsError: the name or the description is too long or empty.
-        """
+        """Make a name known to everybody; raises AlignPartsError if a text is too long or empty."""
         row = {
             "category": self._home(clean_name(category)),
             "name": clean_name(name),
@@ -86,11 +82,7 @@ class Names:
 
 
 def clean_text(text: str, key: str) -> str:
-    """Return free text as it is stored: printable characters and line ends.
-
-    Raises:
-        AlignPartsError: the text is too long.
-    """
+    """Return free text in printable characters and line ends; raises AlignPartsError if it is too long."""
     if len(text) > DESCRIPTION_LENGTH:
         raise AlignPartsError(f"{key}: expected {DESCRIPTION_LENGTH} characters at most, got {len(text)}")
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()

@@ -40,11 +40,7 @@ class Queue:
         return len(new)
 
     def ask(self, object_id: str, opinions: int) -> None:
-        """Have an object handed in by ``opinions`` annotators, never by fewer than were asked for before.
-
-        Raises:
-            NotFound: the object is not in the queue.
-        """
+        """Ask for so many opinions on an object, never for fewer than before; see :func:`lock_item`."""
         with self.database.write() as connection:
             lock_item(connection, object_id)
             fewer = (items.c.object_id == object_id) & (items.c.opinions < opinions)
@@ -53,11 +49,7 @@ class Queue:
 
 
 def lock_item(connection: Connection, object_id: str) -> None:
-    """Lock an object's row until the transaction ends.
-
-    Raises:
-        NotFound: the object is not in the queue.
-    """
+    """Lock an object's row until the transaction ends; raises NotFound if it is not in the queue."""
     query = select(items.c.object_id).where(items.c.object_id == object_id).with_for_update()
     if connection.scalar(query) is None:
         raise NotFound(f"{object_id}: not in the queue; run: texparts rank")
@@ -75,12 +67,8 @@ def candidates(
 ) -> Select[Any]:
     """Return the query of the objects with room for an annotator, the next one first.
 
-    Args:
-        annotator: annotator who asks.
-        order: order to sort by; None for the queue's ranks.
-        now: present moment.
-        given_back: True offers objects again that the annotator gave back.
-        passed: objects to leave out.
+    The order None is that of the queue's ranks; ``given_back`` includes objects that the annotator gave back,
+    ``passed`` are left out.
     """
     group = tasks.c.object_id == items.c.object_id
     busy = select(func.count()).where(group, tasks.c.status == "open", tasks.c.lease_until > now)

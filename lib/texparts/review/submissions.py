@@ -82,11 +82,7 @@ class Submissions:
         return task_of(row)
 
     def submitted(self) -> Iterator[Submitted]:
-        """Yield all objects that were handed in, by id.
-
-        Raises:
-            PredictionChanged: an object's edits do not fit the prediction that its folder holds now.
-        """
+        """Yield all submitted objects by id; raises PredictionChanged for edits that no longer fit."""
         for object_id, rows in self._by_object():
             final, annotation = rows[0], self._annotation(rows[0])
             opinions = tuple(

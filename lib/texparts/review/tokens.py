@@ -34,11 +34,7 @@ class Tokens:
         self._database, self._clock = database, clock
 
     def add(self, name: str, admin: bool = False) -> str:
-        """Add an annotator; returns the token.
-
-        Raises:
-            AlignPartsError: an annotator of this name exists.
-        """
+        """Add an annotator; returns the token. Raises AlignPartsError if the name is taken."""
         name, token = clean_name(name), secrets.token_urlsafe(32)
         with self._database.write() as connection:
             if connection.scalar(select(annotators.c.id).where(annotators.c.name == name)) is not None:
@@ -51,21 +47,13 @@ class Tokens:
         return token
 
     def renew(self, name: str) -> str:
-        """Return a new token for an annotator, also a revoked one; the old one and all sessions end.
-
-        Raises:
-            AlignPartsError: no annotator has this name.
-        """
+        """Return a new token for an annotator, also a revoked one; the old one and all sessions end."""
         token = secrets.token_urlsafe(32)
         self._change(name, {"token_hash": hash_of(token), "revoked_at": None})
         return token
 
     def revoke(self, name: str) -> None:
-        """Let an annotator in no more; their work stays.
-
-        Raises:
-            AlignPartsError: no annotator has this name.
-        """
+        """Let an annotator in no more; their work stays."""
         self._change(name, {"revoked_at": self._clock()})
 
     def list(self) -> list[Annotator]:

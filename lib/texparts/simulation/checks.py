@@ -14,12 +14,7 @@ PARTS = ["object_id", "category", "predicted_category", "name", "truth", "right"
 
 
 def malformed_table(filtered: pd.DataFrame, malformed: Mapping[str, str]) -> pd.DataFrame:
-    """Compare the filter's reason with the expected one, for every kind of broken file.
-
-    Args:
-        filtered: table of :func:`texparts.filter.filter.filter_folder`.
-        malformed: kind of broken file by object id.
-    """
+    """Compare the filter's reason with the expected one, for every broken file, whose kind is given by id."""
     rows = filtered.set_index("object_id").loc[list(malformed), ["reason", "detail"]]
     table = rows.rename(columns={"reason": "found"}).reset_index(drop=True)
     table.insert(0, "what is broken", [words(kind) for kind in malformed.values()])
@@ -30,12 +25,7 @@ def malformed_table(filtered: pd.DataFrame, malformed: Mapping[str, str]) -> pd.
 def judged_parts(shapes: Shapes, truths: Mapping[str, Truth]) -> pd.DataFrame:
     """Judge predicted parts by area: a name is right if the true part with most of the part's area has it.
 
-    Args:
-        shapes: meshes and predictions.
-        truths: truth by object id.
-
-    Returns:
-        One row per part with labeled area, with the columns :data:`PARTS`.
+    The table has one row per part with labeled area, with the columns :data:`PARTS`.
     """
     rows = []
     for object_id, truth in truths.items():
@@ -53,12 +43,7 @@ def judged_parts(shapes: Shapes, truths: Mapping[str, Truth]) -> pd.DataFrame:
 
 
 def acceptance_table(parts: pd.DataFrame, unseen: Sequence[str]) -> pd.DataFrame:
-    """Count right names, and names accepted without review, in seen and unseen categories.
-
-    Args:
-        parts: table of :func:`judged_parts`.
-        unseen: categories that the model was not trained on.
-    """
+    """Count the right and the accepted names of :func:`judged_parts`, in seen and unseen categories."""
     rows = []
     is_unseen = parts.category.isin(list(unseen))
     for title, group in (("seen", parts[~is_unseen]), ("unseen", parts[is_unseen])):

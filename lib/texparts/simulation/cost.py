@@ -69,11 +69,6 @@ class CostModel(EffortParams):
         return self.decide().plus(self.press(4 + len(name)), Tally(seconds=2 * self.home))
 
     def stroke(self, segments: int, length: float) -> Tally:
-        """Draw a brush stroke: P, B, D over its straight pieces, B.
-
-        Args:
-            segments: number of straight pieces; 0 for a single dab.
-            length: of the stroke, in units of the object's longest side.
-        """
+        """Draw a stroke of straight pieces (0: a dab), its length in the object's longest sides: P, 2 B, D."""
         drawn = self.draw_segment * segments + self.draw_cm * self.screen_cm * length
         return Tally(strokes=1, seconds=self.point + 2 * self.button + drawn)

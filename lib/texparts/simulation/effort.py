@@ -85,9 +85,6 @@ def measure_effort(
         One row per object and start: ``object_id``, ``category``, ``test_set``, ``start``, ``parts`` (true
         ones), the fields of :class:`texparts.simulation.cost.Tally`, ``iou`` (mean over the true parts at the
         end), ``right`` (nothing is left to correct), ``confidence``, ``uncertainty``.
-
-    Raises:
-        AlignPartsError: an object without truth, or a file that cannot be read.
     """
     jobs = [(root, one, truth_of(folder, one, vocabulary), cost) for one in sorted(object_ids)]
     done = map_shapes(_work, jobs, workers=workers, scheduler=scheduler, description="effort")
@@ -119,11 +116,9 @@ def _work(job: tuple[Path, str, Truth, CostModel]) -> list[dict[str, Any]]:
 
 
 def mean_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Return the mean work per object: by test set and start, with the 95 % interval of the seconds.
+    """Return the mean work per object by ``test_set`` (all, seen, unseen) and ``start``.
 
-    Returns:
-        ``test_set`` (all, seen, unseen), ``start``, ``n``, means of the fields of
-        :class:`texparts.simulation.cost.Tally`, of ``iou`` and ``right``, and ``low``, ``high``.
+    Beside the ``n`` and means of :func:`measure_effort`, ``low`` and ``high`` bound the seconds at 95 %.
     """
     rows: list[dict[str, Any]] = []
     for (test_set, start), group in _with_all(objects).groupby(["test_set", "start"], sort=False):
@@ -137,11 +132,7 @@ def mean_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -
 def ratio_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Divide the summed seconds of each start by those from our prediction, with 95 % intervals over objects.
 
-    Returns:
-        ``test_set``, ``start``, ``value``, ``low``, ``high``, ``n``.
-
-    Raises:
-        AlignPartsError: an object lacks a start.
+    The columns are ``test_set``, ``start``, ``value``, ``low``, ``high``, ``n``.
     """
     rows = []
     for test_set, chosen in _with_all(objects).groupby("test_set", sort=False):
@@ -156,15 +147,10 @@ def ratio_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) 
 
 
 def order_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Return the seconds until half of the objects are done, as a share of what a random order takes.
+    """Return the seconds until half of the objects are done, as a share of those of a random order.
 
-    The rows that start from our prediction count; ``low`` and ``high`` are bootstrap bounds over the objects.
-
-    Returns:
-        ``order``, ``value``, ``low``, ``high``, ``n``. All orders take equally long in the end.
-
-    Raises:
-        AlignPartsError: no object starts from our prediction.
+    Work from our prediction counts. The columns are ``order``, ``value``, ``low``, ``high`` (95 % interval
+    over the objects) and ``n``. All orders take equally long in the end.
     """
     ours = _ours(objects)
     choice = np.random.default_rng(seed).integers(len(ours), size=(resamples, len(ours)))
@@ -178,12 +164,7 @@ def order_table(objects: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) 
 
 
 def draw_effort(means: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
-    """Draw the seconds per object from every start, and their ratio to ours beside the paper's 5 to 8.
-
-    Args:
-        means: table of :func:`mean_table`.
-        ratios: table of :func:`ratio_table`.
-    """
+    """Draw the seconds of :func:`mean_table`, and :func:`ratio_table` beside the paper's 5 to 8."""
     sets = [name for name in (SEEN, UNSEEN) if (means.test_set == name).any()] or [ALL]
     place = {name: index for index, name in enumerate(STARTS)}
     figure = Figure(figsize=(11, 3.4), layout="constrained")
@@ -206,11 +187,7 @@ def draw_effort(means: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
 
 
 def draw_orders(objects: pd.DataFrame) -> Figure:
-    """Draw the objects done against the minutes of work from our prediction, per order of the queue.
-
-    Raises:
-        AlignPartsError: no object starts from our prediction.
-    """
+    """Draw the objects done against the minutes of work from our prediction, per order of the queue."""
     ours = _ours(objects)
     figure = Figure(figsize=(5.6, 3.6), layout="constrained")
     axis = figure.subplots()

@@ -1,4 +1,4 @@
-"""Review by simulated annotators through the real store, on a simulated clock.
+"""Rehearse a review by simulated annotators through the real store, on a simulated clock.
 
 The outcome goes the way of any review: leases, edits as events, submissions, export.
 """
@@ -53,18 +53,13 @@ def rehearse(
 
     Returns:
         The store, with everything handed in; the caller closes it.
-
-    Raises:
-        AlignPartsError: an edit does not fit its object.
     """
     now = [START]
     store = ReviewStore(database, root, vocabulary=vocabulary, clock=lambda: now[0])
     store.queue.load(queue)
-    people = []
     for number in range(annotators):
-        person = store.tokens.annotator_of(store.tokens.add(f"simulated annotator {number + 1}"))
-        assert person is not None
-        people.append(person)
+        store.tokens.add(f"simulated annotator {number + 1}")
+    people = sorted(store.tokens.list(), key=lambda person: person.id)
     wanted = sum(min(entry.opinions, annotators) for entry in queue)
     with tqdm(total=wanted, desc="review", mininterval=2.0, leave=False) as progress:
         idle = 0
@@ -84,29 +79,19 @@ def hand_in_unchanged(root: Path, queue: pd.DataFrame, database: str) -> ReviewS
 
 
 def entries(queue: pd.DataFrame, annotators: int, second_opinions: float) -> list[QueueEntry]:
-    """Turn a ranked queue into the store's entries.
-
-    Args:
-        queue: table of :func:`texparts.queue.rank.rank`.
-        annotators: number of opinions on the objects that get several.
-        second_opinions: share of such objects, spread evenly over the ranks.
-    """
+    """Turn a ranked queue into entries; a share, evenly over the ranks, gets an opinion per annotator."""
     several = np.diff(np.floor(np.arange(len(queue) + 1) * second_opinions)) > 0
-    rows = queue[["object_id", "rank", "category", "confidence"]].assign(
-        opinions=np.where(several, annotators, 1)
-    )
+    rows = queue[["object_id", "rank", "category", "confidence"]]
+    rows = rows.assign(opinions=np.where(several, annotators, 1))
     return [QueueEntry.model_validate(row) for row in rows.to_dict("records")]
 
 
 def simulated_work(
     shapes: Shapes, truths: Mapping[str, Truth], costs: Sequence[CostModel]
 ) -> Callable[[str, int], Work]:
-    """Return the work of simulated annotators on predicted objects, for :func:`rehearse`.
+    """Return the work on predicted objects for :func:`rehearse`, by annotators with a cost model each.
 
-    Args:
-        shapes: meshes and predictions.
-        truths: truth by object id.
-        costs: cost model per annotator; a lower ``quality`` makes a less careful one.
+    The truths are given by object id. A lower ``quality`` of its costs makes an annotator less careful.
     """
 
     def work_of(object_id: str, annotator: int) -> Work:

@@ -47,11 +47,7 @@ class Judgment(NamedTuple):
 
 
 def truth_of(folder: TexVerseLike, object_id: str, vocabulary: Vocabulary) -> Truth:
-    """Read the truth of an embedded object in canonical names; unknown names are only respelled.
-
-    Raises:
-        AlignPartsError: the object has no truth.
-    """
+    """Return an embedded object's truth in canonical names; raises AlignPartsError if it has none."""
     try:
         category, written, labels = folder.labels(object_id)
     except OSError as error:
