@@ -116,9 +116,8 @@ figure
 # %%
 # NBVAL_IGNORE_OUTPUT
 cost = CostModel(**dict(block.effort))
-measured = effort.measure_effort(
-    work, queue.object_id, folder, vocabulary, cost, unseen, workers=base.workers, scheduler=base.scheduler
-)
+parallel = {"workers": base.workers, "scheduler": base.scheduler}
+measured = effort.measure_effort(work, truths, cost, unseen, **parallel)
 bootstrap = {"resamples": run.params.evaluate.bootstrap, "seed": base.seed}
 means = effort.mean_table(measured, **bootstrap)
 ratios = effort.ratio_table(measured, **bootstrap)

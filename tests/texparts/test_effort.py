@@ -45,7 +45,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
         said = {"category": "thing" if name == "c" else "Box", "parts": ["body", "top_cover"]}
         (folder.truth / f"{name}.json").write_text(json.dumps(said))
         np.save(folder.truth / f"{name}.npy", labels.astype(np.int32))
-    return measure_effort(root, predictions, folder, vocabulary(), COST, ["thing"])
+    truths = {name: truth_of(folder, name, vocabulary()) for name in predictions}
+    return measure_effort(root, truths, COST, ["thing"])
 
 
 def test_truth_is_canonical_and_equal_names_are_one_part(tmp_path: Path) -> None:

@@ -180,24 +180,17 @@ def _painted(annotation: Annotation, runs: edits.Runs, part_id: int) -> Annotati
 def _without(annotation: Annotation, gone: set[int], into: int) -> Annotation:
     """Remove parts, and give their faces to another part or to none."""
     faces = np.isin(annotation.face_part, list(gone))
-    return replace(
-        annotation,
-        face_part=np.where(faces, np.int32(into), annotation.face_part),
-        parts=tuple(part for part in annotation.parts if part.id not in gone),
-    )
+    parts = tuple(part for part in annotation.parts if part.id not in gone)
+    return replace(annotation, face_part=np.where(faces, np.int32(into), annotation.face_part), parts=parts)
 
 
 def _confirmed(annotation: Annotation, ids: Collection[int], **fields: Any) -> Annotation:
     """Confirm the parts that a person has touched, and set fields of them."""
     for part_id in ids:
         annotation.part(part_id)
-    return replace(
-        annotation,
-        parts=tuple(
-            replace(part, confidence=1.0, accepted=True, **fields) if part.id in ids else part
-            for part in annotation.parts
-        ),
-    )
+    fields |= {"confidence": 1.0, "accepted": True}
+    parts = (replace(part, **fields) if part.id in ids else part for part in annotation.parts)
+    return replace(annotation, parts=tuple(parts))
 
 
 def _split(annotation: Annotation, edit: edits.Split) -> Annotation:

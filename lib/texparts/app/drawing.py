@@ -1,15 +1,20 @@
 """Bring an object into the form in which the 3D view draws it."""
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Int
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.pictures.palette import palette
 from texparts.annotation.chunks import Chunks, PatchMesh
 from texparts.annotation.geometry import Shape
 from texparts.annotation.picking import Picker
 
 LIFT = 0.003
 """Distance of a stroke under way from the surface, in units of the view (longest side 2)."""
+object_colors = lru_cache(maxsize=512)(palette)
+"""Returns a color for every part name of a frozen set; no two are alike."""
 
 
 class Drawn:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from texparts.annotation import edits
 from texparts.annotation.annotation import UNLABELED
-from texparts.annotation.colors import object_colors
 from texparts.annotation.edits import DESCRIPTION_LENGTH, NAME_LENGTH, Edit
+from texparts.app.drawing import object_colors
 from texparts.review.models import EventRecord, TaskState, Verdict
 
 

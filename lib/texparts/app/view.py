@@ -16,9 +16,8 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.pictures.palette import UNLABELED_COLOR, Color
 from texparts.annotation.annotation import UNLABELED, Annotation
 from texparts.annotation.chunks import Patch, PatchMesh
-from texparts.annotation.colors import object_colors
 from texparts.annotation.geometry import Shape
-from texparts.app.drawing import Drawn
+from texparts.app.drawing import Drawn, object_colors
 
 ToolName = Literal["orbit", "brush", "component", "cluster"]
 Mode = Literal["parts", "texture"]

@@ -28,13 +28,10 @@ TRIES = 5
 
 @dataclass
 class Session:
-    """The view of one annotator.
+    """The 3D view of one annotator, and the number of the task that it shows.
 
-    Attributes:
-        view: 3D view.
-        task: number of the task that it shows.
-        used: time of the last request for it, in seconds of :func:`time.monotonic`.
-        follow: ends the subscription to the task's changes.
+    ``used`` is the time of the last request for it, in seconds of :func:`time.monotonic`; ``follow`` ends the
+    subscription to the task's changes.
     """
 
     view: ObjectView

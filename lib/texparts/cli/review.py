@@ -114,13 +114,8 @@ def review(
             name = getpass.getuser()
             typer.echo(f"annotator {name}, token (shown this once): {store.tokens.add(name, admin=True)}")
         _say_where(host, listener.getsockname()[1])
-        config = uvicorn.Config(
-            create_app(store, order=order),
-            log_level="warning",
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=3,
-        )
+        quiet: dict[str, Any] = {"log_level": "warning", "proxy_headers": False, "server_header": False}
+        config = uvicorn.Config(create_app(store, order=order), timeout_graceful_shutdown=3, **quiet)
         uvicorn.Server(config).run(sockets=[listener])
 
 

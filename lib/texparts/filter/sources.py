@@ -81,14 +81,11 @@ def _plain(folder: Path) -> list[Source]:
     ids = [_id_of(file) for file in files]
     # Two files may differ in what an id leaves out: their names' hashes tell them apart.
     times = Counter(object_id.lower() for object_id in ids)
-    unique = [
-        object_id if times[object_id.lower()] == 1 else f"{object_id}-{_hash(file)}"
-        for object_id, file in zip(ids, files, strict=True)
-    ]
-    return [
-        Source(object_id, folder / file, file, license, one_line(Path(file).stem))
-        for object_id, file in zip(unique, files, strict=True)
-    ]
+    sources = []
+    for object_id, file in zip(ids, files, strict=True):
+        unique = object_id if times[object_id.lower()] == 1 else f"{object_id}-{_hash(file)}"
+        sources.append(Source(unique, folder / file, file, license, one_line(Path(file).stem)))
+    return sources
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -34,10 +34,6 @@ def part_thumbnail(
     """Draw an object with area as a PNG in the colors of its parts' names, gray without."""
     color = np.ones((len(surface.faces), 4), np.float32)
     color[:, :3] = colors_of(face_part, names, palette(names))
-    plain = replace(
-        surface,
-        corner_color=np.repeat(color[:, None], 3, axis=1),
-        face_material=np.zeros(len(surface.faces), np.int32),
-        textures=(None,),
-    )
+    corners, material = np.repeat(color[:, None], 3, axis=1), np.zeros(len(surface.faces), np.int32)
+    plain = replace(surface, corner_color=corners, face_material=material, textures=(None,))
     return thumbnail(plain, side)

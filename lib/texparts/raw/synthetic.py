@@ -29,12 +29,7 @@ from texparts.filter.inspection import has_colors
 from texparts.raw import texverse
 from texparts.raw.malformed import KINDS
 
-LICENSES = (
-    "CC Attribution",
-    "CC Attribution-ShareAlike",
-    "CC Attribution-NonCommercial",
-    "CC0 Public Domain",
-)
+TERMS = ("CC Attribution", "CC Attribution-ShareAlike", "CC Attribution-NonCommercial", "CC0 Public Domain")
 _STAMP = "embedded.json"
 _MOST_MESHES = 6
 
@@ -99,7 +94,8 @@ def write_texverse_like(root: Path, params: Params, seed: int) -> TexVerseLike:
         if path not in wanted:
             path.unlink()
     write_json(folder.truth / "malformed.json", {job.uid: job.kind for job in jobs if job.kind}, indent=1)
-    texverse.finish(folder.root, dict(zip((job.uid for job in jobs), entries, strict=True)))
+    metadata = {job.uid: entry for job, entry in zip(jobs, entries, strict=True)}
+    write_json(folder.root / "metadata.json", metadata, indent=1)
     return folder
 
 
@@ -145,7 +141,7 @@ def _make(job: _Job) -> dict[str, Any]:
     rng = np.random.default_rng(job.seed)
     path, labels = job.folder.root / job.path, job.folder.truth / f"{job.uid}.npy"
     pieces, surface = _colored(job, rng)
-    license = LICENSES[int(rng.integers(len(LICENSES)))]
+    license = TERMS[int(rng.integers(len(TERMS)))]
     if job.kind:
         license = KINDS[job.kind].license or license
         if not path.is_file():

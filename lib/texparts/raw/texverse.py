@@ -1,6 +1,5 @@
-"""Write TexVerse: GLBs in numbered folders, and their ``metadata.json``."""
+"""Write the GLBs of TexVerse, in numbered folders."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import numpy as np
 from alignparts.core.atomic import write_atomically
 from alignparts.corpus.mesh.glb import join_container, split_container, write_glb
 from alignparts.corpus.mesh.surface import Surface
-from alignparts.corpus.writers.common import write_json
 
 RESOLUTION = 1024
 PER_FOLDER = 10_000
@@ -47,8 +45,3 @@ def _write(path: Path, surface: Surface) -> None:
     ]
     header["scenes"] = [{"name": "Sketchfab_Scene", "nodes": [first]}]
     path.write_bytes(join_container(header, binary))
-
-
-def finish(root: Path, metadata: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write ``metadata.json``, which maps every id to its entry."""
-    write_json(root / "metadata.json", {uid: dict(entry) for uid, entry in metadata.items()}, indent=1)

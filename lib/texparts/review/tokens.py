@@ -38,10 +38,8 @@ class Tokens:
         name, token = clean_name(name), secrets.token_urlsafe(32)
         with self._database.write() as connection:
             if connection.scalar(select(annotators.c.id).where(annotators.c.name == name)) is not None:
-                raise AlignPartsError(
-                    f"annotator '{name}' exists; choose another name, or give a new token: "
-                    "texparts annotators renew"
-                )
+                way_out = "choose another name, or give a new token: texparts annotators renew"
+                raise AlignPartsError(f"annotator '{name}' exists; {way_out}")
             row = {"name": name, "token_hash": hash_of(token), "admin": admin, "created_at": self._clock()}
             connection.execute(insert(annotators).values(row))
         return token

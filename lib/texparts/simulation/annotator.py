@@ -72,10 +72,8 @@ class SimulatedAnnotator:
         tools: Collection[Tool] = ALL_TOOLS,
     ) -> None:
         if not len(shape.faces) == len(start.face_part) == len(truth.face_part):
-            raise AlignPartsError(
-                f"simulated annotator: {len(start.face_part)} labels and {len(truth.face_part)} true ones "
-                f"for {len(shape.faces)} faces"
-            )
+            labels = f"{len(start.face_part)} labels and {len(truth.face_part)} true ones"
+            raise AlignPartsError(f"simulated annotator: {labels} for {len(shape.faces)} faces")
         self.cost, self.shape, self.annotation, self.truth = cost, shape, start, truth
         self.steps: list[Step] = []
         self._rest = len(truth.names)

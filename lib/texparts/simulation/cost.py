@@ -69,6 +69,6 @@ class CostModel(EffortParams):
         return self.decide().plus(self.press(4 + len(name)), Tally(seconds=2 * self.home))
 
     def stroke(self, segments: int, length: float) -> Tally:
-        """Draw a stroke of straight pieces (0: a dab), its length in the object's longest sides: P, 2 B, D."""
+        """Draw a stroke of so many straight pieces and a length in longest sides: P, B, D, B."""
         drawn = self.draw_segment * segments + self.draw_cm * self.screen_cm * length
         return Tally(strokes=1, seconds=self.point + 2 * self.button + drawn)

@@ -4,7 +4,7 @@ The annotator is :class:`texparts.simulation.annotator.SimulatedAnnotator`; the 
 whose truth is known. Section 13 of the paper states minutes of its own human annotators: see :data:`PAPER`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +18,12 @@ from alignparts.core.config.texparts import Order
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
 from alignparts.evaluation.intervals import interval, relative_gain
-from alignparts.ontology.vocabulary import Vocabulary
 from texparts.annotation.annotation import Annotation
 from texparts.annotation.geometry import Shape, Shapes
 from texparts.queue.rank import sort_queue, uncertainty
-from texparts.raw.synthetic import TexVerseLike
 from texparts.simulation.annotator import ALL_TOOLS, SimulatedAnnotator, Tool
 from texparts.simulation.cost import CostModel, Tally
-from texparts.simulation.truth import Truth, from_clusters, judge, scratch, truth_of
+from texparts.simulation.truth import Truth, from_clusters, judge, scratch
 
 PAPER = {"ratio": (5.0, 8.0), "scratch_minutes": (15.0, 25.0), "model_minutes": (3.0, 5.0)}
 """Section 13: from scratch over model-assisted, and the minutes per object behind it, least and most."""
@@ -36,12 +34,9 @@ COLORS = {ALL: "#666666", SEEN: "#0072B2", UNSEEN: "#E69F00", "confident": "#007
 
 
 class Start(NamedTuple):
-    """Starting point of the work.
+    """Starting point of the work: a label for figures, and the tools to paint with.
 
-    Attributes:
-        label: description for figures.
-        begin: returns the annotations to choose from; the one with least work counts.
-        tools: tools to paint with.
+    ``begin`` returns the annotations to choose from; the one with least work counts.
     """
 
     label: str
@@ -60,9 +55,7 @@ STARTS = {
 
 def measure_effort(
     root: Path,
-    object_ids: Iterable[str],
-    folder: TexVerseLike,
-    vocabulary: Vocabulary,
+    truths: Mapping[str, Truth],
     cost: CostModel,
     unseen: Collection[str],
     *,
@@ -73,9 +66,7 @@ def measure_effort(
 
     Args:
         root: folder that the prediction stage wrote.
-        object_ids: ids of the queue.
-        folder: embedded objects and their truth.
-        vocabulary: canonical names.
+        truths: truth by object id.
         cost: costs of the actions.
         unseen: canonical names of the categories that the model was not trained on.
         workers: number of processes.
@@ -86,7 +77,7 @@ def measure_effort(
         ones), the fields of :class:`texparts.simulation.cost.Tally`, ``iou`` (mean over the true parts at the
         end), ``right`` (nothing is left to correct), ``confidence``, ``uncertainty``.
     """
-    jobs = [(root, one, truth_of(folder, one, vocabulary), cost) for one in sorted(object_ids)]
+    jobs = [(root, object_id, truth, cost) for object_id, truth in sorted(truths.items())]
     done = map_shapes(_work, jobs, workers=workers, scheduler=scheduler, description="effort")
     objects = pd.DataFrame([row for rows in done for row in rows])
     objects.insert(2, "test_set", np.where(objects.category.isin(list(unseen)), UNSEEN, SEEN))
