@@ -42,7 +42,8 @@ def agreement(first: Annotation, second: Annotation, areas: Float[np.ndarray, " 
 
     names = sorted({part.name for part in (*first.parts, *second.parts)})
     a, b = (
-        np.array([*(names.index(part.name) for part in one.parts), -1])[_rows(one)] for one in (first, second)
+        np.array([*(names.index(part.name) for part in annotation.parts), -1])[_rows(annotation)]
+        for annotation in (first, second)
     )
     total = float(areas.sum())
     weights = areas / total if total > 0 else np.full(len(areas), 1 / max(len(areas), 1))
@@ -62,7 +63,7 @@ def _scores(truth: Annotation, predicted: Annotation) -> tuple[float, float]:
     if (truth.face_part < 0).all():
         nothing = float((predicted.face_part < 0).all())
         return nothing, nothing
-    guessed, true = ([part.name for part in one.parts] for one in (predicted, truth))
+    guessed, true = ([part.name for part in annotation.parts] for annotation in (predicted, truth))
     scores = shape_metrics(_rows(predicted), guessed, _rows(truth), true)
     return scores["miou"], scores["la_miou"]
 

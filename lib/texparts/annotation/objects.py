@@ -120,7 +120,7 @@ class ObjectFolder:
             if rejected.reason != "texture_broken":  # without it, the shape is still there
                 raise AlignPartsError(f"{path}: {rejected.detail}") from None
         except OSError:
-            pass  # load_mesh says what is the matter
+            pass  # load_mesh tells the fault
         return load_mesh(path)
 
     def prediction(self) -> Annotation:

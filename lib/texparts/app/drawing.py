@@ -18,15 +18,9 @@ object_colors = lru_cache(maxsize=512)(palette)
 
 
 class Drawn:
-    """An object in the frame of the view: center at 0, longest side 2.
+    """An object in the frame of the view: center at 0, longest side 2, within a sphere of ``radius``.
 
-    Attributes:
-        shape: mesh of the object.
-        center: center of its box, in the frame of the file.
-        scale: factor from the frame of the file.
-        radius: radius of the sphere around it, as drawn.
-        chunks: meshes that are sent.
-        picker: finds the faces under the pointer.
+    ``center``, of its box in the frame of the file, and the factor ``scale`` lead there from the file.
     """
 
     def __init__(self, shape: Shape) -> None:

@@ -58,7 +58,7 @@ def opened(
     if not root.is_dir():
         raise AlignPartsError(f"{root}: no such folder; expected one that holds objects/ and queue.parquet")
     root = root.resolve()
-    # Not inside ROOT: what people did must outlive a run that makes ROOT anew.
+    # Not inside ROOT: the work of people must outlive a run that makes ROOT anew.
     url = database or f"sqlite:///{root.parent / 'review' / f'{root.name}.db'}"
     store = ReviewStore(url, root, lease_seconds, vocabulary=vocabulary)
     try:

@@ -1,4 +1,4 @@
-"""Serve the 3D views behind the log-in: every annotator's viser server, reached through ``/view/`` alone."""
+"""Serve every annotator's viser server behind the log-in, through ``/view/`` alone."""
 
 import asyncio
 import logging

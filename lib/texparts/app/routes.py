@@ -95,7 +95,7 @@ def _add_tasks(router: APIRouter, store: ReviewStore, default: Order | None) -> 
     @router.post("/objects/{object_id}/take")
     def take(who: Who, object_id: str) -> dict[str, Any]:
         try:
-            store.shapes.shape(object_id)  # what cannot be read is not taken, and above all not reopened
+            store.shapes.shape(object_id)  # an unreadable object is not taken, and above all not reopened
         except AlignPartsError as error:
             raise NotFound(str(error)) from None
         return entered(who, store.leases.take(who, object_id))
@@ -110,7 +110,7 @@ def _add_tasks(router: APIRouter, store: ReviewStore, default: Order | None) -> 
 
     @router.post("/tasks/{task}/split")
     def split(who: Who, task: int, body: schemas.SplitBody) -> dict[str, Any]:
-        # On what the page has seen: the same request again makes the same edit, and is stored once.
+        # On the state that the page has seen: the same request again makes the same edit, and is stored once.
         record, annotation = store.events.after(who, task, body.seq)
         shape = store.shapes.shape(record.object_id)
         edit = shape.split(annotation, body.part, body.by, body.clusters)

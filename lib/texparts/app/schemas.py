@@ -54,7 +54,7 @@ class NameBody(_Body):
 
 
 def state_json(state: TaskState, areas: Float32[np.ndarray, " faces"], title: str = "") -> dict[str, Any]:
-    """Return a task's state with the area share of its parts, and the title that the object's author gave it.
+    """Return a task's state with the area share of its parts, and the author's title of the object.
 
     Parts that nobody confirmed come first, the least certain one at the top.
     """

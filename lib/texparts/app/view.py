@@ -71,7 +71,7 @@ class ObjectView:
         self._server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
         self._server.gui.configure_theme(control_layout="floating", show_logo=False, show_share_button=False)
         self._server.scene.set_up_direction("+y")
-        # viser's own sun stands in the zenith and bleaches the colors of whatever lies flat.
+        # viser's own sun stands in the zenith and bleaches the colors of all that lies flat.
         self._server.scene.configure_default_lights(enabled=False)
         self._server.scene.add_light_directional("/light", intensity=1.4, position=(0.6, 1.0, 1.2))
         self._server.scene.on_click()(self._clicked)

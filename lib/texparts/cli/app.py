@@ -54,7 +54,7 @@ def filter_(
     llm_model: LlmModelOption = "recorded",
     replies: RepliesOption = None,
 ) -> None:
-    """Leave out what is broken, too large, a copy or not allowed: filtered.csv says why, row by row."""
+    """Leave out files that are broken, too large, copies or not allowed: filtered.csv gives the reasons."""
     from texparts.filter.filter import filter_folder
 
     block = _block(params)
@@ -91,7 +91,7 @@ def predict(
     llm_model: LlmModelOption = "recorded",
     replies: RepliesOption = None,
 ) -> None:
-    """Write masks, names and confidences of every kept object, a folder each; a killed run resumes."""
+    """Write masks, names and confidences of every kept object in its folder; a killed run resumes."""
     from texparts.queue.predict import predict as predict_objects
 
     client = None if propose is None else _language_model(propose, llm_model, replies)

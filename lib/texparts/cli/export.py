@@ -16,7 +16,7 @@ def export(
     version: Annotated[str, typer.Option(help="Its version.")] = "1.0.0",
     license: Annotated[str, typer.Option(help="Terms of the labels; every object keeps its own.")] = "",
 ) -> None:
-    """Write what was handed in as a data set: named GLBs, labels, index, card, Croissant."""
+    """Write the submitted objects as a data set: named GLBs, labels, index, card, Croissant."""
     from texparts.export.export import export_dataset
 
     with open_review(root, database) as store:

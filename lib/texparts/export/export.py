@@ -104,18 +104,18 @@ def _write(
     failed: list[tuple[str, str]] = []
     pseudonyms: dict[str, str] = {}
     last = ""
-    for one in sorted(submitted, key=lambda one: one.object_id):
-        last = max(last, *(f"{opinion.at:%Y-%m-%d}" for opinion in one.opinions))
-        if one.status == "rejected":
-            rejected.append((one.object_id, one.note))
+    for item in sorted(submitted, key=lambda item: item.object_id):
+        last = max(last, *(f"{opinion.at:%Y-%m-%d}" for opinion in item.opinions))
+        if item.status == "rejected":
+            rejected.append((item.object_id, item.note))
             continue
-        for name in one.annotators:
+        for name in item.annotators:
             pseudonyms.setdefault(name, f"annotator-{len(pseudonyms) + 1}")
         try:
-            rows.append(_write_object(one, root, work, [pseudonyms[name] for name in one.annotators]))
+            rows.append(_write_object(item, root, work, [pseudonyms[name] for name in item.annotators]))
         except AlignPartsError as error:
-            shutil.rmtree(work / "objects" / one.object_id, ignore_errors=True)
-            failed.append((one.object_id, " ".join(str(error).split())))
+            shutil.rmtree(work / "objects" / item.object_id, ignore_errors=True)
+            failed.append((item.object_id, " ".join(str(error).split())))
     if not rows:
         raise AlignPartsError(f"{root}: no object was handed in as done; run: texparts review {root}")
     index = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -133,32 +133,31 @@ def _write(
     return index, others[0], others[1]
 
 
-def _write_object(one: Submitted, root: Path, work: Path, annotators: list[str]) -> dict[str, Any]:
+def _write_object(item: Submitted, root: Path, work: Path, annotators: list[str]) -> dict[str, Any]:
     """Write one object's folder; returns its row of the index."""
-    folder, target = ObjectFolder(root / "objects" / one.object_id), work / "objects" / one.object_id
+    folder, target = ObjectFolder(root / "objects" / item.object_id), work / "objects" / item.object_id
     about = folder.about()
     target.mkdir(parents=True)
-    mesh = load_mesh(Path(shutil.copyfile(folder.path / "mesh.glb", target / f"{one.object_id}.glb")))
-    face_part, parts = numbered(one.annotation)
+    mesh = load_mesh(Path(shutil.copyfile(folder.path / "mesh.glb", target / f"{item.object_id}.glb")))
+    face_part, parts = numbered(item.annotation)
     written = export_named(
-        mesh, face_part, parts, target, category=one.category, mode="reviewed", picture=False
+        mesh, face_part, parts, target, category=item.category, mode="reviewed", picture=False
     )
-    work_done = {"edits": one.opinions[0].edits, "seconds": one.seconds}
-    review = {
-        "annotators": annotators, **work_done, "agreement": asdict(one.agreement) if one.agreement else None,
-        "accepted": [part.accepted for part in one.annotation.parts],
-    }  # fmt: skip
+    work_done: dict[str, Any] = {"edits": item.opinions[0].edits, "seconds": item.seconds}
+    agreement, accepted = item.agreement, [part.accepted for part in item.annotation.parts]
+    review = {"annotators": annotators, **work_done}
+    review |= {"agreement": agreement and asdict(agreement), "accepted": accepted}
     _write_json(written.labels, {**json.loads(written.labels.read_text(encoding="utf-8")), "review": review})
     if about.license:
         (target / "license.txt").write_text(about.license + "\n", encoding="utf-8")
     return {
-        "object_id": one.object_id, "category": one.category, "parts": len(parts),
+        "object_id": item.object_id, "category": item.category, "parts": len(parts),
         "names": json.dumps([part.name for part in parts], ensure_ascii=False),
         "faces": len(face_part), "unlabeled_faces": int((face_part < 0).sum()), **work_done,
-        "opinions": len(one.opinions), "annotators": ", ".join(annotators),
-        "agreement": one.agreement.same if one.agreement else None,
+        "opinions": len(item.opinions), "annotators": ", ".join(annotators),
+        "agreement": agreement and agreement.same,
         "license": about.license, "source": about.source, "model": about.model,
-        "glb": f"objects/{one.object_id}/{written.glb.name}",
+        "glb": f"objects/{item.object_id}/{written.glb.name}",
         "sha256": hashlib.sha256(written.glb.read_bytes()).hexdigest(),
     }  # fmt: skip
 
@@ -169,12 +168,12 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def numbered(annotation: Annotation) -> tuple[Int32[np.ndarray, " faces"], list[PredictedPart]]:
     """Return face labels and parts numbered from 0, without parts that hold no face."""
-    kept = [part for part in annotation.parts if (annotation.face_part == part.id).any()]
+    filled = [part for part in annotation.parts if (annotation.face_part == part.id).any()]
     table = np.full(annotation.next_id + 1, UNLABELED, np.int32)
-    for index, part in enumerate(kept):
+    for index, part in enumerate(filled):
         table[part.id] = index
     parts = [
         PredictedPart(part.name, part.description, part.confidence, part.mask_confidence, UNLABELED)
-        for part in kept
+        for part in filled
     ]
     return table[annotation.face_part], parts

@@ -163,9 +163,9 @@ def tested_claims(scores: pd.DataFrame, **bootstrap: Any) -> pd.DataFrame:
 
 def _judged(model: Ours, shape: Labeled) -> Mapping[str, dict[str, float]]:
     """Score a shape, by test set."""
-    found = model.predict(shape.arrays, Given())
-    right = {"category": float(found.category == model.vocabulary.resolve_category(shape.category))}
-    result = {UNSEEN if shape.heldout else SEEN: score(found, shape) | right}
+    prediction = model.predict(shape.arrays, Given())
+    right = {"category": float(prediction.category == model.vocabulary.resolve_category(shape.category))}
+    result = {UNSEEN if shape.heldout else SEEN: score(prediction, shape) | right}
     if shape.heldout:
         result[NAMED] = score(model.predict(shape.arrays, Given(names=tuple(shape.present))), shape)
     return result

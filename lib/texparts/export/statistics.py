@@ -62,8 +62,8 @@ def read_dataset(folder: Path) -> Dataset:
     parts: list[dict[str, object]] = []
     agreements: list[dict[str, float]] = []
     for row in objects.itertuples():
-        found, agreed = _labels(folder / "objects" / str(row.object_id) / "labels.json")
-        parts += [{"object_id": row.object_id, "category": row.category, **part} for part in found]
+        labeled, agreed = _labels(folder / "objects" / str(row.object_id) / "labels.json")
+        parts += [{"object_id": row.object_id, "category": row.category, **part} for part in labeled]
         agreements.append(agreed)
     return Dataset(
         folder,

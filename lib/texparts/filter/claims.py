@@ -140,9 +140,9 @@ def _check_counts(header: dict[str, Any], most: int) -> None:
             return count // _CORNERS, vertices
         return max(count - 2, 0) if mode in _STRIPS else 0, vertices
 
-    sizes = [[size(one) for one in mesh["primitives"]] for mesh in header.get("meshes", [])]
+    sizes = [[size(primitive) for primitive in mesh["primitives"]] for mesh in header.get("meshes", [])]
     shown = [sizes[node["mesh"]] for node in header.get("nodes", []) if "mesh" in node]
-    faces, vertices = (sum(one[kind] for mesh in shown for one in mesh) for kind in (0, 1))
+    faces, vertices = (sum(primitive[kind] for mesh in shown for primitive in mesh) for kind in (0, 1))
     claim = f"{faces:,} faces in {len(shown):,} meshes; expected at most {most:,}"
     require(faces <= most, "too_many_faces", claim)
     claim = f"{vertices:,} vertices; expected at most {_CORNERS * most:,}"

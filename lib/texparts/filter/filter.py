@@ -41,7 +41,7 @@ _MOST_DETAIL = 300
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Finding:
     """A source and the findings on it; an empty reason keeps it."""
 
     source: Source
@@ -52,7 +52,7 @@ class _Found:
     descriptor: tuple[float, ...] = ()
     category: str = ""
 
-    def rejected(self, reason: str, detail: str) -> "_Found":
+    def rejected(self, reason: str, detail: str) -> "_Finding":
         return replace(self, reason=reason, detail=one_line(detail, _MOST_DETAIL), descriptor=())
 
 
@@ -83,14 +83,14 @@ def filter_folder(
     sources = find_sources(folder)
     try:
         (root / "thumbnails").mkdir(parents=True, exist_ok=True)
-        found = _look(sources, folder, root, params, workers)
+        findings = _look(sources, folder, root, params, workers)
     except OSError as error:
         raise AlignPartsError(f"{root}: cannot be written: {error.strerror or error}") from None
     if params.filter.duplicates:
-        found = _without_copies(found)
+        findings = _without_copies(findings)
     if llm is not None:
-        found = _judged(found, root, llm)
-    rows = [{**vars(one), **vars(one.source), "kept": not one.reason} for one in found]
+        findings = _judged(findings, root, llm)
+    rows = [{**vars(finding), **vars(finding.source), "kept": not finding.reason} for finding in findings]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     place = os.path.relpath(folder, root.resolve())
     write_text(root / "filter.json", json.dumps({"folder": place}, indent=2) + "\n")
@@ -120,80 +120,80 @@ def refused(license: str, phrases: Sequence[str]) -> str:
 
 def _look(
     sources: Sequence[Source], folder: Path, root: Path, params: TexPartsParams, workers: int
-) -> list[_Found]:
+) -> list[_Finding]:
     """Check license and file of every source; files that an earlier run looked at are not opened again."""
     limits, path = params.filter, root / "inspections.jsonl"
     settings = _settings(limits, params.thumbnail)
     before = _read_inspections(path, settings)
-    found: dict[str, _Found] = {}
-    todo: list[_Found] = []
+    findings: dict[str, _Finding] = {}
+    todo: list[_Finding] = []
     for source in tqdm(sources, desc="hashing files", mininterval=2.0, leave=False):
-        one = _Found(source, _content(source.path, limits))
-        known = before.get((source.file, one.content))
+        finding = _Finding(source, _content(source.path, limits))
+        known = before.get((source.file, finding.content))
         if refused(source.license, limits.refused_licenses):
             detail = f"'{source.license}' does not let changed copies be passed on"
-            found[source.object_id] = one.rejected("license", detail)
+            findings[source.object_id] = finding.rejected("license", detail)
         elif known and (known["reason"] or _picture(root, source).is_file()):
-            said = {name: known[name] for name in ("reason", "detail", "faces")}
-            found[source.object_id] = replace(one, **said, descriptor=tuple(known["descriptor"]))
+            entry = {name: known[name] for name in ("reason", "detail", "faces")}
+            findings[source.object_id] = replace(finding, **entry, descriptor=tuple(known["descriptor"]))
         else:
-            todo.append(one)
-    asked = [Asked(one.source.path, limits, params.thumbnail) for one in todo]
+            todo.append(finding)
+    asked = [Asked(finding.source.path, limits, params.thumbnail) for finding in todo]
     results = isolated_map(
         inspect, asked, seconds=limits.seconds, megabytes=limits.memory_megabytes, workers=workers,
         preload=("texparts.filter.inspection",),
     )  # fmt: skip
     progress = tqdm(results, total=len(todo), desc="filter", mininterval=2.0, leave=False)
     with path.open("a", encoding="utf-8") as log:
-        for one, result in zip(todo, progress, strict=True):
-            done = _combined(one, result, folder)
+        for finding, result in zip(todo, progress, strict=True):
+            done = _combined(finding, result, folder)
             if isinstance(result, Inspection) and result.picture:
-                write_bytes(_picture(root, one.source), result.picture)
+                write_bytes(_picture(root, finding.source), result.picture)
             log.write(_line(done, settings))
             log.flush()
-            found[one.source.object_id] = done
-    ordered = [found[source.object_id] for source in sources]
-    write_text(path, "".join(_line(one, settings) for one in ordered if one.reason != "license"))
+            findings[finding.source.object_id] = done
+    ordered = [findings[source.object_id] for source in sources]
+    write_text(path, "".join(_line(finding, settings) for finding in ordered if finding.reason != "license"))
     return ordered
 
 
-def _combined(one: _Found, result: Inspection | Died, folder: Path) -> _Found:
+def _combined(finding: _Finding, result: Inspection | Died, folder: Path) -> _Finding:
     if isinstance(result, Died) or result.reason:
         detail = result.detail.replace(f"{folder}{os.sep}", "").replace(str(folder), folder.name)
-        return one.rejected(result.reason, detail)
+        return finding.rejected(result.reason, detail)
     assert result.descriptor is not None
     descriptor = tuple(result.descriptor.astype(float).round(6).tolist())
-    return replace(one, faces=result.faces, descriptor=descriptor)
+    return replace(finding, faces=result.faces, descriptor=descriptor)
 
 
-def _without_copies(found: list[_Found]) -> list[_Found]:
+def _without_copies(findings: list[_Finding]) -> list[_Finding]:
     """Reject all but the first of several objects of the same geometry."""
-    rows = [row for row, one in enumerate(found) if not one.reason]
+    rows = [row for row, finding in enumerate(findings) if not finding.reason]
     if len(rows) < 2:
-        return found
+        return findings
     index = pd.DataFrame({"shape_id": [f"{row:09d}" for row in rows], "dataset": "files"})
     index[["raw_category", "split", "source", "model"]] = ""
-    groups = find_groups(index, np.array([found[row].descriptor for row in rows], np.float32))
-    result = list(found)
+    groups = find_groups(index, np.array([findings[row].descriptor for row in rows], np.float32))
+    result = list(findings)
     for _, ids in groups.groupby("group").shape_id:
         first, *others = sorted(map(int, ids))
         for row in others:
-            detail = f"has the geometry of {found[first].source.object_id}"
-            result[row] = found[row].rejected("duplicate", detail)
+            detail = f"has the geometry of {findings[first].source.object_id}"
+            result[row] = findings[row].rejected("duplicate", detail)
     return result
 
 
-def _judged(found: list[_Found], root: Path, llm: LanguageModel) -> list[_Found]:
-    """Add a language model's judgment of the pictures of what is left."""
-    rows = [row for row, one in enumerate(found) if not one.reason]
+def _judged(findings: list[_Finding], root: Path, llm: LanguageModel) -> list[_Finding]:
+    """Add a language model's judgment of the pictures of the remaining objects."""
+    rows = [row for row, finding in enumerate(findings) if not finding.reason]
     requests = []
-    for source in (found[row].source for row in rows):
+    for source in (findings[row].source for row in rows):
         about = "; ".join(filter(None, [source.title, f"tags: {source.tags}" if source.tags else ""]))
         requests.append(thumbnail_request(_picture(root, source).read_bytes(), about))
-    result = list(found)
+    result = list(findings)
     for row, reply in zip(rows, llm.ask_all(requests, Quality), strict=True):
-        one = replace(found[row], category=reply.category)
-        result[row] = one if reply.usable else one.rejected("language_model", reply.reason)
+        finding = replace(findings[row], category=reply.category)
+        result[row] = finding if reply.usable else finding.rejected("language_model", reply.reason)
     return result
 
 
@@ -219,12 +219,11 @@ def _settings(limits: FilterParams, thumbnail: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _line(one: _Found, settings: str) -> str:
-    said = {
-        "file": one.source.file, "content": one.content, "settings": settings, "reason": one.reason,
-        "detail": one.detail, "faces": one.faces, "descriptor": one.descriptor,
-    }  # fmt: skip
-    return json.dumps(said, ensure_ascii=False) + "\n"
+def _line(finding: _Finding, settings: str) -> str:
+    fields = ("content", "reason", "detail", "faces", "descriptor")
+    entry = {"file": finding.source.file, "settings": settings}
+    entry |= {key: getattr(finding, key) for key in fields}
+    return json.dumps(entry, ensure_ascii=False) + "\n"
 
 
 def _read_inspections(path: Path, settings: str) -> dict[tuple[str, str], dict[str, Any]]:
@@ -233,9 +232,9 @@ def _read_inspections(path: Path, settings: str) -> dict[tuple[str, str], dict[s
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     for line in text.splitlines():
         try:
-            said = json.loads(line)
+            entry = json.loads(line)
         except ValueError:
             continue  # the line that a killed run was writing
-        if said["settings"] == settings and said["reason"] not in _UNSURE:
-            known[said["file"], said["content"]] = said
+        if entry["settings"] == settings and entry["reason"] not in _UNSURE:
+            known[entry["file"], entry["content"]] = entry
     return known

@@ -79,7 +79,7 @@ def _plain(folder: Path) -> list[Source]:
     license = one_line(license_of(folder))
     files = [path.relative_to(folder).as_posix() for path in _walk(folder)]
     ids = [_id_of(file) for file in files]
-    # Two files may differ in what an id leaves out: their names' hashes tell them apart.
+    # Names that differ only in characters which an id leaves out are told apart by their hashes.
     times = Counter(object_id.lower() for object_id in ids)
     sources = []
     for object_id, file in zip(ids, files, strict=True):

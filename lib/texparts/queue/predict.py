@@ -108,11 +108,11 @@ def predict(
     source = _Model(model.resolve(), device, 1 if workers > 1 or scheduler else None)
     pipeline = _loaded(source)
     identity = f"{model.name}@{digest_of(model)[:16]}"
-    kept = filtered[filtered["kept"]]
-    if kept.empty:
+    wanted = filtered[filtered["kept"]]
+    if wanted.empty:
         raise AlignPartsError(f"{root / 'filtered.csv'}: no object was kept; its column 'reason' says why")
-    proposed = _proposed(kept["category"].tolist(), pipeline, llm)
-    jobs = [_job(root, folder, row, source, identity, params, proposed) for row in kept.to_dict("records")]
+    proposed = _proposed(wanted["category"].tolist(), pipeline, llm)
+    jobs = [_job(root, folder, row, source, identity, params, proposed) for row in wanted.to_dict("records")]
     known = {job.about["object_id"]: about for job in jobs if (about := _done(job)) is not None}
     todo = [job for job in jobs if job.about["object_id"] not in known]
     done = map_shapes(_predict, todo, workers=workers, scheduler=scheduler, description="predict")
@@ -203,7 +203,7 @@ def _job(
     made = {
         "version": VERSION, "model": identity, "content": row["content"], "points": params.points,
         "clusters": list(params.clusters), "thumbnail": params.thumbnail,
-        "candidates": [[one.name, one.description] for one in candidates],
+        "candidates": [[candidate.name, candidate.description] for candidate in candidates],
     }  # fmt: skip
     about = {
         "object_id": row["object_id"], "source": row["file"], "license": row["license"],
@@ -248,7 +248,7 @@ def _predict(job: _Job) -> str:
 def _named(job: _Job, glb: bytes) -> tuple[NamedMesh, dict[int, Int32[np.ndarray, " faces"]], bytes]:
     pipeline = _loaded(job.model)
     with tempfile.TemporaryDirectory() as folder:
-        # Every label is in the order of what is stored, so that is what is read.
+        # Every label is in the order of the stored file, so that one is read.
         path = Path(folder) / "mesh.glb"
         path.write_bytes(glb)
         mesh = load_mesh(path)

@@ -28,8 +28,8 @@ def rank(root: Path, order: Order = "confident") -> pd.DataFrame:
     by rank from 1. AlignPartsError tells that nothing was filtered or predicted.
     """
     _, filtered = read_filtered(root)
-    kept = set(filtered.loc[filtered["kept"], "object_id"])
-    folders = [folder for folder in object_folders(root) if folder.object_id in kept]
+    wanted = set(filtered.loc[filtered["kept"], "object_id"])
+    folders = [folder for folder in object_folders(root) if folder.object_id in wanted]
     rows = [_row(folder.about()) for folder in tqdm(folders, desc="rank", mininterval=2.0, leave=False)]
     queue = sort_queue(pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "rank"]), order)
     queue.insert(1, "rank", np.arange(1, len(queue) + 1))

@@ -139,7 +139,7 @@ def _sqlite(path: Path) -> Engine:
 
     @event.listens_for(engine, "checkout")
     def _checked_out(_: Any, record: Any, __: Any) -> None:
-        # An open file outlives its name: what is written to it then would be gone with the process.
+        # An open file outlives its name: later writes to it would be gone with the process.
         if record.info.get("file") != _identity(path):
             raise exc.DisconnectionError(f"{path}: the file was moved, removed or replaced")
 

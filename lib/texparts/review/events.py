@@ -146,7 +146,7 @@ class Events:
 
 
 def _state(row: Row[Any], history: History) -> TaskState:
-    seconds = round(float(row.seconds), 3)  # what SQLite RETURNING gives may be an int
+    seconds = round(float(row.seconds), 3)  # RETURNING may give an int in SQLite
     undo, redo = history.can_undo, history.can_redo
     task = vars(task_of(row))
     return TaskState(**task, annotation=history.present, can_undo=undo, can_redo=redo, seconds=seconds)

@@ -143,7 +143,7 @@ class Leases:
             room = opinions - submitted - (len(open_rows) - len(expired))
             if room < 1:
                 return None
-            # Those whose lease is over keep what room is left.
+            # Those whose lease is over keep the room that is left.
             lost = expired[: max(0, len(expired) - (room - 1))]
             for row in lost:
                 change(connection, row, {"status": "lost"})

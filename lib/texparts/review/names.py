@@ -92,12 +92,12 @@ def _known(vocabulary: Vocabulary) -> list[Known]:
     known = []
     for category, entry in vocabulary.entries.items():
         for name, part in entry.parts.items():
-            own = (spelling(name), NameHit(name, part.description, category))
+            canonical = (spelling(name), NameHit(name, part.description, category))
             others = {spelling(alias.part): alias.part for alias in part.aliases}
-            known += [own] + [
+            known += [canonical] + [
                 (key, NameHit(name, part.description, category, written.rsplit("/", 1)[-1]))
                 for key, written in sorted(others.items())
-                if key and key != own[0]
+                if key and key != canonical[0]
             ]
     return known
 

@@ -154,14 +154,14 @@ class Submissions:
             return []
         with self.database.read() as connection:
             query = select(agreements).where(agreements.c.first_task.in_([row.id for row in done]))
-            kept = {
+            stored = {
                 (row.first_task, row.second_task, row.first_head, row.second_head): _agreement(row)
                 for row in connection.execute(query)
             }
         annotations: dict[int, Annotation] = {}
         result = []
         for first, second in combinations(done, 2):
-            pair = kept.get((first.id, second.id, first.head, second.head))
+            pair = stored.get((first.id, second.id, first.head, second.head))
             if pair is None:
                 for row in (first, second):
                     if row.id not in annotations:

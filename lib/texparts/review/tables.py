@@ -74,7 +74,7 @@ tasks = Table(
     Column("lease_until", Utc, nullable=False),
     Column("seq", sa.Integer, nullable=False),
     Column("head", String(36)),  # id of the last event: tells two histories of one length apart
-    Column("prediction", String(64)),  # fingerprint of what the first edit was made on
+    Column("prediction", String(64)),  # fingerprint of the prediction that the first edit was made on
     Column("seconds", sa.Float, nullable=False),
     Column("last_active", Utc),
     Column("taken_at", Utc, nullable=False),

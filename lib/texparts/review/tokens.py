@@ -23,7 +23,7 @@ LONGEST = 200
 
 
 def hash_of(secret: str) -> str:
-    """Return what is stored in place of a token."""
+    """Return the hash that is stored in place of a token."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 

@@ -1,7 +1,7 @@
-"""Simulated annotator: brings an annotation to the truth with the review's own edits.
+"""Simulate an annotator, who brings an annotation to the truth with the review's own edits.
 
 It knows the truth, makes no mistakes and works in a fixed order: category, then names and merges of the parts
-at hand, then painting: a click on a whole piece or cluster where that gains area, else brush strokes.
+at hand, then painting: a click on a whole piece or cluster where that gains area, else a brush stroke.
 """
 
 from collections.abc import Collection
@@ -23,7 +23,7 @@ ALL_TOOLS: tuple[Tool, ...] = ("brush", "component", "cluster")
 LEAST_GAIN = 1e-9
 """Least share of the object's area for which a click or a stroke is worth it."""
 PLACES = 64
-"""Places on what is to be painted at which the brush is tried."""
+"""Places at which the brush is tried, spread over the faces to be painted."""
 
 
 class Step(NamedTuple):
@@ -34,7 +34,7 @@ class Step(NamedTuple):
 
 
 class _Painting(NamedTuple):
-    """A click or brush strokes that give faces to the true part of a column."""
+    """A click or brush stroke that gives faces to the true part of a column."""
 
     column: int
     faces: Int[np.ndarray, " n"]

@@ -1,4 +1,4 @@
-"""Results of the stages on the embedded objects, compared with what their generator knows."""
+"""Compare the results of the stages on embedded objects with the truth that their generator knows."""
 
 from collections.abc import Mapping, Sequence
 

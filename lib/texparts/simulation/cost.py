@@ -1,4 +1,4 @@
-"""Cost of a person's work in the review, in clicks, keys, brush strokes and seconds.
+"""Count a person's work in the review, in clicks, keys, brush strokes and seconds.
 
 Seconds follow the keystroke-level model (Card, Moran & Newell, "The Keystroke-Level Model for User
 Performance Time with Interactive Systems", CACM 23(7), 1980): the errorless execution of a practiced user is

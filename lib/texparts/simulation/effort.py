@@ -1,4 +1,4 @@
-"""Simulated effort per object by what the work starts from, and by the order of the queue.
+"""Measure the simulated effort per object, by the start of the work and by the order of the queue.
 
 The annotator is :class:`texparts.simulation.annotator.SimulatedAnnotator`; the objects are embedded ones,
 whose truth is known. Section 13 of the paper states minutes of its own human annotators: see :data:`PAPER`.
@@ -50,7 +50,7 @@ STARTS = {
     "clusters": Start("from clusters", lambda shape, _: [from_clusters(shape, n) for n in shape.clusters]),
     OURS: Start("from our prediction", lambda _, prediction: [prediction]),
 }
-"""By name. For the clusters the number that turns out best is taken, unknown beforehand: it flatters them."""
+"""Starts by name. Clusters are flattered: the number that turns out best is taken, unknown beforehand."""
 
 
 def measure_effort(
@@ -95,7 +95,7 @@ def _work(job: tuple[Path, str, Truth, CostModel]) -> list[dict[str, Any]]:
         for begin in start.begin(shape, prediction):
             done = SimulatedAnnotator(cost, shape, begin, truth, start.tools).work()
             tries.append((Tally().plus(*(step.tally for step in done.steps)), done.annotation))
-        tally, end = min(tries, key=lambda one: one[0].seconds)
+        tally, end = min(tries, key=lambda attempt: attempt[0].seconds)
         judgment = judge(end, truth, shape.areas)
         rows.append({
             "object_id": object_id, "category": truth.category, "start": name, "parts": len(truth.names),

@@ -1,4 +1,4 @@
-"""Ground truth of the embedded objects, distance of an annotation from it, and annotations to start from."""
+"""Read the embedded objects' truth, judge annotations by it, and make annotations to start from."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
