@@ -11,12 +11,10 @@ from toy import PARTS, WIDTH, encode, vocabulary
 
 from alignparts.core.config.baselines import Find3DParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.baselines.find3d.levels import finest
-from alignparts.evaluation.baselines.find3d.losses import part_contrast
+from alignparts.evaluation.baselines.find3d.grid import ORDERS, finest, hilbert, patches, position, z_order
 from alignparts.evaluation.baselines.find3d.method import Find3D, query, shares
 from alignparts.evaluation.baselines.find3d.model import Attention, Find3DConfig, Find3DModel
-from alignparts.evaluation.baselines.find3d.serialization import ORDERS, hilbert, interleaved, patches, place
-from alignparts.evaluation.baselines.find3d.train import train
+from alignparts.evaluation.baselines.find3d.train import Find3DTraining, part_contrast
 from alignparts.evaluation.methods import Given
 from alignparts.features.store import FeatureStore
 
@@ -32,7 +30,7 @@ def cube(depth: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_curve_meets_every_cell_once(order):
-    places = place(cube(3), order, depth=3)
+    places = position(cube(3), order, depth=3)
     assert sorted(places.tolist()) == list(range(8**3))
 
 
@@ -44,7 +42,7 @@ def test_cells_that_follow_each_other_on_hilberts_curve_touch():
 
 def test_z_order_interleaves_the_bits():
     x, y, z = 0b101, 0b011, 0b110
-    assert int(interleaved(torch.tensor([[x, y, z]]), depth=3)) == 0b101_011_110
+    assert int(z_order(torch.tensor([[x, y, z]]), depth=3)) == 0b101_011_110
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 50])
@@ -152,7 +150,6 @@ def test_the_published_size():
     [
         ({"channels": (16, 32), "depths": (1,), "up_channels": (16,), "up_depths": (1,)}, "expected n, n"),
         ({"channels": (20,), "depths": (1,), "up_channels": (), "up_depths": ()}, "multiple of 16"),
-        ({"grid": 0.0}, "above 0"),
     ],
 )
 def test_sizes_that_do_not_fit(sizes, needle):
@@ -216,18 +213,22 @@ def params(**changes: object) -> Find3DParams:
 
 
 def test_it_learns_the_names_of_slabs(store, tmp_path):
-    trained = train(store, vocabulary(), encode, params(epochs=100, name_prompt_rate=1.0), tmp_path / "model")
-    assert trained.shapes == {"train": 6, "validation": 3}
-    assert trained.history[-1]["train/total"] < trained.history[0]["train/total"] / 2
-    assert trained.history[-1]["validation/name_right"] > 0.8
-    method = Find3D(trained.model, encode)
+    found = trained(store, params(epochs=100, name_prompt_rate=1.0), tmp_path / "model")
+    assert found.shapes == {"train": 6, "validation": 3}
+    assert found.history[-1]["train/total"] < found.history[0]["train/total"] / 2
+    assert found.history[-1]["validation/name_right"] > 0.8
+    method = Find3D(found.model, encode)
     arrays, meta = store.load("s6")
-    found = method.predict(arrays, Given(category=meta["category"], names=tuple(meta["part_names"])))
+    answer = method.predict(arrays, Given(category=meta["category"], names=tuple(meta["part_names"])))
     labeled = arrays["part"] >= 0
-    assert np.mean(found.point_part[labeled] == arrays["part"][labeled]) > 0.8
+    assert np.mean(answer.point_part[labeled] == arrays["part"][labeled]) > 0.8
     turned = tuple(reversed(meta["part_names"]))
     again = method.predict(arrays, Given(category=meta["category"], names=turned))
-    assert [turned[part] for part in again.point_part] == [found.names[part] for part in found.point_part]
+    assert [turned[part] for part in again.point_part] == [answer.names[part] for part in answer.point_part]
+
+
+def trained(store: FeatureStore, params: Find3DParams, out: Path, on_epoch=None, **options):
+    return Find3DTraining(store, vocabulary(), encode, params, **options).fit(out, on_epoch)
 
 
 def weights(folder: Path) -> bytes:
@@ -235,25 +236,25 @@ def weights(folder: Path) -> bytes:
 
 
 def test_two_runs_are_one_and_so_is_one_that_was_killed(store, tmp_path):
-    train(store, vocabulary(), encode, params(), tmp_path / "a")
+    trained(store, params(), tmp_path / "a")
 
     def kill(epoch: int, row: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(store, vocabulary(), encode, params(), tmp_path / "b", on_epoch=kill)
-    train(store, vocabulary(), encode, params(), tmp_path / "b")
-    train(store, vocabulary(), encode, params(), tmp_path / "c", seed=1)
+        trained(store, params(), tmp_path / "b", on_epoch=kill)
+    trained(store, params(), tmp_path / "b")
+    trained(store, params(), tmp_path / "c", seed=1)
     assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
     assert (tmp_path / "a/history.json").read_text() == (tmp_path / "b/history.json").read_text()
 
 
 def test_the_saved_model_is_the_trained_one(store, tmp_path):
-    trained = train(store, vocabulary(), encode, params(epochs=1), tmp_path / "model")
+    found = trained(store, params(epochs=1), tmp_path / "model")
     again = Find3DModel.from_pretrained(tmp_path / "model").eval()
     given = inputs()
-    assert again.config == trained.model.config
-    assert torch.equal(again(*given), trained.model(*given))
+    assert again.config == found.model.config
+    assert torch.equal(again(*given), found.model(*given))
     (tmp_path / "model/config.json").unlink()
     with pytest.raises(AlignPartsError, match=r"config\.json"):
         Find3DModel.from_pretrained(tmp_path / "model")
@@ -261,20 +262,20 @@ def test_the_saved_model_is_the_trained_one(store, tmp_path):
 
 def test_nothing_to_train_on(store, tmp_path):
     with pytest.raises(AlignPartsError, match="no shape of the split 'train'"):
-        train(store, vocabulary(), encode, params(), tmp_path / "m", ids={"train": [], "validation": []})
+        trained(store, params(), tmp_path / "m", ids={"train": [], "validation": []})
 
 
 def test_shares_hold_every_point_once_evenly_and_in_any_order():
     points = np.random.default_rng(3).uniform(-1, 1, (400, 3)).astype(np.float32)
-    order, share = shares(points, 64)
-    assert np.array_equal(np.sort(order), np.arange(400))
-    assert set(np.bincount(share)) == {57, 58} and len(set(share)) == 7
-    for number in range(7):  # every share sees every corner of the shape
-        assert len(np.unique(points[order[share == number]] > 0, axis=0)) == 8
+    dealt = shares(points, 64)
+    assert np.array_equal(np.sort(np.concatenate(dealt)), np.arange(400))
+    assert {len(share) for share in dealt} == {57, 58} and len(dealt) == 7
+    for share in dealt:  # every share sees every corner of the shape
+        assert len(np.unique(points[share] > 0, axis=0)) == 8
     mixed = np.random.default_rng(4).permutation(400)
-    again, other = shares(points[mixed], 64)
-    assert np.array_equal(mixed[again], order) and np.array_equal(other, share)
-    assert set(shares(points, 400)[1]) == {0}
+    for share, again in zip(dealt, shares(points[mixed], 64), strict=True):
+        assert np.array_equal(mixed[again], share)
+    assert len(shares(points, 400)) == 1
 
 
 def test_more_points_than_in_training_are_seen_in_shares():
@@ -284,11 +285,11 @@ def test_more_points_than_in_training_are_seen_in_shares():
     torch.manual_seed(0)
     method = Find3D(Find3DModel(Find3DConfig(**{**SMALL.__dict__, "points": 40})), encode)
     found = method.predict(arrays, given).point_part
-    order, share = shares(cloud[0], 40)
-    for number in range(3):
-        own = order[share == number]
-        alone = method.predict({name: values[own] for name, values in arrays.items()}, given)
-        assert np.array_equal(found[own], alone.point_part)
+    dealt = shares(cloud[0], 40)
+    assert len(dealt) == 3
+    for share in dealt:
+        alone = method.predict({name: values[share] for name, values in arrays.items()}, given)
+        assert np.array_equal(found[share], alone.point_part)
 
 
 def test_what_it_asks():

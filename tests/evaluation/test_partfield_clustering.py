@@ -1,5 +1,7 @@
 """PartField's ways to cluster: scikit-learn's own cuts, plain loops, and shapes whose answer is known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import toy
@@ -9,12 +11,13 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.baselines import partfield_clustering as peer
+from alignparts.evaluation.baselines.clustering import cluster_points, directions
 from alignparts.evaluation.ground_truth import labeled_shapes
 from alignparts.evaluation.methods import PARTFIELD, Entrant, Given, Method
 from alignparts.evaluation.scoring import score
 from alignparts.features.store import FeatureStore
 
-KINDS = ["k-means", "agglomerative"]
+KINDS = {"k-means": PARTFIELD, "agglomerative": f"{PARTFIELD}, agglomerative"}
 
 
 def blobs(count, seed=0, each=30):
@@ -31,29 +34,32 @@ def same(first, second):
     return adjusted_rand_score(first, second) == 1.0
 
 
+def partition_of(kind, features, points):
+    if kind == "k-means":
+        return partial(cluster_points, features)
+    return peer.agglomerative(features, points)
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_cuts_are_those_of_scikit_learn(seed):
+def test_clusters_are_those_of_scikit_learn(seed):
     rng = np.random.default_rng(seed)
     features, points = rng.normal(size=(80, 5)).astype(np.float32), rng.normal(size=(80, 3))
-    graph = peer.neighbor_graph(points, 6)
-    tree = peer.merge_tree(features, graph)
+    partition, graph = peer.agglomerative(features, points, 6), peer.neighbor_graph(points, 6)
     for count in (1, 2, 3, 7, 19, 80):
-        labels = peer.cut(tree, count)
-        theirs = AgglomerativeClustering(count, connectivity=graph).fit_predict(peer.directions(features))
+        labels = partition(count)
+        theirs = AgglomerativeClustering(count, connectivity=graph).fit_predict(directions(features))
         assert same(labels, theirs)
         assert sorted(set(labels.tolist())) == list(range(count))
 
 
-def test_the_graph_holds_every_points_nearest_and_is_symmetric():
+def test_the_graph_holds_every_points_nearest():
     points = np.random.default_rng(0).normal(size=(50, 3))
     graph = peer.neighbor_graph(points, 4).toarray()
-    assert (graph == graph.T).all()
-    assert not graph.diagonal().any()
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
     expected = np.zeros((50, 50), bool)
     for row, distance in enumerate(apart):
-        expected[row, np.argsort(distance)[1:5]] = True
-    assert (graph.astype(bool) == (expected | expected.T)).all()
+        expected[row, np.argsort(distance)[:5]] = True  # itself among them
+    assert (graph.astype(bool) == expected).all()
 
 
 def test_islands_are_joined_where_they_are_nearest():
@@ -64,7 +70,7 @@ def test_islands_are_joined_where_they_are_nearest():
     assert connected_components(graph, directed=False)[0] == 1
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
     edges = {(int(a), int(b)) for a, b in zip(*graph.nonzero(), strict=True)}
-    crossing = {(a, b) for a, b in edges if islands[a] < islands[b]}
+    crossing = {(a, b) if islands[a] < islands[b] else (b, a) for a, b in edges if islands[a] != islands[b]}
     nearest = {
         tuple(int(end) for end in np.unravel_index(
             np.where((islands[:, None] == a) & (islands[None] == a + 1), apart, np.inf).argmin(), apart.shape
@@ -77,7 +83,7 @@ def test_islands_are_joined_where_they_are_nearest():
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_points_in_one_place_and_single_points(count):
     points, features = np.zeros((count, 3)), np.ones((count, 2), np.float32)
-    partition = peer.partitions(features, points, "agglomerative")
+    partition = peer.agglomerative(features, points)
     assert len(partition(5)) == count
     assert same(partition(1), np.zeros(count))
 
@@ -87,8 +93,8 @@ def test_agglomerative_joins_neighbors_only():
     features, part, points = blobs(3)
     alike = np.where(part == 2, 0, part)
     features[part == 2] = features[part == 0]
-    assert same(peer.partitions(features, kind="k-means")(2), alike)
-    assert same(peer.partitions(features, points, "agglomerative")(3), part)
+    assert same(cluster_points(features, 2), alike)
+    assert same(peer.agglomerative(features, points)(3), part)
 
 
 def naive_miou(labels, truth):
@@ -110,95 +116,58 @@ def test_the_protocols_are_those_of_the_method(tmp_path):
         arrays, meta = toy.shape(category, index)
         store.add(f"s{index}", arrays, {**meta, "split": "test", "dataset": "partnet"})
     store.flush()
-    scores = peer.partfield_scores(store, KINDS, counts=range(2, 7), points=64)
+    scores = peer.partfield_scores(store, counts=range(2, 7), points=64)
     value = scores.set_index(["method", "metric", "shape_id"]).value
     for shape in labeled_shapes(store, ["test"], 64):
-        for kind in KINDS:
-            partition = peer.partitions(shape.arrays["geometry"], shape.arrays["points"], kind)
+        for kind, label in KINDS.items():
+            partition = partition_of(kind, shape.arrays["geometry"], shape.arrays["points"])
             miou = {count: naive_miou(partition(count), shape.truth) for count in range(2, 7)}
-            given = value[peer.label_of(kind), "miou", shape.shape_id]
-            best = value[peer.label_of(kind), peer.BEST_OVER_K, shape.shape_id]
+            estimate = peer.estimate_count(shape.arrays["geometry"], partition, range(2, 7))
+            best = value[label, peer.BEST_OVER_K, shape.shape_id]
             assert best == pytest.approx(max(miou.values()))
-            assert given == pytest.approx(miou[len(shape.present)])
-            estimated = peer.PartFieldClustering(kind, estimated=True, counts=range(2, 7))
-            for method, told in ((peer.PartFieldClustering(kind), ("parts",)), (estimated, ())):
-                found = Entrant(method, told).predict(shape)
-                assert value[method.label, "miou", shape.shape_id] == score(found, shape)["miou"]
-
-
-def test_one_tree_serves_every_number(monkeypatch):
-    built = []
-    merge_tree = peer.merge_tree
-    monkeypatch.setattr(peer, "merge_tree", lambda *given: built.append(1) or merge_tree(*given))
-    features, _, points = blobs(3)
-    peer.PartFieldClustering("agglomerative", estimated=True).predict(
-        {"geometry": features, "points": points}, Given()
-    )
-    assert len(built) == 1
+            assert value[label, "miou", shape.shape_id] == pytest.approx(miou[len(shape.present)])
+            estimated = value[label + peer.ESTIMATED, "miou", shape.shape_id]
+            assert estimated == pytest.approx(miou[estimate])
+        found = Entrant(peer.PartFieldClustering(), ("parts",)).predict(shape)
+        assert value[PARTFIELD, "miou", shape.shape_id] == score(found, shape)["miou"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [2, 3, 6])
 def test_the_silhouette_finds_the_number_of_blobs(kind, count):
     features, _, points = blobs(count)
-    partition = peer.partitions(features, points, kind)
+    partition = partition_of(kind, features, points)
     assert peer.estimate_count(features, partition) == count
 
 
 def test_the_estimate_is_scikit_learns_silhouette():
     features = np.random.default_rng(5).normal(size=(90, 3)).astype(np.float32)
-    partition = peer.partitions(features)
-    scores = {k: silhouette_score(peer.directions(features), partition(k)) for k in range(2, 9)}
+    partition = partial(cluster_points, features)
+    scores = {k: silhouette_score(directions(features), partition(k)) for k in range(2, 9)}
     assert peer.estimate_count(features, partition, range(2, 9)) == max(scores, key=scores.get)
 
 
-def test_where_nothing_can_be_compared_there_is_one_part():
-    one = np.ones((5, 3), np.float32)
-    assert peer.estimate_count(one, peer.partitions(one)) == 1
-    two = np.eye(3, dtype=np.float32)[:2]
-    assert peer.estimate_count(two, peer.partitions(two)) == 1
+@pytest.mark.parametrize("features", [np.ones((5, 3), np.float32), np.eye(3, dtype=np.float32)[:2]])
+def test_where_nothing_can_be_compared_there_is_one_part(features):
+    assert peer.estimate_count(features, partial(cluster_points, features)) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_length_of_a_feature_does_not_matter(kind):
     features, _, points = blobs(4, seed=2)
-    first = peer.partitions(features, points, kind)
     longer = features * np.float32(4) ** np.random.default_rng(0).integers(-2, 3, (len(features), 1))
-    second = peer.partitions(longer.astype(np.float32), points, kind)
+    first, second = (partition_of(kind, some, points) for some in (features, longer.astype(np.float32)))
     assert all(same(first(count), second(count)) for count in (2, 4, 6))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("estimated", [False, True])
-def test_behind_the_common_interface(kind, estimated):
-    features, truth, points = blobs(5)
-    arrays = {"geometry": features.astype(np.float16), "points": points}
-    method: Method = peer.PartFieldClustering(kind, estimated=estimated)
-    assert method.label == peer.label_of(kind, estimated)
-    given = Given(parts=2 if estimated else 5)
-    found, again = method.predict(arrays, given), method.predict(arrays, given)
-    assert not found.named
-    assert same(found.point_part, truth)
+def test_behind_the_common_interface():
+    features, truth, _ = blobs(5)
+    arrays = {"geometry": features.astype(np.float16)}
+    method: Method = peer.PartFieldClustering()
+    found, again = (method.predict(arrays, Given(parts=5)) for _ in range(2))
+    assert not found.named and same(found.point_part, truth)
     assert np.array_equal(found.point_part, again.point_part)
-
-
-def test_what_is_missing_is_said():
-    features, _, points = blobs(2)
-    plain, tree = peer.PartFieldClustering(), peer.PartFieldClustering("agglomerative")
     with pytest.raises(AlignPartsError, match="number of parts"):
-        plain.predict({"geometry": features}, Given())
+        method.predict(arrays, Given())
     with pytest.raises(AlignPartsError, match="'geometry' is missing"):
-        plain.predict({"points": points}, Given(parts=2))
-    with pytest.raises(AlignPartsError, match="'points' is missing"):
-        tree.predict({"geometry": features}, Given(parts=2))
-    with pytest.raises(AlignPartsError, match="at least 1 cluster"):
-        tree.predict({"geometry": features, "points": points}, Given(parts=0))
-    with pytest.raises(AlignPartsError, match="coordinates"):
-        peer.partitions(features, None, "agglomerative")
-    with pytest.raises(AlignPartsError, match="finite"):
-        peer.partitions(np.full((3, 2), np.nan, np.float32))
-
-
-def test_every_way_to_cluster_has_a_label_of_its_own():
-    labels = [peer.label_of(kind, told) for kind in ("k-means", "agglomerative") for told in (False, True)]
-    assert labels[0] == PARTFIELD and len(set(labels)) == 4
+        method.predict({}, Given(parts=2))

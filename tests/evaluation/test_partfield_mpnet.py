@@ -4,7 +4,9 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,22 +19,20 @@ from torch import Tensor
 
 from alignparts.core.config.baselines import PartFieldMPNetParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.baselines.partfield_mpnet.losses import (
-    PartTargets,
-    count_loss,
-    part_losses,
-    symmetric_info_nce,
-)
 from alignparts.evaluation.baselines.partfield_mpnet.method import PartFieldMPNet, assign
 from alignparts.evaluation.baselines.partfield_mpnet.model import (
     KEYS,
     PartFieldMPNetConfig,
     PartFieldMPNetModel,
-    PartFieldMPNetOutput,
 )
-from alignparts.evaluation.baselines.partfield_mpnet.pooling import Pooled, Texts, part_means, pooled
+from alignparts.evaluation.baselines.partfield_mpnet.pooling import Pooled, pooled
 from alignparts.evaluation.baselines.partfield_mpnet.soft_kmeans import cluster, soft_kmeans
-from alignparts.evaluation.baselines.partfield_mpnet.train import train
+from alignparts.evaluation.baselines.partfield_mpnet.train import (
+    PartFieldMPNetTraining,
+    losses,
+    symmetric_info_nce,
+)
+from alignparts.evaluation.baselines.training import Texts
 from alignparts.evaluation.methods import Given, Method
 from alignparts.features.store import FeatureStore
 from alignparts.model.dataset import PartDataset
@@ -65,76 +65,51 @@ def rows(n: int, config: PartFieldMPNetConfig = TINY, seed: int = 2) -> tuple[Te
 def test_sizes_are_the_papers() -> None:
     with torch.device("meta"):
         model = PartFieldMPNetModel(PartFieldMPNetConfig())
-    found = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()} | {
-        "all": sum(p.numel() for p in model.parameters())
-    }
+    found = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
     attention = 3 * (512 * 512 + 512) + (1024 * 256 + 256)  # query, key, value; own and received
     inputs = (448 * 512 + 512) + (768 * 512 + 512)
-    expected = {
+    assert found == {
         "fuser": inputs + 2 * attention + (256 * 256 + 256),
         "local": (256 * 768 + 768) + 768 * 256,
         "text": (768 * 512 + 512) + 512 * 256,
         "shape": (1216 * 512 + 512) + 512 * 256,
         "count": (1216 * 512 + 512) + (512 * 20 + 20),
     }
-    expected["all"] = sum(expected.values())
-    assert found == expected
-    assert found == {
-        "fuser": 2_790_144,
-        "local": 393_984,
-        "text": 524_800,
-        "shape": 754_176,
-        "count": 633_364,
-        "all": 5_096_468,
-    }
-    printed = {"local": 0.39, "text": 0.52, "shape": 0.75, "count": 0.63}
-    assert {name: round(found[name] / 1e6, 2) for name in printed} == printed
-    assert (round(found["fuser"] / 1e6, 1), round(found["all"] / 1e6, 1)) == (2.8, 5.1)
-
-
-def test_any_count_from_4_to_23_would_round_alike() -> None:
-    fits = [most for most in range(1, 60) if round((1216 * 512 + 512 + 513 * most) / 1e6, 2) == 0.63]
-    assert fits == list(range(4, 24))
+    printed = {"fuser": 2.8, "local": 0.39, "text": 0.52, "shape": 0.75, "count": 0.63}
+    assert {name: round(n / 1e6, 1 if name == "fuser" else 2) for name, n in found.items()} == printed
+    assert round(sum(found.values()) / 1e6, 1) == 5.1
 
 
 def attention_by_loops(model: PartFieldMPNetModel, geometry: Tensor, appearance: Tensor) -> Tensor:
-    """The fused features of one shape's rows, a row and a head at a time."""
-    c = model.config
+    """Return the fused features of one shape's rows, row by row and head by head."""
+    c, fuser = model.config, model.fuser
     both = (torch.cat([geometry, appearance], 1) - model.get_buffer("mean")) / model.get_buffer("std")
-    first = model.fuser.geometry(both[:, : c.d_g])
-    second = model.fuser.appearance(both[:, c.d_g :])
+    first, second = fuser.geometry(both[:, : c.d_g]), fuser.appearance(both[:, c.d_g :])
     width = c.hidden // c.heads
     total = []
-    for side, own, other in (
-        (model.fuser.to_geometry, first, second),
-        (model.fuser.to_appearance, second, first),
-    ):
+    for side, x, other in ((fuser.to_geometry, first, second), (fuser.to_appearance, second, first)):
         out = []
-        for row in own:
+        for row in x:
             received = []
             for head in range(c.heads):
                 part = slice(head * width, (head + 1) * width)
-                scores = [float(side.query(row)[part] @ side.key(x)[part]) / math.sqrt(width) for x in other]
-                weights = [math.exp(score) for score in scores]
-                mixed = sum(w * side.value(x)[part] for w, x in zip(weights, other, strict=True))
-                received.append(mixed / sum(weights))
+                scores = side.key(other)[:, part] @ side.query(row)[part] / math.sqrt(width)
+                received.append(scores.exp() @ side.value(other)[:, part] / scores.exp().sum())
             out.append(side.out(torch.cat([row, *received])))
         total.append(torch.stack(out))
-    return model.fuser.mix(total[0] + total[1])
+    return fuser.mix(total[0] + total[1])
 
 
 def test_fuser_is_cross_attention_within_each_shape() -> None:
     model = tiny()
     geometry, appearance = rows(7)
-    shape = torch.tensor([1, 0, 1, 2, 1, 0, 1])
     with torch.no_grad():
-        found = model.fuse(geometry, appearance, shape)
-        for one in range(3):
-            inside = shape == one
-            expected = attention_by_loops(model, geometry[inside], appearance[inside])
-            torch.testing.assert_close(found[inside], expected, rtol=1e-10, atol=1e-12)
-            alone = model.fuse(geometry[inside], appearance[inside])
-            torch.testing.assert_close(alone, expected, rtol=1e-10, atol=1e-12)
+        found = model.fuse(geometry, appearance, torch.tensor([2, 4, 1]))
+        for first, last in ((0, 2), (2, 6), (6, 7)):
+            shape = geometry[first:last], appearance[first:last]
+            expected = attention_by_loops(model, *shape)
+            torch.testing.assert_close(found[first:last], expected, rtol=1e-10, atol=1e-12)
+            torch.testing.assert_close(model.fuse(*shape), expected, rtol=1e-10, atol=1e-12)
 
 
 def test_many_points_attend_to_an_even_choice_of_them() -> None:
@@ -150,25 +125,19 @@ def test_many_points_attend_to_an_even_choice_of_them() -> None:
     assert not torch.isclose(before[~asked], after[~asked]).all(dim=1).any()
 
 
-def test_gradients_of_the_network() -> None:
-    model = tiny()
-    geometry, appearance = (x.requires_grad_() for x in rows(5))
-    whole = torch.cat(rows(2, seed=4), dim=1).requires_grad_()
-    shape = torch.tensor([0, 0, 1, 1, 1])
-
-    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
-        output = model(inputs[0], inputs[1], shape, inputs[2])
-        return output.parts, output.shapes, output.count
-
-    assert torch.autograd.gradcheck(run, (geometry, appearance, whole))
+def shapes_of(parts: list[int], row: list[int], category: list[int]) -> Pooled:
+    """Return random features of some shapes."""
+    return Pooled(
+        torch.tensor(category), torch.tensor(parts), torch.cat(rows(len(parts), seed=4), dim=1),
+        torch.tensor(row), *rows(sum(parts)),
+    )  # fmt: skip
 
 
 def test_every_weight_learns() -> None:
-    model = tiny()
-    output = model(*rows(5), torch.tensor([0, 0, 1, 1, 1]), torch.cat(rows(2, seed=4), dim=1))
+    model, batch = tiny(), shapes_of([2, 3], [0, 1, 2, 3, 4], [0, 1])
+    outputs = model(batch.geometry, batch.appearance, batch.parts, batch.whole)
     text = model.text(torch.randn(7, 5, dtype=torch.float64))
-    targets = PartTargets(torch.arange(5), text[:5], torch.arange(2), text[5:], torch.tensor([2, 3]))
-    part_losses(output, targets, 0.07)["total"].backward()
+    losses(outputs, batch, text[:5], text[5:], 0.07)["total"].backward()
     # A key's bias adds the same to every score of a query: softmax does not see it.
     silent = [name for name, p in model.named_parameters() if p.grad is None or p.grad.abs().max() < 1e-12]
     assert silent == ["fuser.to_geometry.key.bias", "fuser.to_appearance.key.bias"]
@@ -196,13 +165,9 @@ def test_folder_round_trip_and_what_is_no_folder(tmp_path: Path) -> None:
         PartFieldMPNetModel.from_pretrained(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [({"heads": 3}, "does not divide"), ({"latent": 0}, "at least 1"), ({"dropout": 1.0}, "dropout")],
-)
-def test_sizes_that_do_not_fit_are_one_line(changes: dict[str, float], said: str) -> None:
-    with pytest.raises(AlignPartsError, match=said):
-        PartFieldMPNetConfig(**changes)  # type: ignore[arg-type]
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(AlignPartsError, match="does not divide"):
+        PartFieldMPNetConfig(heads=3)
 
 
 # The losses.
@@ -234,48 +199,24 @@ def test_info_nce_is_its_equation(label: list[int]) -> None:
     assert found.item() == pytest.approx(nce_by_loops(first, second, label, 0.3), rel=1e-12, abs=1e-12)
 
 
-def test_info_nce_with_different_labels_is_cross_entropy_from_both_sides() -> None:
-    generator = torch.Generator().manual_seed(1)
-    first, second = (
-        torch.nn.functional.normalize(torch.randn(5, 3, generator=generator, dtype=torch.float64), dim=1)
-        for _ in range(2)
-    )
-    scores, own = first @ second.T / 0.07, torch.arange(5)
-    expected = (
-        torch.nn.functional.cross_entropy(scores, own) + torch.nn.functional.cross_entropy(scores.T, own)
-    ) / 2
-    torch.testing.assert_close(symmetric_info_nce(first, second, own, 0.07), expected)
-
-
-def test_count_loss_is_cross_entropy_of_the_number() -> None:
-    logits = torch.tensor([[0.3, -1.0, 2.0], [1.0, 0.0, 0.5]], dtype=torch.float64)
-    expected = 0.0
-    for row, parts in zip(logits.tolist(), (2, 7), strict=True):  # 7 is more than the head can say
-        expected -= math.log(math.exp(row[min(parts, 3) - 1]) / sum(math.exp(x) for x in row)) / 2
-    assert count_loss(logits, torch.tensor([2, 7])).item() == pytest.approx(expected, rel=1e-12)
-
-
-def losses_of(
-    parts: Tensor, shapes: Tensor, count: Tensor, text: Tensor, class_text: Tensor
-) -> dict[str, Tensor]:
-    targets = PartTargets(
-        torch.tensor([4, 0, 4, 2]), text, torch.tensor([1, 1, 0]), class_text, torch.tensor([1, 2, 1])
-    )
-    return part_losses(PartFieldMPNetOutput(parts, shapes, count), targets, tau=0.2)
-
-
-def test_terms_add_up_and_have_gradients() -> None:
+def test_terms_are_their_equations_and_add_up() -> None:
     generator = torch.Generator().manual_seed(3)
-    inputs = [
+    parts, shapes, count, text, class_text = (
         torch.randn(*size, generator=generator, dtype=torch.float64, requires_grad=True)
         for size in ((4, 3), (3, 3), (3, 2), (4, 3), (3, 3))
-    ]
-    found = losses_of(*inputs)
-    assert found["local"].item() == pytest.approx(nce_by_loops(inputs[0], inputs[3], [4, 0, 4, 2], 0.2))
-    assert found["global"].item() == pytest.approx(nce_by_loops(inputs[1], inputs[4], [1, 1, 0], 0.2))
+    )
+    batch = shapes_of([1, 2, 1], [4, 0, 4, 2], [1, 1, 0])
+    most = replace(batch, parts=torch.tensor([1, 2, 7]))  # 7 is more than the head can predict
+    found = losses((parts, shapes, count), most, text, class_text, 0.2)
+    assert found["local"].item() == pytest.approx(nce_by_loops(parts, text, [4, 0, 4, 2], 0.2))
+    assert found["global"].item() == pytest.approx(nce_by_loops(shapes, class_text, [1, 1, 0], 0.2))
+    chance = [row.exp()[n] / row.exp().sum() for row, n in zip(count, (0, 1, 1), strict=True)]
+    assert found["count"].item() == pytest.approx(-sum(x.detach().log().item() for x in chance) / 3)
     total = found["local"] + found["global"] + found["count"]  # lambda = 1 each
     assert found["total"].item() == pytest.approx(total.item(), rel=1e-12)
-    assert torch.autograd.gradcheck(lambda *x: losses_of(*x)["total"], inputs)
+    assert torch.autograd.gradcheck(
+        lambda *x: losses(x[:3], batch, *x[3:], 0.2)["total"], (parts, shapes, count, text, class_text)
+    )
 
 
 # Soft k-means.
@@ -363,26 +304,7 @@ def test_a_center_without_points_stays() -> None:
     assert np.isfinite(share).all() and (share[:, 0] == 1).all()
 
 
-def test_bad_numbers_are_errors() -> None:
-    good = np.ones((4, 2))
-    with pytest.raises(AlignPartsError, match="0 clusters"):
-        cluster(good, 0)
-    with pytest.raises(AlignPartsError, match="0 points"):
-        cluster(np.ones((0, 2)), 2)
-    with pytest.raises(AlignPartsError, match="temperature above 0"):
-        soft_kmeans(good, good[:1], 0.0)
-    with pytest.raises(AlignPartsError, match="finite"):
-        soft_kmeans(np.full((4, 2), np.nan), good[:1])
-
-
 # What is trained on.
-
-
-def test_part_means_leave_unlabeled_points_out() -> None:
-    features = np.random.default_rng(0).normal(size=(8, 3))
-    part = np.array([1, 0, -1, 1, 1, 2, -1, 0])
-    expected = [features[[i for i in range(8) if part[i] == k]].mean(axis=0) for k in range(3)]
-    np.testing.assert_allclose(part_means(features, part, 3), expected)
 
 
 def data(root: Path, **sizes: int) -> tuple[PartDataset, Texts]:
@@ -394,41 +316,20 @@ def data(root: Path, **sizes: int) -> tuple[PartDataset, Texts]:
 def test_pooled_shapes_are_their_means_and_know_their_texts(tmp_path: Path) -> None:
     dataset, texts = data(tmp_path)
     found = pooled(dataset, texts, draw=3)
-    assert found is not None and len(found) == len(dataset)
-    vocabulary, at = toy.vocabulary(), 0
-    for index in range(len(dataset)):
+    assert len(found) == len(dataset)
+    joined, vocabulary, at = Pooled.join(found), toy.vocabulary(), 0
+    for index, one in enumerate(found):
         shape = dataset[3, index]
-        one = found.take([index])
         np.testing.assert_allclose(one.whole[0, :6], shape.geometry.mean(axis=0), rtol=1e-5)
         for row, name in enumerate(shape.names):
-            inside = shape.part == row
-            np.testing.assert_allclose(
-                found.appearance[at], shape.appearance[inside].mean(axis=0), rtol=1e-4, atol=1e-5
-            )
+            mean = shape.appearance[shape.part == row].mean(axis=0)
+            np.testing.assert_allclose(joined.appearance[at], mean, rtol=1e-4, atol=1e-5)
             text = vocabulary.description(shape.category, name)
-            np.testing.assert_array_equal(texts.parts[0, found.row[at]], toy.encode([text])[0])
-            assert int(texts.owner[found.row[at]]) == int(one.category)
-            assert int(found.shape[at]) == index
+            np.testing.assert_array_equal(texts.parts[0, joined.row[at]], toy.encode([text])[0])
+            assert int(texts.owner[joined.row[at]]) == int(one.category)
+            assert int(joined.shape[at]) == index
             at += 1
-    assert at == len(found.row)
-
-
-@settings(max_examples=25, deadline=None)
-@given(chosen=st.lists(st.integers(0, 4), min_size=1, max_size=7))
-def test_taking_shapes_is_joining_them_one_by_one(chosen: list[int]) -> None:
-    parts = torch.tensor([2, 1, 4, 1, 3])
-    m = int(parts.sum())
-    whole = Pooled(
-        torch.arange(5), parts, torch.rand(5, 5), torch.arange(m), torch.rand(m, 2), torch.rand(m, 3)
-    )
-    found = whole.take(chosen)
-    singles = Pooled.join([whole.take([index]) for index in chosen])
-    for name in ("category", "parts", "whole", "row", "geometry", "appearance"):
-        assert torch.equal(getattr(found, name), getattr(singles, name)), name
-    offsets = [0, *itertools.accumulate(parts.tolist())]
-    rows = [row for index in chosen for row in range(offsets[index], offsets[index + 1])]
-    assert found.row.tolist() == rows
-    assert found.shape.tolist() == [n for n, index in enumerate(chosen) for _ in range(int(parts[index]))]
+    assert at == len(joined.row)
 
 
 def test_shapes_without_a_labeled_point_are_left_out(tmp_path: Path) -> None:
@@ -440,12 +341,11 @@ def test_shapes_without_a_labeled_point_are_left_out(tmp_path: Path) -> None:
         store.add(f"s{index}", arrays, {**meta, "split": "train"})
     table = TextTable(toy.vocabulary(), toy.encode)
     found = pooled(PartDataset(store, store.ids(), table, points=48, k=1), Texts(table))
-    assert found is not None and found.parts.tolist() == [2]
-    assert pooled(PartDataset(store, ["s0", "s2"], table, points=48, k=1), Texts(table)) is None
+    assert [one.parts.tolist() for one in found] == [[2]]
     arrays, meta = toy.shape("mug", 1)
     store.add("s1", arrays | {"part": np.full_like(arrays["part"], -1)}, {**meta, "split": "train"})
     with pytest.raises(AlignPartsError, match="has a labeled point"):
-        train(store, toy.vocabulary(), toy.encode, settled(), tmp_path / "model")
+        trained(store, settled(), tmp_path / "model")
 
 
 # Training.
@@ -457,11 +357,16 @@ def settled(**changes: object) -> PartFieldMPNetParams:
     return smoke.block("baselines", partfield_mpnet=small | changes).partfield_mpnet
 
 
+def trained(store: FeatureStore, params: PartFieldMPNetParams, out: Path, on_epoch: Any = None):
+    training = PartFieldMPNetTraining(store, toy.vocabulary(), toy.encode, params)
+    return training.fit(out, on_epoch)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FeatureStore]:
     folder = tmp_path_factory.mktemp("mpnet")
     store = toy.store(folder / "store")
-    train(store, toy.vocabulary(), toy.encode, settled(), folder / "model")
+    trained(store, settled(), folder / "model")
     return folder / "model", store
 
 
@@ -491,13 +396,13 @@ def test_resumed_run_ends_at_the_same_bits(whole: tuple[Path, FeatureStore], tmp
         if epoch == 1:
             raise KeyboardInterrupt
 
-    arguments = (store, toy.vocabulary(), toy.encode, settled(), tmp_path / "model")
+    arguments = (store, settled(), tmp_path / "model")
     with pytest.raises(KeyboardInterrupt):
-        train(*arguments, on_epoch=kill)
+        trained(*arguments, on_epoch=kill)
     torch.rand(7)  # whatever else drew numbers in between
     seen: list[int] = []
     for _ in range(2):  # the second time, all is done
-        train(*arguments, on_epoch=lambda epoch, _: seen.append(epoch))
+        trained(*arguments, on_epoch=lambda epoch, _: seen.append(epoch))
         assert seen == [2]
     names = sorted(path.name for path in expected.iterdir())
     assert names == sorted(path.name for path in (tmp_path / "model").iterdir())
@@ -524,7 +429,7 @@ def test_best_epoch_is_the_one_that_is_kept(tmp_path: Path) -> None:
         kept[epoch] = (out / "model.safetensors").read_bytes()
 
     params = settled(epochs=12, lr=1e-2)
-    found = train(store, toy.vocabulary(), toy.encode, params, out, on_epoch=look)
+    found = trained(store, params, out, on_epoch=look)
     losses = [row["validation/total"] for row in found.history]
     assert found.best_epoch == int(np.argmin(losses)) < 11
     assert (out / "model.safetensors").read_bytes() == kept[found.best_epoch] == kept[11]
@@ -534,20 +439,13 @@ def test_epochs_take_the_draws_in_turn(whole: tuple[Path, FeatureStore], tmp_pat
     history = {}
     for draws in (1, 2):
         params = settled(draws=draws, points=8)
-        arguments = (whole[1], toy.vocabulary(), toy.encode, params, tmp_path / str(draws))
-        history[draws] = train(*arguments).history
+        history[draws] = trained(whole[1], params, tmp_path / str(draws)).history
     assert history[1][0] == history[2][0] and history[1][1] != history[2][1]
-
-
-def test_no_training_shapes_is_one_line(tmp_path: Path) -> None:
-    store = toy.store(tmp_path / "store", train=0, validation=2)
-    with pytest.raises(AlignPartsError, match="no shape of the split 'train'"):
-        train(store, toy.vocabulary(), toy.encode, settled(), tmp_path / "model")
 
 
 def test_trains_without_validation(tmp_path: Path) -> None:
     store = toy.store(tmp_path / "store", train=3, validation=0)
-    found = train(store, toy.vocabulary(), toy.encode, settled(), tmp_path / "model")
+    found = trained(store, settled(), tmp_path / "model")
     assert found.best_epoch == 2 and not any(name.startswith("validation") for name in found.history[-1])
 
 
@@ -565,7 +463,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> PartFieldMPNet:
     """Trained on a few shapes whose features say what they are."""
     folder = tmp_path_factory.mktemp("learned")
     store = toy.store(folder / "store", train=24, validation=3)
-    found = train(store, toy.vocabulary(), toy.encode, settled(epochs=60, batch_size=12), folder / "model")
+    found = trained(store, settled(epochs=60, batch_size=12), folder / "model")
     return PartFieldMPNet(found.model, toy.encode, toy.vocabulary())
 
 
@@ -640,20 +538,24 @@ def test_assignment_is_the_best_of_all(seed: int, clusters: int, names: int) -> 
 
 def test_what_does_not_fit_is_one_line(learned: PartFieldMPNet) -> None:
     arrays, _ = toy.shape("chair", 0)
+    geometry = arrays["geometry"]
+    for changed, match in (
+        ({"geometry": geometry[:, :5]}, r"geometry is \(96, 5\)"),
+        ({"geometry": geometry[:95]}, r"appearance is \(96, 5\), expected \(95, 5\)"),
+        ({"geometry": geometry[:0]}, r"geometry is \(0, 6\)"),
+        ({"geometry": np.full((96, 6), np.inf)}, "finite"),
+    ):
+        with pytest.raises(AlignPartsError, match=match):
+            learned.predict(arrays | changed, Given())
     with pytest.raises(AlignPartsError, match="'appearance' is missing"):
-        learned.predict({"geometry": arrays["geometry"]}, Given())
-    with pytest.raises(AlignPartsError, match="geometry is \\(96, 5\\)"):
-        learned.predict(arrays | {"geometry": arrays["geometry"][:, :5]}, Given())
-    with pytest.raises(AlignPartsError, match="95 rows"):
-        learned.predict(arrays | {"geometry": arrays["geometry"][:95]}, Given())
-    with pytest.raises(AlignPartsError, match="finite"):
-        learned.predict(arrays | {"geometry": np.full((96, 6), np.inf)}, Given())
-    with pytest.raises(AlignPartsError, match="no candidate names"):
-        learned.predict(arrays, Given(names=()))
-    with pytest.raises(AlignPartsError, match="0 clusters"):
-        learned.predict(arrays, Given(parts=0))
-    with pytest.raises(AlignPartsError, match="category 'spoon'"):
-        learned.predict(arrays, Given(category="spoon"))
+        learned.predict({"geometry": geometry}, Given())
+    for wrong, match in (
+        (Given(names=()), "no candidate names"),
+        (Given(parts=0), "0 clusters"),
+        (Given(category="spoon"), "category 'spoon'"),
+    ):
+        with pytest.raises(AlignPartsError, match=match):
+            learned.predict(arrays, wrong)
     narrow = PartFieldMPNet(learned.model, lambda texts: toy.encode(texts)[:, :7], toy.vocabulary())
     with pytest.raises(AlignPartsError, match="7 wide"):
         narrow.predict(arrays, Given())

@@ -51,7 +51,7 @@ def evaluated(store):
     ours = evaluate(
         store, entrants_of(Ours(Halves(), Text().encode, vocabulary())), Text().encode, points=200
     )
-    return ours, pd.concat([ours.scores, partfield_scores(store, ["k-means"], counts=[2], points=200)])
+    return ours, pd.concat([ours.scores, partfield_scores(store, counts=[2], points=200)])
 
 
 def test_a_table_of_every_set_and_method(halves):

@@ -72,6 +72,8 @@ class PretrainedModel(
     The constructor of a subclass takes one argument, ``config``, a dataclass.
     """
 
+    config: Any
+
     @classmethod
     def from_pretrained(cls: type[M], source: str | Path, **options: Any) -> M:  # type: ignore[override]
         """Load a model, in evaluation mode, from a folder or by its name on the Hugging Face hub.

@@ -31,7 +31,7 @@ from alignparts.corpus.mesh.glb import split_container
 from alignparts.corpus.mesh.meshio import load_mesh
 from alignparts.corpus.mesh.sampling import Sample
 from alignparts.corpus.mesh.surface import Surface
-from alignparts.evaluation.baselines.partfield_clustering import partitions
+from alignparts.evaluation.baselines.partfield_clustering import agglomerative
 from alignparts.naming.candidates import propose_parts
 from alignparts.naming.export import parts_glb
 from alignparts.naming.pipeline import NamedMesh, NamedPartsPipeline, read_manifest
@@ -164,7 +164,7 @@ def field_clusters(
         Cluster of every face, by the number of clusters.
     """
     field = np.asarray(features["geometry"], np.float32)
-    partition = partitions(field, np.asarray(features["points"], np.float64), "agglomerative")
+    partition = agglomerative(field, np.asarray(features["points"], np.float64))
     finest = partition(max(counts))
     faces = face_labels(surface, sample, finest, int(finest.max()) + 1, fill=True)
     result = {}

@@ -1,4 +1,4 @@
-"""K-means on the directions of features, and the directions themselves."""
+"""K-means on the directions of features."""
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
@@ -13,24 +13,12 @@ def directions(features: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]
 
 
 def cluster_points(
-    features: Float[np.ndarray, "n d"],
-    clusters: int,
-    *,
-    seed: int = 0,
-    restarts: int = 1,
-    threads: int = 1,
+    features: Float[np.ndarray, "n d"], clusters: int, *, seed: int = 0, threads: int = 1
 ) -> Int64[np.ndarray, " n"]:
-    """Cluster points by the directions of their features.
+    """Return the cluster of every point, from 0, by k-means on the directions of their features.
 
-    Args:
-        features: feature of every point; scaled to length 1 first.
-        clusters: number of clusters; there are never more than distinct points.
-        seed: seed of the starting centers.
-        restarts: number of k-means runs, of which the tightest is kept; PartField's own code does one.
-        threads: number of threads; more than one is faster, and sums in another order.
-
-    Returns:
-        Cluster of every point, 0..clusters - 1, equal on every run.
+    One run of k-means, as in PartField's code, equal every time. Fewer clusters come out where fewer points
+    are distinct. More threads than one are faster, and sum in another order.
 
     Raises:
         AlignPartsError: no points, or fewer than one cluster.
@@ -43,9 +31,8 @@ def cluster_points(
             f"k-means: expected points and a cluster, got {len(features)} points, {clusters} clusters"
         )
     values = directions(features)
-    # No more clusters than distinct points: k-means warns, and returns fewer, otherwise.
-    possible = clusters
+    # With fewer distinct points than clusters k-means would warn. Counting them is slow where they are many.
     if len(values) <= 4 * clusters or np.ptp(values, axis=0).max() == 0:
-        possible = min(clusters, len(np.unique(values, axis=0)))
+        clusters = min(clusters, len(np.unique(values, axis=0)))
     with threadpool_limits(limits=threads):
-        return KMeans(possible, n_init=restarts, random_state=seed).fit_predict(values).astype(np.int64)
+        return KMeans(clusters, n_init=1, random_state=seed).fit_predict(values).astype(np.int64)

@@ -3,18 +3,20 @@
 ``python -m alignparts.evaluation.baselines.fit METHOD SEED`` is one item of the pipeline's matrix.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import forget_progress
-from alignparts.evaluation.baselines.find3d import train as find3d
 from alignparts.evaluation.baselines.find3d.method import Find3D
 from alignparts.evaluation.baselines.find3d.model import Find3DModel
+from alignparts.evaluation.baselines.find3d.train import Find3DTraining
 from alignparts.evaluation.baselines.ours import Ours
-from alignparts.evaluation.baselines.partfield_mpnet import train as partfield_mpnet
 from alignparts.evaluation.baselines.partfield_mpnet.method import PartFieldMPNet
 from alignparts.evaluation.baselines.partfield_mpnet.model import PartFieldMPNetModel
+from alignparts.evaluation.baselines.partfield_mpnet.train import PartFieldMPNetTraining
+from alignparts.evaluation.baselines.training import Training
 from alignparts.evaluation.methods import Method, finished, folder_of, run_item
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.stage import Stage
@@ -23,8 +25,8 @@ from alignparts.ontology.vocabulary import Vocabulary
 
 OURS = "alignparts"
 """ALIGN-Parts itself, with another seed than the stage "train" has."""
-TRAINERS: dict[str, Callable[..., object]] = {
-    "partfield_mpnet": partfield_mpnet.train, "find3d": find3d.train, OURS: train
+TRAININGS: dict[str, type[Training[Any, Any]]] = {
+    "partfield_mpnet": PartFieldMPNetTraining, "find3d": Find3DTraining
 }  # fmt: skip
 
 
@@ -50,44 +52,32 @@ def fit(
     Raises:
         AlignPartsError: an unknown method, or its training raises.
     """
-    if method not in TRAINERS:
-        raise AlignPartsError(f"baseline '{method}': expected {', '.join(TRAINERS)}")
-    settings = stage.params.train if method == OURS else getattr(stage.params.baselines, method)
     out = out or folder_of(stage.models, "baselines", method, seed)
-    TRAINERS[method](
-        stage.store, vocabulary or stage.vocabulary, stage.encode, settings, out, seed=seed, ids=ids
-    )
+    given = stage.store, vocabulary or stage.vocabulary, stage.encode
+    if method == OURS:
+        train(*given, stage.params.train, out, seed=seed, ids=ids)
+    elif method in TRAININGS:
+        TRAININGS[method](*given, getattr(stage.params.baselines, method), seed=seed, ids=ids).fit(out)
+    else:
+        raise AlignPartsError(f"baseline '{method}': expected {', '.join((*TRAININGS, OURS))}")
     forget_progress(out)
 
 
 def load(method: str, folder: Path, stage: Stage, vocabulary: Vocabulary | None = None) -> Method:
-    """Load a trained method.
-
-    Args:
-        method: "partfield_mpnet", "find3d" or "alignparts".
-        folder: its model folder.
-        stage: settings and text encoder; ``base.seed`` is the seed of clustering.
-        vocabulary: names and descriptions; the whole vocabulary by default.
+    """Load a method of :func:`fit` from its model folder.
 
     Raises:
-        AlignPartsError: an unknown method, or no model in the folder.
+        AlignPartsError: the folder holds no model.
     """
     finished(folder, "baselines")
     vocabulary, encode = vocabulary or stage.vocabulary, stage.encode
-    if method == "partfield_mpnet":
-        model = PartFieldMPNetModel.from_pretrained(folder)
-        return PartFieldMPNet(model, encode, vocabulary, seed=stage.params.base.seed)
-    if method == "find3d":
-        return Find3D(Find3DModel.from_pretrained(folder), encode)
     if method == OURS:
         return Ours(AlignParts.from_pretrained(str(folder)), encode, vocabulary)
-    raise AlignPartsError(f"baseline '{method}': expected {', '.join(TRAINERS)}")
-
-
-def main() -> None:
-    """Train one item of the matrix."""
-    run_item("baselines", fit, str, int)
+    if method == "find3d":
+        return Find3D(Find3DModel.from_pretrained(folder), encode)
+    model = PartFieldMPNetModel.from_pretrained(folder)
+    return PartFieldMPNet(model, encode, vocabulary, seed=stage.params.base.seed)
 
 
 if __name__ == "__main__":
-    main()
+    run_item("baselines", fit, str, int)

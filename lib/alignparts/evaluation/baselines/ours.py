@@ -17,10 +17,10 @@ class Ours:
     """The trained model as a method; one forward pass serves consecutive calls on the same arrays.
 
     Args:
-        model: an ``AlignParts``.
+        model: trained model.
         encode: maps texts to embeddings of length 1, with the encoder that the model was trained with.
         vocabulary: categories, their parts and descriptions.
-        fill: give points that Eq. 22 leaves unlabeled the best mask's name all the same.
+        fill: also label the points that Eq. 22 leaves unlabeled, by their best mask.
     """
 
     def __init__(
@@ -36,29 +36,21 @@ class Ours:
         Given names are the open vocabulary, with the category's descriptions where it is given too; without
         names the vocabulary is the closed one of the category, given or predicted (Eq. 16).
 
-        Args:
-            arrays: ``points``, ``geometry`` and ``appearance`` are read.
-            given: names or category, as far as they are known.
-
         Raises:
             AlignPartsError: as :func:`alignparts.naming.inference.forward`; no names; an unknown category.
         """
-        partlets, vocabulary = self._partlets(arrays), self.vocabulary
-        if given.names is not None:
-            candidates = [Candidate(name) for name in given.names]
-            if given.category is not None:
-                candidates = [
-                    Candidate(name, vocabulary.description(given.category, name)) for name in given.names
-                ]
-            found = open_vocabulary(partlets, self.encode, candidates, fill=self.fill)
-        else:
-            found = name_parts(partlets, self.encode, vocabulary, category=given.category, fill=self.fill)
-        return replace(found, vectors=partlets.embeddings[[part.partlet for part in found.parts]])
-
-    def _partlets(self, arrays: Mapping[str, np.ndarray]) -> Partlets:
         if self._last is None or self._last[0] is not arrays:
             self._last = arrays, forward(self.model, arrays)
-        return self._last[1]
+        partlets, vocabulary, category = self._last[1], self.vocabulary, given.category
+        if given.names is None:
+            result = name_parts(partlets, self.encode, vocabulary, category=category, fill=self.fill)
+        else:
+            candidates = [
+                Candidate(name, "" if category is None else vocabulary.description(category, name))
+                for name in given.names
+            ]
+            result = open_vocabulary(partlets, self.encode, candidates, fill=self.fill)
+        return replace(result, vectors=partlets.embeddings[[part.partlet for part in result.parts]])
 
 
 def entrants_of(method: Ours) -> list[Entrant]:

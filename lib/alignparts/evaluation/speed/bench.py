@@ -176,7 +176,7 @@ def peer_rows(
             at = _sphere(1, n, generator).to(device)
             add("query", n, 0, partial(field.query, planes, at))
             features = field.query(planes, at)[0].float().cpu().numpy()
-            cluster = partial(cluster_points, features, restarts=1, threads=torch.get_num_threads())
+            cluster = partial(cluster_points, features, threads=torch.get_num_threads())
             for count in parts:
                 add("k-means", n, count, partial(cluster, clusters=count))
     return _table(rows, device)

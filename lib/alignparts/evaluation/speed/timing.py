@@ -130,7 +130,7 @@ def _seconds(
     with stage("face labels"):
         face_labels(shape.surface, sample, prediction.point_part, len(prediction.parts))
     with stage(K_MEANS, PARTFIELD):
-        cluster_points(geometry, max(len(names), 1), restarts=1, threads=torch.get_num_threads())
+        cluster_points(geometry, max(len(names), 1), threads=torch.get_num_threads())
     features |= {"normals": sample.normals, "colors": sample.colors}
     for other in others:
         with stage(DECODER, other.label):

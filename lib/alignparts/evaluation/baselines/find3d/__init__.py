@@ -1,5 +1,5 @@
-"""Find3D (Ma et al., 2024): every point of a shape gets a feature in the space of texts, to ask for its name.
+"""Find3D (Ma et al., 2024): a feature per point in the space of texts, compared with the texts of part names.
 
 The backbone is Point Transformer V3 (Wu et al., 2024) in plain torch: attention within patches of points that
-are put in a row along space-filling curves.
+are serialized along space-filling curves.
 """

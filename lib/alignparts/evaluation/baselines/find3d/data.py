@@ -1,4 +1,4 @@
-"""Points and names that Find3D is trained on."""
+"""Points and names on which Find3D is trained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.baselines.partfield_mpnet.pooling import Texts
+from alignparts.evaluation.baselines.training import Texts
 from alignparts.features.store import FeatureStore
 from alignparts.ontology.vocabulary import Vocabulary
 
 ARRAYS = ("points", "normals", "colors", "part")
+Cloud = dict[str, Tensor]
+"""Points, normals and colors of a shape in half precision, and its ``row`` as in :class:`Points`."""
 
 
 @dataclass(frozen=True)
@@ -44,55 +46,37 @@ class Points:
         return self.points, self.normals, self.colors, self.shape
 
 
-class Clouds:
-    """Shapes of a feature store in memory, `kept` random points of each.
+def load_clouds(
+    store: FeatureStore, ids: Sequence[str], vocabulary: Vocabulary, texts: Texts, kept: int, seed: int
+) -> list[Cloud]:
+    """Return `kept` random points of every shape that has a labeled point among them.
 
-    Args:
-        store: points, normals, colors and parts.
-        ids: ids of the shapes.
-        vocabulary: resolves the names of their parts.
-        texts: gives the rows of their parts.
-        kept: number of points kept per shape.
-        seed: seed of the choice of points.
+    Raises:
+        AlignPartsError: an array is missing, or the vocabulary lacks the name of a part.
     """
+    clouds = []
+    for index, shape_id in enumerate(tqdm(ids, desc="points", leave=False, mininterval=2.0)):
+        arrays, meta = store.load(shape_id, ARRAYS)
+        for name in ARRAYS:
+            if name not in arrays:
+                raise AlignPartsError(f"shape '{shape_id}': no array '{name}'; extract it again")
+        at = np.sort(np.random.default_rng([seed, index]).permutation(len(arrays["part"]))[:kept])
+        category = vocabulary.resolve_category(meta["category"])
+        rows = [texts.row[vocabulary.resolve(category, name)] for name in meta["part_names"]]
+        row = np.array([*rows, -1])[np.maximum(arrays["part"][at], -1)]
+        if (row >= 0).any():
+            cloud = {name: torch.from_numpy(arrays[name][at]).half() for name in ARRAYS[:3]}
+            clouds.append(cloud | {"row": torch.from_numpy(row)})
+    return clouds
 
-    def __init__(
-        self,
-        store: FeatureStore,
-        ids: Sequence[str],
-        vocabulary: Vocabulary,
-        texts: Texts,
-        *,
-        kept: int,
-        seed: int = 0,
-    ) -> None:
-        self.shapes: list[dict[str, np.ndarray]] = []
-        for index, shape_id in enumerate(tqdm(ids, desc="points", leave=False, mininterval=2.0)):
-            arrays, meta = store.load(shape_id, ARRAYS)
-            for name in ARRAYS:
-                if name not in arrays:
-                    raise AlignPartsError(f"shape '{shape_id}': no array '{name}'; extract it again")
-            stored = len(arrays["part"])
-            at = np.sort(np.random.default_rng([seed, index]).permutation(stored)[:kept])
-            category = vocabulary.resolve_category(meta["category"])
-            rows = [texts.row[vocabulary.resolve(category, name)] for name in meta["part_names"]]
-            part = arrays["part"][at].astype(np.int64)
-            row = np.append(np.array(rows, np.int64), -1)[np.where(part < 0, -1, part)]
-            if (row >= 0).any():
-                floats = {name: arrays[name][at].astype(np.float16) for name in ARRAYS[:3]}
-                self.shapes.append(floats | {"row": row})
 
-    def __len__(self) -> int:
-        return len(self.shapes)
-
-    def batch(self, indices: Sequence[int], points: int, rng: np.random.Generator) -> Points:
-        """Return some shapes with at most `points` random points of each."""
-        drawn: dict[str, list[np.ndarray]] = {name: [] for name in (*ARRAYS[:3], "row", "shape")}
-        for number, index in enumerate(indices):
-            shape = self.shapes[index]
-            at = np.sort(rng.permutation(len(shape["row"]))[:points])
-            for name, values in (shape | {"shape": np.full(len(shape["row"]), number)}).items():
-                drawn[name].append(values[at])
-        joined = {name: np.concatenate(values) for name, values in drawn.items()}
-        floats = {name: torch.from_numpy(joined[name].astype(np.float32)) for name in ARRAYS[:3]}
-        return Points(**floats, row=torch.from_numpy(joined["row"]), shape=torch.from_numpy(joined["shape"]))
+def draw(clouds: Sequence[Cloud], points: int, rng: np.random.Generator) -> Points:
+    """Return some shapes with at most `points` random points of each."""
+    drawn = []
+    for cloud in clouds:
+        at = torch.from_numpy(np.sort(rng.permutation(len(cloud["row"]))[:points]))
+        drawn.append({name: values[at] for name, values in cloud.items()})
+    joined = {name: torch.cat([cloud[name] for cloud in drawn]) for name in drawn[0]}
+    counts = torch.tensor([len(cloud["row"]) for cloud in drawn])
+    floats = {name: joined[name].float() for name in ARRAYS[:3]}
+    return Points(**floats, row=joined["row"], shape=torch.repeat_interleave(counts))

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.baselines.find3d.grid import DEPTH, z_order
 from alignparts.evaluation.baselines.find3d.model import Find3DModel
-from alignparts.evaluation.baselines.find3d.serialization import DEPTH, interleaved
+from alignparts.evaluation.baselines.inputs import shape_tensors, text_tensor
 from alignparts.evaluation.methods import FIND3D, Given
 from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.vocabulary import words
@@ -33,62 +33,40 @@ class Find3D:
     def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
         """Return one segment per given name, though some may stay without a point.
 
-        A query is "the seat of a chair" where the category is known, else "seat"; it is what the text says
-        where a name has spaces in it, such as a description. Where there are more points than training had
-        of a shape, the network sees them in shares of that density.
-
-        Args:
-            arrays: ``points``, ``normals`` and ``colors``, each (n, 3), are read.
-            given: the names, and if known the category.
+        It reads ``points``, ``normals`` and ``colors``, each (n, 3). More points than training had of a shape
+        are passed through the network in shares of that density.
 
         Raises:
-            AlignPartsError: no names; an array is missing, empty or not finite; another text encoder.
+            AlignPartsError: no names, unfit arrays, or another text encoder.
         """
         if not given.names:
             raise AlignPartsError("Find3D: no candidate names to choose from; it answers queries alone")
-        points, normals, colors = (self._array(arrays, name) for name in ("points", "normals", "colors"))
-        order, shape = shares(points.cpu().numpy(), self.model.config.points)
-        at = torch.from_numpy(order).to(self._device)
-        output = self.model(points[at], normals[at], colors[at], torch.from_numpy(shape).to(self._device))
-        features = np.empty(output.shape, np.float32)
-        features[order] = output.float().cpu().numpy()
-        texts = np.asarray(self.encode([query(name, given.category) for name in given.names]))
-        if texts.shape[1] != features.shape[1]:
-            raise AlignPartsError(
-                f"text embeddings are {texts.shape[1]} wide, the model's {features.shape[1]}; "
-                "take the text encoder that it was trained with"
-            )
+        inputs = shape_tensors(arrays, self._device, points=3, normals=3, colors=3)
+        dealt = shares(inputs[0].cpu().numpy(), self.model.config.points)
+        order = torch.from_numpy(np.concatenate(dealt)).to(self._device)
+        shape = torch.repeat_interleave(torch.tensor([len(share) for share in dealt], device=self._device))
+        output = self.model(*(values[order] for values in inputs), shape)
+        features = torch.empty_like(output).index_copy(0, order, output).float().cpu().numpy()
+        queries = [query(name, given.category) for name in given.names]
+        texts = text_tensor(self.encode, queries, features.shape[1]).numpy()
         return Prediction.of_names((features @ texts.T).argmax(axis=1).astype(np.int64), given.names)
 
-    def _array(self, arrays: Mapping[str, np.ndarray], name: str) -> Tensor:
-        if name not in arrays:
-            raise AlignPartsError(f"features: '{name}' is missing; expected points, normals and colors")
-        values = np.asarray(arrays[name], dtype=np.float32)
-        if values.ndim != 2 or not len(values) or values.shape[1] != 3 or not np.isfinite(values).all():
-            raise AlignPartsError(f"features: {name} is {values.shape}: expected (points, 3) finite numbers")
-        return torch.from_numpy(values).to(self._device)
 
-
-def shares(
-    points: Float[np.ndarray, "n 3"], most: int
-) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
+def shares(points: Float[np.ndarray, "n 3"], most: int) -> list[Int64[np.ndarray, " share"]]:
     """Deal out points along a z-order curve, so that every share is spread evenly over the shape.
 
     Returns:
-        The points in the order of their shares, and the share of each, 0..; no share has more than `most`
-        points, and shares do not depend on the order of the points.
+        Indices of the points of every share, at most `most`; they do not depend on the order of the points.
     """
     scale = (2**DEPTH - 1) / max(float(np.ptp(points, axis=0).max()), 1e-9)
     cells = torch.from_numpy(((points - points.min(axis=0)) * scale).astype(np.int64))
-    along = np.lexsort((*points.T, interleaved(cells).numpy()))
-    number = -(-len(points) // most)
-    share = np.arange(len(points)) % number
-    deal = np.argsort(share, kind="stable")
-    return along[deal].astype(np.int64), share[deal].astype(np.int64)
+    along = np.lexsort((*points.T, z_order(cells).numpy())).astype(np.int64)
+    count = -(-len(points) // most)
+    return [along[start::count] for start in range(count)]
 
 
 def query(name: str, category: str | None) -> str:
-    """Return the query text for a part."""
+    """Return the query "the seat of a chair" or "seat"; a name with spaces, as a description, stays."""
     if category is None or " " in name:
         return words(name)
     whole = words(category)
