@@ -16,7 +16,7 @@ from torch import Tensor
 from alignparts.core.atomic import write_text
 from alignparts.core.checkpoint import PretrainedModel, save_model
 from alignparts.core.config.block import OptimizationParams
-from alignparts.core.trainer import STATE, WARMUP, Row, Trained, Trainer, learning_rate, seeded
+from alignparts.core.trainer import STATE, Row, Trained, Trainer, learning_rate, seeded
 from alignparts.features.store import FeatureStore
 from alignparts.model.dataset import training_ids
 from alignparts.model.texts import STYLES, Encode, TextTable
@@ -69,7 +69,7 @@ class Training(ABC, Generic[M, P]):
     """
 
     name: ClassVar[str]
-    warmup: ClassVar[float] = WARMUP
+    warmup: ClassVar[float] = 0.03
     clip: ClassVar[float | None] = None
 
     def __init__(
