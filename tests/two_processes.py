@@ -11,13 +11,12 @@ import torch
 import toy
 from safetensors.torch import save_file
 
-from alignparts.core.trainer import accelerator, gather, shares
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
 from alignparts.model.dataset import PartDataset, collate, epoch_order
 from alignparts.model.losses import alignment_losses
 from alignparts.model.texts import TextTable
-from alignparts.model.train import train
+from alignparts.model.train import accelerator, gather, shares, train
 
 SIZES = {"d_m": 16, "d_f": 16, "K": 8, "k": 6, "heads": 2, "decoder_heads": 2, "layers": 2, "fourier": 3}
 

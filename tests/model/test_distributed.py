@@ -12,8 +12,8 @@ import toy
 from safetensors.torch import load_file
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.trainer import gather, shares
 from alignparts.model.alignparts import AlignParts
+from alignparts.model.train import gather, shares
 
 HERE = Path(__file__).parents[1]
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -70,39 +70,6 @@ def adamw(
     return optimizer
 
 
-def accelerator(device: str | torch.device | None = None) -> "Accelerator":
-    """Return accelerate's handle on the processes that train a model together; on a GPU if there is one."""
-    from accelerate import Accelerator
-    from accelerate.utils import DistributedDataParallelKwargs
-
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    # A parameter that softmax cancels (the bias of a key) never has a gradient.
-    options = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(cpu=torch.device(device).type == "cpu", kwargs_handlers=[options])
-
-
-def shares(order: Sequence[Sequence[int]], rank: int, count: int) -> list[list[int]]:
-    """Return one process's part of every batch; up to count - 1 shapes of the last batch are skipped.
-
-    Raises:
-        AlignPartsError: a batch has fewer shapes than there are processes.
-    """
-    if order and max(map(len, order)) < count:
-        raise AlignPartsError(f"train.batch_size: {len(order[0])} shapes are too few for {count} processes")
-    even = [batch[: len(batch) - len(batch) % count] for batch in order]
-    return [list(batch[rank::count]) for batch in even if batch]
-
-
-def gather(tensor: Tensor) -> Tensor:
-    """Return the rows of all processes, with gradients to each; a single process's tensor as it is."""
-    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
-        return tensor
-    from torch.distributed.nn.functional import all_gather
-
-    return torch.cat(all_gather(tensor.contiguous()))
-
-
 def forget_progress(*folders: Path) -> None:
     """Remove the checkpoints of finished trainings; call it after the last output of the stage is written."""
     for folder in folders:
@@ -125,7 +92,7 @@ class Trainer:
         identity: all that the result depends on, for JSON; a checkpoint of another run is not read.
         score: value of an epoch's row, the larger the better; of equal ones the last epoch is the best.
         per_step: write a row of history per step, with the terms of its loss, instead of one per epoch.
-        processes: handle of :func:`accelerator` if several processes may train the model together.
+        processes: accelerate's handle, if several processes may train the model together.
     """
 
     def __init__(

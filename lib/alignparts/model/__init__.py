@@ -1,0 +1,1 @@
+"""The model of the paper: fusion, partlets, matching, losses, metrics and training."""

@@ -12,8 +12,6 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.model.fusion import FUSIONS, BiCoFusion, PointwiseFusion, raw_geometry
 from alignparts.model.partlets import GlobalHead, PartletDecoder
 
-__all__ = ["AlignParts", "AlignPartsConfig", "AlignPartsOutput", "BiCoFusion", "GlobalHead", "PartletDecoder"]
-
 
 @dataclass(frozen=True)
 class AlignPartsConfig:
@@ -22,15 +20,15 @@ class AlignPartsConfig:
     Attributes:
         d_g: width of the geometry features.
         d_a: width of the appearance features.
-        d_m: width of the fusion's attention.
+        d_m: width of the fusion's attention, a multiple of `heads`.
         d_f: width of the fused features.
-        d_t: width of the partlets, that of the text encoder.
-        K: partlets.
-        k: neighbors in the fusion's graph.
-        heads: attention heads of the fusion; `d_m` is a multiple.
-        decoder_heads: attention heads of the decoder; `d_t` is a multiple.
-        layers: layers of the decoder.
-        fourier: frequencies of the positional bias.
+        d_t: width of the partlets, that of the text encoder, a multiple of `decoder_heads`.
+        K: number of partlets.
+        k: number of neighbors of a point in the fusion's graph, itself among them.
+        heads: number of attention heads of the fusion.
+        decoder_heads: number of attention heads of the decoder.
+        layers: number of layers of the decoder.
+        fourier: number of frequencies of the positional bias.
         fusion: "bico", or one of Table 3's: "concat" (features side by side), "geometry" (no appearance) or
             "points" (raw coordinates alone).
 
@@ -67,11 +65,11 @@ class AlignPartsConfig:
 
 @dataclass(frozen=True)
 class AlignPartsOutput:
-    """What the model says about a batch of shapes; at padding the mask logits mean nothing.
+    """Output for a batch of shapes; at padding the mask logits have no meaning.
 
     Attributes:
         mask_logits: m_ki before the sigmoid (Eq. 5).
-        partness: before the sigmoid (Eq. 6).
+        partness: part_k before the sigmoid (Eq. 6).
         partlets: s_k, which are the prototypes z_k before normalization (Eq. 7).
         global_embedding: z_global before normalization (Eq. 14).
         fused: h_i (Eq. 37).
@@ -84,15 +82,15 @@ class AlignPartsOutput:
     fused: Float[Tensor, "b n d_f"]
 
     def float(self) -> "AlignPartsOutput":
-        """The same in float32."""
+        """Return the output in float32."""
         return AlignPartsOutput(**{field.name: getattr(self, field.name).float() for field in fields(self)})
 
 
 class AlignParts(PretrainedModel):
-    """Fusion, decoder and global head; saved as safetensors with a config.json.
+    """Fusion, decoder and global head.
 
     Features are standardized per channel with statistics that :meth:`standardize` sets and that are saved
-    with the weights (buffers, no parameters), so that encoders of any scale train alike.
+    with the weights as buffers, so that encoders of any scale train alike.
     """
 
     def __init__(self, config: AlignPartsConfig) -> None:
@@ -127,7 +125,7 @@ class AlignParts(PretrainedModel):
         padding_mask: Bool[Tensor, "b n"] | None = None,
         neighbors: Int64[Tensor, "b n k"] | None = None,
     ) -> AlignPartsOutput:
-        """One pass over a batch of shapes.
+        """Predict the parts of a batch of shapes.
 
         Args:
             points: coordinates in the model frame, [-1, 1].
@@ -140,27 +138,21 @@ class AlignParts(PretrainedModel):
             AlignPartsError: features of a width that the model was not made for, or coordinates that are
                 not finite.
         """
-        for name, feature, width in (
-            ("geometry", geometry, self.config.d_g),
-            ("appearance", appearance, self.config.d_a),
-        ):
-            if feature.shape[-1] != width:
-                raise AlignPartsError(
-                    f"features: {name} is {feature.shape[-1]} wide, the model was made for {width}; "
-                    "take the encoders that it was trained with"
-                )
-        geometry = (geometry - self.get_buffer("geometry_mean")) / self.get_buffer("geometry_std")
-        appearance = (appearance - self.get_buffer("appearance_mean")) / self.get_buffer("appearance_std")
+        geometry = self._standardized("geometry", geometry)
+        appearance = self._standardized("appearance", appearance)
         if self.config.fusion == "points":
             geometry = raw_geometry(points, self.config.d_g, self.config.fourier)
         if self.config.fusion in ("points", "geometry"):
             appearance = torch.zeros_like(appearance)
         fused = self.fusion(points, geometry, appearance, padding_mask, neighbors)
-        mask_logits, partness, partlets = self.decoder(fused, padding_mask)
-        return AlignPartsOutput(
-            mask_logits=mask_logits,
-            partness=partness,
-            partlets=partlets,
-            global_embedding=self.global_head(geometry, appearance, padding_mask),
-            fused=fused,
-        )
+        whole = self.global_head(geometry, appearance, padding_mask)
+        return AlignPartsOutput(*self.decoder(fused, padding_mask), whole, fused)
+
+    def _standardized(self, name: str, feature: Tensor) -> Tensor:
+        mean, std = self.get_buffer(f"{name}_mean"), self.get_buffer(f"{name}_std")
+        if feature.shape[-1] != len(mean):
+            raise AlignPartsError(
+                f"features: {name} is {feature.shape[-1]} wide, the model was made for {len(mean)}; "
+                "take the encoders that it was trained with"
+            )
+        return (feature - mean) / std

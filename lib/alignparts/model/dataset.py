@@ -1,9 +1,7 @@
 """Training shapes: a seeded subset of the stored points, their parts and the texts that name them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, is_dataclass, replace
-from itertools import islice
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -11,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int, Int64
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.features.store import FeatureStore
@@ -23,7 +21,7 @@ R = TypeVar("R", bound=Any)
 Negatives = Literal["shape", "category"]
 Classes = Literal["batch", "all"]
 ARRAYS = ("points", "geometry", "appearance", "part")
-"""What training reads of a stored shape."""
+"""Names of the arrays of a stored shape that training reads."""
 
 
 def ids_of_split(store: FeatureStore, split: str) -> list[str]:
@@ -46,7 +44,7 @@ def training_ids(store: FeatureStore, ids: Mapping[str, Sequence[str]] | None = 
 
 @dataclass(frozen=True)
 class Shape:
-    """One shape of a batch; see :class:`Batch` and :class:`alignparts.model.losses.Targets`."""
+    """Shape of a batch, with the fields of :class:`Batch` and :class:`alignparts.model.losses.Targets`."""
 
     shape_id: str
     category: str
@@ -72,7 +70,7 @@ class Batch:
         geometry: raw geometry features.
         appearance: raw appearance features.
         neighbors: indices of the nearest points of every point, -1 for none.
-        padding_mask: true where a point is padding; None where none is.
+        padding_mask: true where a point is padding; None if there is no padding.
         targets: ground truth for the losses.
         shape_ids: ids of the shapes.
         categories: canonical names of their categories.
@@ -99,19 +97,15 @@ class Batch:
 
 
 def moved(record: R, device: torch.device) -> R:
-    """Return a dataclass with all its tensors, nested ones among them, on a device."""
-    changes: dict[str, Any] = {}
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, Tensor):
-            changes[field.name] = value.to(device)
-        elif is_dataclass(value):
-            changes[field.name] = moved(value, device)
-    return replace(record, **changes)
+    """Return a dataclass with all its tensors, those of nested dataclasses too, on a device."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    tensors = {name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)}
+    nested = {name: moved(value, device) for name, value in values.items() if is_dataclass(value)}
+    return replace(record, **tensors, **nested)
 
 
 class PartDataset(Dataset[Shape]):
-    """Shapes of a feature store, read one at a time.
+    """Shapes of a feature store, read as they are asked for.
 
     Args:
         store: features of the shapes.
@@ -121,7 +115,7 @@ class PartDataset(Dataset[Shape]):
         k: number of neighbors of a point in that subset.
         name_prompt_rate: share of shapes whose parts are named by prompts instead of descriptions.
         negatives: "shape" gives Eq. 9 as printed; "category" adds the category's other parts as negatives.
-        classes: "batch" gives Eq. 14 as printed; "all" holds a shape against every category of `ids`.
+        classes: "batch" gives Eq. 14 as printed; "all" contrasts a shape with every category of `ids`.
         balance: a point of a part of n stored points is drawn with a weight of n^-balance; 0: uniformly.
         seed: with epoch and index it fixes every draw.
     """
@@ -156,7 +150,7 @@ class PartDataset(Dataset[Shape]):
         """Return the shape at an index, or at (epoch, index): other epochs draw other points and prompts.
 
         Raises:
-            AlignPartsError: arrays that are missing, don't fit or aren't finite; names the vocabulary lacks.
+            AlignPartsError: arrays are missing, unfit or not finite; names that the vocabulary lacks.
         """
         epoch, index = (0, key) if isinstance(key, int) else key
         shape_id = self.ids[index]
@@ -164,19 +158,17 @@ class PartDataset(Dataset[Shape]):
         arrays, meta = self.store.load(shape_id, ARRAYS)
         _check(shape_id, arrays)
         stored = len(arrays["points"])
-        kept = np.arange(stored)
+        drawn = np.arange(stored)
         if stored > self.points:
             chance = _balanced(arrays["part"], self.balance) if self.balance else None
-            kept = np.sort(rng.choice(stored, self.points, replace=False, p=chance))
+            drawn = np.sort(rng.choice(stored, self.points, replace=False, p=chance))
         style = int(rng.integers(1, STYLES)) if rng.random() < self.name_prompt_rate else 0
-        feature = {name: np.ascontiguousarray(arrays[name][kept], dtype=np.float32) for name in ARRAYS[:3]}
+        feature = {name: np.ascontiguousarray(arrays[name][drawn], dtype=np.float32) for name in ARRAYS[:3]}
         for name, value in feature.items():
             if not np.isfinite(value).all():
-                raise AlignPartsError(
-                    f"shape '{shape_id}': {name}: expected finite numbers; extract it again"
-                )
+                raise _again(shape_id, f"{name}: expected finite numbers")
         category = self.table.vocabulary.resolve_category(meta["category"])
-        part, present = self._parts(shape_id, category, arrays["part"][kept], meta["part_names"])
+        part, present = self._parts(shape_id, category, arrays["part"][drawn], meta["part_names"])
         vectors = self.table.parts(category, style)
         others = [row for row in range(len(vectors)) if row not in present and self.negatives == "category"]
         return Shape(
@@ -196,9 +188,9 @@ class PartDataset(Dataset[Shape]):
     def _parts(
         self, shape_id: str, category: str, part: np.ndarray, names: Sequence[str]
     ) -> tuple[np.ndarray, list[int]]:
-        """Return the parts of points, renumbered to those that occur, and the rows of these in the table."""
+        """Return every point's part, numbered among those that occur, and the rows of these in the table."""
         if len(part) and part.max() >= len(names):
-            raise AlignPartsError(f"shape '{shape_id}': part {part.max()} has no name; extract it again")
+            raise _again(shape_id, f"part {part.max()} has no name")
         row_of = {name: row for row, name in enumerate(self.table.names[category])}
         rows = [row_of[self.table.vocabulary.resolve(category, name)[1]] for name in names]
         row = np.append(np.asarray(rows, dtype=np.int64), -1)[np.where(part < 0, -1, part)]
@@ -207,7 +199,7 @@ class PartDataset(Dataset[Shape]):
 
 
 def collate(shapes: Sequence[Shape]) -> Batch:
-    """Pad shapes to one size and stack them."""
+    """Return shapes as a batch, padded to one size."""
 
     def stack(name: str, fill: int = 0) -> Tensor:
         arrays = [torch.from_numpy(getattr(shape, name)) for shape in shapes]
@@ -223,9 +215,7 @@ def collate(shapes: Sequence[Shape]) -> Batch:
     numbers = torch.arange(padding.shape[1]).expand_as(padding)
     neighbors[:, :, 0] = torch.where(padding, numbers, neighbors[:, :, 0])
     return Batch(
-        points=stack("points"),
-        geometry=stack("geometry"),
-        appearance=stack("appearance"),
+        **{name: stack(name) for name in ARRAYS[:3]},
         neighbors=neighbors,
         padding_mask=padding if bool(padding.any()) else None,
         targets=Targets(
@@ -251,48 +241,36 @@ def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list
 
 
 def batches(
-    dataset: PartDataset, order: Sequence[Sequence[int]], epoch: int = 0, ahead: int = 0
+    dataset: PartDataset, order: Sequence[Sequence[int]], epoch: int = 0, workers: int = 0
 ) -> Iterator[Batch]:
-    """Yield the batches of an order.
+    """Return the batches of an order; the number of the epoch fixes their draws.
 
-    Args:
-        dataset: shapes to draw from.
-        order: indices of every batch.
-        epoch: number of the epoch, which fixes the draws.
-        ahead: number of batches that a thread prepares meanwhile. 0 beside a model on the CPU, where the
-            thread would take a core from every operation, which costs several times what it saves.
+    `workers` is the number of processes that prepare batches ahead: 0 beside a model on the CPU, since they
+    would take its cores.
     """
-
-    def make(indices: Sequence[int]) -> Batch:
-        return collate([dataset[epoch, index] for index in indices])
-
-    if ahead < 1:
-        yield from map(make, order)
-        return
-    with ThreadPoolExecutor(1) as pool:
-        rest = iter(order)
-        pending = [pool.submit(make, indices) for indices in islice(rest, ahead)]
-        while pending:
-            ready = pending.pop(0).result()
-            pending += [pool.submit(make, indices) for indices in islice(rest, 1)]
-            yield ready
+    keys = [[(epoch, index) for index in indices] for indices in order]
+    generator = torch.Generator()  # the global one stays as it is
+    return iter(
+        DataLoader(dataset, batch_sampler=keys, collate_fn=collate, num_workers=workers, generator=generator)
+    )
 
 
 def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
     for name in ARRAYS:
         if name not in arrays:
-            raise AlignPartsError(f"shape '{shape_id}': no array '{name}'; extract it again")
+            raise _again(shape_id, f"no array '{name}'")
         if len(arrays[name]) != len(arrays["points"]):
-            raise AlignPartsError(
-                f"shape '{shape_id}': {name} has {len(arrays[name])} rows, points {len(arrays['points'])}; "
-                "extract it again"
-            )
+            raise _again(shape_id, f"{name} has {len(arrays[name])} rows, points {len(arrays['points'])}")
     if not len(arrays["points"]):
-        raise AlignPartsError(f"shape '{shape_id}': no points; extract it again")
+        raise _again(shape_id, "no points")
+
+
+def _again(shape_id: str, fault: str) -> AlignPartsError:
+    return AlignPartsError(f"shape '{shape_id}': {fault}; extract it again")
 
 
 def _balanced(part: Int[np.ndarray, " n"], balance: float) -> Float[np.ndarray, " n"]:
-    """Return the chance of every point to be drawn first."""
-    count = np.bincount(part + 1)  # unlabeled points are a part of their own
+    """Return the probability of every point to be drawn first."""
+    count = np.bincount(part + 1)  # unlabeled points count as a part
     weight = (np.maximum(count, 1) ** -balance)[part + 1]
     return weight / weight.sum()

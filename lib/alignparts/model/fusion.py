@@ -10,21 +10,20 @@ from torch import Tensor, nn
 from alignparts.model.graph import Graph, SparseAttention, gather_attention, nearest_neighbors
 
 EDGES = 16384
-"""Edges whose positional bias is computed at once."""
+"""Number of edges whose positional bias is computed at once on a CPU."""
 
 FUSIONS = ("bico", "concat", "geometry", "points")
 """BiCo fusion (section 8.1), "Feature Concat", the base model's PartField alone, "Geo Input Only"."""
 
 ROWS = 4096
-"""Points that attend at once on a CPU where no gradient is wanted. Their rows stay below the 32 MB from which
-the C library maps, faults in and unmaps memory at every operation: time would grow faster than the points."""
+"""Number of points that attend at once on a CPU without gradients: their rows stay below the 32 MB from which
+the C library maps, faults in and unmaps memory at every operation."""
 
 
 def fourier_features(offset: Float[Tensor, "3 edges"], count: int) -> Float[Tensor, "width edges"]:
-    """Return offsets beside their sines and cosines at 1, 2, 4, … 2^(count-1) times the offset (Eqs. 24-26).
+    """Return offsets with their sines and cosines at 1, 2, 4, … 2^(count-1) times the offset (Eqs. 24-26).
 
-    Returns:
-        3 + 6 count rows: the offset, the sines from the lowest frequency on, the cosines likewise.
+    The 3 + 6 count rows are the offset, the sines from the lowest frequency on, the cosines likewise.
     """
     out = offset.new_empty(3 + 6 * count, offset.shape[1])
     out[:3] = offset
@@ -38,9 +37,9 @@ def fourier_features(offset: Float[Tensor, "3 edges"], count: int) -> Float[Tens
 
 
 class _PositionalBias(torch.autograd.Function):
-    """Eqs. 24-26 for offsets, which have no gradient: some edges at a time, so that they stay in the cache.
+    """Eqs. 24-26 for offsets, which have no gradient, a chunk of edges at a time, which stays in the cache.
 
-    The backward pass computes hidden units again: cheaper than keeping them for every edge.
+    The backward pass computes the hidden units again: cheaper than storing them for every edge.
     """
 
     @staticmethod
@@ -50,10 +49,10 @@ class _PositionalBias(torch.autograd.Function):
         ctx.save_for_backward(offset, w1, b1, w2)
         ctx.count, ctx.k = count, k
         bias = offset.new_empty(offset.shape[1] // k, len(w2), k)
-        for some in _edge_chunks(offset, k):
-            hidden = _hidden(fourier_features(offset[:, some], count), w1, b1)
-            found = torch.mm(w2, hidden).add_(b2.unsqueeze(1))
-            bias[some.start // k : some.stop // k] = found.view(len(w2), -1, k).transpose(0, 1)
+        for edges in _edge_chunks(offset, k):
+            hidden = _hidden(fourier_features(offset[:, edges], count), w1, b1)
+            by_head = torch.mm(w2, hidden).add_(b2.unsqueeze(1)).view(len(w2), -1, k)
+            bias[edges.start // k : edges.stop // k] = by_head.transpose(0, 1)
         return bias
 
     @staticmethod
@@ -61,10 +60,10 @@ class _PositionalBias(torch.autograd.Function):
         offset, w1, b1, w2 = ctx.saved_tensors
         by_w1, by_b1, by_w2 = torch.zeros_like(w1), torch.zeros_like(b1), torch.zeros_like(w2)
         by_b2 = w2.new_zeros(len(w2))
-        for some in _edge_chunks(offset, ctx.k):
-            features = fourier_features(offset[:, some], ctx.count)
+        for edges in _edge_chunks(offset, ctx.k):
+            features = fourier_features(offset[:, edges], ctx.count)
             hidden = _hidden(features, w1, b1)
-            upstream = gradients[0][some.start // ctx.k : some.stop // ctx.k].transpose(0, 1).flatten(1)
+            upstream = gradients[0][edges.start // ctx.k : edges.stop // ctx.k].transpose(0, 1).flatten(1)
             by_w2.addmm_(upstream, hidden.T)
             by_b2 += upstream.sum(1)
             by_hidden = torch.ops.aten.threshold_backward(w2.T.contiguous() @ upstream, hidden, 0)
@@ -74,14 +73,20 @@ class _PositionalBias(torch.autograd.Function):
 
 
 def _edge_chunks(offset: Tensor, k: int) -> list[slice]:
-    edges = offset.shape[1]
-    step = max(EDGES // k, 1) * k if offset.device.type == "cpu" else max(edges, 1)
-    return [slice(start, min(start + step, edges)) for start in range(0, edges, step)]
+    return _chunks(offset.shape[1], max(EDGES // k, 1) * k if offset.device.type == "cpu" else None)
 
 
 def _row_chunks(rows: Tensor) -> list[slice]:
-    step = ROWS if rows.device.type == "cpu" and not torch.is_grad_enabled() else max(len(rows), 1)
-    return [slice(start, min(start + step, len(rows))) for start in range(0, len(rows), step)]
+    return _chunks(len(rows), ROWS if rows.device.type == "cpu" and not torch.is_grad_enabled() else None)
+
+
+def _chunks(count: int, step: int | None) -> list[slice]:
+    step = step or max(count, 1)
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _hidden(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -89,56 +94,42 @@ def _hidden(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _Direction(nn.Module):
-    """Attention of one modality to the other (Eqs. 27-36)."""
+    """Attention of one modality, the target, to the other, the source (Eqs. 27-36)."""
 
-    def __init__(self, d_own: int, d_other: int, d_m: int, heads: int) -> None:
+    def __init__(self, d_target: int, d_source: int, d_m: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(d_own, d_m)
-        self.key = nn.Linear(d_other, d_m)
-        self.value = nn.Linear(d_other, d_m)
-        self.out = nn.Linear(d_m, d_own)
-        self.gate = nn.Linear(2 * d_own, d_own)
-        self.norm = nn.LayerNorm(d_own)
+        self.query = nn.Linear(d_target, d_m)
+        self.key = nn.Linear(d_source, d_m)
+        self.value = nn.Linear(d_source, d_m)
+        self.out = nn.Linear(d_m, d_target)
+        self.gate = nn.Linear(2 * d_target, d_target)
+        self.norm = nn.LayerNorm(d_target)
 
     def forward(
         self,
-        own: Float[Tensor, "m d_own"],
-        other: Float[Tensor, "m d_other"],
+        target: Float[Tensor, "m d_target"],
+        source: Float[Tensor, "m d_source"],
         bias: Float[Tensor, "m h k"],
         graph: Graph,
-    ) -> Float[Tensor, "m d_own"]:
-        key, value = (part(other).view(len(other), self.heads, -1) for part in (self.key, self.value))
-        chunks = _row_chunks(own)
-        if len(chunks) == 1:
-            return self._attend(own, key, value, bias, graph)
-        out = torch.empty_like(own)
-        for some in chunks:
-            out[some] = self._attend(own[some], key, value, bias[some], graph.part(some))
-        return out
+    ) -> Float[Tensor, "m d_target"]:
+        key, value = (part(source).view(len(source), self.heads, -1) for part in (self.key, self.value))
+        chunks = _row_chunks(target)
+        return _joined([self._attend(target[r], key, value, bias[r], graph.part(r)) for r in chunks])
 
-    def _attend(self, own: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: Graph) -> Tensor:
-        query = self.query(own).view(len(own), self.heads, -1)
+    def _attend(self, target: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: Graph) -> Tensor:
+        query = self.query(target).view(len(target), self.heads, -1)
         attend = SparseAttention.apply if graph.sparse(query) else gather_attention
         received = self.out(attend(query, key, value, bias, graph).flatten(1))
-        gate = self.gate(torch.cat([own, received], dim=-1)).sigmoid()
-        return self.norm(own + gate * received)
+        gate = self.gate(torch.cat([target, received], dim=-1)).sigmoid()
+        return self.norm(target + gate * received)
 
 
 class BiCoFusion(nn.Module):
     """Bi-directional co-attention of geometry and appearance (section 8.1, Eqs. 23-37).
 
     Every linear map has a bias, and both directions share one positional bias: that makes the paper's
-    5.7 M parameters at its sizes.
-
-    Args:
-        d_g: width of the geometry features.
-        d_a: width of the appearance features.
-        d_m: width of the attention, a multiple of `heads`.
-        d_f: width of the fused features.
-        heads: attention heads.
-        k: neighbors of a point, itself among them.
-        fourier: frequencies of the positional bias.
+    5.7 M parameters at its sizes, the fields of :class:`alignparts.model.alignparts.AlignPartsConfig`.
     """
 
     def __init__(self, d_g: int, d_a: int, d_m: int, d_f: int, heads: int, k: int, fourier: int = 6) -> None:
@@ -158,18 +149,7 @@ class BiCoFusion(nn.Module):
         padding_mask: Bool[Tensor, "b n"] | None = None,
         neighbors: Int64[Tensor, "b n k"] | None = None,
     ) -> Float[Tensor, "b n d_f"]:
-        """Return fused features h_i.
-
-        Args:
-            points: coordinates in the model frame, [-1, 1].
-            geometry: geometry features.
-            appearance: appearance features.
-            padding_mask: true where a point is padding; its feature is 0.
-            neighbors: as :func:`nearest_neighbors` finds them, if that is already done.
-
-        Raises:
-            AlignPartsError: a coordinate is not finite.
-        """
+        """Return fused features h_i, 0 at padding; arguments and errors are those of :class:`AlignParts`."""
         batch, n, _ = points.shape
         if n == 0:
             return geometry.new_zeros(batch, 0, self.d_f)
@@ -177,12 +157,10 @@ class BiCoFusion(nn.Module):
             neighbors = nearest_neighbors(points, self.k, padding_mask)
         graph = Graph.of(neighbors, self.heads)
         bias = self._bias(points.reshape(-1, 3).T.contiguous(), graph)
-        own, other = geometry.reshape(batch * n, -1), appearance.reshape(batch * n, -1)
-        both = [self.geometry(own, other, bias, graph), self.appearance(other, own, bias, graph)]
-        chunks = _row_chunks(own)
-        parts = [both] if len(chunks) == 1 else [[side[some] for side in both] for some in chunks]
-        fused = torch.cat([self.project(self.norm(torch.cat(part, dim=-1))) for part in parts])
-        fused = fused.view(batch, n, -1)
+        f_g, f_a = geometry.reshape(batch * n, -1), appearance.reshape(batch * n, -1)
+        f_g, f_a = self.geometry(f_g, f_a, bias, graph), self.appearance(f_a, f_g, bias, graph)
+        rows = (torch.cat([f_g[r], f_a[r]], dim=-1) for r in _row_chunks(f_g))
+        fused = _joined([self.project(self.norm(row)) for row in rows]).view(batch, n, -1)
         return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 
     def _bias(self, points: Float[Tensor, "3 m"], graph: Graph) -> Float[Tensor, "m h k"]:
@@ -192,18 +170,11 @@ class BiCoFusion(nn.Module):
         offset = (ends - points.unsqueeze(-1)).view(3, -1)
         weights = (inner.weight, inner.bias, outer.weight, outer.bias)
         with torch.autocast(points.device.type, enabled=False):
-            found: Tensor = _PositionalBias.apply(offset, *weights, self.fourier, graph.k)
-        return found
+            return _PositionalBias.apply(offset, *weights, self.fourier, graph.k)
 
 
 class PointwiseFusion(nn.Module):
-    """Eq. 37 on the two features side by side: no point sees another, no feature the other.
-
-    Args:
-        d_g: width of the geometry features.
-        d_a: width of the appearance features.
-        d_f: width of the fused features.
-    """
+    """Eq. 37 on the two features side by side: no point sees another, no feature the other."""
 
     def __init__(self, d_g: int, d_a: int, d_f: int) -> None:
         super().__init__()

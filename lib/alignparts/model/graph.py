@@ -1,10 +1,11 @@
-"""The nearest-neighbor graph of points, and attention along its edges (section 8.1, Eqs. 30-31)."""
+"""Nearest-neighbor graph of points, and attention along its edges (section 8.1, Eqs. 30-31)."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int32, Int64
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -12,54 +13,45 @@ from alignparts.core.errors import AlignPartsError
 
 
 def nearest(points: Float[np.ndarray, "n 3"], k: int) -> Int64[np.ndarray, "n k"]:
-    """Return the k nearest points of every point, itself among them; -1 where there are fewer than k points.
+    """Return the k nearest points of every point, itself among them; -1 if there are fewer than k points.
 
     Raises:
         AlignPartsError: a coordinate is not finite.
     """
     if not np.isfinite(points).all():
         raise AlignPartsError("points: expected finite coordinates; drop or repair the shape")
-    found = np.full((len(points), k), -1, dtype=np.int64)
-    width = min(k, len(points))
-    if width:
+    neighbors = np.full((len(points), k), -1, dtype=np.int64)
+    if width := min(k, len(points)):
         index = cKDTree(points).query(points, width)[1]
-        found[:, :width] = np.asarray(index).reshape(len(points), width)
-    return found
+        neighbors[:, :width] = np.asarray(index).reshape(len(points), width)
+    return neighbors
 
 
 def nearest_neighbors(
     points: Float[Tensor, "b n 3"], k: int, padding_mask: Bool[Tensor, "b n"] | None = None
 ) -> Int64[Tensor, "b n k"]:
-    """Return the k nearest neighbors in every shape of a batch; a padding point's only neighbor is itself.
+    """Return :func:`nearest` of every shape of a batch; a padding point's only neighbor is itself.
 
-    Args:
-        points: coordinates.
-        k: number of neighbors of a point, itself among them.
-        padding_mask: true where a point is padding.
-
-    Returns:
-        Indices into the shape's points, -1 where a shape has fewer than k points.
+    `padding_mask` is true where a point is padding.
     """
     batch, n, _ = points.shape
-    found = np.full((batch, n, k), -1, dtype=np.int64)
-    found[:, :, 0] = np.arange(n)
+    neighbors = np.full((batch, n, k), -1, dtype=np.int64)
+    neighbors[:, :, 0] = np.arange(n)
     coordinates = points.detach().float().cpu().numpy()
     valid = np.ones((batch, n), bool) if padding_mask is None else ~padding_mask.cpu().numpy()
     for shape in range(batch):
-        kept = np.flatnonzero(valid[shape])
-        if len(kept):
-            local = nearest(coordinates[shape, kept], k)
-            found[shape, kept] = np.where(local < 0, -1, kept[local])
-    return torch.from_numpy(found).to(points.device)
+        index = np.append(np.flatnonzero(valid[shape]), -1)  # -1 stays -1
+        neighbors[shape, index[:-1]] = index[nearest(coordinates[shape, index[:-1]], k)]
+    return torch.from_numpy(neighbors).to(points.device)
 
 
 class Graph:
     """Edges of all points of a batch in one index space, for every head.
 
-    ``near`` holds the ends of every row's edges among ``points`` points, ``missing`` says which there are
-    not; in the shapes below r is the rows, m the points. For products with sparse matrices a head of a point
-    is a row of its own, ``point * heads + head``, so that queries, keys and values serve as the linear maps
-    leave them.
+    ``near`` holds the ends of every row's edges among ``points`` points, ``missing`` is true at edges that do
+    not exist; in the shapes below r is the number of rows, m that of points. For products with sparse
+    matrices every head of a point is a row, ``point * heads + head``, so that queries, keys and values can
+    stay as the linear maps leave them.
     """
 
     def __init__(
@@ -67,8 +59,6 @@ class Graph:
     ) -> None:
         self.near, self.missing, self.points, self.heads = near, missing, points, heads
         self.rows, self.k = near.shape
-        self._forward: tuple[Tensor, Tensor] | None = None
-        self._backward: tuple[Tensor, Tensor, Tensor] | None = None
 
     @classmethod
     def of(cls, neighbors: Int64[Tensor, "b n k"], heads: int) -> "Graph":
@@ -78,53 +68,39 @@ class Graph:
         missing = (neighbors < 0).view(-1, 1, k) if bool((neighbors < 0).any()) else None
         return cls((neighbors.clamp(min=0) + shift).view(-1, k), missing, batch * n, heads)
 
-    def part(self, some: slice) -> "Graph":
-        """Return the edges that begin at some points; they end anywhere. It has no transpose."""
-        missing = None if self.missing is None else self.missing[some]
-        return Graph(self.near[some], missing, self.points, self.heads)
+    def part(self, rows: slice) -> "Graph":
+        """Return the edges that begin at some points; they end anywhere. Only the whole has a transpose."""
+        if rows == slice(0, self.rows):
+            return self
+        missing = None if self.missing is None else self.missing[rows]
+        return Graph(self.near[rows], missing, self.points, self.heads)
 
     def sparse(self, query: Tensor) -> bool:
-        """Return whether sparse products can serve: no edge is missing, a CPU computes in full precision."""
+        """Return whether sparse products apply: no edge is missing, a CPU computes in full precision."""
         precise = query.dtype in (torch.float32, torch.float64)
         return query.device.type == "cpu" and precise and self.missing is None
 
+    @cached_property
+    def columns(self) -> Int32[Tensor, " r_h_k"]:
+        """Return the column of every edge and head in :meth:`matrix`, whose rows have k edges each."""
+        head = torch.arange(self.heads, dtype=torch.int32).view(1, -1, 1)
+        return ((self.near.to(torch.int32) * self.heads).unsqueeze(1) + head).flatten()
+
     def matrix(self, values: Float[Tensor, "r h k"]) -> Tensor:
         """Return the sparse matrix with a value at every edge and head."""
-        if self._forward is None:
-            head = torch.arange(self.heads, dtype=torch.int32).view(1, -1, 1)
-            column = (self.near.to(torch.int32) * self.heads).unsqueeze(1) + head
-            start = torch.arange(0, column.numel() + 1, self.k, dtype=torch.int32)
-            self._forward = start, column.flatten()
-        return self._csr(*self._forward, values.flatten())
+        start = torch.arange(0, values.numel() + 1, self.k, dtype=torch.int32)
+        return self._csr(start, self.columns, values.flatten())
 
     def transposed(self, values: Float[Tensor, "m h k"]) -> Tensor:
         """Return the transpose of :meth:`matrix`."""
-        if self._backward is None:
-            column = self.near.flatten()
-            order = torch.argsort(column, stable=True)
-            count = torch.bincount(column, minlength=self.points)
-            first = count.cumsum(0) - count
-            sorted_column, point, slot = column[order], order // self.k, order % self.k
-            # A point's edges come head by head: where each goes, and where its value is.
-            within = torch.arange(len(order)) - first[sorted_column]
-            head = torch.arange(self.heads).unsqueeze(1)
-            place = (first[sorted_column] * self.heads + within) + head * count[sorted_column]
-            row = point * self.heads + head
-            rows = torch.empty(place.numel(), dtype=torch.int32)
-            origin = torch.empty(place.numel(), dtype=torch.int64)
-            rows[place.flatten()] = row.to(torch.int32).flatten()
-            origin[place.flatten()] = (row * self.k + slot).flatten()
-            start = torch.zeros(self.points * self.heads + 1, dtype=torch.int32)
-            start[1:] = count.repeat_interleave(self.heads).cumsum(0)
-            self._backward = start, rows, origin
-        start, rows, origin = self._backward
-        return self._csr(start, rows, values.flatten().index_select(0, origin))
+        start, rows, order = self._transpose
+        return self._csr(start, rows, values.flatten().index_select(0, order))
 
     def products(self, left: Float[Tensor, "r h d"], right: Float[Tensor, "m h d"]) -> Float[Tensor, "r h k"]:
         """Return the dot product of both ends of every edge."""
         pattern = self.matrix(left.new_zeros(self.rows, self.heads, self.k))
-        found = torch.sparse.sampled_addmm(pattern, left.flatten(0, 1), right.flatten(0, 1).T, beta=0.0)
-        return found.values().view(self.rows, self.heads, self.k)
+        dots = torch.sparse.sampled_addmm(pattern, left.flatten(0, 1), right.flatten(0, 1).T, beta=0.0)
+        return dots.values().view(self.rows, self.heads, self.k)
 
     def gathered(
         self, weight: Float[Tensor, "r h k"], value: Float[Tensor, "m h d"]
@@ -137,6 +113,14 @@ class Graph:
     ) -> Float[Tensor, "m h d"]:
         """Return the weighted sum over the points that have this one as a neighbor."""
         return (self.transposed(weight) @ value.flatten(0, 1)).view_as(value)
+
+    @cached_property
+    def _transpose(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the transpose's row starts and columns, and the edge that is at each of its places."""
+        order = torch.argsort(self.columns, stable=True)
+        count = torch.bincount(self.columns, minlength=self.points * self.heads)
+        start = torch.cat([count.new_zeros(1), count.cumsum(0)])
+        return start.to(torch.int32), (order // self.k).to(torch.int32), order
 
     def _csr(self, start: Tensor, column: Tensor, values: Tensor) -> Tensor:
         size = (len(start) - 1, self.points * self.heads)
@@ -171,7 +155,7 @@ def gather_attention(
     bias: Float[Tensor, "r h k"],
     graph: Graph,
 ) -> Float[Tensor, "r h d"]:
-    """Return Eqs. 30-31 with neighbors' keys and values side by side: for accelerators and missing edges."""
+    """Return Eqs. 30-31 with the neighbors' keys and values copied: for accelerators and missing edges."""
     near_key, near_value = key[graph.near], value[graph.near]
     scores = torch.einsum("rhd,rkhd->rhk", query, near_key) * query.shape[-1] ** -0.5 + bias
     if graph.missing is not None:

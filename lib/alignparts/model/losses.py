@@ -28,7 +28,7 @@ class Targets:
         part: ground-truth part of every point, an index into `text`; -1 unlabeled or padding.
         text: embeddings of the parts' descriptions.
         parts: true where a row of `text` is a part, false where it is padding.
-        category: number of every shape's category, to tell equal ones.
+        category: number of every shape's category.
         class_text: embedding of the category's description.
         classes: embeddings of all categories, in the order of `category`'s numbers; without any (c = 0)
             Eq. 14 is as printed.
@@ -63,8 +63,8 @@ class Pairs:
 
     Attributes:
         shape: index of the shape.
-        partlet: k.
-        part: pi(k).
+        partlet: index k of the partlet.
+        part: index pi(k) of the part.
         weight: 1 / (matched partlets of the shape x shapes), so that a weighted sum is the mean of means.
     """
 
@@ -78,8 +78,7 @@ def pairs_of(assignment: Int64[Tensor, "b k"], dtype: torch.dtype = torch.float3
     """Return the matched partlets M of an assignment (-1: unmatched)."""
     shape, partlet = (assignment >= 0).nonzero(as_tuple=True)
     count = (assignment >= 0).sum(dim=1).to(dtype)
-    weight = 1 / (count[shape] * len(assignment))
-    return Pairs(shape, partlet, assignment[shape, partlet], weight)
+    return Pairs(shape, partlet, assignment[shape, partlet], 1 / (count[shape] * len(assignment)))
 
 
 def mask_loss(
@@ -142,9 +141,9 @@ def global_loss(
 ) -> Float[Tensor, ""]:
     """Return Eq. 14: symmetric InfoNCE of shapes and category texts.
 
-    Where shapes of a batch share a category, every text of it is right for every shape of it: the loss is
-    -log of the total probability of the right ones, Eq. 14 itself where categories differ. With `classes`, a
-    shape is held against the texts of all categories, not only against those that a batch happens to hold.
+    If shapes of a batch share a category, each of their texts is right for each of them: the loss is -log of
+    the total probability of the right ones, and Eq. 14 itself if all categories differ. With `classes`, a
+    shape is contrasted with the texts of all categories instead of those in the batch.
     """
     shape, text = F.normalize(embedding, dim=-1), F.normalize(class_text, dim=-1)
     scores = shape @ text.T / tau
@@ -169,11 +168,11 @@ def alignment_losses(
     """Return all terms by name, and their weighted sum (Eq. 15) as "total".
 
     Args:
-        output: the model's output.
+        output: output of the model.
         targets: ground truth of the same shapes.
         params: weights lambda of all terms, and the temperature of Eqs. 9 and 14.
-        assignment: pi, where it is known; otherwise it is matched first.
-        gather: returns the rows of all processes; Eq. 14 contrasts all shapes of a batch.
+        assignment: part pi of every partlet, if known; else it is matched first.
+        gather: returns the rows of all processes, since Eq. 14 contrasts all shapes of a batch.
 
     Raises:
         AlignPartsError: a term without a weight.
@@ -210,6 +209,7 @@ def weighted_sum(terms: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, f
 def _matched(
     mask_logits: Tensor, masks: Tensor, labeled: Tensor, pairs: Pairs
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return logits and truth of every pair, 1 where a point is labeled, and the number of those points."""
     counted = labeled[pairs.shape].to(mask_logits.dtype)
     number = counted.sum(1).clamp(min=1)
     return mask_logits[pairs.shape, pairs.partlet], masks[pairs.shape, pairs.part], counted, number

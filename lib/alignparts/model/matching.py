@@ -1,4 +1,4 @@
-"""Matching of partlets and ground-truth parts: log-domain Sinkhorn on Eq. 8, rounded to an assignment."""
+"""Match partlets to ground-truth parts: log-domain Sinkhorn on Eq. 8, rounded to an assignment."""
 
 import numpy as np
 import torch
@@ -10,17 +10,17 @@ from torch import Tensor
 from alignparts.core.errors import AlignPartsError
 
 TEMPERATURE = 0.05
-"""Of the transport plan, in units of the cost (which lies in [0, 3])."""
+"""Temperature of the transport plan, in units of the cost (which lies in [0, 3])."""
 ITERATIONS = 60
-"""Sinkhorn iterations; the temperature falls to its value over the first half."""
+"""Number of Sinkhorn iterations; the temperature falls to its value over the first half."""
 TINY = 1e-300
-"""Sums of a row or column without mass."""
+"""Lower bound of the sum of a row or column, which may have no mass."""
 
 
 def dice(
     probability: Float[Tensor, "*shape k n"], masks: Float[Tensor, "*shape a n"]
 ) -> Float[Tensor, "*shape k a"]:
-    """Return the Dice coefficient of every mask with every other: 2 Σ pg / (Σ p + Σ g)."""
+    """Return the Dice coefficient of every predicted and true mask: 2 Σ pg / (Σ p + Σ g)."""
     shared = probability @ masks.transpose(-1, -2)
     size = probability.sum(-1).unsqueeze(-1) + masks.sum(-1).unsqueeze(-2)
     return 2 * shared / size.clamp(min=1e-6)
@@ -33,7 +33,7 @@ def cost_matrix(
     labeled: Bool[Tensor, "b n"],
     text: Float[Tensor, "b a d_t"],
 ) -> Float[Tensor, "b k a"]:
-    """Return the cost of Eq. 8: (1 - Dice) + (1 - cosine); points without a label don't count."""
+    """Return the cost of Eq. 8: (1 - Dice) + (1 - cosine); points without a label do not count."""
     probability = mask_logits.sigmoid() * labeled.unsqueeze(1)
     cosine = F.normalize(partlets, dim=-1) @ F.normalize(text, dim=-1).transpose(1, 2)
     return (1 - dice(probability, masks)) + (1 - cosine)
@@ -47,10 +47,9 @@ def sinkhorn(
 ) -> Float[Tensor, "b k a"]:
     """Return the entropic transport plan P between partlets and parts, differentiable in the cost.
 
-    Every partlet and every part has mass 1. A free dustbin takes the mass that the longer side has more, so
+    Every partlet and every part has mass 1. A dustbin without cost takes the surplus of the longer side, so
     the plan is balanced: with at least as many partlets as parts, every part's column adds up to 1, and the
-    plan of lowest cost is an assignment. To get near it at a low temperature in few iterations, the
-    temperature falls to its value from 1.
+    plan of lowest cost is an assignment. To get near it in few iterations, the temperature falls from 1.
 
     Args:
         cost: Eq. 8.
@@ -83,12 +82,9 @@ def sinkhorn(
 
 
 def assign(plan: Float[Tensor, "b k a"], parts: Bool[Tensor, "b a"]) -> Int64[Tensor, "b k"]:
-    """Return the hard assignment pi: the one-to-one assignment with the largest sum of P.
+    """Return the part pi of every partlet, -1 for none: the one-to-one assignment with the largest sum of P.
 
     Unlike a threshold it gives every part exactly one partlet, as far as there are partlets.
-
-    Returns:
-        The part of every partlet, -1 for none.
     """
     assignment = np.full(plan.shape[:2], -1, dtype=np.int64)
     values = plan.detach().double().cpu().numpy()

@@ -1,8 +1,8 @@
-"""The partlet decoder and the global head (section 3.1, Eqs. 1-7).
+"""Partlet decoder and global head (section 3.1, Eqs. 1-7).
 
-Keys and values of the points are never computed. A partlet's query is carried through the key map to
-the points instead, and the attended points through the value map: the same function for a quarter of the
-work, as there are far fewer partlets than points.
+Keys and values of the points are never computed. The key map is applied to a partlet's query instead, and the
+value map to the attended points: the same function for a quarter of the work, as there are far fewer partlets
+than points.
 """
 
 import torch
@@ -47,7 +47,7 @@ class CrossAttention(nn.Module):
     ) -> Float[Tensor, "b k d_t"]:
         """Return the update of the partlets; ``attend`` is true where a point counts, at least one per shape.
 
-        Partlets of one batch (c = 1) are those of every shape.
+        Partlets with c = 1 are those of every shape.
         """
         _, k, d_t = partlets.shape
         batch, _, d_f = fused.shape
@@ -83,7 +83,7 @@ class PartletLayer(nn.Module):
         fused: Float[Tensor, "b n d_f"],
         attend: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b k d_t"]:
-        """Return refined partlets; those of one batch (c = 1) are those of every shape."""
+        """Return refined partlets; with c = 1 they are those of every shape."""
         partlets = partlets + self.attend_partlets(self.norm_self(partlets))
         if fused.shape[1]:
             partlets = partlets + self.attend_points(self.norm_cross(partlets), fused, attend)
@@ -93,15 +93,7 @@ class PartletLayer(nn.Module):
 
 
 class PartletDecoder(nn.Module):
-    """K learned partlets, adapted to a shape, with a mask and a partness each (Eqs. 1-6).
-
-    Args:
-        d_f: width of the fused features.
-        d_t: width of the partlets, that of the text encoder; a multiple of `heads`.
-        partlets: number of partlets K.
-        layers: number of layers L.
-        heads: number of attention heads.
-    """
+    """K learned partlets, adapted to a shape in L layers, with a mask and a partness each (Eqs. 1-6)."""
 
     def __init__(self, d_f: int, d_t: int, partlets: int, layers: int, heads: int) -> None:
         super().__init__()
@@ -131,7 +123,7 @@ class PartletDecoder(nn.Module):
 
 
 class GlobalHead(nn.Module):
-    """Embedding of the whole shape in the text encoder's space: mean-pooled [f_g; f_a] through two layers."""
+    """Embedding of a whole shape in the text encoder's space: mean-pooled [f_g; f_a] through two layers."""
 
     def __init__(self, d_g: int, d_a: int, d_t: int) -> None:
         super().__init__()
@@ -143,7 +135,7 @@ class GlobalHead(nn.Module):
         appearance: Float[Tensor, "b n d_a"],
         padding_mask: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b d_t"]:
-        """Return global embeddings; of zeros for a shape without points."""
+        """Return global embeddings; a shape without points counts as zeros."""
         if padding_mask is None:
             padding_mask = torch.zeros(geometry.shape[:2], dtype=torch.bool, device=geometry.device)
         counted = (~padding_mask).to(geometry.dtype).unsqueeze(-1)

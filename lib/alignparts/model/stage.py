@@ -1,4 +1,4 @@
-"""Inputs of a training stage, as launchers and the items of the pipeline's matrices read them."""
+"""Inputs of a training stage for launchers and for the items of the pipeline's matrices."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +18,9 @@ from alignparts.ontology.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Stage:
-    """Settings and folders of a stage, and what it reads there once it is asked for.
+    """Settings of params.yaml, the folders of a stage, and its inputs, each read at its first use.
 
-    Attributes:
-        params: all of params.yaml.
-        data: folder with ``features`` and ``ontology``.
-        models: folder of the trained models.
+    `data` holds ``features`` and ``ontology``, `models` the trained models.
     """
 
     params: Params
@@ -32,7 +29,7 @@ class Stage:
 
     @classmethod
     def start(cls) -> "Stage":
-        """Return the stage as params.yaml describes it, and make this process repeatable."""
+        """Make this process repeatable and return the stage that params.yaml describes."""
         params = load_params()
         settle(params)
         return cls(params)
@@ -58,8 +55,6 @@ def train_stage() -> Trained[AlignParts] | None:
     from accelerate import PartialState
 
     stage = Stage.start()
-    trained = train(
-        stage.store, stage.vocabulary, stage.encode, stage.params.train, stage.models / "alignparts",
-        seed=stage.params.base.seed,
-    )  # fmt: skip
+    params, out = stage.params, stage.models / "alignparts"
+    trained = train(stage.store, stage.vocabulary, stage.encode, params.train, out, seed=params.base.seed)
     return trained if PartialState().is_main_process else None

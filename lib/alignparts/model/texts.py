@@ -10,18 +10,18 @@ from alignparts.ontology.vocabulary import Vocabulary, words
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 STYLES = 3
-"""Number of ways to put a part in words: its description, its name, its name with its category."""
+"""Number of texts per part: its description, its name, its name with its category."""
 
 
 class TextTable:
     """Embeddings of all parts and categories of a vocabulary, in three styles each.
 
     Style 0 is the affordance description, 1 the name ("door glass"), 2 the name with its category ("the door
-    glass of a microwave"); categories likewise ("microwave", "a microwave").
+    glass of a microwave"); categories likewise ("microwave", "a microwave"). `encode` maps texts to
+    embeddings of length 1.
 
-    Args:
-        vocabulary: canonical names and descriptions.
-        encode: maps texts to embeddings of length 1.
+    Raises:
+        AlignPartsError: the vocabulary has no category.
     """
 
     def __init__(self, vocabulary: Vocabulary, encode: Encode) -> None:
@@ -31,31 +31,21 @@ class TextTable:
         if not self.categories:
             raise AlignPartsError("the vocabulary has no category to train on")
         texts: list[str] = []
-        for category in self.categories:
-            spoken = _a(words(category))
-            texts += [vocabulary.category_description(category), words(category), spoken]
-            for part in self.names[category]:
-                name = words(part)
-                texts += [vocabulary.description(category, part), name, f"the {name} of {spoken}"]
+        for category, parts in self.names.items():
+            name = words(category)
+            of = f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+            texts += [vocabulary.category_description(category), name, of]
+            for part in parts:
+                texts += [vocabulary.description(category, part), words(part), f"the {words(part)} of {of}"]
         vectors = np.asarray(encode(texts), dtype=np.float32).reshape(len(texts) // STYLES, STYLES, -1)
-        self._category: dict[str, np.ndarray] = {}
-        self._parts: dict[str, np.ndarray] = {}
-        at = 0
-        for category in self.categories:
-            count = len(self.names[category])
-            self._category[category] = vectors[at]
-            self._parts[category] = vectors[at + 1 : at + 1 + count]
-            at += 1 + count
         self.d_t = vectors.shape[-1]
+        ends = np.cumsum([1 + len(parts) for parts in self.names.values()])
+        self._rows = dict(zip(self.categories, np.split(vectors, ends[:-1]), strict=True))
 
     def category(self, name: str, style: int = 0) -> Float32[np.ndarray, " d_t"]:
         """Return the embedding of a category's text."""
-        return self._category[name][style]
+        return self._rows[name][0, style]
 
     def parts(self, category: str, style: int = 0) -> Float32[np.ndarray, "a d_t"]:
         """Return the embeddings of all parts of a category, in the order of ``names[category]``."""
-        return self._parts[category][:, style]
-
-
-def _a(name: str) -> str:
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+        return self._rows[category][1:, style]

@@ -1,4 +1,4 @@
-"""Training of ALIGN-Parts on stored features (sections 3.2, 3.4 and 9)."""
+"""Train ALIGN-Parts on stored features (sections 3.2, 3.4 and 9)."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,34 +12,17 @@ from torch import Tensor, nn
 from alignparts.core.checkpoint import save_model, weights_digest
 from alignparts.core.config import TrainParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.core.trainer import (
-    STATE,
-    Row,
-    Trained,
-    Trainer,
-    accelerator,
-    adamw,
-    gather,
-    learning_rate,
-    seeded,
-    shares,
-)
+from alignparts.core.trainer import STATE, Row, Trained, Trainer, adamw, learning_rate, seeded
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
-from alignparts.model.dataset import (
-    Batch,
-    PartDataset,
-    batches,
-    epoch_order,
-    moved,
-    training_ids,
-)
+from alignparts.model.dataset import Batch, PartDataset, batches, epoch_order, moved, training_ids
 from alignparts.model.losses import alignment_losses
 from alignparts.model.texts import Encode, TextTable
 from alignparts.model.validation import channel_statistics, class_statistics, save_statistics, validate
 from alignparts.ontology.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from accelerate import Accelerator
     from dvclive import Live
 
 CLIP = 1.0
@@ -60,23 +43,23 @@ def train(
     start: AlignParts | None = None,
     on_epoch: Callable[[int, Row], None] | None = None,
 ) -> Trained[AlignParts]:
-    """Train on the split "train" of a store, watch the split "validation", and write a model folder.
+    """Train on the split "train" of a store, validate on its split "validation", and write a model folder.
 
-    A killed run goes on and a finished one is not repeated (:class:`alignparts.core.trainer.Trainer`). Under
+    A killed run is resumed and a finished one not repeated (:class:`alignparts.core.trainer.Trainer`). Under
     ``accelerate launch`` every process takes its share of each batch; only the first writes files.
 
     Args:
-        store: features, parts and splits.
+        store: features, parts and splits of the shapes.
         vocabulary: names and descriptions.
-        encode: maps texts to embeddings of length 1.
-        params: the block ``train`` of params.yaml.
+        encode: function from texts to embeddings of length 1.
+        params: block ``train`` of params.yaml.
         out: model folder: weights of the epoch with the highest validation LA-mIoU (of the last without
             validation), ``last/``, ``statistics.safetensors`` and ``curves/``.
-        seed: seed of weights, order and subsets.
-        device: device to train on; the accelerator if there is one.
+        seed: seed of the weights, the order and the subsets.
+        device: device to train on; a GPU if there is one.
         ids: ids of the shapes of "train" and "validation"; those of the store's splits by default.
         statistics: also write what the Mahalanobis confidence needs, in one pass over the training shapes.
-        start: a trained model of the same sizes to continue from (fine-tuning); else random weights.
+        start: trained model of the same sizes to continue from (fine-tuning); else random weights.
         on_epoch: called with the number and the row of every finished epoch, after its checkpoint.
 
     Raises:
@@ -84,15 +67,14 @@ def train(
             is not finite.
     """
     processes = accelerator(device)
-    target: torch.device = processes.device
+    target = processes.device
     split = training_ids(store, ids)
     table = TextTable(vocabulary, encode)
 
     def dataset(name: str, prompts: float = 0.0, balance: float = 0.0) -> PartDataset:
         return PartDataset(
-            store, split[name], table, points=params.points, k=params.model.k, seed=seed,
-            negatives=params.text_negatives, classes=params.class_negatives,
-            name_prompt_rate=prompts, balance=balance,
+            store, split[name], table, points=params.points, k=params.model.k, seed=seed, balance=balance,
+            name_prompt_rate=prompts, negatives=params.text_negatives, classes=params.class_negatives,
         )  # fmt: skip
 
     training = dataset("train", params.name_prompt_rate, params.point_balance)
@@ -113,7 +95,7 @@ def train(
         return shares(drawn, processes.process_index, processes.num_processes)
 
     def drawn(epoch: int) -> Iterator[Batch]:
-        return batches(training, order(epoch), epoch, ahead=0 if target.type == "cpu" else 2)
+        return batches(training, order(epoch), epoch, workers=0 if target.type == "cpu" else 2)
 
     def loss(wrapped: nn.Module, batch: Batch) -> dict[str, Tensor]:
         batch = moved(batch, target)
@@ -121,7 +103,7 @@ def train(
             output = wrapped(**batch.inputs())
         return alignment_losses(output.float(), batch.targets, params.loss, gather=gather)
 
-    curves = _curves(out / "curves", trainer)
+    curves = _curves(out / "curves", trainer.history) if trainer.first else None
 
     def finished(epoch: int, row: Row) -> None:
         if curves is not None:
@@ -131,25 +113,19 @@ def train(
 
     steps = params.epochs * len(order(0))
     trainer.fit(
-        drawn,
-        loss,
-        lambda step: learning_rate(step, steps, params.lr, params.lr_min),
-        steps=steps,
-        size=len,
-        clip=CLIP,
+        drawn, loss, lambda step: learning_rate(step, steps, params.lr, params.lr_min),
+        steps=steps, size=len, clip=CLIP, keep=lambda: save_model(model, out), on_epoch=finished,
         validate=lambda: validate(model, validation, params.batch_size, params.loss, target),
-        keep=lambda: save_model(model, out),
-        on_epoch=finished,
-    )
+    )  # fmt: skip
     if curves is not None:
         curves.end()
         save_model(model, out / "last")
     trainer.wait()
-    best = AlignParts.from_pretrained(out).to(target).eval()
+    best = AlignParts.from_pretrained(out).to(target)
     if statistics and trainer.first:
         save_statistics(out, *class_statistics(best, dataset("train"), params.batch_size, target))
     trainer.wait()
-    count = {name: len(some) for name, some in split.items()}
+    count = {name: len(ids) for name, ids in split.items()}
     return Trained(best, trainer.history, trainer.best_epoch, count)
 
 
@@ -168,15 +144,13 @@ def _model(training: PartDataset, params: TrainParams, seed: int, start: AlignPa
     return model
 
 
-def _curves(folder: Path, trainer: Trainer) -> "Live | None":
-    """Return DVCLive's log with the history so far; None in every process but the first."""
-    if not trainer.first:
-        return None
+def _curves(folder: Path, history: Sequence[Row]) -> "Live":
+    """Return DVCLive's log with the history so far."""
     from dvclive import Live
 
     shutil.rmtree(folder, ignore_errors=True)
     curves = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None, resume=False)
-    for row in trainer.history:
+    for row in history:
         _log(curves, row)
     return curves
 
@@ -186,3 +160,36 @@ def _log(curves: "Live", row: Row) -> None:
         if name != "epoch":
             curves.log_metric(name, value)
     curves.next_step()
+
+
+def accelerator(device: str | torch.device | None = None) -> "Accelerator":
+    """Return accelerate's handle on the processes that train a model together; on a GPU if there is one."""
+    from accelerate import Accelerator
+    from accelerate.utils import DistributedDataParallelKwargs
+
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    # A parameter that softmax cancels (the bias of a key) never has a gradient.
+    options = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=torch.device(device).type == "cpu", kwargs_handlers=[options])
+
+
+def shares(order: Sequence[Sequence[int]], rank: int, count: int) -> list[list[int]]:
+    """Return one process's part of every batch; up to count - 1 shapes of the last batch are skipped.
+
+    Raises:
+        AlignPartsError: a batch has fewer shapes than there are processes.
+    """
+    if order and max(map(len, order)) < count:
+        raise AlignPartsError(f"train.batch_size: {len(order[0])} shapes are too few for {count} processes")
+    even = [batch[: len(batch) - len(batch) % count] for batch in order]
+    return [list(batch[rank::count]) for batch in even if batch]
+
+
+def gather(tensor: Tensor) -> Tensor:
+    """Return the rows of all processes, with gradients to each; a single process's tensor as it is."""
+    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
+        return tensor
+    from torch.distributed.nn.functional import all_gather
+
+    return torch.cat(all_gather(tensor.contiguous()))
