@@ -132,11 +132,11 @@ def test_batches_come_in_order(dataset: PartDataset, workers: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"geometry": None}, "no array 'geometry'"),
-        ({"part": np.zeros(3, np.int16)}, "part has 3 rows, points 96"),
+        ({"geometry": None}, "expected arrays points, geometry, appearance, part"),
+        ({"part": np.zeros(3, np.int16)}, "with a row per point"),
         ({"part": np.full(96, 9, np.int16)}, "part 9 has no name"),
         ({"appearance": np.full((96, 5), np.nan, np.float16)}, "appearance: expected finite"),
-        ({"points": np.zeros((0, 3), np.float32)}, "rows, points 0"),
+        ({"points": np.zeros((0, 3), np.float32)}, "with a row per point"),
     ],
 )
 def test_bad_arrays_are_one_line(tmp_path: Path, table: TextTable, change: dict, message: str) -> None:

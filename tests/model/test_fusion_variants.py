@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
-from alignparts.model.fusion import FUSIONS, PointwiseFusion, raw_geometry
+from alignparts.model.fusion import FUSIONS, BiCoFusion, raw_geometry
 
 SIZES = {"d_g": 5, "d_a": 7, "d_m": 8, "d_f": 6, "d_t": 12, "K": 3, "k": 3, "heads": 2, "decoder_heads": 2}
 
@@ -70,9 +70,9 @@ def test_padding_changes_nothing(fusion: str) -> None:
     assert not together.fused[:, 9:].any()
 
 
-def test_pointwise_fusion_is_equation_37() -> None:
+def test_fusion_without_attention_is_equation_37() -> None:
     torch.manual_seed(0)
-    fusion = PointwiseFusion(5, 7, 6).double()
+    fusion = BiCoFusion(5, 7, 8, 6, 2, 3, 2, attend=False).double()
     points, geometry, appearance = (one.double() for one in inputs(2))
     inner, outer = fusion.project[0], fusion.project[2]
     for row in range(2):

@@ -1,7 +1,6 @@
 """ALIGN-Parts: points with two kinds of features in, named part candidates out (section 3.1)."""
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from alignparts.core.checkpoint import PretrainedModel
 from alignparts.core.errors import AlignPartsError
-from alignparts.model.fusion import FUSIONS, BiCoFusion, PointwiseFusion, raw_geometry
+from alignparts.model.fusion import FUSIONS, BiCoFusion, raw_geometry
 from alignparts.model.partlets import GlobalHead, PartletDecoder
 
 
@@ -96,11 +95,8 @@ class AlignParts(PretrainedModel):
     def __init__(self, config: AlignPartsConfig) -> None:
         super().__init__()
         self.config = c = config
-        self.fusion: Any = (
-            BiCoFusion(c.d_g, c.d_a, c.d_m, c.d_f, c.heads, c.k, c.fourier)
-            if c.fusion == "bico"
-            else PointwiseFusion(c.d_g, c.d_a, c.d_f)
-        )
+        attend = c.fusion == "bico"
+        self.fusion = BiCoFusion(c.d_g, c.d_a, c.d_m, c.d_f, c.heads, c.k, c.fourier, attend)
         self.decoder = PartletDecoder(c.d_f, c.d_t, c.K, c.layers, c.decoder_heads)
         self.global_head = GlobalHead(c.d_g, c.d_a, c.d_t)
         for name, width in (("geometry", c.d_g), ("appearance", c.d_a)):

@@ -156,8 +156,9 @@ class PartDataset(Dataset[Shape]):
         shape_id = self.ids[index]
         rng = np.random.default_rng([self.seed, epoch, index])
         arrays, meta = self.store.load(shape_id, ARRAYS)
-        _check(shape_id, arrays)
-        stored = len(arrays["points"])
+        stored = len(arrays.get("points", ()))
+        if not stored or {len(arrays.get(name, ())) for name in ARRAYS} != {stored}:
+            raise _again(shape_id, f"expected arrays {', '.join(ARRAYS)} with a row per point")
         drawn = np.arange(stored)
         if stored > self.points:
             chance = _balanced(arrays["part"], self.balance) if self.balance else None
@@ -253,16 +254,6 @@ def batches(
     return iter(
         DataLoader(dataset, batch_sampler=keys, collate_fn=collate, num_workers=workers, generator=generator)
     )
-
-
-def _check(shape_id: str, arrays: dict[str, np.ndarray]) -> None:
-    for name in ARRAYS:
-        if name not in arrays:
-            raise _again(shape_id, f"no array '{name}'")
-        if len(arrays[name]) != len(arrays["points"]):
-            raise _again(shape_id, f"{name} has {len(arrays[name])} rows, points {len(arrays['points'])}")
-    if not len(arrays["points"]):
-        raise _again(shape_id, "no points")
 
 
 def _again(shape_id: str, fault: str) -> AlignPartsError:

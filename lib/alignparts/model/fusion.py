@@ -48,22 +48,21 @@ class _PositionalBias(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(offset, w1, b1, w2)
         ctx.count, ctx.k = count, k
-        bias = offset.new_empty(offset.shape[1] // k, len(w2), k)
-        for edges in _edge_chunks(offset, k):
-            hidden = _hidden(fourier_features(offset[:, edges], count), w1, b1)
-            by_head = torch.mm(w2, hidden).add_(b2.unsqueeze(1)).view(len(w2), -1, k)
-            bias[edges.start // k : edges.stop // k] = by_head.transpose(0, 1)
-        return bias
+        bias = []
+        for edges in offset.split(_at_once(offset, k), dim=1):
+            by_head = torch.mm(w2, _hidden(fourier_features(edges, count), w1, b1)).add_(b2.unsqueeze(1))
+            bias.append(by_head.view(len(w2), -1, k).transpose(0, 1))
+        return torch.cat(bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         offset, w1, b1, w2 = ctx.saved_tensors
         by_w1, by_b1, by_w2 = torch.zeros_like(w1), torch.zeros_like(b1), torch.zeros_like(w2)
         by_b2 = w2.new_zeros(len(w2))
-        for edges in _edge_chunks(offset, ctx.k):
-            features = fourier_features(offset[:, edges], ctx.count)
+        step = _at_once(offset, ctx.k)
+        for edges, by_bias in zip(offset.split(step, 1), gradients[0].split(step // ctx.k), strict=True):
+            features, upstream = fourier_features(edges, ctx.count), by_bias.transpose(0, 1).flatten(1)
             hidden = _hidden(features, w1, b1)
-            upstream = gradients[0][edges.start // ctx.k : edges.stop // ctx.k].transpose(0, 1).flatten(1)
             by_w2.addmm_(upstream, hidden.T)
             by_b2 += upstream.sum(1)
             by_hidden = torch.ops.aten.threshold_backward(w2.T.contiguous() @ upstream, hidden, 0)
@@ -72,21 +71,8 @@ class _PositionalBias(torch.autograd.Function):
         return None, by_w1, by_b1, by_w2, by_b2, None, None
 
 
-def _edge_chunks(offset: Tensor, k: int) -> list[slice]:
-    return _chunks(offset.shape[1], max(EDGES // k, 1) * k if offset.device.type == "cpu" else None)
-
-
-def _row_chunks(rows: Tensor) -> list[slice]:
-    return _chunks(len(rows), ROWS if rows.device.type == "cpu" and not torch.is_grad_enabled() else None)
-
-
-def _chunks(count: int, step: int | None) -> list[slice]:
-    step = step or max(count, 1)
-    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
-
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+def _at_once(offset: Tensor, k: int) -> int:
+    return max(EDGES // k, 1) * k if offset.device.type == "cpu" else offset.shape[1]
 
 
 def _hidden(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -114,8 +100,9 @@ class _Direction(nn.Module):
         graph: Graph,
     ) -> Float[Tensor, "m d_target"]:
         key, value = (part(source).view(len(source), self.heads, -1) for part in (self.key, self.value))
-        chunks = _row_chunks(target)
-        return _joined([self._attend(target[r], key, value, bias[r], graph.part(r)) for r in chunks])
+        rows = _rows_at_once(target)
+        parts = zip(target.split(rows), bias.split(rows), graph.split(rows), strict=True)
+        return torch.cat([self._attend(part, key, value, *edges) for part, *edges in parts])
 
     def _attend(self, target: Tensor, key: Tensor, value: Tensor, bias: Tensor, graph: Graph) -> Tensor:
         query = self.query(target).view(len(target), self.heads, -1)
@@ -125,19 +112,27 @@ class _Direction(nn.Module):
         return self.norm(target + gate * received)
 
 
+def _rows_at_once(rows: Tensor) -> int:
+    return ROWS if rows.device.type == "cpu" and not torch.is_grad_enabled() else max(len(rows), 1)
+
+
 class BiCoFusion(nn.Module):
     """Bi-directional co-attention of geometry and appearance (section 8.1, Eqs. 23-37).
 
     Every linear map has a bias, and both directions share one positional bias: that makes the paper's
     5.7 M parameters at its sizes, the fields of :class:`alignparts.model.alignparts.AlignPartsConfig`.
+    Without `attend` it is Eq. 37 on the two features side by side: no point sees another.
     """
 
-    def __init__(self, d_g: int, d_a: int, d_m: int, d_f: int, heads: int, k: int, fourier: int = 6) -> None:
+    def __init__(
+        self, d_g: int, d_a: int, d_m: int, d_f: int, heads: int, k: int, fourier: int, attend: bool = True
+    ) -> None:
         super().__init__()
-        self.k, self.fourier, self.d_f, self.heads = k, fourier, d_f, heads
-        self.position = nn.Sequential(nn.Linear(3 + 6 * fourier, 64), nn.ReLU(), nn.Linear(64, heads))
-        self.geometry = _Direction(d_g, d_a, d_m, heads)
-        self.appearance = _Direction(d_a, d_g, d_m, heads)
+        self.k, self.fourier, self.heads, self.attend = k, fourier, heads, attend
+        if attend:
+            self.position = nn.Sequential(nn.Linear(3 + 6 * fourier, 64), nn.ReLU(), nn.Linear(64, heads))
+            self.geometry = _Direction(d_g, d_a, d_m, heads)
+            self.appearance = _Direction(d_a, d_g, d_m, heads)
         self.norm = nn.LayerNorm(d_g + d_a)
         self.project = nn.Sequential(nn.Linear(d_g + d_a, d_f), nn.GELU(), nn.Linear(d_f, d_f))
 
@@ -150,17 +145,15 @@ class BiCoFusion(nn.Module):
         neighbors: Int64[Tensor, "b n k"] | None = None,
     ) -> Float[Tensor, "b n d_f"]:
         """Return fused features h_i, 0 at padding; arguments and errors are those of :class:`AlignParts`."""
-        batch, n, _ = points.shape
-        if n == 0:
-            return geometry.new_zeros(batch, 0, self.d_f)
-        if neighbors is None:
-            neighbors = nearest_neighbors(points, self.k, padding_mask)
-        graph = Graph.of(neighbors, self.heads)
-        bias = self._bias(points.reshape(-1, 3).T.contiguous(), graph)
-        f_g, f_a = geometry.reshape(batch * n, -1), appearance.reshape(batch * n, -1)
-        f_g, f_a = self.geometry(f_g, f_a, bias, graph), self.appearance(f_a, f_g, bias, graph)
-        rows = (torch.cat([f_g[r], f_a[r]], dim=-1) for r in _row_chunks(f_g))
-        fused = _joined([self.project(self.norm(row)) for row in rows]).view(batch, n, -1)
+        f_g, f_a = geometry.flatten(0, 1), appearance.flatten(0, 1)
+        if self.attend and len(f_g):
+            near = nearest_neighbors(points, self.k, padding_mask) if neighbors is None else neighbors
+            graph = Graph.of(near, self.heads)
+            bias = self._bias(points.reshape(-1, 3).T.contiguous(), graph)
+            f_g, f_a = self.geometry(f_g, f_a, bias, graph), self.appearance(f_a, f_g, bias, graph)
+        parts = zip(f_g.split(_rows_at_once(f_g)), f_a.split(_rows_at_once(f_g)), strict=True)
+        fused = torch.cat([self.project(self.norm(torch.cat(part, dim=-1))) for part in parts])
+        fused = fused.view(*points.shape[:2], fused.shape[-1])
         return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 
     def _bias(self, points: Float[Tensor, "3 m"], graph: Graph) -> Float[Tensor, "m h k"]:
@@ -171,27 +164,6 @@ class BiCoFusion(nn.Module):
         weights = (inner.weight, inner.bias, outer.weight, outer.bias)
         with torch.autocast(points.device.type, enabled=False):
             return _PositionalBias.apply(offset, *weights, self.fourier, graph.k)
-
-
-class PointwiseFusion(nn.Module):
-    """Eq. 37 on the two features side by side: no point sees another, no feature the other."""
-
-    def __init__(self, d_g: int, d_a: int, d_f: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(d_g + d_a)
-        self.project = nn.Sequential(nn.Linear(d_g + d_a, d_f), nn.GELU(), nn.Linear(d_f, d_f))
-
-    def forward(
-        self,
-        points: Float[Tensor, "b n 3"],
-        geometry: Float[Tensor, "b n d_g"],
-        appearance: Float[Tensor, "b n d_a"],
-        padding_mask: Bool[Tensor, "b n"] | None = None,
-        neighbors: Int64[Tensor, "b n k"] | None = None,
-    ) -> Float[Tensor, "b n d_f"]:
-        """Return fused features h_i; coordinates and neighbors are not read."""
-        fused = self.project(self.norm(torch.cat([geometry, appearance], dim=-1)))
-        return fused if padding_mask is None else fused.masked_fill(padding_mask.unsqueeze(-1), 0)
 
 
 def raw_geometry(points: Float[Tensor, "b n 3"], width: int, count: int) -> Float[Tensor, "b n width"]:

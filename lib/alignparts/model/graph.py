@@ -68,12 +68,13 @@ class Graph:
         missing = (neighbors < 0).view(-1, 1, k) if bool((neighbors < 0).any()) else None
         return cls((neighbors.clamp(min=0) + shift).view(-1, k), missing, batch * n, heads)
 
-    def part(self, rows: slice) -> "Graph":
-        """Return the edges that begin at some points; they end anywhere. Only the whole has a transpose."""
-        if rows == slice(0, self.rows):
-            return self
-        missing = None if self.missing is None else self.missing[rows]
-        return Graph(self.near[rows], missing, self.points, self.heads)
+    def split(self, rows: int) -> list["Graph"]:
+        """Return the edges that begin at `rows` points at a time; only a whole graph has a transpose."""
+        if rows >= self.rows:
+            return [self]
+        near = self.near.split(rows)
+        missing = [None] * len(near) if self.missing is None else self.missing.split(rows)
+        return [Graph(*part, self.points, self.heads) for part in zip(near, missing, strict=True)]
 
     def sparse(self, query: Tensor) -> bool:
         """Return whether sparse products apply: no edge is missing, a CPU computes in full precision."""
@@ -86,15 +87,15 @@ class Graph:
         head = torch.arange(self.heads, dtype=torch.int32).view(1, -1, 1)
         return ((self.near.to(torch.int32) * self.heads).unsqueeze(1) + head).flatten()
 
-    def matrix(self, values: Float[Tensor, "r h k"]) -> Tensor:
-        """Return the sparse matrix with a value at every edge and head."""
-        start = torch.arange(0, values.numel() + 1, self.k, dtype=torch.int32)
-        return self._csr(start, self.columns, values.flatten())
-
-    def transposed(self, values: Float[Tensor, "m h k"]) -> Tensor:
-        """Return the transpose of :meth:`matrix`."""
-        start, rows, order = self._transpose
-        return self._csr(start, rows, values.flatten().index_select(0, order))
+    def matrix(self, values: Float[Tensor, "r h k"], transpose: bool = False) -> Tensor:
+        """Return the sparse matrix with a value at every edge and head, or its transpose."""
+        start, columns = torch.arange(0, values.numel() + 1, self.k, dtype=torch.int32), self.columns
+        values = values.flatten()
+        if transpose:
+            start, columns, order = self._transpose
+            values = values.index_select(0, order)
+        size = (len(start) - 1, self.points * self.heads)
+        return torch.sparse_csr_tensor(start, columns, values, size, check_invariants=False)
 
     def products(self, left: Float[Tensor, "r h d"], right: Float[Tensor, "m h d"]) -> Float[Tensor, "r h k"]:
         """Return the dot product of both ends of every edge."""
@@ -102,17 +103,11 @@ class Graph:
         dots = torch.sparse.sampled_addmm(pattern, left.flatten(0, 1), right.flatten(0, 1).T, beta=0.0)
         return dots.values().view(self.rows, self.heads, self.k)
 
-    def gathered(
-        self, weight: Float[Tensor, "r h k"], value: Float[Tensor, "m h d"]
-    ) -> Float[Tensor, "r h d"]:
-        """Return the weighted sum over the neighbors of every point."""
-        return (self.matrix(weight) @ value.flatten(0, 1)).view(self.rows, self.heads, -1)
-
-    def scattered(
-        self, weight: Float[Tensor, "m h k"], value: Float[Tensor, "m h d"]
-    ) -> Float[Tensor, "m h d"]:
-        """Return the weighted sum over the points that have this one as a neighbor."""
-        return (self.transposed(weight) @ value.flatten(0, 1)).view_as(value)
+    def sums(
+        self, weight: Float[Tensor, "r h k"], value: Float[Tensor, "m h d"], transpose: bool = False
+    ) -> Float[Tensor, "_ h d"]:
+        """Return weighted sums over every row's neighbors, or over the rows that a point is a neighbor of."""
+        return (self.matrix(weight, transpose) @ value.flatten(0, 1)).unflatten(0, (-1, self.heads))
 
     @cached_property
     def _transpose(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -121,10 +116,6 @@ class Graph:
         count = torch.bincount(self.columns, minlength=self.points * self.heads)
         start = torch.cat([count.new_zeros(1), count.cumsum(0)])
         return start.to(torch.int32), (order // self.k).to(torch.int32), order
-
-    def _csr(self, start: Tensor, column: Tensor, values: Tensor) -> Tensor:
-        size = (len(start) - 1, self.points * self.heads)
-        return torch.sparse_csr_tensor(start, column, values, size, check_invariants=False)
 
 
 class SparseAttention(torch.autograd.Function):
@@ -135,7 +126,7 @@ class SparseAttention(torch.autograd.Function):
         weight = (graph.products(query * query.shape[-1] ** -0.5, key).add_(bias)).softmax(-1)
         ctx.save_for_backward(query, key, value, weight)
         ctx.graph = graph
-        return graph.gathered(weight, value)
+        return graph.sums(weight, value)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
@@ -144,8 +135,8 @@ class SparseAttention(torch.autograd.Function):
         upstream = gradients[0].contiguous()
         by_score = torch._softmax_backward_data(graph.products(upstream, value), weight, -1, weight.dtype)
         scale = query.shape[-1] ** -0.5
-        by_query, by_key = graph.gathered(by_score, key) * scale, graph.scattered(by_score, query) * scale
-        return by_query, by_key, graph.scattered(weight, upstream), by_score, None
+        by_query, by_key = graph.sums(by_score, key) * scale, graph.sums(by_score, query, True) * scale
+        return by_query, by_key, graph.sums(weight, upstream, True), by_score, None
 
 
 def gather_attention(

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,18 +106,17 @@ def train(
 
     curves = _curves(out / "curves", trainer.history) if trainer.first else None
 
-    def finished(epoch: int, row: Row) -> None:
+    def log(epoch: int, row: Row) -> None:
         if curves is not None:
             _log(curves, row)
         if on_epoch is not None:
             on_epoch(epoch, row)
 
     steps = params.epochs * len(order(0))
-    trainer.fit(
-        drawn, loss, lambda step: learning_rate(step, steps, params.lr, params.lr_min),
-        steps=steps, size=len, clip=CLIP, keep=lambda: save_model(model, out), on_epoch=finished,
-        validate=lambda: validate(model, validation, params.batch_size, params.loss, target),
-    )  # fmt: skip
+    rate = partial(learning_rate, total=steps, peak=params.lr, floor=params.lr_min)
+    check = partial(validate, model, validation, params.batch_size, params.loss, target)
+    keep = partial(save_model, model, out)
+    trainer.fit(drawn, loss, rate, steps=steps, size=len, clip=CLIP, validate=check, keep=keep, on_epoch=log)
     if curves is not None:
         curves.end()
         save_model(model, out / "last")

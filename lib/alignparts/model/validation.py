@@ -129,9 +129,10 @@ def class_statistics(
     for batch in batches(dataset, in_order(len(dataset), batch_size)):
         on_device = moved(batch, device)
         output, targets = model(**on_device.inputs()), on_device.targets
-        pairs = pairs_of(match(
+        assignment = match(
             output.mask_logits, output.partlets, targets.masks, targets.labeled, targets.text, targets.parts
-        ))  # fmt: skip
+        )
+        pairs = pairs_of(assignment)
         vectors = output.partlets[pairs.shape, pairs.partlet].double().cpu().numpy()
         for shape, part, vector in zip(pairs.shape.tolist(), pairs.part.tolist(), vectors, strict=True):
             label = (batch.categories[shape], batch.names[shape][part])
