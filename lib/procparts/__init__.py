@@ -1,4 +1,4 @@
-"""Procedural shapes with named parts: one builder a category, and the finishing that every shape gets."""
+"""Generate procedural shapes with named parts: one builder per category, one finish for every shape."""
 
 import importlib
 import pkgutil
@@ -13,7 +13,7 @@ Builder = Callable[[np.random.Generator], list[Piece]]
 
 
 def _registered() -> dict[str, Builder]:
-    """The categories of every module of this package, by name."""
+    """Return the categories of every module of this package, by name."""
     found: dict[str, Builder] = {}
     for module in sorted(pkgutil.walk_packages(__path__, f"{__name__}."), key=lambda m: m.name):
         categories = getattr(importlib.import_module(module.name), "CATEGORIES", {})
@@ -28,10 +28,13 @@ CATEGORIES: dict[str, Builder] = _registered()
 
 
 def generate(category: str, rng: np.random.Generator, free_yaw: float = 0.4) -> list[Piece]:
-    """One random shape of `category`: its pieces, finished and posed.
+    """Generate one random shape of `category`: its pieces, finished and posed.
 
     A share `free_yaw` of the shapes is turned freely about the up axis; the rest face +z, give or take 10
-    degrees. Equal generators give equal shapes. Raises ValueError for an unknown category.
+    degrees. Equal generators give equal shapes.
+
+    Raises:
+        ValueError: the category is unknown.
     """
     if category not in CATEGORIES:
         raise ValueError(f"generate: unknown category '{category}'; one of {', '.join(sorted(CATEGORIES))}")

@@ -1,10 +1,10 @@
-"""Cabinets, pulls, knobs, feet and hinged doors of appliances."""
+"""Build cabinets, pulls, knobs, feet and hinged doors of appliances."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from procparts.kit.fittings import Assembly, bent, chance, pick
+from procparts.kit.fittings import Assembly, arch, chance, pick
 from procparts.kit.materials import Material
 from procparts.kit.mesh import Mesh, Scalar, Vector, merge, move, rotate
 from procparts.kit.toolkit import box, cylinder
@@ -14,45 +14,38 @@ Placed = list[tuple[str, Mesh, Material]]
 
 
 def shell(w: Scalar, h: Scalar, d: Scalar, wall: Scalar) -> Mesh:
-    """A cabinet of four walls and a back about the origin, open towards +z."""
+    """Build a cabinet of four walls and a back about the origin, open towards +z."""
     sides = [box((wall, h, d), (s * (w - wall) / 2, 0, 0)) for s in (-1, 1)]
     ends = [box((w - 2 * wall, wall, d), (0, s * (h - wall) / 2, 0)) for s in (-1, 1)]
     return merge(*sides, *ends, box((w - 2 * wall, h - 2 * wall, wall), (0, 0, -d / 2 + wall / 2)))
 
 
 def enamel(rng: np.random.Generator) -> Material:
-    """What appliances are clad in: white or colored enamel, steel, black plastic."""
+    """Draw a cladding of appliances: white or colored enamel, steel, black plastic."""
     return made_of(rng, "paint", "metal", "metal", "plastic")
 
 
 def grip(rng: np.random.Generator, length: Scalar, out: Scalar, upright: bool, thick: Scalar) -> Mesh:
-    """A long pull about the origin that stands out towards +z: bar, bow, slab or recessed lip."""
+    """Build a long pull about the origin that stands out towards +z: bar, bow, slab or recessed lip."""
     kind = pick(rng, ["bar", "bow", "slab", "square", "lip"])
     half = length / 2
     if kind == "bar":
         posts = [cylinder(thick * 0.7, out, (s * half * 0.82, 0, out / 2), 10, axis="z") for s in (-1, 1)]
         mesh = merge(cylinder(thick, length, (0, 0, out), 14, axis="x"), *posts)
     elif kind == "bow":
-        mesh = bent(
-            [(-half, 0, -0.003), (-half * 0.85, 0, out), (half * 0.85, 0, out), (half, 0, -0.003)],
-            thick * 0.9,
-            out,
-            8,
-        )
+        mesh = arch((half, 0, -0.003), (half * 0.85, 0, out), thick * 0.9, out, 8)
     elif kind == "slab":
         posts = [box((thick * 2, thick * 2, out), (s * half * 0.85, 0, out / 2)) for s in (-1, 1)]
         mesh = merge(box((length, thick * 2.6, thick * 0.9), (0, 0, out), bevel=thick * 0.2), *posts)
     elif kind == "square":
-        mesh = bent(
-            [(-half, 0, -0.003), (-half, 0, out), (half, 0, out), (half, 0, -0.003)], thick, thick * 1.5, 4
-        )
+        mesh = arch((half, 0, -0.003), (half, 0, out), thick, thick * 1.5, 4)
     else:
         mesh = box((length, thick * 2.2, out * 0.7), (0, 0, out * 0.35), bevel=thick * 0.4)
     return rotate(mesh, "z", np.pi / 2) if upright else mesh
 
 
 def knob(rng: np.random.Generator, r: Scalar) -> Callable[[Vector], Mesh]:
-    """A maker of control knobs that stand out towards +z at a point."""
+    """Return a maker of control knobs that stand out towards +z at a point."""
     out = r * rng.uniform(0.6, 1.2)
     kind = pick(rng, ["plain", "wing", "flute", "cap"])
     if kind == "flute":
@@ -68,14 +61,14 @@ def knob(rng: np.random.Generator, r: Scalar) -> Callable[[Vector], Mesh]:
 
 
 def swing(pieces: Placed, axis: str, angle: Scalar, hinge: Vector) -> Placed:
-    """A door with all that is on it, turned about its hinge."""
+    """Return a door with all that is on it, turned about its hinge by an angle in radians."""
     return [(part, rotate(mesh, axis, angle, hinge), material) for part, mesh, material in pieces]
 
 
 def feet(
     rng: np.random.Generator, a: Assembly, w: Scalar, d: Scalar, y: Scalar, size: Scalar, part: str = "foot"
 ) -> None:
-    """Four feet whose tops reach up to height `y`."""
+    """Add four feet whose tops reach up to height `y`."""
     material = made_of(rng, "rubber", "plastic", "metal")
     square = chance(rng, 0.4)
     for sx in (-1, 1):

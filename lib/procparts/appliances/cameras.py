@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005
-"""Cameras."""
+"""Build cameras."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from procparts.kit.vessels import made_of, section, spline
 def _lens(
     rng: np.random.Generator, a: Assembly, r: Scalar, length: Scalar, at: np.ndarray, material: Material
 ) -> None:
-    """A lens barrel of steps along +z with ribbed rings and its front glass."""
+    """Add a lens barrel of steps along +z with ribbed rings and its front glass."""
     n = int(rng.integers(2, 5))
     cuts = np.linspace(0, length, n + 1)
     rows = [(r * 0.9, -length * 0.05)]
@@ -53,7 +53,7 @@ def _lens(
 
 
 def camera(rng: np.random.Generator) -> list[Piece]:
-    """Reflex, compact, rangefinder, instant, box and folding cameras; the lens looks along +z."""
+    """Build a reflex, compact, rangefinder, instant, box or folding camera; the lens looks along +z."""
     a = Assembly()
     style = pick(rng, ["slr", "slr", "compact", "rangefinder", "instant", "box", "twin"])
     w = 0.13 * rng.uniform(0.75, 1.15)
@@ -69,10 +69,8 @@ def camera(rng: np.random.Generator) -> list[Piece]:
     )
     if style in ("box", "twin"):
         w, h, d = w * 0.65, h * 0.65, d * 0.65
-    shell, metal = (
-        made_of(rng, "plastic", "plastic", "leather", "metal", "paint"),
-        made_of(rng, "metal", "plastic"),
-    )
+    shell = made_of(rng, "plastic", "plastic", "leather", "metal", "paint")
+    metal = made_of(rng, "metal", "plastic")
     body = (
         rounded_box((w, h, d), d * rng.uniform(0.08, 0.3))
         if chance(rng, 0.7)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005
-"""Monitors and televisions."""
+"""Build monitors and televisions."""
 
 import numpy as np
 import trimesh
@@ -14,7 +14,7 @@ from procparts.kit.vessels import around, made_of, on_ground, polar, ring_frame,
 def _stand(
     rng: np.random.Generator, a: Assembly, w: Scalar, h: Scalar, depth: Scalar, material: Material
 ) -> None:
-    """A foot below a screen whose lower edge is at y = -h / 2."""
+    """Add a foot below a screen whose lower edge is at y = -h / 2."""
     low = -h / 2
     kind = pick(rng, ["neck", "feet", "pedestal", "legs", "arch", "ring", "none"], [4, 2, 2, 1, 1, 1, 0.8])
     tall = h * rng.uniform(0.12, 0.45)
@@ -64,11 +64,9 @@ def _stand(
             a.add("foot", mesh, material)
         a.add("support", rod((0, ground + tall * 0.3, z), (0, low + h * 0.1, z), w * 0.014), material)
         return
-    base_w, base_d, base_t = (
-        w * rng.uniform(0.3, 0.5),
-        w * rng.uniform(0.16, 0.28),
-        h * rng.uniform(0.015, 0.04),
-    )
+    base_w = w * rng.uniform(0.3, 0.5)
+    base_d = w * rng.uniform(0.16, 0.28)
+    base_t = h * rng.uniform(0.015, 0.04)
     shape = pick(rng, ["slab", "disc", "bow"])
     if shape == "slab":
         base = slab(base_w, base_d, base_t, base_d * rng.uniform(0.02, 0.45))
@@ -124,7 +122,7 @@ def _stand(
 
 
 def display(rng: np.random.Generator) -> list[Piece]:
-    """Flat monitors, televisions on many stands, curved ones, picture tubes; screens face +z."""
+    """Build a flat or curved monitor, a television or a picture tube; the screen faces +z."""
     a = Assembly()
     tube_set = chance(rng, 0.14)
     w = rng.uniform(0.45, 1.1)
@@ -227,7 +225,7 @@ def display(rng: np.random.Generator) -> list[Piece]:
 
 
 def _curved(mesh: Mesh, w: Scalar, curve: Scalar) -> Mesh:
-    """The mesh with its sides brought forward; faces wider than an eighth of `w` are cut first."""
+    """Return the mesh with its sides brought forward; faces wider than an eighth of `w` are cut first."""
     v, f = mesh.vertices, mesh.faces
     for _ in range(4):
         wide = np.flatnonzero(np.ptp(v[f][..., 0], axis=1) > w / 8)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005
-"""Microwave ovens and dishwashers."""
+"""Build microwave ovens and dishwashers."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from procparts.kit.vessels import hollow, made_of, on_ground, ring_frame
 
 
 def microwave(rng: np.random.Generator) -> list[Piece]:
-    """Microwave ovens with controls on the side or below, pull or button doors, shut or open."""
+    """Build a microwave oven, its controls on the side or below, its door shut or open."""
     a = Assembly()
     w = rng.uniform(0.42, 0.6)
     h, d = w * rng.uniform(0.5, 0.68), w * rng.uniform(0.6, 0.85)
@@ -134,7 +134,7 @@ def microwave(rng: np.random.Generator) -> list[Piece]:
 
 
 def dishwasher(rng: np.random.Generator) -> list[Piece]:
-    """Dishwashers, built-in and free-standing, with the door shut or dropped open on its racks."""
+    """Build a built-in or free-standing dishwasher, its door shut or dropped open on its racks."""
     a = Assembly()
     w = rng.choice([0.6, 0.45]) * rng.uniform(0.95, 1.05)
     h, d = 0.84 * rng.uniform(0.93, 1.06), 0.58 * rng.uniform(0.9, 1.1)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005
-"""Laptops."""
+"""Build laptops."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from procparts.kit.vessels import made_of, ring_frame, slab
 
 
 def laptop(rng: np.random.Generator) -> list[Piece]:
-    """Laptops thin and thick, convertibles, opened at any angle or shut; the keyboard towards +z."""
+    """Build a thin or thick laptop or a convertible, open at any angle or shut; its keyboard is at +z."""
     a = Assembly()
     w = rng.uniform(0.28, 0.4)
     d = w * rng.uniform(0.6, 0.76)
@@ -28,7 +28,7 @@ def laptop(rng: np.random.Generator) -> list[Piece]:
     slope = 0.45 * t / d if wedge else 0.0
 
     def lay(mesh: Mesh, x: Scalar, z: Scalar, lift: Scalar = 0.0) -> Mesh:
-        """A flat piece set on the deck at (x, z)."""
+        """Return a flat piece set on the deck at (x, z)."""
         high = t * (1 - 0.45 * (z / d + 0.5)) if wedge else t
         return move(rotate(mesh, "x", slope), (x, high + lift, z))
 

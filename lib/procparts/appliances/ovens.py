@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005
-"""Ovens and stoves."""
+"""Build ovens and stoves."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from procparts.kit.vessels import made_of, ring_frame, solid
 
 
 def oven(rng: np.random.Generator) -> list[Piece]:
-    """Free-standing cookers with gas, coil or glass hobs, built-in single and double ovens, toaster ovens."""
+    """Build a cooker with a gas, coil or glass hob, a built-in single or double oven, or a toaster oven."""
     a = Assembly()
     style = pick(rng, ["range", "range", "range", "builtin", "double", "toaster"])
     w = rng.uniform(0.5, 0.9) if style != "toaster" else rng.uniform(0.36, 0.5)
@@ -164,6 +164,7 @@ def oven(rng: np.random.Generator) -> list[Piece]:
 
 
 def _burners(rng: np.random.Generator, a: Assembly, w: Scalar, d: Scalar, y: Scalar, backguard: bool) -> None:
+    """Add the burners of a hob."""
     kind = pick(rng, ["gas", "coil", "glass", "plate"])
     metal = made_of(rng, "metal", "rubber")
     spots = [(sx * w * 0.24, sz * d * 0.21) for sx in (-1, 1) for sz in (-1, 1)]

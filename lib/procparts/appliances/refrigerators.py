@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005
-"""Refrigerators."""
+"""Build refrigerators."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _Door = tuple[str, Scalar, Scalar, Scalar, Scalar, int]  # kind, x0, x1, y0, y1,
 
 
 def _layout(rng: np.random.Generator, style: str, w: Scalar, h: Scalar) -> list[_Door]:
-    """Doors over the front of a refrigerator w by h about the origin."""
+    """Return the doors over the front of a refrigerator w by h meters about the origin."""
     x0, x1, y0, y1 = -w / 2, w / 2, -h / 2, h / 2
     hand = int(rng.choice([-1, 1]))
     if style in ("single", "glass"):
@@ -39,7 +39,7 @@ def _layout(rng: np.random.Generator, style: str, w: Scalar, h: Scalar) -> list[
 
 
 def _inside(rng: np.random.Generator, a: Assembly, door: _Door, d: Scalar, pale: Material) -> None:
-    """Lining, shelves and boxes behind an open door."""
+    """Add lining, shelves and boxes behind an open door."""
     kind, x0, x1, y0, y1, _ = door
     w, h, cx, cy = x1 - x0, y1 - y0, (x0 + x1) / 2, (y0 + y1) / 2
     a.add("inner", move(shell(w * 0.93, h * 0.95, d * 0.86, w * 0.02), (cx, cy, d * 0.06)), pale)
@@ -64,7 +64,7 @@ def _inside(rng: np.random.Generator, a: Assembly, door: _Door, d: Scalar, pale:
 
 
 def refrigerator(rng: np.random.Generator) -> list[Piece]:
-    """Single-door, top and bottom freezer, side-by-side, French-door, glass-door, retro ones; some open."""
+    """Build a refrigerator with one to four doors, some glazed or retro, some open; it faces +z."""
     a = Assembly()
     style = pick(rng, ["single", "top", "bottom", "side", "french", "quad", "glass"], [2, 3, 2, 3, 3, 1, 1])
     w = rng.uniform(0.85, 0.95) if style in ("side", "french", "quad") else rng.uniform(0.5, 0.72)

@@ -1,4 +1,4 @@
-"""Toasters and staplers."""
+"""Build toasters and staplers."""
 
 import numpy as np
 
@@ -10,15 +10,13 @@ from procparts.kit.vessels import made_of, on_ground, slab
 
 
 def toaster(rng: np.random.Generator) -> list[Piece]:
-    """Toasters with one to four slots, round, square and retro bodies; sliders on an end, along x."""
+    """Build a round, square or retro toaster with one to four slots; its sliders are on an end, along x."""
     a = Assembly()
     w, h = rng.uniform(0.24, 0.36), rng.uniform(0.16, 0.22)
     slots = int(rng.choice([1, 2, 2, 2, 4]))
     d = {1: rng.uniform(0.1, 0.14), 2: rng.uniform(0.15, 0.2), 4: rng.uniform(0.24, 0.32)}[slots]
-    case, trim = (
-        made_of(rng, "metal", "metal", "plastic", "paint"),
-        made_of(rng, "plastic", "metal", "rubber"),
-    )
+    case = made_of(rng, "metal", "metal", "plastic", "paint")
+    trim = made_of(rng, "plastic", "metal", "rubber")
     shape = pick(rng, ["round", "arch", "box"])
     if shape == "arch":
         t = np.linspace(0, np.pi, 13)
@@ -87,7 +85,7 @@ def toaster(rng: np.random.Generator) -> list[Piece]:
 
 
 def stapler(rng: np.random.Generator) -> list[Piece]:
-    """Desk staplers, long-arm and plier-like ones, more or less open; the mouth towards +x."""
+    """Build a desk, long-arm or plier stapler, more or less open; the mouth is towards +x."""
     a = Assembly()
     length = 0.14 * rng.uniform(0.7, 1.4)
     wide = length * rng.uniform(0.16, 0.26)
@@ -141,10 +139,8 @@ def stapler(rng: np.random.Generator) -> list[Piece]:
     if chance(rng, 0.4) and opening > 0.1:
         t = np.linspace(0, 8 * np.pi, 60)
         near = length * 0.22
-        low, high = (
-            np.array([pivot[0] + near, base_t, 0]),
-            pivot + near * np.array([np.cos(opening), np.sin(opening), 0]),
-        )
+        low = np.array([pivot[0] + near, base_t, 0])
+        high = pivot + near * np.array([np.cos(opening), np.sin(opening), 0])
         axis = low + (high - low) * (t / t[-1])[:, None]
         coil = axis + wide * 0.12 * np.stack([np.cos(t), np.zeros(60), np.sin(t)], axis=1)
         a.add("spring", tube(coil, wide * 0.02, segments=4), metal)

@@ -1,4 +1,4 @@
-"""Parts of beds: bedding, headboards, footboards."""
+"""Build parts of beds: bedding, headboards, footboards."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from procparts.kit.toolkit import arc, box, curved_sheet, extrude, rounded_box, 
 def duvet(
     rng: np.random.Generator, w: Scalar, length: Scalar, y: Scalar, z0: Scalar, z1: Scalar, drop: Scalar
 ) -> Mesh:
-    """A blanket over a mattress whose top is at y, between two z, hanging down `drop` at the sides."""
+    """Build a blanket on a mattress whose top is at y, between two z, hanging down `drop` at the sides."""
     x = np.array(
         [
             -w / 2 - 0.012,
@@ -42,7 +42,7 @@ def duvet(
 def bedding(
     rng: np.random.Generator, a: Assembly, w: Scalar, length: Scalar, y: Scalar, double: bool
 ) -> float:
-    """Mattress, pillows and covers on a base at height y; gives the mattress's top."""
+    """Add mattress, pillows and covers on a base at height y; return the height of the mattress's top."""
     t = rng.uniform(0.14, 0.3)
     white = materials.fabric(rng)
     a.add("mattress", rounded_box((w, t, length), rng.uniform(0.02, 0.06), (0, y + t / 2, 0)), white)
@@ -89,7 +89,7 @@ def end_board(
     frame: Material,
     cloth: Material,
 ) -> None:
-    """A headboard or footboard standing across the bed at z."""
+    """Add a headboard or footboard standing across the bed at z."""
     middle, tall = (low + high) / 2, high - low
     if kind == "soft":
         part = "headboard_soft" if name == "headboard" else name

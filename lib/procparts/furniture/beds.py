@@ -1,4 +1,4 @@
-"""Beds: platform, slatted, upholstered, metal, four-poster, with drawers, bunk beds."""
+"""Build beds: platform, slatted, upholstered, metal, four-poster, with drawers, bunk beds."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def _base(
     frame: Material,
     cloth: Material,
 ) -> None:
-    """Whatever carries the mattress; its top is at y."""
+    """Add the base that carries the mattress; its top is at y."""
     maker = leg_maker(rng, rng.uniform(0.04, 0.09))
     z = length / 2
     if kind == "box":
@@ -79,6 +79,7 @@ def _base(
 
 
 def _bunk(rng: np.random.Generator) -> list[Piece]:
+    """Build a bunk or a loft bed with its ladder."""
     a, main = Assembly(), hard(rng)
     w, length = rng.uniform(0.85, 1.1), rng.uniform(1.85, 2.05)
     low, high = rng.uniform(0.25, 0.4), rng.uniform(1.2, 1.45)
@@ -133,7 +134,7 @@ def _bunk(rng: np.random.Generator) -> list[Piece]:
 
 
 def bed(rng: np.random.Generator) -> list[Piece]:
-    """A single or double bed, a four-poster, a cot or a bunk bed; the foot faces +z."""
+    """Build a single or double bed, a four-poster, a cot or a bunk bed; the foot faces +z."""
     style = pick(rng, ["plain", "metal", "poster", "bunk", "cot"], [6, 2, 1, 1.8, 0.7])
     if style == "bunk":
         return _bunk(rng)

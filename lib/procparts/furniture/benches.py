@@ -1,4 +1,4 @@
-"""Benches."""
+"""Build benches."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from procparts.kit.toolkit import box, cylinder, rod, rounded_box
 
 
 def bench(rng: np.random.Generator) -> list[Piece]:
-    """A garden, hall, gym, piano or stone bench."""
+    """Build a garden, hall, gym, piano or stone bench."""
     a, main = Assembly(), hard(rng)
     frame = main if chance(rng, 0.5) else hard(rng)
     w, d, h, t = rng.uniform(0.8, 2.2), rng.uniform(0.3, 0.5), rng.uniform(0.38, 0.5), rng.uniform(0.03, 0.06)

@@ -1,4 +1,4 @@
-"""Storage furniture: cabinets, chests, bookshelves, wardrobes, stands, lockers, racks."""
+"""Build storage furniture: cabinets, chests, bookshelves, wardrobes, stands, lockers, racks."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from procparts.kit.toolkit import arc, box, cylinder, extrude, outline, panel, r
 
 
 def _base(rng: np.random.Generator, a: Assembly, w: Scalar, d: Scalar, kind: str, frame: Material) -> float:
-    """What the case stands on; gives its height."""
+    """Add the base that the case stands on; return its height."""
     x, z = w / 2 - 0.04, d / 2 - 0.04
     corners = [(sx * x, sz * z) for sx in (-1, 1) for sz in (-1, 1)]
     if kind == "legs":
@@ -53,7 +53,7 @@ def _base(rng: np.random.Generator, a: Assembly, w: Scalar, d: Scalar, kind: str
 def _books(
     rng: np.random.Generator, a: Assembly, x0: Scalar, x1: Scalar, y: Scalar, room: Scalar, d: Scalar
 ) -> None:
-    """A run of books standing on a shelf."""
+    """Add a run of books standing on a shelf."""
     x = x0 + 0.01
     stop = x0 + (x1 - x0) * rng.uniform(0.3, 1.0)
     n = 0
@@ -86,7 +86,7 @@ STYLES = {
 def _rack(
     rng: np.random.Generator, a: Assembly, w: Scalar, h: Scalar, d: Scalar, main: Material, frame: Material
 ) -> None:
-    """Open shelves on corner posts."""
+    """Add open shelves on corner posts."""
     post = leg_maker(rng, rng.uniform(0.015, 0.04), pick(rng, ["square", "round"]))
     for sx in (-1, 1):
         for sz in (-1, 1):
@@ -118,7 +118,7 @@ def _rack(
 
 
 def storage_furniture(rng: np.random.Generator) -> list[Piece]:
-    """A cabinet, chest of drawers, bookshelf, wardrobe, stand, locker or the like."""
+    """Build a cabinet, chest of drawers, bookshelf, wardrobe, stand, locker or the like; it faces +z."""
     style = pick(rng, list(STYLES), [3, 2.5, 2.5, 2, 1.5, 1.5, 1, 1.2, 1, 1, 0.9])
     wr, hr, dr, fills = STYLES[style]
     a, main = Assembly(), materials.wood(rng) if chance(rng, 0.55) else hard(rng)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005  (sums of arrays, not of lists)
-"""What chairs stand on: legs, star bases, sleds, pedestals, rockers."""
+"""Build the bases of chairs: legs, star bases, sleds, pedestals, rockers."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from procparts.kit.toolkit import arc, box, cylinder, lathe, rod, torus, tube
 
 @dataclass
 class Frame:
-    """Sizes and materials of a chair: width, depth, seat thickness, seat height, back height."""
+    """Hold a chair's sizes in meters (width, depth, seat thickness, seat and back height) and materials."""
 
     w: float
     d: float
@@ -42,7 +42,7 @@ class Frame:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Frame":
-        """Random sizes and materials."""
+        """Draw random sizes and materials."""
         main = hard(rng)
         return cls(
             w=rng.uniform(0.36, 0.6),
@@ -58,7 +58,7 @@ class Frame:
 
 
 def _corners(rng: np.random.Generator, f: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """The bottoms and the tops (4, 3) of four legs: front right, front left, rear left, rear right."""
+    """Return bottoms and tops (4, 3) of four legs: front right, front left, rear left, rear right."""
     splay = rng.choice([0.0, rng.uniform(0.02, 0.1)])
     inset = 0.62 if f.round else rng.uniform(0.8, 0.95)
     sign = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)], dtype=float)
@@ -72,7 +72,7 @@ def _corners(rng: np.random.Generator, f: Frame) -> tuple[np.ndarray, np.ndarray
 def _stretch(
     rng: np.random.Generator, a: Assembly, feet: np.ndarray, tops: np.ndarray, material: Material
 ) -> None:
-    """Stretchers between the legs: all round, an H, side pairs or an X."""
+    """Add stretchers between the legs: all round, an H, side pairs or an X."""
     bar = bar_maker(rng, rng.uniform(0.012, 0.028))
 
     def on(k: int, t: Scalar) -> np.ndarray:
@@ -97,7 +97,7 @@ def _stretch(
 
 
 def legs(rng: np.random.Generator, f: Frame) -> list[Piece]:
-    """Four legs (three under some round seats), straight or splayed, with or without stretchers."""
+    """Add four legs (three under some round seats), straight or splayed, with or without stretchers."""
     a = Assembly()
     maker = leg_maker(rng, rng.uniform(0.025, 0.06))
     feet, tops = _corners(rng, f)
@@ -124,7 +124,7 @@ def legs(rng: np.random.Generator, f: Frame) -> list[Piece]:
 
 
 def star(rng: np.random.Generator, f: Frame) -> list[Piece]:
-    """A swivel base: column, 4 to 6 arms, casters or glides, at times a lever and a footrest ring."""
+    """Add a swivel base: column, 4 to 6 arms, casters or glides, at times a lever and a footrest ring."""
     a = Assembly()
     f.wheeled = True
     n = int(rng.choice([4, 5, 5, 5, 6]))
@@ -186,7 +186,7 @@ def star(rng: np.random.Generator, f: Frame) -> list[Piece]:
 
 
 def sled(rng: np.random.Generator, f: Frame) -> list[Piece]:
-    """Legs that end in runners along the floor."""
+    """Add legs that end in runners along the floor."""
     a = Assembly()
     r = rng.uniform(0.009, 0.018)
     x, top = f.w / 2 * rng.uniform(0.85, 1.0), f.h - f.t * 0.8
@@ -207,7 +207,7 @@ def sled(rng: np.random.Generator, f: Frame) -> list[Piece]:
 
 
 def cantilever(rng: np.random.Generator, f: Frame) -> list[Piece]:
-    """One bent tube a side, without rear legs, or a flat band bent in the same way."""
+    """Add one bent tube per side, without rear legs, or a flat band bent in the same way."""
     a = Assembly()
     r, x, top = rng.uniform(0.011, 0.018), f.w / 2 * 0.95, f.h - f.t - 0.006
     front, rear = f.d / 2 * 1.02, -f.d / 2 * rng.uniform(0.9, 1.15)
@@ -220,7 +220,7 @@ def cantilever(rng: np.random.Generator, f: Frame) -> list[Piece]:
 
 
 def pedestal(rng: np.random.Generator, f: Frame) -> list[Piece]:
-    """A tulip foot in one sweep, or a disc with a column."""
+    """Add a tulip foot in one sweep, or a disc with a column."""
     a = Assembly()
     radius, top, neck = f.w * rng.uniform(0.36, 0.5), f.h - f.t * 0.8, rng.uniform(0.02, 0.05)
     shade = f.metal if chance(rng, 0.5) else f.main
@@ -250,7 +250,7 @@ def pedestal(rng: np.random.Generator, f: Frame) -> list[Piece]:
 
 
 def rocking(rng: np.random.Generator, f: Frame) -> list[Piece]:
-    """Four legs on a pair of curved rockers."""
+    """Add four legs on a pair of curved rockers."""
     a = Assembly()
     feet, tops = _corners(rng, f)
     rise = 0.02

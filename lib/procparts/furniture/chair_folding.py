@@ -1,4 +1,4 @@
-"""Folding chairs."""
+"""Build folding chairs."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from procparts.kit.toolkit import box, cylinder, rod, rounded_box, tube
 
 
 def folding(rng: np.random.Generator, f: Frame) -> list[Piece]:
-    """A whole folding chair: two crossing frames, the rear one carrying the back."""
+    """Add a whole folding chair: two crossing frames, the rear one carrying the back."""
     a = Assembly()
     r = rng.uniform(0.009, 0.014)
     x, h, d, back = f.w / 2, f.h, f.d, f.back * 0.9

@@ -1,4 +1,4 @@
-"""What chairs are sat on and leant against: seats, backs, arms."""
+"""Build seats, backs and arms of chairs."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from procparts.kit.toolkit import box, extrude, lathe, outline, rod, rounded_box
 
 
 def seat_on(rng: np.random.Generator, a: Assembly, f: Frame, kind: str) -> None:
-    """A seat of thickness f.t with its top at f.h."""
+    """Add a seat of thickness f.t with its top at f.h."""
     w, d, t, h = f.w, f.d, f.t, f.h
     if f.round:
         r = w / 2
@@ -61,7 +61,7 @@ def seat_on(rng: np.random.Generator, a: Assembly, f: Frame, kind: str) -> None:
 
 @dataclass(frozen=True)
 class Back:
-    """Sizes of a chair's back: width, height, the angle its boards are bent by, its lowest board."""
+    """Hold a back's width and height, the angle in radians its boards bend by, and its lowest board."""
 
     w: float
     h: float
@@ -69,7 +69,7 @@ class Back:
     low: float
 
     def depth(self, x: Scalar) -> float:
-        """How far a bent board lies behind its two ends, at x from the middle (0 or less)."""
+        """Return the depth of a bent board behind its ends, at x from the middle (0 or less)."""
         if self.curve < 0.02:
             return 0.0
         radius = self.w / self.curve
@@ -77,13 +77,13 @@ class Back:
 
 
 def _posted(rng: np.random.Generator, a: Assembly, f: Frame, k: Back, kind: str) -> None:
-    """Two posts with spindles, rungs, a panel or a cross between them."""
+    """Add two posts with spindles, rungs, a panel or a cross between them."""
     post, lean, rail = rng.uniform(0.02, 0.04), rng.uniform(-0.03, 0.05), rng.uniform(0.03, 0.1)
     x = k.w / 2 - post / 2
     a.both("back_post", leg_maker(rng, post)((x, -f.t, 0), (x + lean, k.h, 0)), f.frame)
 
     def across(y: Scalar, high: Scalar, thick: Scalar) -> Mesh:
-        """A bent board between the posts, its ends let into them."""
+        """Add a bent board between the posts, its ends let into them."""
         width = k.w - post * 0.6 + 2 * lean * float(y) / k.h
         return move(curved_board((width, high, thick), k.curve), (0, y, k.depth(0)))
 
@@ -120,7 +120,7 @@ def _posted(rng: np.random.Generator, a: Assembly, f: Frame, k: Back, kind: str)
 
 
 def _hoop(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
-    """A bent bow filled with spindles."""
+    """Add a bent bow filled with spindles."""
     turn = np.linspace(0, np.pi, 17)
     bow = np.stack([k.w / 2 * np.cos(turn), k.h * np.sin(turn) ** rng.uniform(0.5, 1), 0 * turn], axis=1)
     bow[[0, -1], 1] = -f.t * 0.5
@@ -133,7 +133,7 @@ def _hoop(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
 
 
 def _padded(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
-    """An upholstered pad, down to the seat or held above it by straps."""
+    """Add an upholstered pad, down to the seat or held above it by straps."""
     thick, gap = rng.uniform(0.04, 0.14), float(rng.choice([0.0, rng.uniform(0.05, 0.15)]))
     pad = cushion(rng, (k.w, k.h - gap, thick), (0, gap + (k.h - gap) / 2, 0))
     if chance(rng, 0.4):
@@ -147,7 +147,7 @@ def _padded(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
 
 
 def _boarded(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
-    """One board, flat or bent, at times with a pad on it."""
+    """Add one board, flat or bent, at times with a pad on it."""
     t = rng.uniform(0.008, 0.025)
     at = (0, k.h / 2 - f.t * 0.3, 0)
     if chance(rng, 0.5):
@@ -161,7 +161,7 @@ def _boarded(rng: np.random.Generator, a: Assembly, f: Frame, k: Back) -> None:
 
 
 def backrest(rng: np.random.Generator, f: Frame, kind: str) -> list[Piece]:
-    """A back standing on the origin, facing +z, of height f.back; not yet reclined."""
+    """Add a back standing on the origin, facing +z, of height f.back; it is not reclined."""
     a = Assembly()
     curve = float(rng.choice([0.0, rng.uniform(0.15, 0.7)]))
     k = Back(f.w * rng.uniform(0.8, 1.0), f.back, curve, f.back * rng.uniform(0.08, 0.35))
@@ -183,7 +183,7 @@ def backrest(rng: np.random.Generator, f: Frame, kind: str) -> list[Piece]:
 
 
 def arms(rng: np.random.Generator, a: Assembly, f: Frame, lean: Scalar) -> None:
-    """Arms on posts: rests, pads or one bent tube a side."""
+    """Add arms on posts: rests, pads or one bent tube per side."""
     y, x = f.h + rng.uniform(0.17, 0.27), f.w / 2 + rng.uniform(0.0, 0.03)
     reach, width = f.d * rng.uniform(0.25, 0.48), rng.uniform(0.03, 0.07)
     rear = -f.d / 2 - np.tan(lean) * (y - f.h)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005  (sums of arrays, not of lists)
-"""Chairs: bases, seats, backs and arms that combine freely, and a few fixed styles."""
+"""Build chairs: bases, seats, backs and arms that combine freely, and a few fixed styles."""
 
 import numpy as np
 
@@ -14,15 +14,13 @@ from procparts.kit.toolkit import arc, box, curved_sheet, cylinder, rounded_box
 
 
 def _sofa(rng: np.random.Generator) -> list[Piece]:
-    """An armchair or a small sofa: plinth, cushions, box or rolled arms."""
+    """Add an armchair or a small sofa: plinth, cushions, box or rolled arms."""
     a, cloth, frame = Assembly(), soft(rng), hard(rng)
     places = int(rng.choice([1, 1, 1, 2, 3]))
     w, d, h = places * rng.uniform(0.52, 0.7), rng.uniform(0.5, 0.65), rng.uniform(0.36, 0.46)
-    arm, up, foot = (
-        rng.uniform(0.1, 0.24),
-        rng.uniform(0.12, 0.28),
-        rng.choice([0.03, rng.uniform(0.08, 0.18)]),
-    )
+    arm = rng.uniform(0.1, 0.24)
+    up = rng.uniform(0.12, 0.28)
+    foot = rng.choice([0.03, rng.uniform(0.08, 0.18)])
     thick, pad = rng.uniform(0.12, 0.25), rng.uniform(0.1, 0.18)
     back = rng.uniform(0.35, 0.55)
     total = w + 2 * arm
@@ -58,7 +56,7 @@ def _sofa(rng: np.random.Generator) -> list[Piece]:
 
 
 def _shell(rng: np.random.Generator, a: Assembly, f: Frame) -> None:
-    """A moulded one-piece shell, cut where seat turns into back."""
+    """Add a molded one-piece shell, cut where the seat turns into the back."""
     n, w = 15, f.w
     bow, dish = rng.uniform(0.02, 0.09), rng.uniform(0.01, 0.04)
     s = np.linspace(-1, 1, 11)
@@ -90,7 +88,7 @@ def _shell(rng: np.random.Generator, a: Assembly, f: Frame) -> None:
 
 
 def chair(rng: np.random.Generator) -> list[Piece]:
-    """A chair, stool, armchair or sofa of one of many styles."""
+    """Build a chair, stool, armchair or sofa of one of many styles; it faces +z."""
     style = pick(
         rng,
         ["legs", "star", "sled", "cantilever", "pedestal", "rocking", "folding", "stool", "sofa", "shell"],

@@ -1,4 +1,4 @@
-"""Doors: leaves, frames, hinges, handles."""
+"""Build doors: leaves, frames, hinges, handles."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from procparts.kit.toolkit import box, cylinder, sphere, torus
 
 
 def _grip(rng: np.random.Generator, style: str) -> tuple[Mesh, Mesh]:
-    """Plate and grip of a door handle about the origin, on a face that looks along +z."""
+    """Build plate and grip of a door handle about the origin, on a face that looks along +z."""
     if style == "knob":
         plate = cylinder(0.03, 0.01, (0, 0, 0.005), 18, axis="z")
         grip = merge(
@@ -43,7 +43,7 @@ def _door_leaf(
     trim: Material,
     glass: Material,
 ) -> list[Piece]:
-    """A door leaf with its hinge edge at x = 0, standing on y = 0, extending to x = w."""
+    """Add a door leaf with its hinge edge at x = 0, standing on y = 0, extending to x = w."""
     a = Assembly()
     c, m = w / 2, h / 2
     rim = rng.uniform(0.08, 0.14)
@@ -103,7 +103,7 @@ def _door_leaf(
 
 
 def door(rng: np.random.Generator) -> list[Piece]:
-    """A door in its frame: flush, panelled, glazed, latticed or planked; one leaf or two."""
+    """Build a door in its frame: flush, paneled, glazed, latticed or planked; one leaf or two."""
     a, main = Assembly(), materials.wood(rng) if chance(rng, 0.55) else materials.paint(rng)
     trim, pull, glass = (main if chance(rng, 0.7) else hard(rng)), materials.metal(rng), materials.glass(rng)
     jamb = trim if chance(rng, 0.5) else hard(rng)

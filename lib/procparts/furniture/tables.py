@@ -1,4 +1,4 @@
-"""Tables: pedestal, trestle, coffee, picnic and plain ones; desks are built in `casework`."""
+"""Build tables: pedestal, trestle, coffee, picnic and plain ones; desks are built in `casework`."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from procparts.kit.toolkit import box, cylinder, extrude, lathe, outline, rod
 def _top(
     rng: np.random.Generator, a: Assembly, w: Scalar, d: Scalar, h: Scalar, main: Material, frame: Material
 ) -> tuple[float, bool]:
-    """A table top whose upper face is at h; gives its thickness and whether it is round."""
+    """Add a table top whose upper face is at h; return its thickness and if it is round."""
     t = rng.uniform(0.015, 0.05)
     glass, is_round = chance(rng, 0.2), bool(w == d) and chance(rng, 0.6)
     part, material = ("top_glass", materials.glass(rng)) if glass else ("top_board", main)
@@ -65,13 +65,12 @@ def _top(
 
 
 def _picnic(rng: np.random.Generator) -> list[Piece]:
+    """Build a picnic table with its benches."""
     a, main = Assembly(), materials.wood(rng) if chance(rng, 0.8) else materials.paint(rng)
-    w, d, h, n = (
-        rng.uniform(1.4, 2.0),
-        rng.uniform(0.65, 0.8),
-        rng.uniform(0.7, 0.78),
-        int(rng.integers(4, 7)),
-    )
+    w = rng.uniform(1.4, 2.0)
+    d = rng.uniform(0.65, 0.8)
+    h = rng.uniform(0.7, 0.78)
+    n = int(rng.integers(4, 7))
     for k in range(n):
         a.add("top_slat", box((w, 0.035, d / n * 0.93), (0, h - 0.018, (k + 0.5) * d / n - d / 2)), main)
     reach, seat = d / 2 + rng.uniform(0.3, 0.4), rng.uniform(0.4, 0.47)
@@ -82,10 +81,8 @@ def _picnic(rng: np.random.Generator) -> list[Piece]:
         a.add("bench_connector", box((0.035, 0.08, 2 * reach + 0.2), (x, seat - 0.057, 0)), main)
         for q in (-1, 1):
             leg = box((0.04, 1, 0.09), (0, 0.5, 0))
-            bottom, top = (
-                np.array([x + s * 0.04, 0, q * (d / 2 + 0.15)]),
-                np.array([x + s * 0.04, h - 0.04, q * d * 0.25]),
-            )
+            bottom = np.array([x + s * 0.04, 0, q * (d / 2 + 0.15)])
+            top = np.array([x + s * 0.04, h - 0.04, q * d * 0.25])
             tilt = np.arctan2(top[2] - bottom[2], h)
             mesh = scale(leg, [1, np.linalg.norm(top - bottom), 1])
             a.add("leg", move(rotate(mesh, "x", tilt), bottom), main)
@@ -95,7 +92,7 @@ def _picnic(rng: np.random.Generator) -> list[Piece]:
 
 
 def table(rng: np.random.Generator) -> list[Piece]:
-    """A dining, coffee, side, trestle, pedestal, picnic or writing table."""
+    """Build a dining, coffee, side, trestle, pedestal, picnic or writing table."""
     style = pick(
         rng,
         ["legs", "pedestal", "trestle", "desk", "panels", "picnic", "xlegs", "sled"],

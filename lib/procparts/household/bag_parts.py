@@ -1,4 +1,4 @@
-"""Sacks, straps and handles of bags."""
+"""Build sacks, straps and handles of bags."""
 
 import numpy as np
 
@@ -9,14 +9,14 @@ from procparts.kit.vessels import made_of, spline
 
 
 def cloth_or_leather(rng: np.random.Generator) -> Material:
-    """What bags are sewn from."""
+    """Draw a material that bags are sewn from."""
     return made_of(rng, "leather", "leather", "leather", "fabric", "fabric", "plastic")
 
 
 def sack(
     w: np.ndarray, d: np.ndarray, y: np.ndarray, corner: Scalar, caps: bool = True, lean: Scalar = 0.0
 ) -> Mesh:
-    """A stuffed body through rounded rectangles of widths `w` and depths `d` at heights `y`."""
+    """Build a stuffed body through rounded rectangles of widths `w` and depths `d` at heights `y`."""
     rings = []
     for wide, deep, high in zip(w, d, y, strict=True):
         flat = outline(wide, deep, corner * min(wide, deep))
@@ -25,7 +25,7 @@ def sack(
 
 
 def ribbon(path: np.ndarray, side: np.ndarray, width: Scalar, thick: Scalar = 0.0) -> Mesh:
-    """A strap of `width` along a path (n, 3), spread along `side`; a sheet when `thick` is 0."""
+    """Build a strap of `width` along a path (n, 3), spread along `side`; a sheet when `thick` is 0."""
     half = np.asarray(side, dtype=float) * width / 2
     sheet = curved_sheet(np.stack([path - half, path + half]))
     if thick <= 0:
@@ -39,7 +39,7 @@ def ribbon(path: np.ndarray, side: np.ndarray, width: Scalar, thick: Scalar = 0.
 
 
 def arched(x: Scalar, y: Scalar, z: Scalar, rise: Scalar, lean: Scalar, spread: Scalar) -> np.ndarray:
-    """A bow handle from (-x, y, z) to (x, y, z), `rise` high, tipped by `lean`, narrowed by `spread`."""
+    """Return a bow (17, 3) from (-x, y, z) to (x, y, z), tipped by `lean` radians, narrowed by `spread`."""
     kind = [
         (-x, 0),
         (-x * spread, rise * 0.7),

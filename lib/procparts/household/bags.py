@@ -1,16 +1,17 @@
-"""Handbags and briefcases, and the choice among all bags."""
+"""Build handbags and briefcases, and choose among all bags."""
 
 import numpy as np
 
 from procparts.household.bag_parts import arched, cloth_or_leather, ribbon, sack
 from procparts.household.bags_soft import backpack, tote
-from procparts.kit.fittings import Assembly, bent, chance, pick, smooth
+from procparts.kit.fittings import Assembly, arch, chance, pick, smooth
 from procparts.kit.mesh import Piece, merge
 from procparts.kit.toolkit import box, cylinder, rounded_box, torus, tube
 from procparts.kit.vessels import made_of
 
 
 def _handbag(rng: np.random.Generator, a: Assembly) -> None:
+    """Add a handbag: trapeze, box, hobo, barrel or bucket."""
     w, h = rng.uniform(0.25, 0.42), rng.uniform(0.18, 0.32)
     d = w * rng.uniform(0.22, 0.45)
     kind = pick(rng, ["trapeze", "box", "hobo", "barrel", "bucket"])
@@ -114,6 +115,7 @@ def _handbag(rng: np.random.Generator, a: Assembly) -> None:
 
 
 def _briefcase(rng: np.random.Generator, a: Assembly) -> None:
+    """Add a briefcase or a duffel bag."""
     w, h, d = rng.uniform(0.36, 0.46), rng.uniform(0.24, 0.33), rng.uniform(0.06, 0.12)
     duffel = chance(rng, 0.4)
     cloth = (
@@ -143,12 +145,7 @@ def _briefcase(rng: np.random.Generator, a: Assembly) -> None:
         grip = w * rng.uniform(0.12, 0.17)
         a.add(
             "handle",
-            bent(
-                [(-grip, h * 0.99, 0), (-grip, h * 1.14, 0), (grip, h * 1.14, 0), (grip, h * 0.99, 0)],
-                d * rng.uniform(0.08, 0.13),
-                h * 0.08,
-                8,
-            ),
+            arch((grip, h * 0.99, 0), (grip, h * 1.14, 0), d * rng.uniform(0.08, 0.13), h * 0.08, 8),
             trim,
         )
         for s in (-1, 1):
@@ -170,7 +167,7 @@ def _briefcase(rng: np.random.Generator, a: Assembly) -> None:
 
 
 def bag(rng: np.random.Generator) -> list[Piece]:
-    """Handbags, totes, paper bags, backpacks, briefcases and duffels; the front looks along +z."""
+    """Build a handbag, tote, paper bag, backpack, briefcase or duffel; the front looks along +z."""
     a = Assembly()
     styles = {"hand": _handbag, "tote": tote, "back": backpack, "brief": _briefcase}
     styles[pick(rng, list(styles), [4, 2, 3, 2])](rng, a)

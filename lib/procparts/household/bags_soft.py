@@ -1,4 +1,4 @@
-"""Totes and backpacks."""
+"""Build totes and backpacks."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from procparts.kit.vessels import made_of, spline
 
 
 def tote(rng: np.random.Generator, a: Assembly) -> None:
-    """Tote, carrier and paper bags with two handles."""
+    """Add a tote, carrier or paper bag with two handles."""
     w, h = rng.uniform(0.28, 0.42), rng.uniform(0.28, 0.45)
     d = w * rng.uniform(0.08, 0.4)
     paper = chance(rng, 0.35)
@@ -50,7 +50,7 @@ def tote(rng: np.random.Generator, a: Assembly) -> None:
 
 
 def backpack(rng: np.random.Generator, a: Assembly) -> None:
-    """Backpacks; the straps are at the back (-z)."""
+    """Add a backpack; the straps are at the back (-z)."""
     h = rng.uniform(0.38, 0.6)
     w, d = h * rng.uniform(0.58, 0.78), h * rng.uniform(0.28, 0.42)
     cloth = made_of(rng, "fabric", "fabric", "leather", "plastic")

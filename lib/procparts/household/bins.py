@@ -1,8 +1,8 @@
-"""Trash cans."""
+"""Build trash cans."""
 
 import numpy as np
 
-from procparts.kit.fittings import Assembly, bent, chance, pick
+from procparts.kit.fittings import Assembly, arch, bent, chance, pick
 from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate, scale
 from procparts.kit.toolkit import box, cylinder, lathe, rod, rounded_box, sphere, torus
 from procparts.kit.vessels import around, hollow, made_of, polar, radius_at, section, solid, spline
@@ -11,6 +11,7 @@ _STYLES = ("pedal", "open", "swing", "wheeled", "wire", "dome", "street", "slatt
 
 
 def _wheeled(rng: np.random.Generator, a: Assembly) -> None:
+    """Add a wheeled bin with a hinged lid."""
     w, d, h = rng.uniform(0.45, 0.6), rng.uniform(0.5, 0.75), rng.uniform(0.85, 1.1)
     material, low = made_of(rng, "plastic"), rng.uniform(0.72, 0.88)
     wheel = rng.uniform(0.07, 0.12)
@@ -31,17 +32,7 @@ def _wheeled(rng: np.random.Generator, a: Assembly) -> None:
             cylinder(0.022, 0.07, (s * w * 0.35, h * 0.955, back - 0.025), 10, axis="x"),
             lid_material,
         )
-    grip = bent(
-        [
-            (-w * 0.4, h * 0.92, back),
-            (-w * 0.4, h * 0.92, back - 0.09),
-            (w * 0.4, h * 0.92, back - 0.09),
-            (w * 0.4, h * 0.92, back),
-        ],
-        0.016,
-        0.04,
-        8,
-    )
+    grip = arch((w * 0.4, h * 0.92, back), (w * 0.4, h * 0.92, back - 0.09), 0.016, 0.04, 8)
     a.add("handle", grip, material)
     z = -low * d / 2 - wheel * 0.1
     a.add("axle", cylinder(0.015, w * 0.9, (0, wheel, z), 10, axis="x"), made_of(rng, "metal"))
@@ -59,12 +50,13 @@ def _wheeled(rng: np.random.Generator, a: Assembly) -> None:
 
 
 def _square_ring(w: Scalar, d: Scalar, h: Scalar, t: Scalar) -> Mesh:
-    """A rectangular frame lying level, its underside at y = 0."""
+    """Build a rectangular frame lying level, its underside at y = 0."""
     sides = [box((w, h, t), (0, h / 2, s * (d - t) / 2)) for s in (-1, 1)]
     return merge(*sides, *[box((t, h, d), (s * (w - t) / 2, h / 2, 0)) for s in (-1, 1)])
 
 
 def _wire(rng: np.random.Generator, a: Assembly, r: Scalar, h: Scalar) -> None:
+    """Add a wire basket."""
     low, material = r * rng.uniform(0.65, 1.0), made_of(rng, "metal", "paint")
     t, n = r * rng.uniform(0.025, 0.05), int(rng.integers(10, 22))
     if chance(rng, 0.4):
@@ -86,6 +78,7 @@ def _wire(rng: np.random.Generator, a: Assembly, r: Scalar, h: Scalar) -> None:
 
 
 def _slatted(rng: np.random.Generator, a: Assembly, r: Scalar, h: Scalar) -> None:
+    """Add a street bin clad in slats."""
     wood = made_of(rng, "wood", "metal", "plastic")
     lift = h * rng.uniform(0.06, 0.14)
     a.add(
@@ -112,7 +105,7 @@ def _slatted(rng: np.random.Generator, a: Assembly, r: Scalar, h: Scalar) -> Non
 
 
 def trash_can(rng: np.random.Generator) -> list[Piece]:
-    """Pedal bins, open and wire baskets, swing lids, wheeled bins, dome-topped and street bins."""
+    """Build a pedal, open, wire, swing-lid, wheeled, dome-topped or street bin."""
     a = Assembly()
     style = pick(rng, _STYLES)
     r, h = rng.uniform(0.12, 0.2), rng.uniform(0.3, 0.7)
@@ -208,12 +201,7 @@ def trash_can(rng: np.random.Generator) -> list[Piece]:
             ),
             material,
         )
-        bow = bent(
-            [(-r * 0.3, 0, 0), (-r * 0.3, h * 0.08, 0), (r * 0.3, h * 0.08, 0), (r * 0.3, 0, 0)],
-            r * 0.05,
-            r * 0.1,
-            8,
-        )
+        bow = arch((r * 0.3, 0, 0), (r * 0.3, h * 0.08, 0), r * 0.05, r * 0.1, 8)
         a.add("lid_handle", move(bow, (0, top + h * 0.05, 0)), trim)
     if chance(rng, 0.3) and style != "street":
         y = top - h * rng.uniform(0.12, 0.3)

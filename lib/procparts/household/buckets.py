@@ -1,15 +1,15 @@
-"""Buckets."""
+"""Build buckets."""
 
 import numpy as np
 
-from procparts.kit.fittings import Assembly, bent, chance, pick
+from procparts.kit.fittings import Assembly, arch, chance, pick
 from procparts.kit.mesh import Mesh, Piece, rotate
 from procparts.kit.toolkit import box, cylinder, lathe, torus
 from procparts.kit.vessels import bail, beak, hollow, loop_flat, made_of, radius_at, section, solid
 
 
 def bucket(rng: np.random.Generator) -> list[Piece]:
-    """Pails of plastic, metal and wood, mop buckets, paint tins and flower buckets."""
+    """Build a pail of plastic, metal or wood, a mop bucket, a paint tin or a flower bucket."""
     a = Assembly()
     style = pick(rng, ["pail", "metal", "wooden", "square", "tin", "tub", "spouted"])
     r = 0.14 * rng.uniform(0.8, 1.25)
@@ -58,12 +58,7 @@ def bucket(rng: np.random.Generator) -> list[Piece]:
         thick = r * rng.uniform(0.018, 0.035)
         pivot = x + r * 0.03
         if chance(rng, 0.25) and abs(lean) < 1.2:
-            mesh = bent(
-                [(pivot, y, 0), (pivot, y + rise, 0), (-pivot, y + rise, 0), (-pivot, y, 0)],
-                thick * 1.2,
-                r * 0.4,
-                8,
-            )
+            mesh = arch((-pivot, y, 0), (-pivot, y + rise, 0), thick * 1.2, r * 0.4, 8)
             mesh = rotate(mesh, "x", lean, (0, y, 0))
         else:
             mesh = bail(pivot, y, rise, thick, lean)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005
-"""Drinking vessels and bottles."""
+"""Build drinking vessels and bottles."""
 
 import numpy as np
 
@@ -25,6 +25,7 @@ _MUG_SHAPES = (
 
 
 def _mug_profile(rng: np.random.Generator, shape: str, r: Scalar, h: Scalar) -> np.ndarray:
+    """Return the outer profile (n, 2) of a mug of radius `r` and height `h`."""
     k = rng.uniform(0.7, 0.9)
     walls = {
         "straight": [(r * 0.92, 0), (r, h * 0.05), (r, h)],
@@ -44,7 +45,7 @@ def _mug_profile(rng: np.random.Generator, shape: str, r: Scalar, h: Scalar) -> 
 
 
 def mug(rng: np.random.Generator) -> list[Piece]:
-    """Mugs, tea cups, steins and travel mugs with one or two handles; maybe lid, saucer, spoon, drink."""
+    """Build a mug, tea cup, stein or travel mug with its handles; maybe lid, saucer, spoon, drink."""
     a = Assembly()
     shape = pick(rng, _MUG_SHAPES)
     r = 0.04 * rng.uniform(0.85, 1.15)
@@ -116,7 +117,7 @@ def mug(rng: np.random.Generator) -> list[Piece]:
 def _bottle_profile(
     rng: np.random.Generator, style: str, r: Scalar, h: Scalar
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outer profiles of body and neck, (n, 2) each; they meet in one point."""
+    """Return outer profiles of body and neck, (n, 2) each; they meet in one point."""
     neck = r * {"wine": 0.34, "beer": 0.4, "water": 0.45, "flask": 0.5, "jar": 0.85, "dispenser": 0.4}.get(
         style, 0.38
     )
@@ -168,7 +169,7 @@ _BOTTLES = (
 
 
 def bottle(rng: np.random.Generator) -> list[Piece]:
-    """Wine, beer and water bottles, flasks, jars, sprays, pump dispensers, handled cans and sport bottles."""
+    """Build a wine, beer or water bottle, flask, jar, spray, pump dispenser, can or sport bottle."""
     a = Assembly()
     style = pick(rng, _BOTTLES)
     r = 0.035 * rng.uniform(0.8, 1.3)

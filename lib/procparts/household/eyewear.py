@@ -1,4 +1,4 @@
-"""Eyeglasses."""
+"""Build eyeglasses."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _SHAPES = ("round", "oval", "square", "aviator", "cat", "wayfarer", "narrow", "h
 
 
 def _lens_outline(shape: str, w: Scalar, h: Scalar, rng: np.random.Generator) -> np.ndarray:
-    """Rim of one lens (n, 2) about the origin; the nose is at -x."""
+    """Return the rim of one lens (n, 2) about the origin; the nose is at -x."""
     t = np.linspace(0, 2 * np.pi, 29)[:-1]
     x, y = np.cos(t), np.sin(t)
     if shape in ("square", "wayfarer", "narrow"):
@@ -31,7 +31,7 @@ def _lens_outline(shape: str, w: Scalar, h: Scalar, rng: np.random.Generator) ->
 
 
 def eyeglasses(rng: np.random.Generator) -> list[Piece]:
-    """Spectacles and sunglasses, rimmed, half-rimmed, rimless and goggle-like; worn looking along +z."""
+    """Build spectacles or sunglasses, rimmed, half-rimmed or rimless; they look along +z."""
     a = Assembly()
     shape = pick(rng, _SHAPES)
     w = 0.05 * rng.uniform(0.85, 1.15)

@@ -1,8 +1,8 @@
-"""Jugs and kettles, pots and pans."""
+"""Build jugs and kettles, pots and pans."""
 
 import numpy as np
 
-from procparts.kit.fittings import Assembly, bent, chance, pick
+from procparts.kit.fittings import Assembly, arch, chance, pick
 from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate, scale
 from procparts.kit.toolkit import box, cylinder, lathe, rod, sphere, tube
 from procparts.kit.vessels import (
@@ -22,7 +22,7 @@ from procparts.kit.vessels import (
 
 
 def _knob(rng: np.random.Generator, size: Scalar) -> Mesh:
-    """A lid knob standing on y = 0."""
+    """Build a lid knob standing on y = 0."""
     kind = pick(rng, ["ball", "mushroom", "bar", "cone", "loop"])
     if kind == "ball":
         return merge(
@@ -43,19 +43,14 @@ def _knob(rng: np.random.Generator, size: Scalar) -> Mesh:
         return solid([(size * 0.6, -size * 0.1), (size * 0.4, size * 0.4), (size * 0.55, size * 1.1)], 12)
     high = size * rng.uniform(0.8, 1.3)
     corner = size * 0.8 if kind == "loop" else size * 0.2
-    return bent(
-        [(-size, -0.1 * size, 0), (-size, high, 0), (size, high, 0), (size, -0.1 * size, 0)],
-        size * 0.25,
-        corner,
-        8,
-    )
+    return arch((size, -0.1 * size, 0), (size, high, 0), size * 0.25, corner, 8)
 
 
 _JUGS = ("teapot", "pitcher", "kettle", "ewer", "electric", "creamer", "moka", "watering")
 
 
 def jug(rng: np.random.Generator) -> list[Piece]:
-    """Tea and coffee pots, pitchers, stove and electric kettles, ewers, creamers, moka; spout to -x."""
+    """Build a tea or coffee pot, pitcher, kettle, ewer, creamer or watering can; the spout is towards -x."""
     a = Assembly()
     style = pick(rng, _JUGS)
     r = 0.08 * rng.uniform(0.8, 1.2)
@@ -195,7 +190,7 @@ _POTS = ("stock", "sauce", "pan", "wok", "pressure", "casserole", "milk", "dutch
 
 
 def kitchen_pot(rng: np.random.Generator) -> list[Piece]:
-    """Stock pots, saucepans, frying pans, woks, pressure cookers and casseroles, with and without lids."""
+    """Build a pot, saucepan, frying pan, wok, pressure cooker or casserole, with or without a lid."""
     a = Assembly()
     style = pick(rng, _POTS)
     r = 0.12 * rng.uniform(0.7, 1.3)
@@ -252,11 +247,9 @@ def kitchen_pot(rng: np.random.Generator) -> list[Piece]:
         if (style in ("wok", "pressure") or r > 0.14) and chance(rng, 0.6):
             a.add("handle", rotate(loop_flat(wall, r * 0.25, r * 0.3, y, thick * 0.8), "y", np.pi), trim)
     else:
-        kind, wide, out = (
-            pick(rng, ["loop", "slab", "upright"]),
-            r * rng.uniform(0.25, 0.45),
-            r * rng.uniform(0.18, 0.32),
-        )
+        kind = pick(rng, ["loop", "slab", "upright"])
+        wide = r * rng.uniform(0.25, 0.45)
+        out = r * rng.uniform(0.18, 0.32)
         if kind == "slab":
             one = box((out * 1.3, thick, wide * 2), (wall + out * 0.5, y, 0), bevel=thick * 0.3)
         elif kind == "upright":

@@ -1,16 +1,16 @@
 # ruff: noqa: RUF005
-"""Suitcases."""
+"""Build suitcases."""
 
 import numpy as np
 
-from procparts.kit.fittings import Assembly, bent, chance, pick
+from procparts.kit.fittings import Assembly, arch, bent, chance, pick
 from procparts.kit.mesh import Piece, merge, move, rotate
 from procparts.kit.toolkit import box, cylinder, outline, rod, rounded_box, tube
 from procparts.kit.vessels import made_of
 
 
 def suitcase(rng: np.random.Generator) -> list[Piece]:
-    """Trolley cases, hard and soft, vintage trunks and flat cases, shut or open; standing on their wheels."""
+    """Build a hard or soft trolley case, a vintage trunk or a flat case, shut or open."""
     a = Assembly()
     style = pick(rng, ["hard", "hard", "soft", "vintage", "vintage", "trunk"])
     trolley = style in ("hard", "soft")
@@ -24,10 +24,8 @@ def suitcase(rng: np.random.Generator) -> list[Piece]:
         w, d = h * rng.uniform(0.6, 0.75), h * rng.uniform(0.3, 0.45)
     else:
         w = rng.uniform(0.45, 0.7)
-        h, d = (
-            w * rng.uniform(0.62, 0.78),
-            w * (rng.uniform(0.2, 0.32) if style == "vintage" else rng.uniform(0.5, 0.65)),
-        )
+        h = w * rng.uniform(0.62, 0.78)
+        d = w * (rng.uniform(0.2, 0.32) if style == "vintage" else rng.uniform(0.5, 0.65))
     wheel = h * rng.uniform(0.03, 0.05) if trolley else 0.0
     split = d * rng.uniform(-0.2, 0.35)
     back_d, front_d = d / 2 + split, d / 2 - split
@@ -104,21 +102,7 @@ def suitcase(rng: np.random.Generator) -> list[Piece]:
         grip = w * rng.uniform(0.13, 0.18)
         rise = h * 0.05
         low = z + d * 0.3
-        a.add(
-            "handle",
-            bent(
-                [
-                    (-grip, top - 0.004, low),
-                    (-grip, top + rise, low),
-                    (grip, top + rise, low),
-                    (grip, top - 0.004, low),
-                ],
-                t * 1.1,
-                rise,
-                8,
-            ),
-            trim,
-        )
+        a.add("handle", arch((grip, top - 0.004, low), (grip, top + rise, low), t * 1.1, rise, 8), trim)
         if chance(rng, 0.5):
             side = bent([(0, -grip, 0), (rise, -grip, 0), (rise, grip, 0), (0, grip, 0)], t * 1.1, rise, 8)
             a.add("handle", move(side, (w / 2 - 0.003, y, z)), trim)
@@ -155,21 +139,7 @@ def suitcase(rng: np.random.Generator) -> list[Piece]:
                 a.add("handle", move(side, (s * w * 0.497, y + h * 0.1, -d / 2 + back_d / 2)), trim)
         else:
             z = -d / 2 + back_d * 0.6
-            a.add(
-                "handle",
-                bent(
-                    [
-                        (-grip, top - 0.003, z),
-                        (-grip, top + rise, z),
-                        (grip, top + rise, z),
-                        (grip, top - 0.003, z),
-                    ],
-                    thick,
-                    rise * 0.8,
-                    8,
-                ),
-                trim,
-            )
+            a.add("handle", arch((grip, top - 0.003, z), (grip, top + rise, z), thick, rise * 0.8, 8), trim)
         for s in (-1, 1):
             plate = box((w * 0.07, h * 0.03, d * 0.25), (s * w * 0.3, top, seam - d * 0.08), bevel=0.003)
             a.add("lock", plate, metal)

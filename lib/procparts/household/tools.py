@@ -1,4 +1,4 @@
-"""Scissors and knives."""
+"""Build scissors and knives."""
 
 import numpy as np
 
@@ -10,11 +10,12 @@ from procparts.kit.vessels import made_of, solid, spline
 
 
 def _grip(rng: np.random.Generator) -> Material:
+    """Draw a material of handles."""
     return made_of(rng, "wood", "wood", "plastic", "plastic", "rubber", "metal", "leather")
 
 
 def _bow(shape: str, center: np.ndarray, wide: Scalar, tall: Scalar, thick: Scalar, flat: Scalar) -> Mesh:
-    """A finger ring in the x-y plane."""
+    """Build a finger ring in the x-y plane."""
     t = np.linspace(0, 2 * np.pi, 22)[:-1]
     x, y = np.cos(t), np.sin(t)
     if shape == "long":
@@ -29,7 +30,7 @@ def _bow(shape: str, center: np.ndarray, wide: Scalar, tall: Scalar, thick: Scal
 
 
 def scissors(rng: np.random.Generator) -> list[Piece]:
-    """Office, tailor's, nail, garden and round-tipped scissors, more or less open; tips up, pivot at 0."""
+    """Build office, tailor's, nail, garden or round-tipped scissors; the tips are up, the pivot is at 0."""
     a = Assembly()
     style = pick(rng, ["office", "tailor", "nail", "garden", "school", "thread"])
     length = 0.1 * rng.uniform(0.75, 1.25) * {"nail": 0.55, "tailor": 1.25, "garden": 0.7}.get(style, 1.0)
@@ -125,7 +126,7 @@ _BLADES: dict[str, list[tuple[float, float]]] = {
 
 
 def _blade(rng: np.random.Generator, kind: str, length: Scalar, height: Scalar, thick: Scalar) -> Mesh:
-    """A blade along +x from the origin, its edge down and thinner than its spine."""
+    """Build a blade along +x from the origin, its edge down and thinner than its spine."""
     points = np.array(_BLADES[kind]) * [length, height]
     if kind == "bread":
         n = int(rng.integers(8, 18))
@@ -144,7 +145,7 @@ def _blade(rng: np.random.Generator, kind: str, length: Scalar, height: Scalar, 
 
 
 def _handle(rng: np.random.Generator, length: Scalar, height: Scalar, thick: Scalar) -> tuple[Mesh, str]:
-    """A handle along -x from the origin, and its kind."""
+    """Build a handle along -x from the origin; return it and its kind."""
     kind = pick(rng, ["slab", "contour", "round", "wrapped", "turned"])
     if kind == "slab":
         return extrude(
@@ -174,7 +175,7 @@ def _handle(rng: np.random.Generator, length: Scalar, height: Scalar, thick: Sca
 
 
 def knife(rng: np.random.Generator) -> list[Piece]:
-    """Kitchen, table, hunting and folding knives, cleavers, daggers and short swords; the blade along +x."""
+    """Build a kitchen, table, hunting or folding knife, a cleaver or a dagger; the blade is along +x."""
     a = Assembly()
     kind = pick(rng, list(_BLADES))
     dagger = kind in ("dagger", "bowie", "curved")

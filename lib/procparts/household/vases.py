@@ -1,4 +1,4 @@
-"""Vases and plant pots."""
+"""Build vases and plant pots."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from procparts.kit.vessels import around, hollow, loop, made_of, polar, radius_a
 
 
 def _plant(rng: np.random.Generator, r: Scalar, top: Scalar, h: Scalar) -> Mesh:
-    """Stems with leaves or flowers out of an opening of radius `r` at height `top`."""
+    """Add stems with leaves or flowers out of an opening of radius `r` at height `top`."""
     kind = pick(rng, ["leaves", "flowers", "grass", "bush", "succulent"])
     out = []
     if kind == "bush":
@@ -23,10 +23,8 @@ def _plant(rng: np.random.Generator, r: Scalar, top: Scalar, h: Scalar) -> Mesh:
     for _ in range(int(rng.integers(5, 14))):
         angle, lean = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.75)
         tall = h * rng.uniform(0.55, 1.1)
-        base, tip = (
-            polar(r * 0.3, angle, top - h * 0.12),
-            polar(r * 0.4 + tall * lean, angle, top + tall * np.cos(lean)),
-        )
+        base = polar(r * 0.3, angle, top - h * 0.12)
+        tip = polar(r * 0.4 + tall * lean, angle, top + tall * np.cos(lean))
         mid = (base + tip) / 2 + [0, tall * 0.15, 0]
         path = spline([base, mid, tip], 7)
         width = (
@@ -61,7 +59,7 @@ _VASES = (
 
 
 def vase(rng: np.random.Generator) -> list[Piece]:
-    """Flower vases, amphorae, ginger jars and plant pots, with necks, feet, handles, lids and plants."""
+    """Build a flower vase, amphora, ginger jar or plant pot, with neck, feet, handles, lid and plants."""
     a = Assembly()
     style = pick(rng, _VASES)
     r, h = 0.1 * rng.uniform(0.7, 1.3), 0.3 * rng.uniform(0.7, 1.4)
@@ -224,14 +222,14 @@ def vase(rng: np.random.Generator) -> list[Piece]:
 
 
 def _stand_leg(ring: Scalar, angle: Scalar, y: Scalar, r: Scalar) -> np.ndarray:
-    """Path (n, 3) of a stand's leg from its ring down to the ground."""
+    """Return the path (n, 3) of a stand's leg from its ring down to the ground."""
     return spline(
         [polar(ring, angle, y), polar(ring + r * 0.12, angle, y * 0.5), polar(ring + r * 0.02, angle, 0)], 6
     )
 
 
 def _greens(rng: np.random.Generator) -> Material:
-    """A leaf-like material."""
+    """Draw a leaf-like material."""
     paint = made_of(rng, "paint")
     paint.image = None
     paint.base_color = (rng.uniform(0.1, 0.4), rng.uniform(0.35, 0.7), rng.uniform(0.08, 0.3), 1.0)

@@ -1,4 +1,4 @@
-"""Drawers and desks: what tables and cases share."""
+"""Build drawers, desks and cabinet doors, which tables and cases share."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def drawers(
     pull: Material,
     handle: str = "handle",
 ) -> None:
-    """A column of drawer fronts at x between two heights, faces at z; at times one is pulled out."""
+    """Add a column of drawer fronts at x between two heights, faces at z; at times one is pulled out."""
     make = handle_maker(rng, min(0.1, w * 0.4))
     step = (y1 - y0) / rows
     pulled = int(rng.integers(rows)) if chance(rng, 0.25) else -1
@@ -64,7 +64,7 @@ def _case(
     main: Material,
     pull: Material,
 ) -> None:
-    """A pedestal cabinet of a desk, drawers or a door in front."""
+    """Add a pedestal cabinet of a desk, drawers or a door in front."""
     t = 0.02
     for s in (-1, 1):
         a.add("side_panel", box((t, high - low, d), (x + s * (w - t) / 2, (low + high) / 2, 0)), main)
@@ -80,6 +80,7 @@ def _case(
 
 
 def desk(rng: np.random.Generator) -> list[Piece]:
+    """Build a desk with pedestals, legs or side panels, at times with drawers and a shelf on top."""
     a, main, frame = Assembly(), hard(rng), hard(rng)
     pull = materials.metal(rng)
     w, d, h = rng.uniform(1.0, 1.9), rng.uniform(0.5, 0.85), rng.uniform(0.68, 0.8)
@@ -158,7 +159,7 @@ def door_leaf(
     pull: Material,
     make: Puller,
 ) -> None:
-    """A cabinet door leaf centered at (x, y), hinged on the side `hinge`, turned open by `ajar` radians."""
+    """Add a cabinet door centered at (x, y), hinged on the side `hinge`, open by `ajar` radians."""
     edge = (x + hinge * w / 2, y, z)
 
     def swing(mesh: Mesh) -> Mesh:

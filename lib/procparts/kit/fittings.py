@@ -1,4 +1,4 @@
-"""Pieces that several categories share: legs, cushions, casters, handles, bent tubes."""
+"""Build pieces that several categories share: legs, cushions, casters, handles, bent tubes."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,13 +14,13 @@ Puller = Callable[[Vector, bool], Mesh]
 
 
 class Assembly:
-    """Pieces gathered one by one."""
+    """Gather pieces one by one."""
 
     def __init__(self) -> None:
         self.pieces: list[Piece] = []
 
     def add(self, part: str, mesh: Mesh, material: Material) -> Mesh:
-        """Append a piece; gives its mesh back."""
+        """Append a piece and return its mesh."""
         self.pieces.append(Piece(part, mesh, material))
         return mesh
 
@@ -31,18 +31,18 @@ class Assembly:
 
 
 def pick(rng: np.random.Generator, options: Sequence[str], weights: Sequence[Scalar] | None = None) -> str:
-    """One of `options`, evenly or by `weights` (which need not sum to 1)."""
+    """Return one of `options`, evenly or by `weights` (which need not sum to 1)."""
     p = None if weights is None else np.asarray(weights, dtype=float) / float(sum(weights))
     return options[int(rng.choice(len(options), p=p))]
 
 
 def chance(rng: np.random.Generator, p: Scalar) -> bool:
-    """True with probability `p`."""
+    """Return true with probability `p`."""
     return bool(rng.random() < p)
 
 
 def hard(rng: np.random.Generator) -> Material:
-    """A material for frames and boards."""
+    """Draw a material for frames and boards."""
     kind = pick(rng, ["wood", "metal", "plastic", "paint"], [5, 2, 1.5, 2])
     return {
         "wood": materials.wood,
@@ -53,12 +53,12 @@ def hard(rng: np.random.Generator) -> Material:
 
 
 def soft(rng: np.random.Generator) -> Material:
-    """A material for upholstery."""
+    """Draw a material for upholstery."""
     return materials.fabric(rng) if chance(rng, 0.65) else materials.leather(rng)
 
 
 def turned_profile(rng: np.random.Generator, radius: Scalar) -> np.ndarray:
-    """A profile (n, 2) for a lathe from y = 0 to y = 1, with beads and waists."""
+    """Draw a profile (n, 2) for a lathe from y = 0 to y = 1, with beads and waists."""
     n = int(rng.integers(5, 11))
     y = np.sort(np.concatenate([[0.0, 1.0], rng.uniform(0.04, 0.96, n)]))
     r = radius * rng.uniform(0.5, 1.0, len(y))
@@ -67,7 +67,7 @@ def turned_profile(rng: np.random.Generator, radius: Scalar) -> np.ndarray:
 
 
 def leg_maker(rng: np.random.Generator, thickness: Scalar, style: str | None = None) -> Maker:
-    """A maker of legs between two points, (bottom, top) -> mesh, all of one style."""
+    """Return a maker of legs between two points, (bottom, top) -> mesh, all of one style."""
     style = style or pick(rng, ["square", "taper", "round", "cone", "turned", "flat"], [3, 2, 2, 2, 1.5, 0.8])
     half = thickness / 2
     if style in ("square", "flat"):
@@ -86,7 +86,7 @@ def leg_maker(rng: np.random.Generator, thickness: Scalar, style: str | None = N
 
 
 def bar_maker(rng: np.random.Generator, thickness: Scalar) -> Maker:
-    """A maker of plain bars between two points, square or round."""
+    """Return a maker of plain bars between two points, square or round."""
     if chance(rng, 0.5):
         unit = box((thickness, 1, thickness * rng.uniform(0.5, 1)), (0, 0.5, 0))
     else:
@@ -95,7 +95,7 @@ def bar_maker(rng: np.random.Generator, thickness: Scalar) -> Maker:
 
 
 def cushion(rng: np.random.Generator, size: Vector, center: Vector = (0, 0, 0)) -> Mesh:
-    """A stuffed block: round-edged or pillow-like."""
+    """Build a stuffed block: round-edged or pillow-like."""
     w, h, d = (float(s) for s in size)
     if chance(rng, 0.6):
         return rounded_box((w, h, d), rng.uniform(0.3, 0.49) * min(w, h, d), center)
@@ -103,7 +103,7 @@ def cushion(rng: np.random.Generator, size: Vector, center: Vector = (0, 0, 0)) 
 
 
 def smooth(points: Vector, radius: Scalar, steps: int = 4) -> np.ndarray:
-    """A polyline (n, 3) with its inner corners rounded off, starting `radius` before each."""
+    """Return a polyline (n, 3) with its inner corners rounded off, starting `radius` before each."""
     p = np.asarray(points, dtype=float)
     out = [p[0]]
     t = np.linspace(0, 1, steps + 1)[:, None]
@@ -116,14 +116,20 @@ def smooth(points: Vector, radius: Scalar, steps: int = 4) -> np.ndarray:
 
 
 def bent(points: Vector, radius: Scalar, corner: Scalar, segments: int = 10) -> Mesh:
-    """A bent tube of `radius` along a polyline whose corners are rounded by `corner`."""
+    """Build a bent tube of `radius` along a polyline whose corners are rounded by `corner` meters."""
     return tube(smooth(points, corner), radius, segments=segments)
+
+
+def arch(foot: Vector, top: Vector, radius: Scalar, corner: Scalar, segments: int = 10) -> Mesh:
+    """Build a bent tube over x = 0: from the reflection of `foot` by that of `top` to `top` and `foot`."""
+    side = np.array([foot, top], dtype=float)
+    return bent([*(side * [-1, 1, 1]), *side[::-1]], radius, corner, segments)
 
 
 def caster(
     rng: np.random.Generator, top: Vector, wheel: Scalar, twin: bool, yaw: Scalar
 ) -> tuple[Mesh, Mesh]:
-    """A caster below the point `top`, its wheel of radius `wheel` on the ground: (yoke, wheel)."""
+    """Build a caster below `top`, its wheel of radius `wheel` on the ground: (yoke, wheel)."""
     width = wheel * (0.55 if twin else 0.7)
     x, y, z = (float(v) for v in top)
     if twin:
@@ -146,7 +152,7 @@ def caster(
 
 
 def handle_maker(rng: np.random.Generator, size: Scalar) -> Puller:
-    """A maker of pulls: (center on the front face, upright) -> mesh that stands out towards +z."""
+    """Return a maker of pulls: (center on the front face, upright) -> mesh that stands out towards +z."""
     style = pick(rng, ["knob", "ball", "bar", "bow", "block", "ring", "cup"], [2, 1, 2, 2, 1, 0.6, 0.7])
     r, length, out = size * 0.16, size * rng.uniform(0.6, 1.6), size * 0.28
     if style == "knob":
@@ -160,9 +166,7 @@ def handle_maker(rng: np.random.Generator, size: Scalar) -> Puller:
         mesh = merge(cylinder(r * 0.4, length, (0, 0, out), 10, axis="x"), *ends)
     elif style == "bow":
         x = length / 2
-        mesh = bent(
-            [(-x, 0, -0.002), (-x * 0.9, 0, out), (x * 0.9, 0, out), (x, 0, -0.002)], r * 0.35, out * 0.7, 8
-        )
+        mesh = arch((x, 0, -0.002), (x * 0.9, 0, out), r * 0.35, out * 0.7, 8)
     elif style == "block":
         mesh = box((length, r, out), (0, 0, out / 2), bevel=r * 0.15)
     elif style == "ring":
@@ -177,7 +181,7 @@ def handle_maker(rng: np.random.Generator, size: Scalar) -> Puller:
 
 
 def curved_board(size: Vector, curve: Scalar) -> Mesh:
-    """A board (width, height, thickness) about the origin, its sides bent forward by `curve` radians."""
+    """Build a board (width, height, thickness) at the origin, its sides bent forward by `curve` radians."""
     w, h, t = (float(s) for s in size)
     columns = 7 if abs(float(curve)) > 0.02 else 1
     strips = [box((w / columns, h, t), (w * ((k + 0.5) / columns - 0.5), 0, 0)) for k in range(columns)]

@@ -1,7 +1,6 @@
-"""What parts are made of: a color, a texture made on the spot, and how it shines.
+"""Draw materials of parts: color, texture and shine.
 
-Every factory draws from the generator given, so equal generators give equal materials. Textures wrap
-around at their borders.
+Equal generators give equal materials. Textures wrap around at their borders.
 """
 
 import colorsys
@@ -16,10 +15,15 @@ Color = tuple[float, float, float, float]
 
 @dataclass
 class Material:
-    """A surface material.
+    """Hold a surface material.
 
-    `image` is an (H, W, 3) uint8 texture or None; `base_color` (r, g, b, a) in 0..1 multiplies it. `tiled`
-    says whether the texture repeats by the metre or is a picture stretched once over the part.
+    Attributes:
+        name: kind of material.
+        image: texture (H, W, 3) uint8, or None.
+        base_color: (r, g, b, a) in 0..1; it multiplies the texture.
+        metallic: 0 (dielectric) to 1 (metal).
+        roughness: 0 (mirror) to 1 (matte).
+        tiled: true where the texture repeats over the part, false for a picture stretched once over it.
     """
 
     name: str
@@ -31,12 +35,13 @@ class Material:
 
 
 def _hsv(h: Scalar, s: Scalar, v: Scalar) -> np.ndarray:
+    """Return the color (r, g, b) of a hue, saturation and value in 0..1."""
     rgb = colorsys.hsv_to_rgb(float(h) % 1.0, float(np.clip(s, 0, 1)), float(np.clip(v, 0, 1)))
     return np.asarray(rgb, dtype=float)
 
 
 def _noise(rng: np.random.Generator, fx: Scalar, fy: Scalar, size: int = SIZE) -> np.ndarray:
-    """Tiling smooth noise in 0..1; `fx`, `fy` are the finest waves kept along x and y."""
+    """Draw tiling smooth noise in 0..1; `fx`, `fy` are the finest waves kept along x and y."""
     ky = np.fft.fftfreq(size)[:, None] * size
     kx = np.fft.rfftfreq(size)[None, :] * size
     spectrum = np.exp(-((kx / fx) ** 2) - (ky / fy) ** 2)
@@ -46,12 +51,13 @@ def _noise(rng: np.random.Generator, fx: Scalar, fy: Scalar, size: int = SIZE) -
 
 
 def _grid(size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y in 0..1 of every pixel of a square texture."""
     y, x = np.mgrid[0:size, 0:size] / size
     return x, y
 
 
 def _mix(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Colors between `a` and `b` as uint8, where `t` (H, W) runs over 0..1."""
+    """Return colors between `a` and `b` as uint8, where `t` (H, W) runs over 0..1."""
     mixed = a + (b - a) * np.clip(t, 0, 1)[..., None]
     return (np.clip(mixed, 0, 1) * 255).astype(np.uint8)
 
@@ -60,7 +66,7 @@ WHITE: Color = (1.0, 1.0, 1.0, 1.0)
 
 
 def wood(rng: np.random.Generator) -> Material:
-    """Grain along v: pine, oak, walnut, mahogany or painted-over boards."""
+    """Draw wood with its grain along v: pine, oak, walnut, mahogany or painted-over boards."""
     h, s, v = [
         (0.10, 0.45, 0.85),
         (0.09, 0.55, 0.65),
@@ -81,7 +87,7 @@ def wood(rng: np.random.Generator) -> Material:
 
 
 def metal(rng: np.random.Generator) -> Material:
-    """Steel, chrome, brass, copper, black iron or anodised metal, brushed or plain."""
+    """Draw steel, chrome, brass, copper, black iron or anodized metal, brushed or plain."""
     tint = [(0.6, 0.03, 0.75), (0.6, 0.02, 0.9), (0.12, 0.5, 0.75), (0.05, 0.5, 0.7), (0.6, 0.05, 0.22)]
     h, s, v = tint[rng.choice(5, p=[0.4, 0.2, 0.13, 0.07, 0.2])]
     base = _hsv(h + rng.normal(0, 0.01), s, v + rng.normal(0, 0.06))
@@ -91,7 +97,7 @@ def metal(rng: np.random.Generator) -> Material:
 
 
 def plastic(rng: np.random.Generator) -> Material:
-    """Plain plastic: black, white, gray or a color, at times with a fine grain."""
+    """Draw plain plastic: black, white, gray or a color, at times with a fine grain."""
     kind = rng.random()
     if kind < 0.3:
         base = _hsv(0.6, 0.05, rng.uniform(0.05, 0.3))
@@ -105,7 +111,7 @@ def plastic(rng: np.random.Generator) -> Material:
 
 
 def fabric(rng: np.random.Generator) -> Material:
-    """Cloth: a weave, stripes, checks, dots or a print in two colors."""
+    """Draw cloth: a weave, stripes, checks, dots or a print in two colors."""
     a = _hsv(rng.random(), rng.uniform(0.05, 0.8), rng.uniform(0.25, 0.95))
     b = _hsv(rng.random(), rng.uniform(0.0, 0.7), rng.uniform(0.2, 0.95))
     x, y = _grid()
@@ -127,7 +133,7 @@ def fabric(rng: np.random.Generator) -> Material:
 
 
 def leather(rng: np.random.Generator) -> Material:
-    """Leather with a wrinkled grain: black, browns, cream, red."""
+    """Draw leather with a wrinkled grain: black, browns, cream, red."""
     h, s, v = [(0.06, 0.3, 0.12), (0.06, 0.65, 0.4), (0.07, 0.55, 0.6), (0.11, 0.2, 0.85), (0.0, 0.7, 0.5)][
         rng.integers(5)
     ]
@@ -137,7 +143,7 @@ def leather(rng: np.random.Generator) -> Material:
 
 
 def glass(rng: np.random.Generator) -> Material:
-    """Clear or tinted glass; alpha below 1."""
+    """Draw clear or tinted glass; alpha is below 1."""
     base = _hsv(rng.choice([0.55, 0.4, 0.6, 0.08]), rng.uniform(0.02, 0.3), rng.uniform(0.45, 0.95))
     return Material(
         "glass",
@@ -149,7 +155,7 @@ def glass(rng: np.random.Generator) -> Material:
 
 
 def ceramic(rng: np.random.Generator) -> Material:
-    """Glazed ceramic: white, colored, speckled or banded."""
+    """Draw glazed ceramic: white, colored, speckled or banded."""
     white = _hsv(0.1, rng.uniform(0, 0.08), rng.uniform(0.88, 0.98))
     tone = _hsv(rng.random(), rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.85))
     base = white if rng.random() < 0.5 else tone
@@ -167,7 +173,7 @@ def ceramic(rng: np.random.Generator) -> Material:
 
 
 def rubber(rng: np.random.Generator) -> Material:
-    """Dark rubber, ribbed or plain."""
+    """Draw dark rubber, ribbed or plain."""
     base = _hsv(0.6, rng.uniform(0, 0.06), rng.uniform(0.06, 0.2))
     x, y = _grid()
     ribs = 0.5 + 0.5 * np.sign(np.sin(2 * np.pi * 8 * (x + (0.5 * y if rng.random() < 0.5 else 0))))
@@ -177,7 +183,7 @@ def rubber(rng: np.random.Generator) -> Material:
 
 
 def stone(rng: np.random.Generator) -> Material:
-    """Marble, granite or concrete."""
+    """Draw marble, granite or concrete."""
     base = _hsv(rng.choice([0.1, 0.6, 0.02]), rng.uniform(0, 0.15), rng.uniform(0.35, 0.95))
     if rng.random() < 0.5:
         veins = 1 - np.clip(np.abs(_noise(rng, 5, 5) - 0.5) * 9, 0, 1)
@@ -188,7 +194,7 @@ def stone(rng: np.random.Generator) -> Material:
 
 
 def paint(rng: np.random.Generator) -> Material:
-    """Coat of paint: one color, faintly mottled."""
+    """Draw a coat of paint: one color, faintly mottled."""
     base = _hsv(rng.random(), rng.choice([0.03, 0.5, 0.85]) + rng.uniform(0, 0.12), rng.uniform(0.3, 0.97))
     image = _mix(base, base * 0.9, _noise(rng, 3, 3)) if rng.random() < 0.5 else None
     color: Color = WHITE if image is not None else (float(base[0]), float(base[1]), float(base[2]), 1.0)
@@ -196,7 +202,7 @@ def paint(rng: np.random.Generator) -> Material:
 
 
 def _lines(rng: np.random.Generator, image: np.ndarray, ink: np.ndarray, top: int, rows: int) -> None:
-    """Lines of writing drawn into `image` from row `top` on."""
+    """Draw lines of writing into `image` from row `top` on."""
     size = image.shape[0]
     for k in range(rows):
         y = top + 4 * k
@@ -208,12 +214,10 @@ def _lines(rng: np.random.Generator, image: np.ndarray, ink: np.ndarray, top: in
 
 
 def paper_or_label(rng: np.random.Generator) -> Material:
-    """A printed sheet: a ground, a block or disc of color, lines of writing."""
+    """Draw a printed sheet: a ground, a block or disc of color, lines of writing."""
     ground = _hsv(rng.random(), rng.choice([0.04, 0.6]), rng.uniform(0.8, 0.97))
-    ink, block = (
-        _hsv(rng.random(), 0.5, rng.uniform(0.05, 0.35)),
-        _hsv(rng.random(), 0.8, rng.uniform(0.5, 0.9)),
-    )
+    ink = _hsv(rng.random(), 0.5, rng.uniform(0.05, 0.35))
+    block = _hsv(rng.random(), 0.8, rng.uniform(0.5, 0.9))
     x, y = _grid()
     if rng.random() < 0.5:
         shape = (np.abs(y - 0.25) < 0.13) & (np.abs(x - 0.5) < 0.38)
@@ -225,7 +229,7 @@ def paper_or_label(rng: np.random.Generator) -> Material:
 
 
 def screen(rng: np.random.Generator) -> Material:
-    """A display: switched off, a landscape, a page of text with windows, or a dial plate of figures."""
+    """Draw a display: switched off, a landscape, a page of text with windows, or a dial plate of figures."""
     x, y = _grid()
     kind = rng.integers(4)
     if kind == 0:
@@ -245,7 +249,7 @@ def screen(rng: np.random.Generator) -> Material:
 
 
 def keys(rng: np.random.Generator) -> Material:
-    """A field of keys with a light mark on each (or a dark one on light keys)."""
+    """Draw a field of keys with a light mark on each (or a dark one on light keys)."""
     rows, columns = int(rng.integers(3, 7)), int(rng.integers(3, 16))
     dark = rng.random() < 0.65
     gap, cap = (_hsv(0.6, 0.1, v) for v in ((0.03, 0.2) if dark else (0.5, 0.9)))
@@ -258,6 +262,6 @@ def keys(rng: np.random.Generator) -> Material:
 
 
 def tinted(material: Material, factor: Scalar) -> Material:
-    """The same material, its base color multiplied by `factor` (alpha kept)."""
+    """Return the same material, its base color multiplied by `factor` (alpha stays)."""
     r, g, b = (min(float(channel * factor), 1.0) for channel in material.base_color[:3])
     return replace(material, base_color=(r, g, b, material.base_color[3]))

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005
-"""Curved profiles, hollow turned bodies, loop handles and small pieces that household things share."""
+"""Build curved profiles, hollow turned bodies, loop handles and small pieces of household things."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,26 +16,26 @@ Factory = Callable[[np.random.Generator], Material]
 
 
 def made_of(rng: np.random.Generator, *names: str) -> Material:
-    """A material of one of the kinds named, for example ``made_of(rng, "metal", "plastic")``."""
+    """Draw a material of one of the kinds named, for example ``made_of(rng, "metal", "plastic")``."""
     factory: Factory = getattr(materials, names[int(rng.integers(len(names)))])
     return factory(rng)
 
 
 def spline(points: Vector, steps: int = 20) -> np.ndarray:
-    """A smooth curve (steps, d) through `points` (n, d) that does not overshoot them."""
+    """Return a smooth curve (steps, d) through `points` (n, d) that does not overshoot them."""
     p = np.asarray(points, dtype=float)
     t = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(p, axis=0), axis=1).clip(1e-9))])
     return np.asarray(PchipInterpolator(t, p, axis=0)(np.linspace(0, t[-1], steps)))
 
 
 def radius_at(profile: Vector, y: Scalar) -> float:
-    """Radius of an outer profile (n, 2) of (r, y), bottom first, at height `y`."""
+    """Return the radius of an outer profile (n, 2) of (r, y), bottom first, at height `y`."""
     p = np.asarray(profile, dtype=float)
     return float(np.interp(float(y), p[:, 1], p[:, 0]))
 
 
 def hollow(profile: Vector, wall: Scalar, segments: int = 28, floor: bool = True) -> Mesh:
-    """A vessel with a floor and a wall of thickness `wall`; `profile` (n, 2) is its outside, bottom first."""
+    """Build a vessel with a `wall` of that thickness from its outer `profile` (n, 2), bottom first."""
     outer = np.asarray(profile, dtype=float)
     t = float(wall)
     low = outer[0, 1]
@@ -47,7 +47,7 @@ def hollow(profile: Vector, wall: Scalar, segments: int = 28, floor: bool = True
 
 
 def solid(profile: Vector, segments: int = 28) -> Mesh:
-    """A solid turned body; `profile` (n, 2) is its outside, bottom first."""
+    """Build a solid turned body from its outer `profile` (n, 2), bottom first."""
     p = np.asarray(profile, dtype=float)
     return lathe(np.concatenate([[[0.0, p[0, 1]]], p, [[0.0, p[-1, 1]]]]), segments)
 
@@ -55,7 +55,7 @@ def solid(profile: Vector, segments: int = 28) -> Mesh:
 def section(
     mesh: Mesh, power: Scalar = 2.0, flutes: int = 0, depth: Scalar = 0.0, turn: Scalar = 0.0
 ) -> Mesh:
-    """A turned mesh with another cross-section: squarish for `power` > 2, `flutes` grooves of `depth`."""
+    """Return a turned mesh with another section: squarish for `power` > 2, `flutes` grooves of `depth`."""
     v = mesh.vertices.copy()
     theta = np.arctan2(v[:, 2], v[:, 0])
     a = theta - float(turn)
@@ -69,7 +69,7 @@ def section(
 def loop(
     style: str, low: Vector, high: Vector, out: Scalar, thickness: Scalar, flat: Scalar = 1.0, sides: int = 10
 ) -> Mesh:
-    """A handle in the x-y plane between two points (x, y) of a wall, standing out by `out` along +x.
+    """Build a handle in the x-y plane between two points (x, y) of a wall, standing out by `out` along +x.
 
     Styles: "c" (a bow), "d" (straight grip), "ear" (widest on top), "drop" (widest below), "angular",
     "ring" (a half circle). `flat` stretches its section along z.
@@ -116,24 +116,24 @@ def loop(
 
 
 def around(count: int, make: Callable[[float], Mesh], start: Scalar = 0.0) -> list[Mesh]:
-    """`count` meshes made for evenly spread angles about the y axis."""
+    """Return `count` meshes made for evenly spread angles about the y axis, in radians."""
     return [make(float(start) + 2 * np.pi * k / count) for k in range(count)]
 
 
 def polar(radius: Scalar, angle: Scalar, y: Scalar = 0.0) -> np.ndarray:
-    """The point at `radius` and `angle` about the y axis (0 is +x, a quarter turn is +z), at height `y`."""
+    """Return the point at `radius` and `angle` about y (0 is +x, a quarter turn +z), at height `y`."""
     return np.array([float(radius) * np.cos(float(angle)), float(y), float(radius) * np.sin(float(angle))])
 
 
 def slab(width: Scalar, depth: Scalar, height: Scalar, corner: Scalar, y: Scalar = 0.0) -> Mesh:
-    """A flat plate with round corners seen from above, its underside at height `y`."""
+    """Build a flat plate with round corners seen from above, its underside at height `y`."""
     return extrude(
         outline(width, depth, corner), height, axis="y", center=(0, float(y) + float(height) / 2, 0)
     )
 
 
 def chain(start: Vector, end: Vector, link: Scalar) -> Mesh:
-    """Links of a chain from one point straight up to another; `link` is the length of one."""
+    """Build links of a chain from one point straight up to another; `link` is the length of one."""
     a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
     length = float(np.linalg.norm(b - a))
     count = int(np.clip(round(length / (float(link) * 0.75)), 2, 16))
@@ -149,7 +149,7 @@ def chain(start: Vector, end: Vector, link: Scalar) -> Mesh:
 def on_ground(
     rng: np.random.Generator, start: Vector, length: Scalar, radius: Scalar
 ) -> tuple[Mesh, np.ndarray, float]:
-    """A cord that leaves `start` backwards, drops to the ground and wanders: (mesh, its end, its heading)."""
+    """Build a cord that leaves `start` backwards and wanders on the ground: (mesh, its end, its heading)."""
     p = np.asarray(start, dtype=float)
     r, n = float(radius), 5
     x = p[0] + np.cumsum(rng.normal(0, 0.18, n)) * float(length)
@@ -161,7 +161,7 @@ def on_ground(
 
 
 def plug(end: Vector, heading: Scalar, size: Scalar) -> Mesh:
-    """A mains plug at the end of a cord lying on the ground."""
+    """Build a mains plug at the end of a cord lying on the ground."""
     s = float(size)
     prongs = [box((s * 0.12, s * 0.12, s * 0.6), (k * s * 0.25, 0, s * 0.8)) for k in (-1, 1)]
     body = merge(box((s, s * 0.7, s), (0, 0, s * 0.1), bevel=s * 0.12), *prongs)
@@ -169,19 +169,19 @@ def plug(end: Vector, heading: Scalar, size: Scalar) -> Mesh:
 
 
 def scatter(rng: np.random.Generator, options: Sequence[float]) -> float:
-    """One of `options`, give or take a tenth."""
+    """Return one of `options`, give or take a tenth."""
     return float(options[int(rng.integers(len(options)))] * rng.uniform(0.9, 1.1))
 
 
 def bail(x: Scalar, y: Scalar, rise: Scalar, thickness: Scalar, lean: Scalar) -> Mesh:
-    """A bow handle from (x, y) to (-x, y), `rise` high, tipped forward by `lean` radians."""
+    """Build a bow handle from (x, y) to (-x, y), `rise` high, tipped forward by `lean` radians."""
     t = np.linspace(0, np.pi, 15)
     path = np.stack([x * np.cos(t), y + rise * np.sin(t) ** 0.8, np.zeros(15)], axis=1)
     return rotate(tube(path, thickness, segments=8), "x", lean, (0, y, 0))
 
 
 def beak(profile: np.ndarray, mesh: Mesh, length: Scalar, start: Scalar) -> Mesh:
-    """The rim of a vessel drawn out to a pouring lip along -x, above the height `start`."""
+    """Return a vessel with its rim drawn out to a pouring lip along -x, above the height `start`."""
     v = mesh.vertices.copy()
     top = profile[-1, 1]
     angle = np.arctan2(v[:, 2], -v[:, 0])
@@ -192,7 +192,7 @@ def beak(profile: np.ndarray, mesh: Mesh, length: Scalar, start: Scalar) -> Mesh
 
 
 def loop_flat(x: Scalar, out: Scalar, half: Scalar, y: Scalar, thickness: Scalar) -> Mesh:
-    """A side handle lying level at height `y` on a wall at `x`, `2 * half` wide, standing out by `out`."""
+    """Build a level side handle at height `y` on a wall at `x`, `2 * half` wide, standing out by `out`."""
     path = [(x * 0.93, y, -half), (x + out, y, -half * 0.8), (x + out, y, half * 0.8), (x * 0.93, y, half)]
     return bent(path, thickness, out * 0.6, 8)
 
@@ -200,7 +200,7 @@ def loop_flat(x: Scalar, out: Scalar, half: Scalar, y: Scalar, thickness: Scalar
 def ring_frame(
     w: Scalar, h: Scalar, left: Scalar, right: Scalar, top: Scalar, low: Scalar, depth: Scalar, corner: Scalar
 ) -> Mesh:
-    """A flat frame about the origin in the x-y plane, front at z = `depth` / 2, with four border widths."""
+    """Build a flat frame in the x-y plane, front at z = `depth` / 2, with four border widths."""
     outer = outline(w, h, corner)
     inner = outline(w - left - right, h - top - low, corner * 0.3) + [(left - right) / 2, (low - top) / 2]
     z = depth / 2

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005  (sums of arrays, not of lists)
-"""Parts of airplanes: sections of wings and fuselages, jets, propellers, wheels."""
+"""Build parts of airplanes: sections of wings and fuselages, jets, propellers, wheels."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from procparts.kit.toolkit import box, cylinder, lathe, loft, rod, superellipsoi
 
 
 def foil(chord: Scalar, thickness: Scalar, n: int = 7) -> np.ndarray:
-    """A wing section (2n, 2) of (z, y): the leading edge at z = 0, the trailing edge at z = -chord."""
+    """Return a wing section (2n, 2) of (z, y): leading edge at z = 0, trailing edge at z = -chord."""
     t = (1 - np.cos(np.linspace(0, np.pi, n))) / 2
     half = thickness * 2.6 * (0.2969 * np.sqrt(t) - 0.126 * t - 0.3516 * t**2 + 0.2843 * t**3 - 0.095 * t**4)
     z = -t * chord
@@ -27,7 +27,7 @@ def wing_half(
     thick: Scalar,
     upright: bool = False,
 ) -> Mesh:
-    """A wing half that leaves `root` (its leading edge) along +x, or along +y when upright."""
+    """Build a wing half that leaves `root` (its leading edge) along +x, or along +y when upright."""
     rings = []
     for f in (0.0, 0.35, 0.75, 0.97, 1.0):
         c = chord * (1 - (1 - taper) * f) * (0.75 if f == 1.0 else 1.0)
@@ -40,7 +40,7 @@ def wing_half(
 
 
 class Body:
-    """A fuselage along z, its nose at +length / 2: half width, half height and middle height at any z."""
+    """Describe a fuselage along z, its nose at +length / 2: half width, half height and middle at any z."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Body:
         self.square = rng.choice([1.0, rng.uniform(0.6, 0.95)])
 
     def at(self, z: Scalar) -> tuple[float, float, float]:
-        """(half width, half height, height of the middle) of the section at z."""
+        """Return (half width, half height, height of the middle) of the section at z."""
         half = self.length / 2
         front = np.clip((half - z) / (self.nose * self.length), 0, 1)
         back = np.clip((z + half) / (self.tail * self.length), 0, 1)
@@ -75,7 +75,7 @@ class Body:
         return float(self.radius * grow * self.flat), float(self.radius * grow), float(lift)
 
     def mesh(self) -> Mesh:
-        """The skin."""
+        """Build the skin."""
         turn = np.linspace(0, 2 * np.pi, 21)[:-1]
         c, s = np.cos(turn), np.sin(turn)
         c, s = np.sign(c) * np.abs(c) ** self.square, np.sign(s) * np.abs(s) ** self.square
@@ -103,7 +103,7 @@ def windows(
     up: Scalar,
     glass: Material,
 ) -> None:
-    """A row of small windows on either side, let into the skin; one piece a side."""
+    """Add a row of small windows on either side, let into the skin; one piece per side."""
     size = (z1 - z0) / n * 0.45
     panes = []
     for z in np.linspace(z0, z1, n):
@@ -126,7 +126,7 @@ def jet(
     coat: Material,
     metal: Material,
 ) -> None:
-    """A turbofan whose intake is at `at`, looking along +z."""
+    """Add a turbofan whose intake is at `at`, looking along +z."""
     y = np.array([-1.0, -0.75, -0.4, -0.1, 0.0])
     outer = np.array([0.55, 0.8, 1.0, 0.98, 0.9]) * r
     profile = [*zip(outer, y * length, strict=True), (0.82 * r, -0.02 * length), (0.8 * r, -0.4 * length)]
@@ -145,7 +145,7 @@ def jet(
 def propeller(
     rng: np.random.Generator, a: Assembly, at: np.ndarray, r: Scalar, blades: int, shade: Material
 ) -> None:
-    """A propeller whose hub is at `at`."""
+    """Add a propeller whose hub is at `at`."""
     turn = rng.uniform(0, np.pi)
     made = []
     for k in range(blades):
@@ -169,7 +169,7 @@ def wheel_leg(
     metal: Material,
     cover: Material | None,
 ) -> None:
-    """A wheel leg from `top` down to the ground."""
+    """Add a wheel leg from `top` down to the ground."""
     x, _, z = (float(v) for v in top)
     axle = np.array([x, ground + r, z])
     offsets = (-0.55, 0.55) if twin else (0.0,)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005  (sums of arrays, not of lists)
-"""Airplanes: airliner, business jet, propeller plane, twin, fighter, glider, biplane."""
+"""Build airplanes: airliner, business jet, propeller plane, twin, fighter, glider, biplane."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from procparts.vehicles.air_parts import Body, jet, propeller, wheel_leg, window
 
 @dataclass(frozen=True)
 class Style:
-    """Means of a style, lengths as shares of the fuselage's: 1 unit long."""
+    """Hold means of a style, lengths as shares of the fuselage's."""
 
     weight: float
     slender: float  # radius of the fuselage
@@ -46,7 +46,7 @@ LENGTH = 4.0
 
 @dataclass
 class Build:
-    """An airplane in the making, its fuselage 4 units long: the lines of its wings and its materials."""
+    """Hold an airplane in the making, its fuselage 4 units long: the lines of its wings and its materials."""
 
     rng: np.random.Generator
     style: str
@@ -69,7 +69,7 @@ class Build:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Build":
-        """A random style with its lines and materials."""
+        """Draw a random style with its lines and materials."""
         style = pick(rng, list(STYLES), [s.weight for s in STYLES.values()])
         mean = STYLES[style]
 
@@ -106,17 +106,17 @@ class Build:
 
     @property
     def root(self) -> float:
-        """Height of the wing root."""
+        """Return the height of the wing root."""
         return self.body.at(self.front - self.chord / 2)[2] + self.r * (0.85 if self.high else -0.55)
 
     def on_wing(self, share: Scalar) -> np.ndarray:
-        """The leading edge of the right wing at a share of its span."""
+        """Return the point on the right wing's leading edge at a share of its span."""
         out = self.span * share
         return np.array([out, self.root + np.tan(self.dihedral) * out, self.front - np.tan(self.sweep) * out])
 
 
 def _wings(b: Build) -> None:
-    """Wings, at times with raised tips; a second pair and struts on a biplane."""
+    """Add wings, at times with raised tips; a second pair and struts on a biplane."""
 
     def half(at: np.ndarray) -> Mesh:
         return wing_half(at, b.span, b.chord, b.taper, b.sweep, b.dihedral, 0.12)
@@ -140,7 +140,7 @@ def _wings(b: Build) -> None:
 
 
 def _tail(b: Build) -> None:
-    """One fin or a pair of them, and a tailplane, low or on top of the fin."""
+    """Add one fin or a pair of them, and a tailplane, low or on top of the fin."""
     rng, mean = b.rng, STYLES[b.style]
     chord, height = b.chord * mean.tail_chord, LENGTH * mean.fin * rng.uniform(0.8, 1.2)
     z = -LENGTH / 2 + chord * 1.05
@@ -160,7 +160,7 @@ def _tail(b: Build) -> None:
 
 
 def _jets(b: Build) -> None:
-    """Turbofans under the wings or at the rear, rows of windows, doors."""
+    """Add turbofans under the wings or at the rear, rows of windows, doors."""
     rng, a = b.rng, b.out
     r, length = b.r * rng.uniform(0.42, 0.6), LENGTH * rng.uniform(0.09, 0.13)
     cover = b.coat if chance(rng, 0.5) else b.metal
@@ -187,7 +187,7 @@ def _jets(b: Build) -> None:
 
 
 def _fighter(b: Build) -> None:
-    """Nozzles, intakes, missiles."""
+    """Add nozzles, intakes, missiles."""
     rng, r = b.rng, b.r
     rear = -LENGTH / 2
     profile = [
@@ -213,7 +213,7 @@ def _fighter(b: Build) -> None:
 
 
 def _propellers(b: Build) -> None:
-    """Piston engines: one in the nose, or one on each wing."""
+    """Add piston engines: one in the nose, or one on each wing."""
     rng, r = b.rng, b.r
     if b.style == "twin":
         size, blades = r * rng.uniform(0.9, 1.2), int(rng.integers(2, 5))
@@ -235,7 +235,7 @@ def _propellers(b: Build) -> None:
 
 
 def _cockpit(b: Build) -> None:
-    """A windshield let into the nose, a glazed cabin or a canopy."""
+    """Add a windshield let into the nose, a glazed cabin or a canopy."""
     rng, r = b.rng, b.r
     if b.jetlike or b.style == "twin":
         z = LENGTH / 2 - b.body.nose * LENGTH * rng.uniform(0.45, 0.6)
@@ -254,7 +254,7 @@ def _cockpit(b: Build) -> None:
 
 
 def _undercarriage(b: Build) -> None:
-    """Three wheel legs with a nose or a tail wheel; one wheel under a glider; or wheels up."""
+    """Add three wheel legs with a nose or a tail wheel; one wheel under a glider; or wheels up."""
     rng, r = b.rng, b.r
     if b.style == "glider":
         if chance(rng, 0.7):
@@ -281,7 +281,7 @@ def _undercarriage(b: Build) -> None:
 
 
 def airplane(rng: np.random.Generator) -> list[Piece]:
-    """An airplane that flies towards +z."""
+    """Build an airplane that flies towards +z."""
     b = Build.draw(rng)
     b.out.add("fuselage", b.body.mesh(), b.coat)
     _wings(b)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005  (sums of arrays, not of lists)
-"""Bicycles."""
+"""Build bicycles."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from procparts.vehicles.cycle_parts import handlebar, saddle_at, spoked_wheel
 
 
 def bicycle(rng: np.random.Generator) -> list[Piece]:
-    """A road, town, mountain, BMX or children's bicycle; it rides towards +z."""
+    """Build a road, town, mountain, BMX or children's bicycle; it rides towards +z."""
     style = pick(
         rng, ["road", "mountain", "ladies", "bmx", "kids", "fixie", "city"], [2, 2, 2, 1, 1.5, 1, 1.5]
     )
@@ -19,7 +19,7 @@ def bicycle(rng: np.random.Generator) -> list[Piece]:
     a, coat = Assembly(), materials.paint(rng) if chance(rng, 0.8) else materials.metal(rng)
     metal, dark = materials.metal(rng), materials.rubber(rng)
     radius = 0.34 * small * rng.uniform(0.92, 1.06)
-    tyre = {"road": 0.014, "fixie": 0.014, "mountain": 0.027, "bmx": 0.027}.get(style, 0.02) * rng.uniform(
+    tire = {"road": 0.014, "fixie": 0.014, "mountain": 0.027, "bmx": 0.027}.get(style, 0.02) * rng.uniform(
         0.85, 1.2
     )
     base = (1.02 if small == 1 else 1.02 * (small * 0.75 + 0.25)) * rng.uniform(0.95, 1.06)
@@ -35,7 +35,7 @@ def bicycle(rng: np.random.Generator) -> list[Piece]:
     spokes = int(rng.choice([3, 5])) if chance(rng, 0.1) else int(rng.integers(14, 29))
     fold = set(rng.choice(["rim", "head", "gear", "post", "brake"], 3, replace=False))
     for center in (rear, front):
-        spoked_wheel(rng, a, center, radius, tyre, spokes, "rim" in fold or chance(rng, 0.2), dark, metal)
+        spoked_wheel(rng, a, center, radius, tire, spokes, "rim" in fold or chance(rng, 0.2), dark, metal)
     step = (
         style == "ladies" or (style == "city" and chance(rng, 0.4)) or (style == "kids" and chance(rng, 0.3))
     )
@@ -69,7 +69,7 @@ def bicycle(rng: np.random.Generator) -> list[Piece]:
     else:
         a.add("fork", fork, coat if chance(rng, 0.6) else metal)
         a.add("head_tube", tube_head, coat)
-    wide = max(tyre + 0.012, 0.03)
+    wide = max(tire + 0.012, 0.03)
     for s in (-1, 1):
         a.add(
             "chain_stay",
@@ -100,10 +100,8 @@ def bicycle(rng: np.random.Generator) -> list[Piece]:
             )
     up = rng.uniform(0.04, 0.18) * max(small, 0.6)
     top = seat + up * np.array([0, np.sin(lean), -np.cos(lean)])
-    saddle, post = (
-        saddle_at(rng, top + [0, 0.02, 0], 0.75 if small < 0.7 else 1.0),
-        rod(seat - (top - seat) * 0.4, top + [0, 0.01, 0], r * 0.75),
-    )
+    saddle = saddle_at(rng, top + [0, 0.02, 0], 0.75 if small < 0.7 else 1.0)
+    post = rod(seat - (top - seat) * 0.4, top + [0, 0.01, 0], r * 0.75)
     padding = materials.leather(rng)
     if "post" in fold:
         a.add("saddle", merge(saddle, post), padding)

@@ -1,4 +1,4 @@
-"""The lines of a car, and the panels, panes and wheels that follow from them."""
+"""Draw the lines of a car, and build the panels, panes and wheels that follow from them."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from procparts.kit.toolkit import box, curved_sheet, extrude, lathe
 
 @dataclass
 class Plan:
-    """The lines of a car in meters: z runs forwards from the middle, y upwards from the ground."""
+    """Hold the lines of a car in meters: z runs forwards from the middle, y upwards from the ground."""
 
     length: float
     width: float
@@ -32,20 +32,21 @@ class Plan:
 
     @property
     def front(self) -> float:
+        """Return z of the nose."""
         return self.length / 2
 
     def bow(self, z: Scalar) -> float:
-        """How much narrower the body is at z than at its widest."""
+        """Return the narrowing of the body at z, in meters, compared with its widest."""
         f = abs(float(z)) / (self.length / 2)
         return 1 - 0.1 * max(f - 0.45, 0.0) ** 2 / 0.3
 
     def half(self, z: Scalar) -> float:
-        """Half the width at z."""
+        """Return half the width at z."""
         return self.width / 2 * self.bow(z)
 
 
 def draw_plan(rng: np.random.Generator, style: str) -> Plan:
-    """Random lines of a style."""
+    """Draw random lines of a style."""
 
     def u(a: Scalar, b: Scalar) -> float:
         return float(rng.uniform(a, b))
@@ -126,7 +127,7 @@ def draw_plan(rng: np.random.Generator, style: str) -> Plan:
 
 
 def skin(p: Plan, line: np.ndarray, share: tuple[float, float], crown: Scalar, thick: Scalar = 0.0) -> Mesh:
-    """A sheet across the car along a line (n, 2) of (z, y); `share` is its width at both ends, as a share."""
+    """Build a sheet across the car along a line (n, 2) of (z, y); `share` is its width at both ends."""
     s = np.linspace(-1, 1, 9)
     widths = np.array([p.half(z) for z in line[:, 0]]) * np.linspace(share[0], share[1], len(line))
     x = widths[:, None] * s
@@ -142,14 +143,14 @@ def skin(p: Plan, line: np.ndarray, share: tuple[float, float], crown: Scalar, t
 
 
 def line(*points: tuple[float, float], bulge: Scalar = 0.0, n: int = 7) -> np.ndarray:
-    """A line (n, 2) between two points, bulging upwards."""
+    """Return a line (n, 2) between two points, bulging upwards."""
     t = np.linspace(0, 1, n)[:, None]
     a, b = np.array(points[0]), np.array(points[1])
     return a + (b - a) * t + np.array([0, 1]) * bulge * (4 * t * (1 - t))
 
 
 def side_panel(p: Plan, z0: Scalar, z1: Scalar, top0: Scalar, top1: Scalar, thick: Scalar = 0.03) -> Mesh:
-    """The side panel at +x between two z, from the sill to the heights given, wheel arches cut out."""
+    """Build the side panel at +x between two z, from sill to the heights given, wheel arches cut out."""
     lower = p.floor + 0.02
     cut = p.wheel * 1.16
     bottom = [(z, lower) for z in np.linspace(z0, z1, 9)]
@@ -171,12 +172,12 @@ def side_panel(p: Plan, z0: Scalar, z1: Scalar, top0: Scalar, top1: Scalar, thic
 
 
 def shoulder(p: Plan, z: Scalar, up: Scalar) -> np.ndarray:
-    """A point on the greenhouse's side: `up` runs from 0 at the belt to 1 at the roof."""
+    """Return a point on the greenhouse's side: `up` runs from 0 at the belt to 1 at the roof."""
     return np.array([p.half(z) * (0.97 + (p.tumble - 0.97) * up), p.belt + (p.roof - 0.03 - p.belt) * up, z])
 
 
 def pane(p: Plan, low: tuple[float, float], high: tuple[float, float], inset: Scalar) -> Mesh:
-    """A side window between two z at the belt and two z at the roof."""
+    """Build a side window between two z at the belt and two z at the roof."""
     t = np.linspace(0.04, 0.96, 5)
     grid = np.empty((5, 5, 3))
     for i, up in enumerate(t):
@@ -188,9 +189,9 @@ def pane(p: Plan, low: tuple[float, float], high: tuple[float, float], inset: Sc
 
 
 def road_wheel(r: Scalar, wide: Scalar, kind: int) -> Mesh:
-    """A tyre with a rim, its axle along x, its outer side to +x."""
+    """Build a tire with a rim, its axle along x, its outer side to +x."""
     h = wide / 2
-    tyre = lathe(
+    tire = lathe(
         [
             (r * 0.62, -h),
             (r * 0.92, -h),
@@ -222,4 +223,4 @@ def road_wheel(r: Scalar, wide: Scalar, kind: int) -> Mesh:
             rotate(box((r * 0.5, h * 0.5, r * 0.12), (r * 0.35, h * 0.6, 0)), "y", 2 * np.pi * k / kind)
             for k in range(kind)
         ]
-    return rotate(merge(tyre, disc, *spokes), "z", -np.pi / 2)
+    return rotate(merge(tire, disc, *spokes), "z", -np.pi / 2)

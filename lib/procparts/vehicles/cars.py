@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005  (sums of arrays, not of lists)
-"""Cars: sedans, hatchbacks, estates, SUVs, sports cars, vans, pickups and lorries."""
+"""Build cars: sedans, hatchbacks, estates, SUVs, sports cars, vans, pickups and trucks."""
 
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ DARK_GLASS = Material("window", None, (0.08, 0.1, 0.13, 1.0), 0.2, 0.08)
 
 @dataclass
 class Build:
-    """A car in the making: its style, lines and materials, the optional parts named, the body's meshes."""
+    """Hold a car in the making: style, lines and materials, the optional parts named, the body's meshes."""
 
     rng: np.random.Generator
     style: str
@@ -36,7 +36,7 @@ class Build:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Build":
-        """A random style with its lines and materials."""
+        """Draw a random style with its lines and materials."""
         styles = ["sedan", "hatch", "estate", "suv", "sports", "van", "pickup", "truck", "classic"]
         style = pick(rng, styles, [3, 2.5, 1, 2, 1.5, 1.3, 1.3, 1, 0.8])
         coat = materials.paint(rng)
@@ -54,21 +54,21 @@ class Build:
 
     @property
     def tail(self) -> float:
-        """z of the rear face."""
+        """Return z of the rear face."""
         return -self.plan.front + 0.08
 
     @property
     def nose(self) -> float:
-        """z of the front face."""
+        """Return z of the front face."""
         return self.plan.front - 0.1
 
     @property
     def load(self) -> bool:
-        """Whether the cab ends before the car does."""
+        """Return true where the cab ends before the car does."""
         return self.style in ("pickup", "truck")
 
     def panel(self, part: str, mesh: Mesh) -> None:
-        """A body panel: a part of its own where it is among the extras, else a piece of the body."""
+        """Add a body panel: a part of its own where it is among the extras, else a piece of the body."""
         if part in self.extras:
             self.out.add(part, mesh, self.coat)
         else:
@@ -76,7 +76,7 @@ class Build:
 
 
 def _top(b: Build) -> None:
-    """Hood, windshield, roof, rear window."""
+    """Add hood, windshield, roof, rear window."""
     p, edge = b.plan, b.plan.roof - 0.02
     hood = line((p.cowl, p.belt), (b.nose, p.hood_front), bulge=0.03)
     b.out.add("hood", skin(p, hood, (0.93, 0.9), 0.05, 0.02), b.coat)
@@ -89,7 +89,7 @@ def _top(b: Build) -> None:
 
 
 def _frame(b: Build, cuts: np.ndarray) -> None:
-    """Floor, nose, pillars and roof rails; `cuts` are the z of the doors' edges, front to rear."""
+    """Add floor, nose, pillars and roof rails; `cuts` are the z of the doors' edges, front to rear."""
     p = b.plan
     inner = max(p.deck, b.tail)
     height = p.belt - p.floor - 0.1
@@ -114,7 +114,7 @@ def _frame(b: Build, cuts: np.ndarray) -> None:
 
 
 def _flank(b: Build, cuts: np.ndarray, left: bool) -> None:
-    """One side: fenders, doors with their windows and handles."""
+    """Add one side: fenders, doors with their windows and handles."""
     p, rng = b.plan, b.rng
 
     def side(mesh: Mesh) -> Mesh:
@@ -147,7 +147,7 @@ def _flank(b: Build, cuts: np.ndarray, left: bool) -> None:
 
 
 def _stern(b: Build) -> None:
-    """What closes the rear: a boot, a tailgate, a pickup's bed or a lorry's load."""
+    """Close the rear: a trunk, a tailgate, a pickup's bed or a truck's load."""
     p, rng, tail = b.plan, b.rng, b.tail
     if b.style == "pickup":
         bed, wall = p.floor + 0.25, p.belt - 0.08
@@ -186,7 +186,7 @@ def _stern(b: Build) -> None:
 
 
 def _bumper(p: Plan, end: Scalar, deep: Scalar) -> Mesh:
-    """A bumper wrapped round the end of the car at z = `end`."""
+    """Build a bumper wrapped round the end of the car at z = `end`."""
     width, out = p.half(end * 0.95) * 1.02, np.sign(end)
     section = ((0, -0.08), (0, 0.03), (0.5, 0.06), (1, 0.03), (1, -0.08))
     rings = [
@@ -197,7 +197,7 @@ def _bumper(p: Plan, end: Scalar, deep: Scalar) -> Mesh:
 
 
 def _ends(b: Build) -> None:
-    """Bumpers, lights, grille, number plates."""
+    """Add bumpers, lights, grille, number plates."""
     p, rng = b.plan, b.rng
     deep = rng.uniform(0.16, 0.3)
     low = p.floor + deep
@@ -229,7 +229,7 @@ def _ends(b: Build) -> None:
 
 
 def _fittings(b: Build) -> None:
-    """Wheels, and at times mirrors, wipers, a roof rack, an exhaust."""
+    """Add wheels, and at times mirrors, wipers, a roof rack, an exhaust."""
     p, rng = b.plan, b.rng
     wide, kind = rng.uniform(0.17, 0.24), int(rng.choice([3, 5, 6, 8, 10]))
     axles = [p.front_axle, p.rear_axle]
@@ -264,7 +264,7 @@ def _fittings(b: Build) -> None:
 
 
 def car(rng: np.random.Generator) -> list[Piece]:
-    """A car that drives towards +z."""
+    """Build a car that drives towards +z."""
     b = Build.draw(rng)
     p = b.plan
     stop = max(p.deck, -0.8 * p.front) + (0.15 if p.doors == 2 else 0.45)

@@ -1,16 +1,16 @@
-"""Trolleys, carts and hand trucks."""
+"""Build trolleys, carts and hand trucks."""
 
 import numpy as np
 
 from procparts.kit import materials
-from procparts.kit.fittings import Assembly, bent, caster, chance, hard, pick
+from procparts.kit.fittings import Assembly, arch, bent, caster, chance, hard, pick
 from procparts.kit.materials import Material
 from procparts.kit.mesh import Mesh, Piece, Scalar, merge, move, rotate
 from procparts.kit.toolkit import box, lathe, loft, rod, rounded_box, tube
 
 
 def _mesh_wall(corners: np.ndarray, across: int, up: int, r: Scalar) -> Mesh:
-    """A wire wall over four corners (4, 3), walked round: bars both ways and a rim."""
+    """Build a wire wall over four corners (4, 3), walked round: bars both ways and a rim."""
     p = np.asarray(corners, dtype=float)
     bars = [tube([p[k], p[(k + 1) % 4]], r * 1.6, segments=6) for k in range(4)]
     for n, (q, s, t, v) in ((across, (0, 1, 3, 2)), (up, (0, 3, 1, 2))):
@@ -23,7 +23,7 @@ def _mesh_wall(corners: np.ndarray, across: int, up: int, r: Scalar) -> Mesh:
 def _walls(
     rng: np.random.Generator, a: Assembly, lower: np.ndarray, upper: np.ndarray, wire: bool, shade: Material
 ) -> None:
-    """A basket between two rectangles (4, 3) each: front right, front left, rear left, rear right."""
+    """Add a basket between two rectangles (4, 3): front right, front left, rear left, rear right."""
     names = ("front_panel", "side_panel", "back_panel", "side_panel")
     cells = int(rng.integers(5, 10))
 
@@ -41,21 +41,20 @@ def _walls(
 
 
 def _rectangle(w: Scalar, d: Scalar, y: Scalar, z: Scalar = 0.0) -> np.ndarray:
+    """Return the corners (4, 3) of a level rectangle, in the order of `_walls`."""
     return np.array(
         [(w / 2, y, z + d / 2), (-w / 2, y, z + d / 2), (-w / 2, y, z - d / 2), (w / 2, y, z - d / 2)]
     )
 
 
 def cart(rng: np.random.Generator) -> list[Piece]:
-    """A shopping, utility, serving, platform, tool or laundry trolley, or a hand truck."""
+    """Build a shopping, utility, serving, platform, tool or laundry trolley, or a hand truck."""
     style = pick(
         rng, ["shop", "shelves", "platform", "handtruck", "bin", "tools"], [3, 3, 1.5, 1.2, 1.5, 1.2]
     )
-    a, frame, shade = (
-        Assembly(),
-        materials.metal(rng) if chance(rng, 0.7) else materials.paint(rng),
-        hard(rng),
-    )
+    a = Assembly()
+    frame = materials.metal(rng) if chance(rng, 0.7) else materials.paint(rng)
+    shade = hard(rng)
     dark = materials.rubber(rng)
     w, d, wheel = rng.uniform(0.4, 0.6), rng.uniform(0.6, 1.0), rng.uniform(0.04, 0.075)
     low, r = wheel * 2.5, rng.uniform(0.01, 0.018)
@@ -159,24 +158,14 @@ def cart(rng: np.random.Generator) -> list[Piece]:
                 rod((-w / 2, (low + high) / 2, -d / 2), (w / 2, (low + high) / 2, -d / 2), r),
                 frame,
             )
-        path = [
-            (-w / 2, high - 0.05, -d / 2),
-            (-w / 2, handle_y, -d / 2 - 0.1),
-            (w / 2, handle_y, -d / 2 - 0.1),
-            (w / 2, high - 0.05, -d / 2),
-        ]
-        a.add("handle", bent(path, r * 1.05, 0.06), frame if chance(rng, 0.5) else grip)
+        bow = arch((w / 2, high - 0.05, -d / 2), (w / 2, handle_y, -d / 2 - 0.1), r * 1.05, 0.06)
+        a.add("handle", bow, frame if chance(rng, 0.5) else grip)
         wheels(w / 2 - 0.02, d / 2 - 0.02, -d / 2 + 0.02)
     elif style == "platform":
         t = rng.uniform(0.02, 0.05)
         a.add("bottom_panel", rounded_box((w, t, d), 0.012, (0, low + t / 2, 0)), shade)
-        path = [
-            (-w * 0.44, low, -d / 2 + 0.03),
-            (-w * 0.44, handle_y, -d / 2 - 0.02),
-            (w * 0.44, handle_y, -d / 2 - 0.02),
-            (w * 0.44, low, -d / 2 + 0.03),
-        ]
-        a.add("handle", bent(path, r, 0.1), frame)
+        bow = arch((w * 0.44, low, -d / 2 + 0.03), (w * 0.44, handle_y, -d / 2 - 0.02), r, 0.1)
+        a.add("handle", bow, frame)
         for k in range(int(rng.integers(0, 3))):
             y = low + (handle_y - low) * (k + 1) / 3
             a.add(
@@ -188,7 +177,6 @@ def cart(rng: np.random.Generator) -> list[Piece]:
     elif style == "handtruck":
         big, high, x = rng.uniform(0.09, 0.15), rng.uniform(1.0, 1.35), w * 0.38
         a.add("bottom_panel", box((w * 0.9, 0.012, rng.uniform(0.18, 0.3)), (0, 0.01, 0.12)), frame)
-        loop = [(-x, high - 0.2, -0.02), (-x, high, -0.06), (x, high, -0.06), (x, high - 0.2, -0.02)]
         for s in (-1, 1):
             a.add("frame", rod((s * x, 0.01, 0.0), (s * x, high - 0.19, -0.02), r), frame)
             a.add(
@@ -222,7 +210,7 @@ def cart(rng: np.random.Generator) -> list[Piece]:
                 frame,
             )
         a.add("wheel_yoke", rod((-x - 0.06, big, -0.09), (x + 0.06, big, -0.09), 0.009), frame)
-        a.add("handle", bent(loop, r * 1.2, 0.08), grip)
+        a.add("handle", arch((x, high - 0.2, -0.02), (x, high, -0.06), r * 1.2, 0.08), grip)
         for k in range(int(rng.integers(2, 5))):
             y = 0.15 + k * (high - 0.4) / 4
             a.add("support_bar", rod((-x, y, -0.005), (x, y, -0.005), r * 0.8), frame)
@@ -239,13 +227,7 @@ def cart(rng: np.random.Generator) -> list[Piece]:
                 a.add(
                     "leg", rod(_rectangle(w * flare + 0.01, d * flare + 0.01, low)[k], corners[k], r), frame
                 )
-        path = [
-            (-w * 0.4, high, -d / 2),
-            (-w * 0.4, high + 0.1, -d / 2 - 0.1),
-            (w * 0.4, high + 0.1, -d / 2 - 0.1),
-            (w * 0.4, high, -d / 2),
-        ]
-        a.add("handle", bent(path, r, 0.05), grip)
+        a.add("handle", arch((w * 0.4, high, -d / 2), (w * 0.4, high + 0.1, -d / 2 - 0.1), r, 0.05), grip)
         wheels(w * flare / 2 - 0.03, d * flare / 2 - 0.04, -d * flare / 2 + 0.04)
     return a.pieces
 

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF005  (sums of arrays, not of lists)
-"""Parts of bicycles: wheels, saddles, handlebars."""
+"""Build parts of bicycles: wheels, saddles, handlebars."""
 
 import numpy as np
 
@@ -14,22 +14,22 @@ def spoked_wheel(
     a: Assembly,
     center: np.ndarray,
     radius: Scalar,
-    tyre: Scalar,
+    tire: Scalar,
     spokes: int,
     fused: bool,
     rubber: Material,
     metal: Material,
 ) -> None:
-    """Tyre, rim and spokes about an axle along x."""
-    ring = torus(radius - tyre, tyre, center, "x", segments=32, sides=8)
-    inner = radius - 2 * tyre
+    """Add tire, rim and spokes about an axle along x."""
+    ring = torus(radius - tire, tire, center, "x", segments=32, sides=8)
+    inner = radius - 2 * tire
     rim = rotate(
         lathe(
             [
-                (inner - 0.014, -tyre * 0.6),
-                (inner + 0.006, -tyre * 0.8),
-                (inner + 0.006, tyre * 0.8),
-                (inner - 0.014, tyre * 0.6),
+                (inner - 0.014, -tire * 0.6),
+                (inner + 0.006, -tire * 0.8),
+                (inner + 0.006, tire * 0.8),
+                (inner - 0.014, tire * 0.6),
             ],
             32,
             True,
@@ -58,7 +58,7 @@ def spoked_wheel(
 
 
 def saddle_at(rng: np.random.Generator, at: np.ndarray, size: Scalar) -> Mesh:
-    """A saddle, wide at the rear, its middle at `at`; `size` 1 is a grown-up's."""
+    """Build a saddle, wide at the rear, its middle at `at`; `size` 1 is a grown-up's."""
     z = np.linspace(-0.13, 0.15, 8) * size
     width = (
         np.interp(np.linspace(0, 1, 8), [0, 0.15, 0.4, 0.7, 1], [0.05, 0.085, 0.06, 0.025, 0.012])
@@ -78,6 +78,7 @@ def saddle_at(rng: np.random.Generator, at: np.ndarray, size: Scalar) -> Mesh:
 
 
 def handlebar(rng: np.random.Generator, style: str, at: np.ndarray, width: Scalar) -> Mesh:
+    """Build a handlebar of `width` meters with its grips, its middle at `at`."""
     x, r = width / 2, 0.011
     if style == "drop":
         half = [(0, 0, 0), (x, 0, 0), (x, 0, 0.08), (x, -0.06, 0.11), (x, -0.12, 0.08), (x, -0.13, -0.03)]
