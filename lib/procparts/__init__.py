@@ -14,14 +14,16 @@ Builder = Callable[[np.random.Generator], list[Piece]]
 
 def _registered() -> dict[str, Builder]:
     """Return the categories of every module of this package, by name."""
-    found: dict[str, Builder] = {}
+    builders: dict[str, Builder] = {}
     for module in sorted(pkgutil.walk_packages(__path__, f"{__name__}."), key=lambda m: m.name):
         categories = getattr(importlib.import_module(module.name), "CATEGORIES", {})
-        twice = sorted(set(found) & {name for name in categories if found.get(name) is not categories[name]})
+        twice = sorted(
+            name for name in categories if builders.get(name, categories[name]) is not categories[name]
+        )
         if twice:
             raise ValueError(f"{module.name}: category defined twice: {', '.join(twice)}")
-        found.update(categories)
-    return found
+        builders.update(categories)
+    return builders
 
 
 CATEGORIES: dict[str, Builder] = _registered()

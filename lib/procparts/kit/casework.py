@@ -1,4 +1,4 @@
-"""Build drawers, desks and cabinet doors, which tables and cases share."""
+"""Build drawers, desks and cabinet doors for tables and cases."""
 
 import numpy as np
 

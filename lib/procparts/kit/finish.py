@@ -6,8 +6,10 @@ from trimesh import remesh
 from procparts.kit.mesh import Mesh, Piece, Scalar, rotate, scale
 
 TEN_DEGREES = np.pi / 18
-UP, FRONT = np.array([0.0, 1.0, -0.02]), np.diag([0.0, 0.0, 0.1])
-"""Where a picture's top points (backwards where it lies flat); how much a label round a body faces front."""
+UP = np.array([0.0, 1.0, -0.02])
+"""Direction of a picture's top; backwards where the picture lies flat."""
+FRONT = np.diag([0.0, 0.0, 0.1])
+"""Added to the covariance of normals, so that a label all round a body faces the front."""
 
 
 def finish(pieces: list[Piece], rng: np.random.Generator, free_yaw: Scalar) -> list[Piece]:
