@@ -85,16 +85,17 @@ class Submissions:
         """Yield all submitted objects by id; raises PredictionChanged for edits that no longer fit."""
         for object_id, rows in self._by_object():
             final, annotation = rows[0], self._annotation(rows[0])
-            opinions = tuple(
-                Opinion(row.name, row.status, row.note, round(row.seconds, 3), row.seq, row.second_opinion,
-                        row.submitted_at)
-                for row in rows
-            )  # fmt: skip
-            names, pairs = tuple(row.name for row in rows), self._agreements(object_id, rows)
             yield Submitted(
-                object_id, annotation.category, annotation, names, _seconds(rows), final.status, final.note,
-                mean_agreement(pairs), opinions,
-            )  # fmt: skip
+                object_id=object_id,
+                category=annotation.category,
+                annotation=annotation,
+                annotators=tuple(row.name for row in rows),
+                seconds=_seconds(rows),
+                status=final.status,
+                note=final.note,
+                agreement=mean_agreement(self._agreements(object_id, rows)),
+                opinions=tuple(_opinion(row) for row in rows),
+            )
 
     def compare(self, object_id: str) -> None:
         """Compare the opinions on an object that were not compared yet, for :meth:`progress`."""
@@ -195,6 +196,11 @@ _WITH_NAMES = (
     .join(annotators, annotators.c.id == tasks.c.annotator_id)
     .order_by(tasks.c.object_id)
 )
+
+
+def _opinion(row: Row[Any]) -> Opinion:
+    verdict, seconds = (row.name, row.status, row.note), round(row.seconds, 3)
+    return Opinion(*verdict, seconds, row.seq, row.second_opinion, row.submitted_at)
 
 
 def _agreement(row: Row[Any]) -> Agreement:

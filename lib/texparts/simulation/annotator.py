@@ -21,7 +21,7 @@ from texparts.simulation.truth import Truth, judge
 Tool = Literal["brush", "component", "cluster"]
 ALL_TOOLS: tuple[Tool, ...] = ("brush", "component", "cluster")
 LEAST_GAIN = 1e-9
-"""Least share of the object's area for which a click or a stroke is worth it."""
+"""Least share of the object's area for which a click is worth it."""
 PLACES = 64
 """Places at which the brush is tried, spread over the faces to be painted."""
 
@@ -52,15 +52,12 @@ class SimulatedAnnotator:
         cost: costs of the actions, and the least IoU of a part that is right.
         shape: mesh of the object.
         start: annotation to begin from.
-        truth: annotation to reach.
+        truth: annotation to reach; AlignPartsError tells that it is of another mesh.
         tools: tools to paint with; the brush is always available.
 
     Attributes:
         annotation: present annotation.
         steps: edits so far; looking at the object before and handing it in after are not among them.
-
-    Raises:
-        AlignPartsError: truth and annotation are of another mesh.
     """
 
     def __init__(
@@ -175,8 +172,8 @@ class SimulatedAnnotator:
         """Return the brush stroke that gains most per second for the true part that lacks most area.
 
         A dab covers the faces within a radius, on the same side of the same piece. A stroke goes from the
-        best dab to the best near it while that gains half as much as the first. In a place too narrow for
-        any brush, the narrowest one is led around all other parts.
+        best dab to the best near it while that gains half as much as the first. Only the narrowest brush is
+        led around faces of other parts that are right.
         """
         column = int(np.bincount(self._true[needed], self._area[needed], self._rest + 1).argmax())
         lacking = np.where(needed & (self._true == column), self._area, 0)
@@ -187,10 +184,11 @@ class SimulatedAnnotator:
         away[self.shape.normals[places] @ self.shape.normals.T <= 0] = np.inf
         away[self._piece[places, None] != self._piece] = np.inf
         away[np.arange(len(places)), places] = 0
-        best, most = None, LEAST_GAIN
+        strokes: list[tuple[float, _Painting]] = []
         for radius in self.cost.radii:
-            covers, left, path = away <= radius, worth.copy(), [0]
-            path[0] = int((covers @ left).argmax())
+            careful = radius == min(self.cost.radii)
+            covers, left = (away <= radius) & (worth >= 0 if careful else True), worth.copy()
+            path = [int((covers @ left).argmax())]
             least = max(float(left @ covers[path[0]]) / 2, 0)
             while len(path) < self.cost.stroke_discs:
                 left[covers[path[-1]]] = 0
@@ -201,15 +199,10 @@ class SimulatedAnnotator:
             covered = covers[path].any(axis=0)
             steps = np.linalg.norm(np.diff(self._middle[places[path]], axis=0), axis=1)
             tally = self.cost.stroke(len(steps), float(steps.sum()))
-            rate = float(worth @ covered) / self._ready(column, "brush", radius).plus(tally).seconds
-            if rate > most:
-                best, most = _Painting(column, np.flatnonzero(covered), "brush", radius, tally), rate
-        if best is None:
-            radius = min(self.cost.radii)
-            covers = away <= radius
-            faces = np.flatnonzero(covers[(covers @ lacking).argmax()] & (lacking > 0))
-            best = _Painting(column, faces, "brush", radius, self.cost.stroke(0, 0.0))
-        return best
+            seconds = self._ready(column, "brush", radius).plus(tally).seconds
+            painting = _Painting(column, np.flatnonzero(covered), "brush", radius, tally)
+            strokes.append((float(worth @ covered) / seconds, painting))
+        return max(strokes, key=lambda stroke: stroke[0])[1]
 
     def _paint(self, painting: _Painting) -> None:
         """Give faces to a true part, or erase them, after selecting part and tool and turning the view."""
