@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from areas import instance_areas
 from PIL import Image
 
 from alignparts.core.errors import AlignPartsError
@@ -17,7 +18,6 @@ from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import GRAY
 from alignparts.corpus.readers import find3d
 from alignparts.corpus.readers.named_glb import strip_counter
-from alignparts.corpus.shape import instance_areas
 
 SQUARE = "v 0 0 {z}\nv 1 0 {z}\nv 1 1 {z}\nv 0 1 {z}\nf 1 2 3 4\n"
 TRIANGLE = "v 0 0 {z}\nv 1 0 {z}\nv 0 1 {z}\nf 1 2 3\n"

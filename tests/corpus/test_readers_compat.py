@@ -9,13 +9,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from areas import instance_areas
 from PIL import Image
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import readers
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.readers import BrokenLabels, ReadOptions, compat, compat_hdf5
-from alignparts.corpus.shape import instance_areas
 
 COARSE = ReadOptions(granularity="coarse")
 FINE_NAMES = ["leg", "seat", "cat_bed", "lid"]

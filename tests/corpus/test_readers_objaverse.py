@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from areas import instance_areas
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import readers
 from alignparts.corpus.readers import BrokenLabels, find3d, partobjaverse, texverse
 from alignparts.corpus.readers.common import Locator
-from alignparts.corpus.shape import instance_areas, tidy
+from alignparts.corpus.shape import tidy
 
 UID, OTHER = "0" * 31 + "a", "f" * 32
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from areas import instance_areas
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import readers
 from alignparts.corpus.mesh.meshio import load_mesh
 from alignparts.corpus.readers import labeled_mesh, named_glb
 from alignparts.corpus.readers.common import Locator
-from alignparts.corpus.shape import instance_areas, tidy
+from alignparts.corpus.shape import tidy
 from alignparts.naming.export import PredictedPart, export_named
 
 

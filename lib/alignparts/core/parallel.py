@@ -1,6 +1,6 @@
 """Map a function over shapes in order: in this process, on local ones, or on a Dask cluster."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import ExitStack
 from typing import TypeVar
 
@@ -12,8 +12,10 @@ R = TypeVar("R")
 
 def map_shapes(
     function: Callable[[T], R],
-    items: Sequence[T],
+    items: Iterable[T],
     *,
+    total: int | None = None,
+    batch: int = 1,
     workers: int = 1,
     scheduler: str | None = None,
     description: str = "shapes",
@@ -25,10 +27,13 @@ def map_shapes(
     Args:
         function: function of a single item; picklable if it runs in another process.
         items: items to map over.
+        total: number of items, where ``items`` has no length.
+        batch: number of items that a process gets at once.
         workers: number of local processes; 1 runs in this process.
         scheduler: address of a running Dask scheduler; None stays on this machine.
         description: text of the progress bar.
     """
+    total = len(items) if isinstance(items, Sized) else total
     with ExitStack() as stack:
         results: Iterator[R] = map(function, items)
         if workers > 1 or scheduler is not None:
@@ -40,7 +45,7 @@ def map_shapes(
                 stack.enter_context(Client(scheduler))
                 stack.enter_context(joblib.parallel_config("dask"))
             parallel = joblib.Parallel(
-                n_jobs=max(workers, 1), return_as="generator", pre_dispatch="4*n_jobs", batch_size=1
+                n_jobs=max(workers, 1), return_as="generator", pre_dispatch="4*n_jobs", batch_size=batch
             )
             results = parallel(joblib.delayed(function)(item) for item in items)
-        yield from tqdm(results, total=len(items), desc=description, mininterval=2.0, leave=False)
+        yield from tqdm(results, total=total, desc=description, mininterval=2.0, leave=False)

@@ -103,9 +103,8 @@ class Dialects:
 def load_dialects(folder: Path = FOLDER) -> Dialects:
     """Read and check every ``*.yaml`` file of a folder.
 
-    Raises:
-        AlignPartsError: not YAML, an unknown key, a category in two files, a part without the name of a data
-            set that has its category (``null`` says "unlabeled"), or a category without named parts.
+    Files that are not YAML, have an unknown key, repeat a category, or lack the name of a part in a data set
+    that has its category (``null`` says "unlabeled"), raise AlignPartsError.
     """
     merged: dict[str, CategoryDialects] = {}
     origin: dict[str, str] = {}

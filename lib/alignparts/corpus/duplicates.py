@@ -5,11 +5,10 @@ annotations of one model, a PartNet annotation and its PartNet-Mobility object, 
 sets, one 3DCoMPaT++ shape as mesh and as point cloud.
 
 The geometry of a shape is described by the moments of its surface up to the fourth order, taken about its
-centroid and in units of its root-mean-square radius. They are integrals over the surface, so neither the
-order nor the number of vertices and faces matters, nor how the triangles are cut, nor that all faces are
-there twice (front and back); position and uniform scale cancel. Copies that were turned, mirrored or
-stretched, that lack a part, or of which one is a sampled point cloud have other moments and are not found
-this way. Shapes that differ in texture or labels alone are copies.
+centroid and in units of its root-mean-square radius. As integrals over the surface they depend neither on the
+order and number of vertices and faces, nor on the cut of the triangles, nor on faces that are there twice
+(front and back); position and uniform scale cancel. Copies that were turned, mirrored or stretched, that lack
+a part, or of which one is a sampled point cloud have other moments. Texture and labels do not count.
 """
 
 import hashlib
@@ -27,12 +26,7 @@ from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
 
-EXPONENTS = tuple(
-    (i, j, degree - i - j)
-    for degree in (2, 3, 4)
-    for i in range(degree, -1, -1)
-    for j in range(degree - i, -1, -1)
-)
+EXPONENTS = [(i, j, n - i - j) for n in (2, 3, 4) for i in range(n, -1, -1) for j in range(n - i, -1, -1)]
 MOMENTS = tuple("m{}{}{}".format(*exponents) for exponents in EXPONENTS)
 """Columns of the descriptor: m210 is the mean of x²y over the surface."""
 TOLERANCE = 3e-3
@@ -84,8 +78,7 @@ def describe_points(points: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, " 3
 def geometry_hash(descriptor: Float32[np.ndarray, " 31"]) -> str:
     """Return 16 hexadecimal digits of the descriptor's cell in a grid of ten times the tolerance.
 
-    It serves for quick look-up between corpora: equal for copies unless a moment lies at the border of a
-    cell, and for few others. Groups are made from the descriptors, which know no borders.
+    It is equal for copies, for quick look-up between corpora, unless a moment lies at the border of a cell.
     """
     cell = np.round(descriptor.astype(np.float64) / (10 * TOLERANCE)).astype(np.int64)
     return hashlib.sha256(cell.tobytes()).hexdigest()[:16]
@@ -134,12 +127,12 @@ def identities(dataset: str, source: str, model: str) -> list[str]:
     "asset:…" an Objaverse or Sketchfab uid in the file's name; "key:…" one of 3DCoMPaT++.
     """
     name = PurePath(source).name
-    names = [f"model:{model}"] if model else []
     if dataset in {"partnet", "partnet_mobility"}:
-        listed = name.isdecimal() and int(name) < 100_000
-        return [*names, f"annotation:{int(name)}"] if listed else names
-    kind, pattern = ("key", _COMPAT_KEY) if dataset.startswith("compat") else ("asset", _UID)
-    return [*names, *(f"{kind}:{key}" for key in pattern.findall(name)[:1])]
+        kind, keys = "annotation", [str(int(name))] if name.isdecimal() and int(name) < 100_000 else []
+    else:
+        kind, pattern = ("key", _COMPAT_KEY) if dataset.startswith("compat") else ("asset", _UID)
+        keys = pattern.findall(name)[:1]
+    return [f"model:{model}"] * bool(model) + [f"{kind}:{key}" for key in keys]
 
 
 def _same_identity(index: pd.DataFrame) -> Iterator[tuple[int, int, str]]:

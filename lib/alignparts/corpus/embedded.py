@@ -5,8 +5,9 @@ import json
 import shutil
 from collections import Counter, deque
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,17 +27,14 @@ from procparts import CATEGORIES, Piece, generate
 
 LICENSE = "MIT"
 _STAMP = "embedded.json"
+_WRITERS: dict[str, Any] = {"partnet": partnet, "compat": compat, "find3d": find3d}
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A shape to generate.
+    """A shape to generate: its category, the data set in whose format it is written, and its id there.
 
-    Attributes:
-        category: class of the generator.
-        dataset: data set in whose dialect and format it is written.
-        number: running number within the two; the seed comes from the three.
-        key: id within the data set.
+    The seed comes from category, data set and ``number``, which runs within the two.
     """
 
     category: str
@@ -50,27 +48,16 @@ class Planned:
         return safe_id(self.dataset, self.key)
 
 
-class _Job(NamedTuple):
-    planned: Planned
-    target: Path
-    seed: int
-    free_yaw: float
-
-
-def plan(params: CorpusParams, seed: int, dialects: Dialects | None = None) -> list[Planned]:
+def plan(params: CorpusParams, seed: int) -> list[Planned]:
     """Return the shapes of which the corpus consists.
 
     A seen category has ``shapes_per_category`` shapes over its dialects by their shares, and its test shapes
     besides; a held-out category ``heldout_shapes``. A shape's look depends on its category, dialect, number
-    and the seed only, so that other sizes keep the shapes that are there.
-
-    Raises:
-        AlignPartsError: a generator category without dialects, or a held-out name that is no category.
+    and the seed only, so that other sizes keep the shapes that are there. A category without dialects, and a
+    held-out name that is no category, raise AlignPartsError.
     """
-    words = dialects or load_dialects()
+    words = load_dialects()
     categories = sorted(CATEGORIES)
-    if not categories:
-        raise AlignPartsError("the procedural generator has no categories")
     for name in params.heldout:
         if name not in categories:
             raise AlignPartsError(f"params.yaml: corpus.heldout: '{name}' is not a category of the generator")
@@ -96,14 +83,13 @@ def write_embedded(
     """Write the corpus under ``root`` as ``partnet/``, ``compat/`` and ``find3d/``; return these folders.
 
     Shapes that are there are kept, unless other code, dialects or another seed made them: then all are made
-    again. See :func:`plan` for errors; a generator part that no dialect lists and a ``root`` with other files
-    raise AlignPartsError.
+    again. A ``root`` with other files, and a generator part that no dialect lists, raise AlignPartsError.
     """
     planned = plan(params, seed)
     _clear_if_stale(root, params, seed)
-    jobs = [_Job(item, _target(root, item, params), seed, params.free_yaw) for item in planned]
+    write = partial(_write_one, root=root, params=params, seed=seed)
     name = "embedded corpus"
-    deque(map_shapes(_write_one, jobs, workers=workers, scheduler=scheduler, description=name), maxlen=0)
+    deque(map_shapes(write, planned, workers=workers, scheduler=scheduler, description=name), maxlen=0)
     _finish(root, planned, params, seed)
     return [root / name for name in DATASETS if (root / name).is_dir()]
 
@@ -156,38 +142,19 @@ def _key(category: str, dataset: str, number: int, words: Dialects, classes: lis
     return f"{name.replace(' ', '_')}_{uid}"
 
 
-def _target(root: Path, item: Planned, params: CorpusParams) -> Path:
-    """Return the file or folder that exists once the shape is written."""
-    if item.dataset == "partnet":
-        return root / "partnet" / "data" / item.key
-    if item.dataset == "compat":
-        return root / "compat" / "models" / f"{item.key}.gltf"
-    # Find3D's three groups; they decide nothing.
-    held = item.category in params.heldout
-    return root / "find3d" / ("unseen" if held else find3d.FOLDERS[2 * (item.number % 2)]) / item.key
-
-
-def _write_one(job: _Job) -> None:
-    item, words = job.planned, load_dialects()
-    if job.target.exists():
+def _write_one(item: Planned, root: Path, params: CorpusParams, seed: int) -> None:
+    # Find3D's three groups decide nothing.
+    group = "unseen" if item.category in params.heldout else find3d.FOLDERS[2 * (item.number % 2)]
+    places = {"partnet": "data/{}", "compat": "models/{}.gltf", "find3d": f"{group}/{{}}"}
+    target = root / item.dataset / places[item.dataset].format(item.key)
+    if target.exists():
         return
-    seed = seed_of(f"{item.category}/{item.dataset}/{item.number}", job.seed)
-    pieces = generate(item.category, np.random.default_rng(seed), job.free_yaw)
-    shape = LabeledShape(
-        shape_id=item.key,
-        dataset=item.dataset,
-        category=words.category(item.category, item.dataset),
-        license=LICENSE,
-        source="",
-        instances=[words.part(item.category, item.dataset, piece.part) or "" for piece in pieces],
-        surface=surface_of(pieces),
-    )
-    if item.dataset == "partnet":
-        partnet.write(job.target, shape, seed)
-    elif item.dataset == "compat":
-        compat.write(job.target.parents[1], shape)
-    else:
-        find3d.write(job.target, shape, seed)
+    words, seed = load_dialects(), seed_of(f"{item.category}/{item.dataset}/{item.number}", seed)
+    pieces = generate(item.category, np.random.default_rng(seed), params.free_yaw)
+    names = [words.part(item.category, item.dataset, piece.part) or "" for piece in pieces]
+    category = words.category(item.category, item.dataset)
+    shape = LabeledShape(item.key, item.dataset, category, LICENSE, "", names, surface_of(pieces))
+    _WRITERS[item.dataset].write(target, shape, seed)
 
 
 def _finish(root: Path, planned: list[Planned], params: CorpusParams, seed: int) -> None:

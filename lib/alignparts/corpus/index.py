@@ -3,7 +3,6 @@
 import json
 import struct
 import zipfile
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.duplicates import describe_points, describe_triangles
 from alignparts.corpus.mesh.glb import read_accessor, split_container, write_glb
 from alignparts.corpus.mesh.scene import FolderResolver, load_scene, surface_from_scene
-from alignparts.corpus.mesh.surface import surface_from_cloud
 from alignparts.corpus.shape import Cloud, LabeledShape
 
 COLUMNS = ("shape_id", "dataset", "category", "split", "license", "source", "raw_category")
@@ -43,9 +41,9 @@ class Corpus:
         if not table.is_file():
             raise AlignPartsError(f"{table}: no such file; `dvc repro corpus` makes the embedded corpus")
         self.index = pd.read_parquet(table)
-        missing = [name for name in COLUMNS if name not in self.index.columns]
-        if missing:
-            raise AlignPartsError(f"{table}: column '{missing[0]}' is missing; expected {', '.join(COLUMNS)}")
+        for name in COLUMNS:
+            if name not in self.index.columns:
+                raise AlignPartsError(f"{table}: column '{name}' is missing; expected {', '.join(COLUMNS)}")
 
     def __len__(self) -> int:
         return len(self.index)
@@ -54,8 +52,7 @@ class Corpus:
         """Return the shape ids of one split or data set or of all, in the order of the index."""
         if split is not None and split not in SPLITS:
             raise AlignPartsError(f"split '{split}': expected one of {', '.join(SPLITS)}")
-        rows = self.index
-        rows = rows if split is None else rows[rows["split"] == split]
+        rows = self.index if split is None else self.index[self.index["split"] == split]
         rows = rows if dataset is None else rows[rows["dataset"] == dataset]
         return rows["shape_id"].tolist()
 
@@ -66,8 +63,7 @@ class Corpus:
 
 def shape_file(root: Path, shape_id: str) -> Path:
     """Return the file in which a corpus keeps a shape; raise AlignPartsError where it has none."""
-    for suffix in (".glb", ".npz"):
-        path = root / "shapes" / f"{shape_id}{suffix}"
+    for path in (root / "shapes" / f"{shape_id}.glb", root / "shapes" / f"{shape_id}.npz"):
         if path.is_file():
             return path
     raise AlignPartsError(f"{root}: no shape '{shape_id}'; the ids are in index.parquet")
@@ -84,10 +80,9 @@ def write_shape(folder: Path, shape: LabeledShape, *, texture_size: int = 1024) 
         write_atomically(path, lambda temporary: np.savez_compressed(temporary, **arrays))
         return path
     nodes: list[dict[str, Any]] = []
-    times: Counter[str] = Counter()
     for index, part in enumerate(shape.instances):
-        times[part] += 1
-        name = part if times[part] == 1 else f"{part}_{times[part]}"
+        before = shape.instances[:index].count(part)
+        name = f"{part}_{before + 1}" if before else part
         nodes.append({"name": name, "extras": {"part": part, "instance": index}})
     write_glb(path, shape.surface, nodes, extras=about, texture_size=texture_size)
     return path
@@ -100,8 +95,7 @@ def read_shape(path: Path) -> LabeledShape:
             points, normals = (arrays[name].astype(np.float64) for name in ("points", "normals"))
             cloud = Cloud(points, normals, arrays["colors"], arrays["instance"])
             about = json.loads(arrays["about"].tobytes())
-        surface = surface_from_cloud(cloud.points, cloud.normals, cloud.colors, cloud.instance)
-        return LabeledShape(**_fields(about, path), surface=surface, cloud=cloud)
+        return LabeledShape(**_fields(about, path), surface=cloud.surface(), cloud=cloud)
     scene, header = load_scene(path.read_bytes(), str(path), FolderResolver(path.parent))
     about = header["scenes"][header.get("scene", 0)].get("extras")
     return LabeledShape(**_fields(about, path), surface=surface_from_scene(scene))

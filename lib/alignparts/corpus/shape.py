@@ -6,24 +6,21 @@ import numpy as np
 from jaxtyping import Float64, Int32, UInt8
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.surface import Surface
+from alignparts.corpus.mesh.surface import Surface, surface_from_cloud
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """Points of a source that has no mesh.
-
-    Attributes:
-        points: positions.
-        normals: directions.
-        colors: RGB.
-        instance: part instance of every point, -1 where unlabeled.
-    """
+    """Points of a source without mesh: positions, directions, RGB, and part instance or -1."""
 
     points: Float64[np.ndarray, "n 3"]
     normals: Float64[np.ndarray, "n 3"]
     colors: UInt8[np.ndarray, "n 3"]
     instance: Int32[np.ndarray, " n"]
+
+    def surface(self) -> Surface:
+        """Return the surface of surfels that stands for the points."""
+        return surface_from_cloud(self.points, self.normals, self.colors, self.instance)
 
 
 @dataclass(frozen=True)
@@ -65,9 +62,7 @@ def tidy(shape: LabeledShape) -> LabeledShape:
     surface, count = shape.surface, len(shape.instances)
     solid = surface.face_part[(surface.areas() > 0) & (surface.face_part >= 0)]
     if solid.max(initial=-1) >= count:
-        raise AlignPartsError(
-            f"{shape.source}: a face belongs to instance {solid.max()}, but there are only {count} instances"
-        )
+        raise AlignPartsError(f"{shape.source}: a face is of instance {solid.max()}; expected below {count}")
     surface.frame()
     present = np.isin(np.arange(count), solid)
     keep = [index for index, name in enumerate(shape.instances) if present[index] and name.strip()]
@@ -81,12 +76,6 @@ def tidy(shape: LabeledShape) -> LabeledShape:
         surface=replace(surface, face_part=table[np.maximum(surface.face_part, -1)]),
         cloud=shape.cloud and replace(shape.cloud, instance=table[shape.cloud.instance]),
     )
-
-
-def instance_areas(shape: LabeledShape) -> Float64[np.ndarray, " instances"]:
-    """Return the area of every instance, in squared units of the shape."""
-    part, areas = shape.surface.face_part, shape.surface.areas()
-    return np.bincount(part[part >= 0], weights=areas[part >= 0], minlength=len(shape.instances))
 
 
 def safe_id(*parts: str) -> str:

@@ -41,10 +41,8 @@ def assign_splits(
     """
     table = shapes[["shape_id", "dataset", "raw_category", "model"]].reset_index(drop=True)
     named = {plain_name(name) for name in params.heldout}
-    is_out = [
-        pair in heldout or plain_name(pair[1]) in named
-        for pair in zip(table["dataset"], table["raw_category"], strict=True)
-    ]
+    pairs = zip(table["dataset"], table["raw_category"], strict=True)
+    is_out = [pair in heldout or plain_name(pair[1]) in named for pair in pairs]
     table["model"] = np.where(table["model"] == "", table["shape_id"], table["model"])
     # A model may be annotated under two categories; it then counts as several in both.
     table["several"] = table.duplicated(["dataset", "model"], keep=False)
@@ -55,7 +53,9 @@ def assign_splits(
     for (dataset, _), rows in seen.groupby(["dataset", "raw_category"], sort=True):
         if dataset in TESTED:
             table.loc[_first_models(rows, params.test_per_category // 2), "split"] = "test"
-    table.loc[_one_a_category(seen[seen["dataset"] == "find3d"], params.find3d_test, seed), "split"] = "test"
+    table.loc[_one_per_category(seen[seen["dataset"] == "find3d"], params.find3d_test, seed), "split"] = (
+        "test"
+    )
     # A model that is tested or held out under one annotation is not trained on under another.
     owner = pd.MultiIndex.from_frame(table[["dataset", "model"]])
     for split in ("test", "heldout"):
@@ -101,7 +101,8 @@ def _first_models(rows: pd.DataFrame, quota: int) -> pd.Index:
     return order.index[order["model"].isin(set(chosen))]
 
 
-def _one_a_category(rows: pd.DataFrame, count: int, seed: int) -> pd.Index:
+def _one_per_category(rows: pd.DataFrame, count: int, seed: int) -> pd.Index:
+    """Return the first shape of each of ``count`` categories, drawn by rank."""
     first = rows.drop_duplicates("raw_category")
     order = first.assign(turn=[_rank(name, seed) for name in first["raw_category"]])
     return order.sort_values("turn").index[:count]

@@ -14,9 +14,8 @@ from jaxtyping import Int32
 from pydantic import Field
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.faces import face_labels
 from alignparts.corpus.mesh.meshio import InputMesh, load_mesh
-from alignparts.corpus.mesh.sampling import Sample, sample_surface, seed_of
+from alignparts.corpus.mesh.sampling import Sample, face_labels, sample_surface, seed_of
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders, extract

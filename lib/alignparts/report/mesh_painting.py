@@ -4,8 +4,7 @@ import numpy as np
 from jaxtyping import Float32, Int, Int64
 from scipy.spatial import cKDTree
 
-from alignparts.corpus.mesh.faces import face_labels
-from alignparts.corpus.mesh.sampling import Sample
+from alignparts.corpus.mesh.sampling import Sample, face_labels
 from alignparts.corpus.mesh.surface import Surface, make_surface
 from alignparts.evaluation.ground_truth import Labeled
 

@@ -26,10 +26,9 @@ from alignparts.core.atomic import write_atomically, write_text
 from alignparts.core.config.texparts import TexPartsParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
-from alignparts.corpus.mesh.faces import face_labels
 from alignparts.corpus.mesh.glb import split_container
 from alignparts.corpus.mesh.meshio import load_mesh
-from alignparts.corpus.mesh.sampling import Sample
+from alignparts.corpus.mesh.sampling import Sample, face_labels
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.evaluation.baselines.partfield_clustering import agglomerative
 from alignparts.naming.candidates import propose_parts

@@ -24,12 +24,11 @@ def bake_points(
     within it; its sides are powers of two, by the edges' lengths over the points' spacing.
 
     Args:
-        surface: surface without textures.
-        points: positions in the surface's frame.
+        surface: surface without textures, in the frame of the points.
+        points: positions.
         colors: RGBA in 0..1.
         label: part label of every point.
-        part_label: label of every part instance of the surface; a part to which no point belongs takes the
-            nearest point of any.
+        part_label: label of every part instance; a part without points takes the nearest point of any.
     """
     count = len(surface.faces)
     if not count or not len(points):
@@ -44,11 +43,8 @@ def bake_points(
     power = np.clip(np.rint(np.log2(edge[:, [2, 1]] / spacing + 1.5)), 1, np.log2(_LARGEST))
     side = (2**power).astype(np.int64)
     origin, width, height = _pack(side)
-    image = np.zeros((height, width, 4), np.uint8)
-    image[..., 3] = 255
-    want = np.full(count, -1, np.int64)
-    labeled = surface.face_part >= 0
-    want[labeled] = np.asarray(part_label, np.int64)[surface.face_part[labeled]]
+    image = np.tile(np.array([0, 0, 0, 255], np.uint8), (height, width, 1))
+    want = np.append(part_label, -1)[surface.face_part]
     picked, at = _texels(corners, side, origin)
     # Far apart along a fourth axis: the nearest point is one of the same label.
     apart = 8 * float(np.ptp(surface.vertices, axis=0).max() + np.ptp(points, axis=0).max())
@@ -64,19 +60,14 @@ def bake_points(
     corner_uv = np.stack([texel[..., 0] / width, 1 - texel[..., 1] / height], axis=2)
     uv = np.empty((count, 3, 2), np.float32)
     np.put_along_axis(uv, turn[:, :, None], corner_uv.astype(np.float32), axis=1)
-    return replace(
-        surface,
-        uv=uv,
-        corner_color=np.ones((count, 3, 4), np.float32),
-        face_material=np.zeros(count, np.int32),
-        textures=(image,),
-    )
+    white, material = np.ones((count, 3, 4), np.float32), np.zeros(count, np.int32)
+    return replace(surface, uv=uv, corner_color=white, face_material=material, textures=(image,))
 
 
 def _pack(side: np.ndarray) -> tuple[np.ndarray, int, int]:
     """Return the upper left texel (x, y) of every patch, and the size of the image.
 
-    Rows of one height; widest first, so that powers of two fill a row without a gap.
+    Rows have one height, widest patch first, so that powers of two fill a row without a gap.
     """
     width = int(2 ** np.ceil(np.log2(max(np.sqrt(side.prod(axis=1).sum()), _LARGEST))))
     origin = np.zeros_like(side)

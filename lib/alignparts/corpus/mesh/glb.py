@@ -34,10 +34,9 @@ def split_container(data: bytes, source: str) -> tuple[dict[str, Any], bytes | N
             length, kind = struct.unpack_from("<II", data, 12)
             if kind != _JSON:
                 raise ValueError("no JSON chunk")
-            header, binary, at = json.loads(data[20 : 20 + length]), None, 20 + length
-            if at + 8 <= len(data):
-                size, kind = struct.unpack_from("<II", data, at)
-                binary = data[at + 8 : at + 8 + size] if kind == _BIN else None
+            header, at = json.loads(data[20 : 20 + length]), 20 + length
+            size, kind = struct.unpack_from("<II", data, at) if at + 8 <= len(data) else (0, None)
+            binary = data[at + 8 : at + 8 + size] if kind == _BIN else None
     except (ValueError, struct.error) as error:
         raise AlignPartsError(f"{source}: not a glTF file: {error}") from None
     if not isinstance(header, dict) or "asset" not in header:
@@ -88,6 +87,14 @@ class GltfBuffer:
         self.accessors.append(accessor)
         return len(self.accessors) - 1
 
+    def header(
+        self, scene: dict[str, Any], nodes: list[dict[str, Any]], meshes: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Return the header of a file with one scene, but for buffers, materials and images."""
+        head = {"asset": {"version": "2.0", "generator": "alignparts"}, "scene": 0, "scenes": [scene]}
+        tree = {"nodes": nodes, "meshes": meshes, "accessors": self.accessors, "bufferViews": self.views}
+        return {**head, **tree}
+
 
 def read_accessor(header: dict[str, Any], binary: bytes, number: int) -> np.ndarray:
     """Return the numbers of an accessor as :class:`GltfBuffer` lays them out: tightly packed, flat."""
@@ -113,8 +120,8 @@ def write_glb(
     Args:
         path: the .glb to write, atomically.
         surface: the surface.
-        nodes: for every part index a dict with "name" and "extras"; faces with ``face_part`` -1 go to a node
-            called "unlabeled" with extras ``{"part": "", "instance": -1}``.
+        nodes: for every part index a dict with "name" and "extras"; unlabeled faces go to a node "unlabeled"
+            with extras ``{"part": "", "instance": -1}``.
         extras: extras of the scene.
         texture_size: longest side of an embedded image in pixels.
     """
@@ -135,16 +142,16 @@ def write_glb(
         entries.append({"name": "origin", "translation": center.tolist(), "children": roots})
         roots = [len(entries) - 1]
     scene = {"nodes": roots, "extras": extras} if extras else {"nodes": roots}
-    data = join_container(writer.header(scene, entries, meshes), bytes(writer.buffer.data))
+    data = join_container(writer.header(scene, entries, meshes), bytes(writer.data))
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
-class _Writer:
+class _Writer(GltfBuffer):
     """Primitives, materials and images of one file, whose positions are moved by ``-shift``."""
 
     def __init__(self, surface: Surface, texture_size: int, shift: np.ndarray) -> None:
+        super().__init__()
         self.surface, self.texture_size, self.shift = surface, texture_size, shift
-        self.buffer = GltfBuffer()
         self.images: list[dict[str, Any]] = []
         self._image_of: dict[int, tuple[int, bool]] = {}
         self._materials: dict[tuple[Any, ...], tuple[int, dict[str, Any]]] = {}
@@ -171,27 +178,21 @@ class _Writer:
         color = surface.corner_color[faces].reshape(-1, 4)
         textured = surface.textures[index] is not None
         # Corners that differ in nothing become one vertex.
-        columns = [corner]
-        if textured:
-            columns += [*np.ascontiguousarray(uv).view(np.int32).T]
-        if not plain:
-            columns += [*np.ascontiguousarray(color).view(np.int32).T]
-        table = np.stack(columns, axis=1).astype(np.int64)
+        looks = [uv] * textured + [color] * (not plain)
+        columns = [corner[:, None], *(np.ascontiguousarray(look).view(np.int32) for look in looks)]
+        table = np.concatenate(columns, axis=1, dtype=np.int64)
         _, first, indices = np.unique(table, axis=0, return_index=True, return_inverse=True)
         points = (surface.vertices[corner[first]] - self.shift).astype(np.float32)
-        attributes = {"POSITION": self.buffer.accessor(points, _VERTICES, bounds=True)}
+        attributes = {"POSITION": self.accessor(points, _VERTICES, bounds=True)}
         if textured:
             flipped = (uv[first] * np.array([1, -1]) + np.array([0, 1])).astype(np.float32)
-            attributes["TEXCOORD_0"] = self.buffer.accessor(flipped, _VERTICES)
+            attributes["TEXCOORD_0"] = self.accessor(flipped, _VERTICES)
         if not plain:
-            attributes["COLOR_0"] = self.buffer.accessor(color[first], _VERTICES)
+            attributes["COLOR_0"] = self.accessor(color[first], _VERTICES)
         kind = np.uint16 if len(first) < 65535 else np.uint32
-        return {
-            "attributes": attributes,
-            "indices": self.buffer.accessor(indices.reshape(-1).astype(kind), _INDICES),
-            "material": self._material(index, color[0] if plain else None, bool(color[:, 3].min() < 1)),
-            "mode": 4,
-        }
+        accessor = self.accessor(indices.reshape(-1).astype(kind), _INDICES)
+        material = self._material(index, color[0] if plain else None, bool(color[:, 3].min() < 1))
+        return {"attributes": attributes, "indices": accessor, "material": material, "mode": 4}
 
     def _material(self, index: int, factor: np.ndarray | None, clear: bool) -> int:
         key = (index, None if factor is None else factor.tobytes(), clear)
@@ -214,24 +215,16 @@ class _Writer:
         if key not in self._image_of:
             data, mime, has_alpha = encode_image(pixels, self.texture_size)
             self._image_of[key] = len(self.images), has_alpha
-            self.images.append({"bufferView": self.buffer.view(data), "mimeType": mime})
+            self.images.append({"bufferView": self.view(data), "mimeType": mime})
         return self._image_of[key]
 
     def header(
         self, scene: dict[str, Any], nodes: list[dict[str, Any]], meshes: list[dict[str, Any]]
     ) -> dict[str, Any]:
-        """Return the header of the file."""
-        header: dict[str, Any] = {
-            "asset": {"version": "2.0", "generator": "alignparts"},
-            "scene": 0,
-            "scenes": [scene],
-            "nodes": nodes,
-            "meshes": meshes,
-            "accessors": self.buffer.accessors,
-            "bufferViews": self.buffer.views,
-            "buffers": [{"byteLength": len(self.buffer.data) + -len(self.buffer.data) % 4}],
-            "materials": [material for _, material in self._materials.values()],
-        }
+        """Return the whole header of the file."""
+        header = super().header(scene, nodes, meshes)
+        header["buffers"] = [{"byteLength": len(self.data) + -len(self.data) % 4}]
+        header["materials"] = [material for _, material in self._materials.values()]
         if self.images:
             header["images"] = self.images
             header["samplers"] = [{"wrapS": 10497, "wrapT": 10497}]

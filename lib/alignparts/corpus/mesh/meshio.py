@@ -20,11 +20,7 @@ SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 
 
 class MeshError(AlignPartsError):
-    """A file that was read and holds no mesh to work with.
-
-    Attributes:
-        problem: "no_faces", "not_finite" or "no_area".
-    """
+    """A file without a mesh to work with, by its problem: "no_faces", "not_finite" or "no_area"."""
 
     def __init__(self, problem: str, message: str) -> None:
         super().__init__(message)
@@ -38,8 +34,7 @@ class InputMesh:
     Attributes:
         path: the file.
         scene: scene as trimesh reads it, nothing merged, dropped or reordered.
-        surface: the same faces in world coordinates, in the order of :func:`mesh.scene.faced_nodes`, polygons
-            cut into triangles.
+        surface: its faces in world coordinates, in the order of :func:`mesh.scene.faced_nodes`.
         blocks: range of the faces of every geometry node, in that order.
     """
 
@@ -57,11 +52,8 @@ class InputMesh:
 def load_mesh(path: str | Path) -> InputMesh:
     """Read a mesh file of one of `SUFFIXES`, textured or not.
 
-    Files that it refers to must lie in its folder; an OBJ's also in the folder above.
-
-    Raises:
-        AlignPartsError: missing, empty, truncated, compressed, of another format; as MeshError: points only;
-            no area; a vertex that is not finite.
+    Files that it refers to must lie in its folder; an OBJ's also in the folder above. A broken file raises
+    AlignPartsError, as MeshError where it has points only, no area or a vertex that is not finite.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -70,9 +62,8 @@ def load_mesh(path: str | Path) -> InputMesh:
     if path.is_dir():
         raise AlignPartsError(f"{path}: is a folder; expected a mesh file ({', '.join(SUFFIXES)})")
     if suffix not in SUFFIXES:
-        raise AlignPartsError(
-            f"{path}: '{suffix or 'no suffix'}' is not read; expected {', '.join(SUFFIXES)}"
-        )
+        kind = suffix or "no suffix"
+        raise AlignPartsError(f"{path}: '{kind}' is not read; expected {', '.join(SUFFIXES)}")
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -5,11 +5,12 @@ driver takes part, so a picture is the same on every machine.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
-from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, UInt8
+from jaxtyping import Bool, Float, Float32, Float64, Int32, UInt8
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.surface import Surface
@@ -18,14 +19,16 @@ ELEVATIONS = (20.0, -30.0, 45.0)
 """Degrees above the horizon, taken in turn by successive views: the sides, the underside, the top."""
 FIELD_OF_VIEW = 40.0
 """Degrees, both ways."""
-RAYS_AT_ONCE = 1 << 17
+_RAYS_AT_ONCE = 1 << 17
 """Bounds the memory that large pictures take."""
-SOLID = 0.1
+_SOLID = 0.1
 """A surface of less alpha is looked through: the face and depth of the pixel are those behind it."""
-LAYERS = 4
+_LAYERS = 4
 """Transparent surfaces composited along one ray; anything behind the last counts as white."""
-STEP = 1e-4
+_STEP = 1e-4
 """Offset of a ray past a transparent hit, in the model frame."""
+_KEY_LIGHT = np.array([0.5, 0.7, 0.5]) / np.linalg.norm([0.5, 0.7, 0.5])
+_FILL_LIGHT = np.array([-0.6, -0.3, -0.7]) / np.linalg.norm([-0.6, -0.3, -0.7])
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,6 @@ class Lighting:
     key: float = 0.3
     fill: float = 0.1
     sheen: float = 0.1
-
-
-KEY_DIRECTION = np.array([0.5, 0.7, 0.5]) / np.linalg.norm([0.5, 0.7, 0.5])
-FILL_DIRECTION = np.array([-0.6, -0.3, -0.7]) / np.linalg.norm([-0.6, -0.3, -0.7])
 
 
 @dataclass(frozen=True)
@@ -107,33 +106,24 @@ def ring_cameras(views: int, distance: float) -> Float64[np.ndarray, "views 3 4"
     """
     azimuth = 2 * np.pi * (np.arange(views) + 0.5) / views
     elevation = np.radians(np.resize(ELEVATIONS, views))
-    forward = -np.stack(
-        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)], axis=1
-    )
+    level = np.cos(elevation)
+    forward = -np.stack([np.sin(azimuth) * level, np.sin(elevation), np.cos(azimuth) * level], axis=1)
     right = np.cross(forward, [0.0, 1.0, 0.0])
     right /= np.linalg.norm(right, axis=1, keepdims=True)
+    shift = np.tile([0.0, 0.0, distance], (views, 1))
     rotation = np.stack([right, np.cross(forward, right), forward], axis=1)
-    shift = np.broadcast_to(np.array([[0.0], [0.0], [distance]]), (views, 3, 1))
-    return np.concatenate([rotation, shift], axis=2)
+    return np.concatenate([rotation, shift[:, :, None]], axis=2)
 
 
 def render_views(
     surface: Surface, views: int = 8, resolution: int = 112, lighting: Lighting | None = None
 ) -> Views:
-    """Draw a shape, brought into the model frame, from a ring of cameras.
+    """Draw a shape, brought into the model frame, from a ring of cameras, in square pictures.
 
     Perspective, one ray through the center of every pixel. The cameras stand so far off that the sphere
     around the box's center that holds the shape just fits the picture. Faces are lit alike from both sides.
-    Transparent surfaces blend with up to three more behind them, then with white.
-
-    Args:
-        surface: surface to draw.
-        views: number of cameras.
-        resolution: side of the square pictures, in pixels.
-        lighting: the lights; `Lighting()` when None.
-
-    Raises:
-        AlignPartsError: no views, no pixels, or a surface without area.
+    Transparent surfaces blend with up to three more behind them, then with white. No views, no pixels and
+    a surface without area raise AlignPartsError.
     """
     if views < 1 or resolution < 1:
         raise AlignPartsError(f"pictures: expected at least 1 view and 1 pixel, got {views} and {resolution}")
@@ -162,12 +152,15 @@ def draw_views(
         lighting: the lights; `Lighting()` when None.
     """
     focal = resolution / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
-    caster = _Caster(surface, vertices, lighting or Lighting())
+    scene = rtcore_scene.EmbreeScene()
+    indices = np.ascontiguousarray(surface.faces, np.int32)
+    TriangleMesh(scene, np.ascontiguousarray(vertices, np.float32), indices)
+    cast = partial(_cast, scene, surface, surface.normals(), lighting or Lighting())
     offset = np.arange(resolution) + 0.5 - resolution / 2
     x, y = np.meshgrid(offset / focal, offset / focal)
     pixels = np.stack([x, y, np.ones_like(x)], axis=2).reshape(-1, 3)
-    together = max(1, RAYS_AT_ONCE // len(pixels))
-    parts = [caster.cast(cameras[i : i + together], pixels) for i in range(0, len(cameras), together)]
+    together = max(1, _RAYS_AT_ONCE // len(pixels))
+    parts = [cast(cameras[i : i + together], pixels) for i in range(0, len(cameras), together)]
     shape = (len(cameras), resolution, resolution)
     color, face, depth, front = (
         np.concatenate(arrays).reshape(shape + arrays[0].shape[1:]) for arrays in zip(*parts, strict=True)
@@ -175,66 +168,57 @@ def draw_views(
     return Views(color, face, depth, front, cameras, float(focal))
 
 
-class _Caster:
-    """A shape ready to be hit by rays."""
+def _cast(
+    scene: rtcore_scene.EmbreeScene,
+    surface: Surface,
+    normals: Float64[np.ndarray, "F 3"],
+    lighting: Lighting,
+    cameras: Float64[np.ndarray, "v 3 4"],
+    pixels: Float64[np.ndarray, "p 3"],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return color, face, depth and side of every pixel (v * p of them); pixels are rays of depth 1."""
+    direction = (pixels @ cameras[:, :, :3]).reshape(-1, 3)
+    origin = np.repeat(camera_positions(cameras), len(pixels), axis=0)
+    length = np.linalg.norm(direction, axis=1)
+    direction /= length[:, None]
+    count = len(direction)
+    face, front = np.full(count, -1, np.int32), np.zeros(count, bool)
+    depth, traveled = np.full(count, np.inf, np.float32), np.zeros(count)
+    color, left = np.zeros((count, 3), np.float32), np.ones(count, np.float32)
+    alive = np.arange(count)
+    for layer in range(_LAYERS):
+        start = origin[alive] + direction[alive] * traveled[alive, None]
+        hit = scene.run(start.astype(np.float32), direction[alive].astype(np.float32), output=1)
+        struck = hit["primID"] >= 0
+        alive = alive[struck]
+        if not len(alive):
+            break
+        at, u, v, reach = (hit[name][struck] for name in ("primID", "u", "v", "tfar"))
+        distance = traveled[alive] + reach
+        rgba = surface.color_at(at, np.stack([1 - u - v, u, v], axis=1))
+        light, outside = _light(lighting, normals[at], direction[alive])
+        alpha = rgba[:, 3] if layer < _LAYERS - 1 else np.where(rgba[:, 3] >= _SOLID, rgba[:, 3], 0)
+        gloss = lighting.sheen * (light - lighting.ambient)
+        shaded = np.clip(rgba[:, :3] * light[:, None] + gloss[:, None], 0, 1)
+        color[alive] += (left[alive] * alpha)[:, None] * shaded
+        left[alive] *= 1 - alpha
+        first = (face[alive] < 0) & (alpha >= _SOLID)
+        ray = alive[first]
+        face[ray], front[ray], depth[ray] = at[first], outside[first], distance[first] / length[ray]
+        traveled[alive] = distance + _STEP
+        alive = alive[left[alive] > 0.01]
+    color += left[:, None]
+    return (np.clip(color, 0, 1) * 255 + 0.5).astype(np.uint8), face, depth, front
 
-    def __init__(self, surface: Surface, vertices: Float64[np.ndarray, "V 3"], lighting: Lighting) -> None:
-        self.surface, self.lighting, self.normals = surface, lighting, surface.normals()
-        self.scene = rtcore_scene.EmbreeScene()
-        indices = np.ascontiguousarray(surface.faces, np.int32)
-        TriangleMesh(self.scene, np.ascontiguousarray(vertices, np.float32), indices)
 
-    def cast(
-        self, cameras: Float64[np.ndarray, "v 3 4"], pixels: Float64[np.ndarray, "p 3"]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return color, face, depth and side of every pixel (v * p of them); pixels are rays of depth 1."""
-        direction = (pixels @ cameras[:, :, :3]).reshape(-1, 3)
-        origin = np.repeat(camera_positions(cameras), len(pixels), axis=0)
-        length = np.linalg.norm(direction, axis=1)
-        direction /= length[:, None]
-        count = len(direction)
-        face = np.full(count, -1, np.int32)
-        depth = np.full(count, np.inf, np.float32)
-        front = np.zeros(count, bool)
-        color = np.zeros((count, 3), np.float32)
-        left = np.ones(count, np.float32)
-        alive = np.arange(count)
-        traveled = np.zeros(count)
-        for layer in range(LAYERS):
-            start = origin[alive] + direction[alive] * traveled[alive, None]
-            hit = self.scene.run(start.astype(np.float32), direction[alive].astype(np.float32), output=1)
-            struck = hit["primID"] >= 0
-            alive = alive[struck]
-            if not len(alive):
-                break
-            at, u, v, reach = (hit[name][struck] for name in ("primID", "u", "v", "tfar"))
-            distance = traveled[alive] + reach
-            rgba = self.surface.color_at(at, np.stack([1 - u - v, u, v], axis=1))
-            lit, outside = self._light(at, direction[alive])
-            alpha = rgba[:, 3] if layer < LAYERS - 1 else np.where(rgba[:, 3] >= SOLID, rgba[:, 3], 0)
-            gloss = self.lighting.sheen * (lit - self.lighting.ambient)
-            shaded = np.clip(rgba[:, :3] * lit[:, None] + gloss[:, None], 0, 1)
-            color[alive] += (left[alive] * alpha)[:, None] * shaded
-            left[alive] *= 1 - alpha
-            first = (face[alive] < 0) & (alpha >= SOLID)
-            ray = alive[first]
-            face[ray] = at[first]
-            depth[ray] = distance[first] / length[ray]
-            front[ray] = outside[first]
-            traveled[alive] = distance + STEP
-            alive = alive[left[alive] > 0.01]
-        color += left[:, None]
-        return (np.clip(color, 0, 1) * 255 + 0.5).astype(np.uint8), face, depth, front
-
-    def _light(
-        self, face: Int[np.ndarray, " n"], direction: Float64[np.ndarray, "n 3"]
-    ) -> tuple[Float32[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-        """Return the light on faces seen along directions, and True where their front is seen."""
-        normal = self.normals[face]
-        toward = -np.einsum("ni,ni->n", normal, direction)
-        outside = toward > 0
-        normal = np.where(outside[:, None], normal, -normal)
-        light = self.lighting.ambient + self.lighting.head * np.abs(toward)
-        light += self.lighting.key * np.maximum(normal @ KEY_DIRECTION, 0)
-        light += self.lighting.fill * np.maximum(normal @ FILL_DIRECTION, 0)
-        return light.astype(np.float32), outside
+def _light(
+    lighting: Lighting, normal: Float64[np.ndarray, "n 3"], direction: Float64[np.ndarray, "n 3"]
+) -> tuple[Float32[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Return the light on faces seen along directions, and True where their front is seen."""
+    toward = -np.einsum("ni,ni->n", normal, direction)
+    outside = toward > 0
+    normal = np.where(outside[:, None], normal, -normal)
+    light = lighting.ambient + lighting.head * np.abs(toward)
+    light += lighting.key * np.maximum(normal @ _KEY_LIGHT, 0)
+    light += lighting.fill * np.maximum(normal @ _FILL_LIGHT, 0)
+    return light.astype(np.float32), outside

@@ -43,19 +43,11 @@ class FolderResolver(FilePathResolver):
 def load_scene(
     data: bytes, source: str, resolver: Resolver, edit: Callable[[dict[str, Any]], None] | None = None
 ) -> tuple[trimesh.Scene, dict[str, Any]]:
-    """Open a glTF file as a trimesh scene; return it with the file's header.
+    """Open a glTF file as a trimesh scene; return it with the file's header, which ``edit`` may change.
 
     Every geometry node of the scene carries extras ``{NODE_KEY: index}``: the glTF node it comes from, which
-    trimesh's node names do not tell. Texture transforms and second uv sets are applied.
-
-    Args:
-        data: content of the file.
-        source: name of the file in messages.
-        resolver: finds external buffers and images.
-        edit: changes the header before it is read.
-
-    Raises:
-        AlignPartsError: not glTF, compressed in a way that cannot be read, or broken.
+    trimesh's node names do not tell. Texture transforms and second uv sets are applied. A file that is not
+    glTF, or compressed in a way that cannot be read, raises AlignPartsError with its name, ``source``.
     """
     header, binary = split_container(data, source)
     needed = set(header.get("extensionsRequired", []))
@@ -136,11 +128,9 @@ def _extras(scene: trimesh.Scene, node: Any) -> dict[str, Any]:
 
 
 def _mark_nodes(header: dict[str, Any]) -> None:
-    drawable = {
-        index
-        for index, mesh in enumerate(header.get("meshes", []))
-        if any(primitive.get("mode", 4) in (4, 5) for primitive in mesh.get("primitives", []))
-    }
+    """Write every node's index into its extras, and remove what would make trimesh skip nodes."""
+    meshes = [mesh.get("primitives", []) for mesh in header.get("meshes", [])]
+    drawable = {i for i, mesh in enumerate(meshes) if any(item.get("mode", 4) in (4, 5) for item in mesh)}
     nodes = header.get("nodes", [])
     for index, node in enumerate(nodes):
         extras = node.get("extras")
@@ -155,14 +145,12 @@ def _mark_nodes(header: dict[str, Any]) -> None:
         header.pop("scene", None)
 
 
-def _base_texture(material: dict[str, Any]) -> dict[str, Any]:
+def _base_texture(material: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the texture of a material's color, and its transform."""
     glossy = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness", {})
     metallic = material.get("pbrMetallicRoughness", {})
-    return metallic.get("baseColorTexture") or glossy.get("diffuseTexture") or {}
-
-
-def _texture_transform(material: dict[str, Any]) -> dict[str, Any]:
-    return _base_texture(material).get("extensions", {}).get("KHR_texture_transform") or {}
+    texture = metallic.get("baseColorTexture") or glossy.get("diffuseTexture") or {}
+    return texture, texture.get("extensions", {}).get("KHR_texture_transform") or {}
 
 
 def _choose_uv_sets(header: dict[str, Any]) -> None:
@@ -175,8 +163,8 @@ def _choose_uv_sets(header: dict[str, Any]) -> None:
             index = primitive.get("material")
             if index is None or index >= len(materials):
                 continue
-            default = _base_texture(materials[index]).get("texCoord", 0)
-            chosen = _texture_transform(materials[index]).get("texCoord", default)
+            texture, transform = _base_texture(materials[index])
+            chosen = transform.get("texCoord", texture.get("texCoord", 0))
             attributes = primitive.get("attributes", {})
             if chosen and f"TEXCOORD_{chosen}" in attributes:
                 attributes["TEXCOORD_0"] = attributes[f"TEXCOORD_{chosen}"]
@@ -190,10 +178,10 @@ def _finish_materials(scene: trimesh.Scene, materials: list[dict[str, Any]], nam
         number = int(label) if re.fullmatch("[0-9]+", label) else len(materials)
         if number >= len(materials):
             continue
-        transform = _texture_transform(materials[number])
+        texture, transform = _base_texture(materials[number])
         if transform and getattr(visual, "uv", None) is not None:
             visual.uv = _transformed(visual.uv, transform)
-        if getattr(visual.material, "baseColorTexture", 1) is None and _base_texture(materials[number]):
+        if texture and getattr(visual.material, "baseColorTexture", 1) is None:
             visual.material.baseColorFactor = GRAY  # trimesh leaves it white
         visual.material.name = names[number]
 
@@ -202,11 +190,9 @@ def _transformed(uv: np.ndarray, transform: dict[str, Any]) -> np.ndarray:
     """Return uvs after KHR_texture_transform: T R S on uvs whose origin is the upper left."""
     angle = float(transform.get("rotation", 0))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    result = np.array(uv, np.float64)
-    result[:, 1] = 1 - result[:, 1]
-    result = (result * transform.get("scale", [1, 1])) @ turn + transform.get("offset", [0, 0])
-    result[:, 1] = 1 - result[:, 1]
-    return result
+    upper = np.array(uv, np.float64) * [1, -1] + [0, 1]
+    moved = (upper * transform.get("scale", [1, 1])) @ turn + transform.get("offset", [0, 0])
+    return moved * [1, -1] + [0, 1]
 
 
 def _surface_of_mesh(
@@ -242,8 +228,7 @@ def _look(
                 images[id(picture)] = _pixels(picture)
             image, uv = images[id(picture)], given
             if image is not None and opaque and image[..., 3].min() < 255:
-                image = image.copy()
-                image[..., 3] = 255
+                image = np.dstack([image[..., :3], np.full(image.shape[:2], 255, np.uint8)])
         if picture is not None and image is None:
             factor = np.array(GRAY, np.float32)
         tint = visual.vertex_attributes.get("color") if hasattr(visual, "vertex_attributes") else None

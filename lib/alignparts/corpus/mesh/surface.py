@@ -148,11 +148,9 @@ def make_surface(
 
 
 def join_surfaces(surfaces: Sequence[Surface], *, part_of: Sequence[int] | None = None) -> Surface:
-    """Join surfaces into one, faces in the order given.
+    """Join surfaces into one, faces in the order given; an image (the same array) of several is kept once.
 
-    Args:
-        surfaces: surfaces to join; an image that several use (the same array) is kept once.
-        part_of: part instance of each surface; when None, every face keeps its own.
+    ``part_of`` gives the part instance of each surface; when None, every face keeps its own.
     """
     if not surfaces:
         return make_surface(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
@@ -182,16 +180,9 @@ def surface_from_cloud(
 ) -> Surface:
     """Make a surface of surfels: per point one square of two triangles, facing along its normal.
 
-    Faces 2i and 2i + 1 belong to point i; see :data:`SURFEL_SIDE` for their size.
-
-    Args:
-        points: positions.
-        normals: directions of any length; a surfel without direction lies level.
-        colors: RGB or RGBA per point, uint8 or floats in 0..1.
-        instance: part instance of every point; unlabeled when None.
-
-    Raises:
-        AlignPartsError: there are fewer than two points, or all coincide.
+    Faces 2i and 2i + 1 belong to point i; see :data:`SURFEL_SIDE` for their size. Normals may have any
+    length; a surfel without direction lies level. Colors are RGB or RGBA per point, uint8 or floats in 0..1.
+    Fewer than two points, or points that coincide, raise AlignPartsError.
     """
     if len(points) < 2:
         raise AlignPartsError(f"a cloud of {len(points)} points; at least two are needed")

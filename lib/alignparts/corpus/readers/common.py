@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.surface import Surface, surface_from_cloud
+from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.shape import Cloud, LabeledShape
 
 Tree = Path | zipfile.Path
@@ -29,10 +29,7 @@ _GRAY = 153
 
 
 class BrokenLabels(AlignPartsError):
-    """A file that concerns all shapes of a data set is broken: whatever is read with it would be wrong.
-
-    Ingestion stops on it; any other error leaves out one shape.
-    """
+    """A file that concerns all shapes of a data set is broken: ingestion stops, not one shape is left out."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +102,9 @@ def license_of(root: Path, default: str = "") -> str:
 def read_json(
     path: Tree, form: Any = Any, expected: str = "", broken: type[AlignPartsError] = AlignPartsError
 ) -> Any:
-    """Read a JSON file.
+    """Read a JSON file, whose content pydantic checks to be of a ``form``, called ``expected`` in messages.
 
-    Args:
-        path: file to read.
-        form: type of the content, checked by pydantic.
-        expected: that form in words, for messages.
-        broken: class of the error to raise.
-
-    Raises:
-        AlignPartsError: as ``broken``: the file is missing, not JSON, or of another form.
+    A file that is missing, not JSON, or of another form, raises an error of the class ``broken``.
     """
     hint = f"; expected {expected}" if expected else ""
     try:
@@ -208,14 +198,10 @@ def make_cloud(
     colors: np.ndarray | None = None,
     normals: np.ndarray | None = None,
 ) -> Cloud:
-    """Make a cloud of the points that are finite.
+    """Make a cloud of the points that are finite, with part instances, -1 where unlabeled.
 
-    Args:
-        points: positions.
-        instance: part instance of every point, -1 where unlabeled.
-        colors: RGB in 0..255, (n, 3); gray when None.
-        normals: directions (n, 3); when None, those of the plane through a point's neighbors, away from the
-            middle of the cloud.
+    Colors are RGB in 0..255, (n, 3), gray when None. Normals (n, 3) are, when None, those of the plane
+    through a point's neighbors, away from the middle of the cloud.
     """
     fine = np.isfinite(points).all(axis=1)
     xyz = points[fine]
@@ -249,14 +235,9 @@ def labeled_shape(
 ) -> LabeledShape:
     """Make the shape of a locator, whose category and license take precedence.
 
-    Args:
-        locator: place that the shape was read from.
-        dataset: name of the data set.
-        names: part name of every instance of the geometry.
-        geometry: surface whose faces are labeled by instance, or the points of the data set.
-        category: class of the shape, as the data set calls it.
-        license: terms of the shape, where no ``license.txt`` states them.
-        license_root: folder of ``license.txt``; the top of the data set when None.
+    ``names`` has the part name of every instance of the geometry: a surface whose faces are labeled, or the
+    points of the data set. ``license`` counts where no ``license.txt`` in ``license_root`` (the top of the
+    data set when None) states one.
     """
     cloud = geometry if isinstance(geometry, Cloud) else None
     return LabeledShape(
@@ -266,8 +247,6 @@ def labeled_shape(
         license=locator.license or license_of(license_root or locator.root, license),
         source=str(locator.path),
         instances=names,
-        surface=geometry if isinstance(geometry, Surface) else surface_from_cloud(
-            geometry.points, geometry.normals, geometry.colors, geometry.instance
-        ),
+        surface=geometry if isinstance(geometry, Surface) else geometry.surface(),
         cloud=cloud,
-    )  # fmt: skip
+    )

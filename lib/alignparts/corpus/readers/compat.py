@@ -79,7 +79,7 @@ def is_tree(root: Tree) -> bool:
 
 @functools.lru_cache(maxsize=8)
 def _official_splits(root: Path) -> dict[str, str]:
-    """Return the official split of every shape in ``metadata/split.json``: train, validation or test."""
+    """Return the official split of every shape: train, validation or test."""
     expected = "{train: [shape ids], valid: [...], test: [...]}"
     table = metadata(root, "split.json", dict[str, list[str]], expected)[1] or {}
     return {key: split for word, split in SPLITS.items() for key in table.get(word, [])}
@@ -113,18 +113,13 @@ def coarse_name(root: Path, key: str, part: str) -> str:
     try:
         return table[key[:2]][part]
     except KeyError:
-        raise AlignPartsError(
-            f"{path}: shape {key}: class {key[:2]} has no part '{part}'; expected its coarse part "
-            "(fine parts can be read without)"
-        ) from None
+        message = f"shape {key}: class {key[:2]} has no part '{part}'; expected its coarse part"
+        raise AlignPartsError(f"{path}: {message} (fine parts can be read without)") from None
 
 
 @functools.lru_cache(maxsize=32)
 def metadata(root: Path, name: str, form: Any = Any, expected: str = "") -> tuple[Tree, Any]:
-    """Return path and content of a file of ``metadata/``, of a form; None as content where it is nowhere.
-
-    Content that is not JSON, or of another form, raises BrokenLabels.
-    """
+    """Return path and content of a file of ``metadata/``, of a form; None as content where it is nowhere."""
     # The official zip holds none; its loader takes the folder separately.
     for place in (open_tree(root), root.parent, root.parent.parent):
         path = place / "metadata" / name
@@ -134,11 +129,8 @@ def metadata(root: Path, name: str, form: Any = Any, expected: str = "") -> tupl
 
 
 def _part(name: str, known: frozenset[str]) -> str:
-    """Return the part of a node's name: "leg" for "leg_01", and for "leg_01.001" of 3DCoMPaT200.
-
-    Decimal digits alone are a number: the official code takes any hexadecimal ones, and so the bed off
-    "cat_bed".
-    """
+    """Return the part of a node's name: "leg" for "leg_01", and for "leg_01.001" of 3DCoMPaT200."""
+    # Decimal digits alone: the official code takes hexadecimal ones, and so the bed off "cat_bed".
     whole = re.sub(r"\.\d+$", "", name)
     short = re.sub(r"_\d+$", "", whole)
     return next((part for part in (short, whole) if not known or part in known), "")
@@ -147,17 +139,15 @@ def _part(name: str, known: frozenset[str]) -> str:
 class _Styles:
     """The texture files of a data set, and per shape its fine composition of the lowest number.
 
-    Each of the up to a thousand files has one composition of every shape of its split, so that mostly the
-    first ones are read.
+    Each of up to a thousand files has one composition of every shape of its split: mostly the first are read.
     """
 
     def __init__(self, root: Path) -> None:
         tree: Any = open_tree(root)
         table = tree / "textures_map.json"
         whole = is_tree(tree)
-        self.textures: dict[str, Any] = {}
-        if whole and table.is_file():
-            self.textures = common.read_json(table, broken=BrokenLabels)
+        readable = whole and table.is_file()
+        self.textures: dict[str, Any] = common.read_json(table, broken=BrokenLabels) if readable else {}
         folders = (tree / "styles").iterdir() if whole and (tree / "styles").is_dir() else ()
         files = (file for split in folders if split.is_dir() for file in split.iterdir())
         numbered = ((re.fullmatch(r"comp_fine_(\d+)\.json", file.name), file) for file in files)
@@ -187,24 +177,21 @@ class _Textures(FolderResolver):
     def edit(self, header: dict[str, Any]) -> None:
         """Replace the placeholder images: the diffuse map by the part's material, other maps by nothing."""
         for image in header.get("images", []):
-            if image.get("mimeType") != "type_placeholder":
-                continue
-            kind = image.pop("uri", "")
-            image.pop("mimeType")
-            material = self.composition.get(str(image.get("name")), "placeholder")
-            entry = self.files.get(material, {}).get(kind)
-            if kind == "diffuse" and entry:
-                image["uri"] = entry if isinstance(entry, str) else entry[0]
+            if image.get("mimeType") == "type_placeholder":
+                kind, _ = image.pop("uri", ""), image.pop("mimeType")
+                material = self.composition.get(str(image.get("name")), "placeholder")
+                entry = self.files.get(material, {}).get(kind)
+                if kind == "diffuse" and entry:
+                    image["uri"] = entry if isinstance(entry, str) else entry[0]
         for material in header.get("materials", []):
             pbr = material.get("pbrMetallicRoughness", {})
             pbr.pop("metallicRoughnessTexture", None)
             material.pop("normalTexture", None)
             texture = pbr.get("baseColorTexture")
-            if texture is not None:
-                source = header["textures"][texture["index"]].get("source")
-                if source is not None and not {"uri", "bufferView"} & header["images"][source].keys():
-                    pbr.pop("baseColorTexture")
-                    pbr.setdefault("baseColorFactor", list(GRAY))
+            source = None if texture is None else header["textures"][texture["index"]].get("source")
+            if source is not None and not {"uri", "bufferView"} & header["images"][source].keys():
+                pbr.pop("baseColorTexture")
+                pbr.setdefault("baseColorFactor", list(GRAY))
 
     def get(self, name: str) -> bytes:
         """Return the bytes of a file of the data set."""

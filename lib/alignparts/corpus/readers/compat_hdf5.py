@@ -65,17 +65,15 @@ def read(locator: Locator) -> LabeledShape:
         table = np.asarray(data["points"][row], np.float64)
         labels = np.asarray(data["points_part_labels"][row], np.int64)
         label = int(data["shape_label"][row])
-    if table.ndim != 2 or table.shape[1] != 6 or labels.shape != table.shape[:1]:
-        raise AlignPartsError(
-            f"{locator.path}: points {table.shape} and labels {labels.shape}; expected (n, 6) and (n,)"
-        )
+    if table.shape != (*labels.shape, 6) or labels.ndim != 1:
+        shapes = f"points {table.shape} and labels {labels.shape}"
+        raise AlignPartsError(f"{locator.path}: {shapes}; expected (n, 6) and (n,)")
     if key[:2] != f"{label:02x}":
         raise AlignPartsError(f"{locator.path}: shape_label {label}; expected {key[:2]} (hexadecimal)")
     vocabulary = compat.vocabulary(root, level)
     if vocabulary is None:
-        raise AlignPartsError(
-            f"{root}: no metadata/parts_{level}.json; put the repository's metadata/ beside the files"
-        )
+        beside = "put the repository's metadata/ beside the files"
+        raise AlignPartsError(f"{root}: no metadata/parts_{level}.json; {beside}")
     fine = np.isfinite(table).all(axis=1)
     parts, instance = np.unique(labels[fine], return_inverse=True)
     known = range(len(vocabulary))
@@ -92,12 +90,12 @@ def read(locator: Locator) -> LabeledShape:
 def _rows(path: Path, root: Path, split: str) -> Iterator[Locator]:
     reason = compat.UNUSED if split == "test" else ""
     with _open(path) as data:
-        missing = [name for name in _NEEDED if name not in data]
-        if missing:
-            raise AlignPartsError(f"{path}: no dataset '{missing[0]}'")
+        for name in _NEEDED:
+            if name not in data:
+                raise AlignPartsError(f"{path}: no dataset '{name}'")
+            if len(data[name]) != len(data[_NEEDED[0]]):
+                raise AlignPartsError(f"{path}: its datasets differ in the number of rows")
         count = len(data["shape_id"])
-        if any(len(data[name]) != count for name in _NEEDED):
-            raise AlignPartsError(f"{path}: its datasets differ in the number of rows")
         for start in range(0, count, _CHUNK):
             shapes, styles = (data[name][start : start + _CHUNK] for name in ("shape_id", "style_id"))
             for row, (shape, style) in enumerate(zip(shapes, styles, strict=True), start):

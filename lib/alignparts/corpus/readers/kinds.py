@@ -72,10 +72,7 @@ _LOOSE_COMPAT = re.compile(r"[0-9a-f]{2}_[0-9a-z]{3}\.gltf")
 
 
 def read(kind: str, locator: Locator) -> LabeledShape:
-    """Read one detected shape; instances without name or surface are dropped.
-
-    AlignPartsError is raised where it cannot be read, or has no named part though its kind has labels.
-    """
+    """Read one detected shape, which needs a named part; instances without name or surface are dropped."""
     if kind not in KINDS:
         raise AlignPartsError(f"{locator.path}: {locator.reason or f'kind {kind!r} has no reader'}")
     shape = KINDS[kind](locator)
@@ -103,15 +100,11 @@ def scan(
 
     Args:
         folder: a folder or a file.
-        kind: "auto", or the expected kind; shapes of others come as kind "unknown".
+        kind: "auto", or the expected kind: where shapes of others alone are there, AlignPartsError is raised.
         options: labels and shapes that are wanted.
 
     Yields:
         Pairs of kind and locator; "unknown", with the reason, for entries of no known kind and unused shapes.
-
-    Raises:
-        AlignPartsError: there is no such folder; a list that concerns all shapes is broken; there is no shape
-            of the kind, but there are of another.
     """
     top = Path(folder)
     if not top.exists():
@@ -133,10 +126,8 @@ def scan(
         yield UNKNOWN if reason else given, _with_manifest(entry, top)
     if others and not matched:
         (likely, count), *_ = others.most_common(1)
-        raise AlignPartsError(
-            f"{top}: no shape of kind {kind}; it looks like {likely} ({count:,} shapes): "
-            f"`alignparts ingest {likely} {top}`"
-        )
+        there = f"it looks like {likely} ({count:,} shapes): `alignparts ingest {likely} {top}`"
+        raise AlignPartsError(f"{top}: no shape of kind {kind}; {there}")
 
 
 def detect(folder: Path | str) -> list[tuple[str, Locator]]:
@@ -148,8 +139,8 @@ def _walk(folder: Path, top: Path) -> Iterator[tuple[str, Locator]]:
     try:
         entries = sorted_entries(folder)
     except OSError as error:
-        inside = folder.relative_to(top).parts or (folder.name,)
-        yield UNKNOWN, Locator(folder, top, safe_id(*inside), reason=f"cannot be opened: {error.strerror}")
+        shape_id = safe_id(*(folder.relative_to(top).parts or (folder.name,)))
+        yield UNKNOWN, Locator(folder, top, shape_id, reason=f"cannot be opened: {error.strerror}")
         return
     names = {entry.name for entry in entries}
     for kind, module in DATA_SETS.items():
@@ -199,14 +190,12 @@ def _read_manifest(path: Path, stamp: int) -> dict[str, tuple[str, str]]:
             rows = csv.DictReader(file, strict=True)
             head = rows.fieldnames or []
             if not {"path", "category"} <= set(head):
-                raise BrokenLabels(
-                    f"{path}: line 1: expected the columns path and category (and license), got {head}"
-                )
+                expected = "expected the columns path and category (and license)"
+                raise BrokenLabels(f"{path}: line 1: {expected}, got {head}")
+            expected = f"expected {len(head)} cells ({', '.join(head)})"
             for row in rows:
                 if None in row or None in row.values():
-                    raise BrokenLabels(
-                        f"{path}: line {rows.line_num}: expected {len(head)} cells ({', '.join(head)})"
-                    )
+                    raise BrokenLabels(f"{path}: line {rows.line_num}: {expected}")
                 table[row["path"].rstrip("/")] = (row["category"], row.get("license", ""))
     except (UnicodeDecodeError, csv.Error) as error:
         raise BrokenLabels(f"{path}: not a CSV file in UTF-8: {error}") from None

@@ -6,18 +6,17 @@ Two layouts; the mesh is ``.glb``, ``.gltf``, ``.obj``, ``.ply``, ``.stl`` or ``
 - a folder per shape, with one mesh, ``face_labels.npy`` and ``names.json``. The output of ``alignparts name``
   is of this layout, once its input lies beside it: ``labels.json`` then stands for ``names.json``.
 
-``face_labels.npy`` holds one whole number per triangle, in the order of :func:`load_mesh`: by
-geometry node, polygons cut into triangles. Where a file has one material and triangles alone, that is the
-order of the file; where an OBJ has several materials, or polygons, it is the order in which trimesh reads it,
-so take the labels from there. ``names.json`` is a list of names by label, or an object {"label": "name"}.
-Faces whose label is negative or has no name are unlabeled.
+``face_labels.npy`` holds one whole number per triangle, in the order of :func:`load_mesh`: by geometry node,
+polygons cut into triangles. That is the order of the file where it has one material and triangles alone.
+``names.json`` is a list of names by label, or an object {"label": "name"}. Faces whose label is negative or
+has no name are unlabeled.
 """
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import Any
 
-from typing_extensions import TypedDict
+from pydantic import BaseModel
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import SUFFIXES, load_mesh
@@ -29,16 +28,16 @@ from alignparts.corpus.shape import LabeledShape, safe_id
 _LABELS, _NAMES, _WRITTEN = "face_labels.npy", "names.json", "labels.json"
 
 
-class _WrittenPart(TypedDict):
+class _WrittenPart(BaseModel):
     index: int
     name: str
 
 
-class _Written(TypedDict):
+class _Written(BaseModel):
     """The keys of ``labels.json`` that are read."""
 
     parts: list[_WrittenPart]
-    category: NotRequired[Any]
+    category: Any = None
 
 
 def is_root(folder: Path, names: Collection[str]) -> bool:
@@ -90,7 +89,7 @@ def _meshes(names: Collection[str]) -> list[str]:
 
 
 def _lonely(path: Path, names: Collection[str]) -> str:
-    """Return why a mesh without label file of its name is not read; "" where it is the folder's only mesh."""
+    """Return the reason against a mesh without label file of its name; "" for a folder's only mesh."""
     if _LABELS not in names:
         return f"no {path.stem}.{_LABELS} beside it"
     if _WRITTEN in names and _NAMES not in names:
@@ -108,8 +107,7 @@ def _table(source: Path) -> tuple[dict[int, str], str]:
     """Return the name of every label, and the category where it is stated."""
     if source.name == _WRITTEN:
         written = common.read_json(source, _Written, "parts with index and name, as written by alignparts")
-        names = {part["index"]: part["name"].strip() for part in written["parts"]}
-        return names, str(written.get("category") or "")
+        return {part.index: part.name.strip() for part in written.parts}, str(written.category or "")
     expected = 'a list of names, or {"label": "name"} with whole numbers as labels'
     table = common.read_json(source)
     entries = dict(enumerate(table)) if isinstance(table, list) else table

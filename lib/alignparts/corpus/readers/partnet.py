@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 from jaxtyping import Int64
 
 from alignparts.core.errors import AlignPartsError
@@ -58,11 +59,7 @@ def read_annotation(
 ) -> LabeledShape:
     """Read one annotation folder, with the labels and the geometry that ``locator.options`` asks for.
 
-    Args:
-        locator: the folder.
-        dataset: name of the data set.
-        license: terms, where the data set states none.
-        read_meshes: reads the parts' meshes, faces labeled by index; returns None where no part has a file.
+    ``read_meshes`` reads the parts' meshes, faces labeled by index, and returns None where none has a file.
     """
     folder = locator.path
     category = str(_meta(folder).get("model_cat", ""))
@@ -92,28 +89,6 @@ def mesh_files(folder: Path, parts: list[Part]) -> Iterator[tuple[int, Path]]:
                 yield index, file
 
 
-def read_plain_obj(path: Path) -> Surface:
-    """Return the vertices and faces of an OBJ file; polygons become fans."""
-    positions: list[str] = []
-    triangles: list[tuple[str, str, str]] = []
-    try:
-        for line in path.read_text(errors="replace").splitlines():
-            if line.startswith("v "):
-                positions.append(line[2:])
-            elif line.startswith("f "):
-                corner = [item.partition("/")[0] for item in line[2:].split()]
-                triangles += [(corner[0], corner[i], corner[i + 1]) for i in range(1, len(corner) - 1)]
-        vertices = np.array(" ".join(positions).split(), np.float64)
-        vertices = vertices.reshape(len(positions), -1)[:, :3] if positions else np.zeros((0, 3))
-        faces = np.array(triangles, dtype=np.int64).reshape(-1, 3)
-    except (ValueError, OSError) as error:
-        raise AlignPartsError(f"{path}: not an OBJ file: {error}") from None
-    faces = np.where(faces < 0, faces + len(vertices), faces - 1)
-    if len(faces) and (faces.min() < 0 or faces.max() >= len(vertices)):
-        raise AlignPartsError(f"{path}: a face refers to a vertex that is not there")
-    return make_surface(vertices, faces)
-
-
 def _meta(folder: Path) -> dict[str, Any]:
     return common.read_json(folder / "meta.json", dict[str, Any], "an object with model_id and model_cat")
 
@@ -123,8 +98,18 @@ def _read_meshes(folder: Path, parts: list[Part]) -> Surface | None:
     if not files:
         return None
     owners, paths = zip(*files, strict=True)
-    surface = join_surfaces([read_plain_obj(path) for path in paths], part_of=owners)
+    surface = join_surfaces([_read_obj(path) for path in paths], part_of=owners)
     return _paint(surface, folder / "point_sample", parts)
+
+
+def _read_obj(path: Path) -> Surface:
+    try:
+        mesh = trimesh.load_mesh(path, process=False, maintain_order=True, skip_materials=True)
+        return make_surface(mesh.vertices, mesh.faces)
+    except IndexError:
+        raise AlignPartsError(f"{path}: a face refers to a vertex that is not there") from None
+    except Exception as error:
+        raise AlignPartsError(f"{path}: not an OBJ file: {error}") from None
 
 
 def _paint(surface: Surface, samples: Path, parts: Sequence[Part]) -> Surface:
@@ -152,10 +137,8 @@ def _read_cloud(samples: Path, parts: Sequence[Part]) -> Cloud:
     elif (samples / _PLAIN).is_file():
         table, source = common.read_numbers(samples / _PLAIN, 3), samples / _PLAIN_LABEL
     else:
-        raise AlignPartsError(
-            f"{samples}: no point sample; expected {_PAINTED} or {_PLAIN}, with labels; "
-            "the meshes can be read without (geometry mesh)"
-        )
+        expected = f"expected {_PAINTED} or {_PLAIN}, with labels"
+        raise AlignPartsError(f"{samples}: no point sample; {expected}; or read the meshes (geometry mesh)")
     labels = _read_labels(source, len(table))
     owner = {leaf: index for index, part in enumerate(parts) for leaf in part.leaves}
     common.check_labels(labels, owner, source, "the leaves of result.json")

@@ -9,13 +9,12 @@ from typing import Annotated
 
 from annotated_types import Len
 from pydantic import BaseModel
-from typing_extensions import TypedDict
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers.common import BrokenLabels, ReadOptions, read_json
 
 UNNAMED = frozenset({"other", "others", "other_leaf"})
-"""Names of leaves that stand for what the annotators did not name."""
+"""Names of leaves that the annotators gave no name."""
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _WAY_OUT = "leave the level out to read the leaves of the tree"
 
@@ -29,23 +28,20 @@ class _Node(BaseModel):
     children: list["_Node"] = []
 
 
+class _Listed(BaseModel):
+    anno_id: str | int
+
+
 Chain = list[_Node]
 """A leaf of a tree as the nodes on the way to it: root first, leaf last."""
 
 
-class _Listed(TypedDict):
-    anno_id: str | int
-
-
 @dataclass(frozen=True)
 class Part:
-    """One part instance of an annotation.
+    """One part instance of an annotation; ``name`` is "" where it is unlabeled.
 
-    Attributes:
-        name: its name; "" where it is unlabeled.
-        path: names from the root down to it, joined by "/"; tells parts of one name apart.
-        objs: names of its OBJ files.
-        leaves: ids of the leaves of ``result.json`` that make it up, by which point samples are labeled.
+    ``path`` joins the names from the root down by "/", ``objs`` are the names of its OBJ files, ``leaves``
+    the ids of the leaves of ``result.json`` that make it up: these label point samples.
     """
 
     name: str
@@ -58,27 +54,16 @@ def read_parts(folder: Path, root: Path, category: str, options: ReadOptions) ->
     """Return the part instances of an annotation, under the labels that are asked for.
 
     - ``tree="raw"``: the leaves of ``result.json``.
-    - ``tree="merged"``: the leaves of ``result_after_merging.json``. They do not cover the shape: what the
-      clean-up dropped follows as unlabeled parts.
+    - ``tree="merged"``: the leaves of ``result_after_merging.json``. They do not cover the shape: parts that
+      the clean-up dropped follow unlabeled.
     - ``level``, whatever the tree: the nodes that ``merging_hierarchy_mapping/<Cat>.txt`` maps to a label of
-      ``after_merging_label_ids/<Cat>-level-<N>.txt``, each with all that lies below it; the rest follows as
-      unlabeled parts. Paths are those of the label file. The merged tree itself will not do: it hangs a
-      desk's drawers elsewhere than the label file says.
+      ``after_merging_label_ids/<Cat>-level-<N>.txt``, each with all that lies below it; the rest follows
+      unlabeled. Paths are those of the label file. The merged tree itself will not do: it hangs a desk's
+      drawers elsewhere than the label file says.
 
     A part has the name of its node, so that instances of one name are one part wherever they hang, as in the
     paper. PartNet's levels tell them apart; there, a short name that stands for several labels of the level
-    is replaced by the label's whole path.
-
-    Args:
-        folder: the annotation.
-        root: top of the data set, with ``stats/``.
-        category: class as PartNet calls it, "StorageFurniture".
-        options: tree and level.
-
-    Raises:
-        AlignPartsError: a tree is missing or broken, there are no label files, or the category has no such
-            level.
-        BrokenLabels: a label file is broken.
+    is replaced by the label's whole path. ``root`` holds ``stats/``; the category is PartNet's.
     """
     chains = _chains(folder / "result.json")
     if options.level is not None:
@@ -90,17 +75,15 @@ def read_parts(folder: Path, root: Path, category: str, options: ReadOptions) ->
 def _chains(source: Path) -> list[Chain]:
     """Read the leaves of a tree."""
     expected = "a list with one root {id, name, objs or children}, ids whole numbers"
-    found: list[Chain] = []
-
-    def visit(nodes: list[_Node], above: Chain) -> None:
-        for node in nodes:
-            if node.children:
-                visit(node.children, [*above, node])
-            else:
-                found.append([*above, node])
-
-    visit(read_json(source, Annotated[list[_Node], Len(1)], expected), [])
-    return found
+    roots = read_json(source, Annotated[list[_Node], Len(1)], expected)
+    pending: list[Chain] = [[node] for node in reversed(roots)]
+    chains = []
+    while pending:
+        chain = pending.pop()
+        below = chain[-1].children
+        pending += [[*chain, node] for node in reversed(below)]
+        chains += [] if below else [chain]
+    return chains
 
 
 def _level_parts(chains: list[Chain], labels: dict[str, tuple[str, str]]) -> list[Part]:
@@ -108,7 +91,7 @@ def _level_parts(chains: list[Chain], labels: dict[str, tuple[str, str]]) -> lis
     for chain in chains:
         paths = [_path(chain[:depth]) for depth in range(1, len(chain) + 1)]
         depth = next((depth for depth, path in enumerate(paths) if path in labels), -1)
-        # Two nodes of one path are two instances, so that the node itself is the key.
+        # Two nodes of one path are two instances, so that the node is the key.
         label = labels.get(paths[depth], ("", paths[-1]))
         groups.setdefault(id(chain[depth]), (label, []))[1].append(chain[-1])
     return [
@@ -181,7 +164,7 @@ def official_splits(root: Path, category: str) -> dict[str, str]:
     for word, split in _SPLITS.items():
         path = _stats(root) / "train_val_test_split" / f"{category}.{word}.json"
         for entry in read_json(path, list[_Listed], expected, BrokenLabels) if path.is_file() else ():
-            anno_id = str(entry["anno_id"])
+            anno_id = str(entry.anno_id)
             if splits.setdefault(anno_id, split) != split:
                 raise BrokenLabels(
                     f"{path}: annotation {anno_id} is in the list of {splits[anno_id]}, too; expected one"

@@ -1,4 +1,4 @@
-"""Writing 3DCoMPaT++: glTF with placeholder images, style compositions and texture files."""
+"""Write 3DCoMPaT++: glTF with placeholder images, style compositions and texture files."""
 
 import base64
 import json
@@ -13,18 +13,16 @@ from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.writers.common import unit_box, write_bytes, write_json
 
-_NAMELESS = "object"
-"""Name of unlabeled nodes: it is in no vocabulary."""
 _MAPS = ("diffuse", "normal", "metallic-roughness")
 
 
-def write(root: Path, shape: LabeledShape) -> None:
-    """Write ``models/<key>.gltf``, its textures and its share of the compositions.
+def write(path: Path, shape: LabeledShape, seed: int) -> None:
+    """Write ``models/<key>.gltf``, its textures and its share of the compositions; nothing is drawn by seed.
 
     A part has one material in this format, whatever its instances had: that of the largest.
     """
-    key, surface = shape.shape_id, unit_box(shape.surface)
-    parts = [name or _NAMELESS for name in shape.instances]
+    root, key, surface = path.parents[1], shape.shape_id, unit_box(shape.surface)
+    parts = [name or "object" for name in shape.instances]  # unlabeled: a name in no vocabulary
     style, textures, alpha = {}, {}, {}
     areas = np.bincount(surface.face_part, weights=surface.areas(), minlength=len(parts))
     for number, part in enumerate(dict.fromkeys(parts)):
@@ -37,7 +35,7 @@ def write(root: Path, shape: LabeledShape) -> None:
         textures[material] = {"diffuse": [file, file[-4:]]}
     share = {"style": style, "textures": textures, "category": shape.category}
     write_json(root / "parts" / f"{key}.json", share)
-    write_json(root / "models" / f"{key}.gltf", _gltf(surface, parts, alpha))
+    write_json(path, _gltf(surface, parts, alpha))
 
 
 def finish(root: Path, classes: list[str], vocabulary: list[str], shapes: list[tuple[str, str]]) -> None:
@@ -46,7 +44,7 @@ def finish(root: Path, classes: list[str], vocabulary: list[str], shapes: list[t
     The paper draws its test shapes from the official train and valid shapes, so they stand there.
     """
     split: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
-    styles: dict[str, dict[str, dict[str, str]]] = {"train": {}, "valid": {}, "test": {}}
+    styles: dict[str, dict[str, dict[str, str]]] = {name: {} for name in split}
     textures: dict[str, Any] = {}
     for key, name in shapes:
         official = "train" if name == "train" else "valid"
@@ -63,7 +61,7 @@ def finish(root: Path, classes: list[str], vocabulary: list[str], shapes: list[t
 
 
 def _texture(surface: Surface, part: int) -> np.ndarray:
-    """Return the image of a part's material with its color multiplied in; of one color where it has none."""
+    """Return the image of a part's material times its color; an image of that color where it has none."""
     face = np.flatnonzero(surface.face_part == part)[0]
     image = surface.textures[surface.face_material[face]]
     if image is None:
@@ -73,28 +71,17 @@ def _texture(surface: Surface, part: int) -> np.ndarray:
 
 def _gltf(surface: Surface, parts: list[str], alpha: dict[str, bool]) -> dict[str, Any]:
     buffer = GltfBuffer()
-    tree: dict[str, Any] = {
-        "asset": {"version": "2.0", "generator": "alignparts"},
-        "scene": 0,
-        "scenes": [{"nodes": list(range(len(parts)))}],
-        "nodes": [], "meshes": [], "accessors": buffer.accessors, "bufferViews": buffer.views,
-        "materials": [], "textures": [], "images": [], "samplers": [{"wrapS": 10497, "wrapT": 10497}],
-    }  # fmt: skip
+    tree = buffer.header({"nodes": list(range(len(parts)))}, [], [])
+    tree |= {"materials": [], "textures": [], "images": [], "samplers": [{"wrapS": 10497, "wrapT": 10497}]}
     materials = list(dict.fromkeys(parts))
     for part in materials:
         first = len(tree["textures"])
         for kind in _MAPS:
             tree["images"].append({"mimeType": "type_placeholder", "name": part, "uri": kind})
             tree["textures"].append({"sampler": 0, "source": len(tree["images"]) - 1})
-        material = {
-            "name": part,
-            "doubleSided": True,
-            "normalTexture": {"index": first + 1},
-            "pbrMetallicRoughness": {
-                "baseColorTexture": {"index": first},
-                "metallicRoughnessTexture": {"index": first + 2},
-            },
-        }
+        color, normal, rough = ({"index": first + offset} for offset in range(3))
+        pbr = {"baseColorTexture": color, "metallicRoughnessTexture": rough}
+        material = {"name": part, "doubleSided": True, "normalTexture": normal, "pbrMetallicRoughness": pbr}
         tree["materials"].append(material | ({"alphaMode": "BLEND"} if alpha[part] else {}))
     times: Counter[str] = Counter()
     normals = surface.normals().astype(np.float32)

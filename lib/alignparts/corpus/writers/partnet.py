@@ -1,4 +1,4 @@
-"""Writing PartNet v0: trees of names, one OBJ per component, and the point samples."""
+"""Write PartNet v0: trees of names, one OBJ per component, and the point samples."""
 
 import hashlib
 import itertools
@@ -10,13 +10,7 @@ import numpy as np
 from alignparts.corpus.mesh.sampling import Sample, sample_surface
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.shape import LabeledShape
-from alignparts.corpus.writers.common import (
-    fresh_folder,
-    table_text,
-    unit_sphere,
-    write_bytes,
-    write_json,
-)
+from alignparts.corpus.writers.common import fresh_folder, table_text, unit_sphere, write_bytes, write_json
 
 SAMPLES = 10_000
 _MERGED_DEPTH = 3
@@ -24,24 +18,15 @@ _MERGED_DEPTH = 3
 
 
 def write(folder: Path, shape: LabeledShape, seed: int) -> None:
-    """Write the folder of one annotation; the names of instances are paths in the tree.
+    """Write the folder of one annotation, ``data/<key>``; the names of instances are paths in the tree.
 
-    Args:
-        folder: ``data/<key>``.
-        shape: shape to write.
-        seed: seed of the point samples and of the cuts of components.
+    The seed is that of the point samples and of the cuts of components.
     """
     surface = unit_sphere(shape.surface)
     with fresh_folder(folder) as target:
         tree, leaf_of = _raw_tree(shape, surface, target / "objs", np.random.default_rng(seed))
-        meta = {
-            "model_id": model_id(shape.shape_id),
-            "anno_id": shape.shape_id,
-            "user_id": "procedural",
-            "time_in_sec": "0",
-            "version": "1",
-            "model_cat": shape.category,
-        }
+        meta = {"model_id": model_id(shape.shape_id), "anno_id": shape.shape_id, "user_id": "procedural"}
+        meta |= {"time_in_sec": "0", "version": "1", "model_cat": shape.category}
         write_json(target / "meta.json", meta)
         write_json(target / "result.json", [tree])
         write_json(target / "result_after_merging.json", [_merged(tree, itertools.count())])
@@ -55,13 +40,10 @@ def model_id(key: str) -> str:
 
 def finish(root: Path, shapes: list[tuple[str, str, str]]) -> None:
     """Write ``stats/`` for (key, category, split) triples; held-out shapes stand with the tested."""
-    official = {"train": "train", "validation": "val", "test": "test", "heldout": "test"}
-    lists: dict[tuple[str, str], list[dict[str, str]]] = {
-        (category, name): [] for _, category, _ in shapes for name in ("train", "val", "test")
-    }
-    for key, category, split in shapes:
-        lists[category, official[split]].append({"model_id": model_id(key), "anno_id": key})
-    for (category, name), entries in lists.items():
+    official = {"train": ["train"], "val": ["validation"], "test": ["test", "heldout"]}
+    for category, (name, splits) in itertools.product({row[1] for row in shapes}, official.items()):
+        keys = [key for key, other, split in shapes if other == category and split in splits]
+        entries = [{"model_id": model_id(key), "anno_id": key} for key in keys]
         write_json(root / "stats" / "train_val_test_split" / f"{category}.{name}.json", entries)
     lines = [f"{key} 1 {category} {model_id(key)} procedural\n" for key, category, _ in shapes]
     write_bytes(root / "stats" / "all_valid_anno_info.txt", "".join(lines).encode())
@@ -73,8 +55,7 @@ def _raw_tree(
     """Write the OBJ files; return the root of ``result.json`` and the leaf id of every part instance."""
     objs.mkdir(parents=True)
     top = next((name.split("/")[0] for name in shape.instances if name), shape.category.lower())
-    number = itertools.count()
-    component = itertools.count()
+    number, component = itertools.count(), itertools.count()
 
     def node(name: str, **entries: Any) -> dict[str, Any]:
         return {"id": next(number), "name": name, "text": name.replace("_", " ").capitalize(), **entries}

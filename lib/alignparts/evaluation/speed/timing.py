@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from alignparts.corpus.mesh.faces import face_labels
 from alignparts.corpus.mesh.render import render_views
-from alignparts.corpus.mesh.sampling import sample_surface
+from alignparts.corpus.mesh.sampling import face_labels, sample_surface
 from alignparts.corpus.shape import LabeledShape
 from alignparts.evaluation.baselines.clustering import cluster_points
 from alignparts.evaluation.methods import OURS, PARTFIELD, Given, Method
