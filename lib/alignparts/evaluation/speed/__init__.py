@@ -1,0 +1,1 @@
+"""Speed of the methods, stage by stage; never part of a result table."""

@@ -20,11 +20,11 @@ from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.naming.prediction import Candidate
 
 COLUMNS = ["method", "stage", "seconds", "ratio", "points", "device"]
-"""``ratio``: seconds of a stage by those of the decoder, in the same run."""
+"""Columns of the stages; ``ratio`` is a stage's seconds by those of the decoder in the same run."""
 DECODER, K_MEANS = "decoder", "k-means"
 FEATURES = ("sampling", "rendering", "DINOv2", "lifting", "PartField")
 NEEDS = {PARTFIELD: ("sampling", "PartField"), "Find3D": ("sampling",), "PartField+MPNet": FEATURES}
-"""Stages of ALIGN-Parts that a method needs before its decoder."""
+"""Stages of ALIGN-Parts that a method needs before its decoder; others need all of `FEATURES`."""
 
 
 def clock(device: torch.device) -> float:
@@ -45,14 +45,8 @@ def time_stages(
     """Measure the median seconds per shape of every stage, over shapes and repetitions.
 
     The decoder is all after fusion in the model's pass, and of another method all that it does with stored
-    features; k-means runs once, at each shape's true number of parts. All take as many threads as torch.
-
-    Args:
-        pipeline: trained model and its encoders.
-        shapes: shapes to time on.
-        points: number of surface samples per shape.
-        repetitions: runs per shape, after one that does not count.
-        others: methods to time, which are given each shape's part names.
+    features and the part names; k-means runs at each shape's true number of parts. All take as many threads
+    as torch. One run more per shape does not count.
     """
     runs: list[dict[tuple[str, str], float]] = []
     for shape in shapes:
@@ -66,25 +60,19 @@ def time_stages(
 def by_method(stages: pd.DataFrame) -> pd.DataFrame:
     """Return the seconds of Table 2: the decoder alone, as in the paper, and from a mesh to named points.
 
-    Args:
-        stages: result of :func:`time_stages`.
-
-    Returns:
-        One row per method: ``decoder`` and ``end_to_end`` in seconds, with the stages of :data:`NEEDS`, and
-        both as ratios to those of ALIGN-Parts.
+    One row per method: ``decoder`` and ``end_to_end``, with the stages of :data:`NEEDS`, and both as ratios
+    to those of ALIGN-Parts.
     """
     seconds = stages.set_index(["method", "stage"]).seconds
     rows = []
-    for method in dict.fromkeys(stages.method):
-        mine = seconds[method].drop(["model", "face labels"], errors="ignore")
-        decoder = mine[DECODER if DECODER in mine else K_MEANS]
+    for method in stages.method.unique():
+        times = seconds[method].drop(["model", "face labels"], errors="ignore")
         before = 0.0 if method == OURS else seconds[OURS][list(NEEDS.get(method, FEATURES))].sum()
-        rows.append((method, float(decoder), float(mine.sum() + before)))
-    table = pd.DataFrame(rows, columns=["method", "decoder", "end_to_end"])
-    ours = table.set_index("method").loc[OURS]
-    for column in ("decoder", "end_to_end"):
-        table[f"{column}_ratio"] = (table[column] / ours[column]).round(3)
-    return table.round({"decoder": 5, "end_to_end": 5})
+        decoder = times[DECODER if DECODER in times else K_MEANS]
+        rows.append({"method": method, "decoder": decoder, "end_to_end": times.sum() + before})
+    table = pd.DataFrame(rows).set_index("method")
+    ratios = (table / table.loc[OURS]).round(3).add_suffix("_ratio")
+    return table.round(5).join(ratios).reset_index()
 
 
 def _seconds(

@@ -1,8 +1,8 @@
 """Transcription of the model's equations one by one, with every tensor that they name built in full.
 
-It is what one would write first from sections 3.1 and 8.1, with the weights of an `AlignParts`: the oracle of
-tests and the baseline of benchmarks. Keys and values are projected once per point, not once per edge (Eqs. 28
-and 29 do not depend on i).
+It follows sections 3.1 and 8.1 literally, with the weights of an `AlignParts`: the oracle of tests and the
+baseline of benchmarks. Keys and values are projected once per point, not once per edge (Eqs. 28 and 29 do
+not depend on i).
 """
 
 from typing import Any
@@ -43,7 +43,7 @@ def fuse(
     appearance: Float[Tensor, "b n d_a"],
     neighbors: Int64[Tensor, "b n k"],
 ) -> Float[Tensor, "b n d_f"]:
-    """Eqs. 23-37."""
+    """Fuse both kinds of features (Eqs. 23-37)."""
     batch, n, k = neighbors.shape
     shape = torch.arange(batch, device=points.device).view(-1, 1, 1)
     offset = points[shape, neighbors] - points.unsqueeze(2)
@@ -52,26 +52,24 @@ def fuse(
     waves = torch.cat([angle.sin().flatten(-2), angle.cos().flatten(-2)], dim=-1)
     bias = model.position(torch.cat([offset, waves], dim=-1))
 
-    def direction(side: Any, own: Tensor, other: Tensor) -> Tensor:
-        query = side.query(own).view(batch, n, 1, model.heads, -1)
+    def direction(side: Any, x: Tensor, other: Tensor) -> Tensor:
+        query = side.query(x).view(batch, n, 1, model.heads, -1)
         key = side.key(other)[shape, neighbors].view(batch, n, k, model.heads, -1)
         value = side.value(other)[shape, neighbors].view(batch, n, k, model.heads, -1)
         attention = ((query * key).sum(-1) * query.shape[-1] ** -0.5 + bias).softmax(dim=2)
         received = side.out((attention.unsqueeze(-1) * value).sum(2).flatten(-2))
-        gate = side.gate(torch.cat([own, received], dim=-1)).sigmoid()
-        return side.norm(own + gate * received)
+        gate = side.gate(torch.cat([x, received], dim=-1)).sigmoid()
+        return side.norm(x + gate * received)
 
-    both = [
-        direction(model.geometry, geometry, appearance),
-        direction(model.appearance, appearance, geometry),
-    ]
-    return model.project(model.norm(torch.cat(both, dim=-1)))
+    first = direction(model.geometry, geometry, appearance)
+    second = direction(model.appearance, appearance, geometry)
+    return model.project(model.norm(torch.cat([first, second], dim=-1)))
 
 
 def decode(
     model: PartletDecoder, fused: Float[Tensor, "b n d_f"]
 ) -> tuple[Float[Tensor, "b k n"], Float[Tensor, "b k"], Float[Tensor, "b k d_t"]]:
-    """Eqs. 2-6."""
+    """Return mask logits, partness logits and partlets (Eqs. 2-6)."""
     partlets = model.partlets.expand(len(fused), -1, -1)
     layers: Any = model.layers
     for layer in layers:
