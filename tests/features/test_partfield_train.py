@@ -127,7 +127,6 @@ def test_training_separates_the_parts_of_shapes_never_seen(tmp_path: Path) -> No
     assert len(losses) == 32
     assert np.mean(losses[-4:]) < 0.6 * np.mean(losses[:4])
     model.save_pretrained(tmp_path / "field")
-    assert sorted(p.name for p in (tmp_path / "field").iterdir()) == ["config.json", "model.safetensors"]
     loaded = PartField.from_pretrained(tmp_path / "field")
     for seed in range(100, 103):
         same, cross = same_and_cross(loaded, toy(seed))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from alignparts.core.checkpoint import weights_digest
+from alignparts.core.checkpoint import save_model, weights_digest
 from alignparts.core.config.params import FeatureParams, Params
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
@@ -61,7 +61,7 @@ class Encoders:
 
     def save(self, folder: Path) -> None:
         """Write both, as `load` and `from_params` read them."""
-        self.geometry.save_pretrained(folder / "geometry")
+        save_model(self.geometry, folder / "geometry")
         self.appearance.save_pretrained(folder / "appearance")
 
     @classmethod

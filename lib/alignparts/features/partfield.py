@@ -5,24 +5,23 @@ and is the same one that the pipeline trains at a small size (`alignparts.featur
 Architecture: Liu et al. 2025, "PartField: Learning 3D Feature Fields for Part Segmentation and Beyond".
 """
 
-import json
-import os
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from alignparts.core import hub
-from alignparts.core.atomic import write_atomically
+from alignparts.core.checkpoint import PretrainedModel
 from alignparts.core.errors import AlignPartsError
 from alignparts.features.partfield_layers import (
     PlaneUNet,
     PointVoxelConv,
     TriplaneTransformer,
+    named,
     query_planes,
     scatter_planes,
 )
@@ -48,7 +47,7 @@ class PartFieldConfig:
     plane_resolution: int = 128
     voxel_resolution: int = 32
     point_width: int = 256
-    unet_widths: tuple[int, ...] = (32, 64, 128)
+    unet_widths: Sequence[int] = (32, 64, 128)
     token_width: int = 1024
     layers: int = 6
     heads: int = 8
@@ -58,6 +57,7 @@ class PartFieldConfig:
     input_points: int = 100_000
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "unet_widths", tuple(self.unet_widths))  # JSON has lists
         for field in fields(self):
             value = getattr(self, field.name)
             sizes = value if isinstance(value, tuple) else (value,)
@@ -84,46 +84,36 @@ class PartFieldConfig:
         )  # fmt: skip
 
 
-class PointEncoder(nn.Module):
-    """Holder of the point-voxel convolution under its published name.
-
-    The published weights hold three more convolutions after this one, whose output nothing reads.
-    """
-
-    def __init__(self, width: int, resolution: int) -> None:
-        super().__init__()
-        self.encoder = nn.ModuleList([PointVoxelConv(width, resolution)])
-
-    def forward(self, points: Float[Tensor, "batch n 3"]) -> Float[Tensor, "batch n width"]:
-        return self.encoder[0](points)
+PUBLISHED = PartFieldConfig()
 
 
 class PlaneEncoder(nn.Module):
-    """Points to planes: point-voxel convolution, scatter, U-Net."""
+    """Points to planes: point-voxel convolution, scatter, U-Net.
+
+    The published weights hold three more point-voxel convolutions, whose output nothing reads.
+    """
 
     def __init__(self, config: PartFieldConfig) -> None:
         super().__init__()
         self.resolution = config.plane_resolution
-        self.pc_encoder = PointEncoder(config.point_width, config.voxel_resolution)
+        conv = PointVoxelConv(config.point_width, config.voxel_resolution)
+        self.pc_encoder = named(encoder=nn.Sequential(conv))
         self.unet_encoder = PlaneUNet(config.point_width, config.unet_widths)
 
     def forward(self, points: Float[Tensor, "batch n 3"]) -> Float[Tensor, "batch 3 width size size"]:
-        tall = self.unet_encoder(scatter_planes(points, self.pc_encoder(points), self.resolution))
+        values = self.pc_encoder(points)
+        tall = self.unet_encoder(scatter_planes(points, values, self.resolution))
         return tall.unflatten(2, (3, self.resolution)).transpose(1, 2)
 
 
-class PartField(nn.Module):
-    """A field of part features over space, in PartField's frame (longest side spans [-0.9, 0.9]).
+class PartField(PretrainedModel):
+    """A field of part features over space, in PartField's frame (longest side spans [-0.9, 0.9])."""
 
-    Attributes:
-        config: the sizes.
-        d_g: channels of the features.
-    """
+    title = "a PartField"
 
-    def __init__(self, config: PartFieldConfig | None = None) -> None:
+    def __init__(self, config: PartFieldConfig = PUBLISHED) -> None:
         super().__init__()
-        self.config = config if config is not None else PartFieldConfig()
-        c = self.config
+        self.config = c = config
         self.triplane_transformer = TriplaneTransformer(
             inputs=c.point_width, outputs=c.sdf_channels + c.part_channels, width=c.token_width,
             layers=c.layers, heads=c.heads, resolution=c.plane_resolution, downsample=c.downsample,
@@ -142,7 +132,7 @@ class PartField(nn.Module):
         were trained with.
 
         Raises:
-            AlignPartsError: fewer than two points a shape, or coordinates that are not finite.
+            AlignPartsError: fewer than two points per shape, or coordinates that are not finite.
         """
         if points.shape[1] < 2:
             raise AlignPartsError(f"PartField.encode: expected at least 2 points, got {points.shape[1]}")
@@ -162,76 +152,17 @@ class PartField(nn.Module):
         """Encode the points and query the field at the positions (both in PartField's frame)."""
         return self.query(self.encode(points), positions)
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``config.json`` and ``model.safetensors``, each atomically."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        weights = {name: value.detach().contiguous() for name, value in self.state_dict().items()}
-        write_atomically(
-            target / "model.safetensors", lambda path: save_file(weights, path, metadata={"format": "pt"})
-        )
-        text = json.dumps({"architecture": "PartField", **asdict(self.config)}, indent=2) + "\n"
-        write_atomically(target / "config.json", lambda path: path.write_text(text))
-
     @classmethod
-    def from_pretrained(cls, source: str | os.PathLike[str]) -> "PartField":
-        """Load a folder written by `save_pretrained`, or the hub repository NAME or NAME@REVISION.
+    def from_pretrained(cls, source: str | Path, **options: Any) -> "PartField":  # type: ignore[override]
+        """Load a folder that training or conversion wrote, or the hub repository NAME or NAME@REVISION.
 
         Raises:
-            AlignPartsError: no such folder or repository; a file, key or shape is missing or wrong.
+            AlignPartsError: no such folder or repository; a file or a weight is missing or wrong.
         """
-        folder = Path(source)
-        if not folder.is_dir():
-            folder = _download(str(source))
-        path, weights = folder / "config.json", folder / "model.safetensors"
-        for file in (path, weights):
-            if not file.is_file():
-                raise AlignPartsError(f"{file}: no such file; expected what save_pretrained writes")
+        if Path(source).is_dir():
+            return super().from_pretrained(source, **options)
+        repository, revision = hub.split(str(source))
         try:
-            values: Any = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise AlignPartsError(f"{path}: not valid JSON: {error}") from None
-        if not isinstance(values, dict) or values.pop("architecture", None) != "PartField":
-            raise AlignPartsError(f"{path}: architecture: expected 'PartField'")
-        known = {field.name for field in fields(PartFieldConfig)}
-        if unknown := sorted(set(values) - known):
-            raise AlignPartsError(
-                f"{path}: unknown key '{unknown[0]}'; known keys: {', '.join(sorted(known))}"
-            )
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        try:
-            model = cls(PartFieldConfig(**values))
-        except AlignPartsError as error:
-            raise AlignPartsError(f"{path}: {error}") from None
-        try:
-            model.load_weights(load_file(weights), str(weights))
-        except SafetensorError as error:
-            raise AlignPartsError(f"{weights}: not a safetensors file: {error}") from None
-        return model.eval()
-
-    def load_weights(self, weights: dict[str, Tensor], source: str) -> None:
-        """Take the weights by name; further ones are ignored (the published file has 26 that nothing reads).
-
-        Raises:
-            AlignPartsError: a weight is missing or of another shape than the configuration says.
-        """
-        expected = self.state_dict()
-        for name, value in expected.items():
-            if name not in weights:
-                raise AlignPartsError(f"{source}: {name}: missing; expected the weights of a PartField")
-            shapes = tuple(value.shape), tuple(weights[name].shape)
-            if shapes[0] != shapes[1]:
-                raise AlignPartsError(f"{source}: {name}: expected shape {shapes[0]}, got {shapes[1]}")
-        self.load_state_dict({name: weights[name] for name in expected})
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    repository, revision = hub.split(name)
-    try:
-        files = ["config.json", "model.safetensors"]
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=files))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise hub.missing("features.geometry.checkpoint", name, error, _RELEASED) from None
+            return super().from_pretrained(repository, revision=revision, **options)
+        except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+            raise hub.missing("features.geometry.checkpoint", str(source), error, _RELEASED) from None

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from alignparts.core.checkpoint import save_model
 from alignparts.core.errors import AlignPartsError
-from alignparts.features.partfield import PartField, PartFieldConfig
+from alignparts.features.partfield import PUBLISHED, PartField, PartFieldConfig
 
 _ADMITTED = {
     ("collections", "OrderedDict"),
@@ -32,7 +33,7 @@ _ADMITTED = {
 
 
 class _Inert(dict[Any, Any]):
-    """What stands for every object that is not a tensor."""
+    """Stand-in for every object that is not a tensor."""
 
     def __init__(self, *_: object, **__: object) -> None:
         super().__init__()
@@ -40,14 +41,7 @@ class _Inert(dict[Any, Any]):
     def __call__(self, *_: object, **__: object) -> "_Inert":
         return _Inert()
 
-    def __setstate__(self, _: object) -> None:
-        return
-
-    def append(self, _: object) -> None:
-        return
-
-    def extend(self, _: object) -> None:
-        return
+    __setstate__ = append = extend = __call__
 
 
 class _Unpickler(pickle.Unpickler):
@@ -56,7 +50,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint's ``state_dict``, without running any code of the file.
+    """Return the tensors of a checkpoint's ``state_dict``, without running any code of the file.
 
     Raises:
         AlignPartsError: no such file, not a checkpoint of torch, or without a ``state_dict``.
@@ -82,13 +76,20 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return {str(name): value.detach() for name, value in weights.items() if isinstance(value, Tensor)}
 
 
-def convert(source: Path, folder: Path, config: PartFieldConfig | None = None) -> PartField:
+def convert(source: Path, folder: Path, config: PartFieldConfig = PUBLISHED) -> PartField:
     """Read a checkpoint and write it as ``config.json`` and ``model.safetensors`` (float32).
+
+    Weights that the network does not have are ignored (the published file has 26 that nothing reads).
 
     Raises:
         AlignPartsError: the file cannot be read, or lacks a weight that the configuration needs.
     """
-    model = PartField(config)
-    model.load_weights(read_checkpoint(source), str(source))
-    model.save_pretrained(folder)
+    model, weights = PartField(config), read_checkpoint(source)
+    try:
+        model.load_state_dict({name: weights[name] for name in model.state_dict()})
+    except KeyError as error:
+        raise AlignPartsError(f"{source}: {error}: missing; expected the weights of a PartField") from None
+    except RuntimeError as error:
+        raise AlignPartsError(f"{source}: {' '.join(str(error).split())[:300]}") from None
+    save_model(model, folder)
     return model.eval()

@@ -1,13 +1,14 @@
 """The blocks of PartField: point-voxel convolution, plane scatter, U-Net and triplane transformer.
 
-Written from the equations of the published encoder (Liu et al. 2025, "PartField"); names of
-sub-modules follow its state dict, so that converted weights load. Three oddities of the published
-network are part of its weights' meaning and are kept: the voxel grid is read with its axes
-reversed (`PointVoxelConv`), the three planes are convolved as one tall image (`PlaneUNet`), and the
-cross-plane pooling follows array axes, not geometric ones (`CrossPlane`).
+Written from the equations of the published encoder (Liu et al. 2025, "PartField"). Names of modules follow its
+state dict, so that converted weights load. Three oddities of the published network are part of its weights'
+meaning and are kept: the voxel grid is read with its axes reversed (`PointVoxelConv`), the three planes are
+convolved as one tall image (`PlaneUNet`), and the cross-plane pooling follows array axes, not geometric ones
+(`CrossPlane`).
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -20,10 +21,15 @@ PLANE_AXES: tuple[tuple[int, int], ...] = ((0, 1), (1, 2), (0, 2))
 """Axes (column, row) of each plane: (x, y), (y, z), (x, z)."""
 
 
+def named(**modules: nn.Module) -> nn.Sequential:
+    """Return a sequence of modules under the names of the published state dict."""
+    return nn.Sequential(OrderedDict(modules))
+
+
 def scatter_mean(
     values: Float[Tensor, "batch n channels"], cells: Int[Tensor, "batch n"], count: int
 ) -> Float[Tensor, "batch count channels"]:
-    """Mean of the values that share a cell; 0 for empty cells. Deterministic on the CPU."""
+    """Return the mean of the values that share a cell, 0 for empty cells; deterministic on the CPU."""
     batch, n, channels = values.shape
     offset = torch.arange(batch, device=cells.device).unsqueeze(1) * count
     flat = (cells + offset).reshape(-1)
@@ -32,23 +38,16 @@ def scatter_mean(
     return (total / hits.clamp(min=1).unsqueeze(1)).view(batch, count, channels)
 
 
-def plane_cells(points: Float[Tensor, "batch n 3"], plane: int, resolution: int) -> Int[Tensor, "batch n"]:
-    """Index ``column + resolution * row`` of the cell of a plane that each point falls in."""
-    first, second = PLANE_AXES[plane]
-    unit = points[..., [first, second]] / 2 / (1 + 1e-5) + 0.5
-    unit = unit.clamp(min=0)
-    unit = torch.where(unit >= 1, torch.full_like(unit, 1 - 1e-5), unit)
-    cell = (unit * resolution).floor().long()
-    return cell[..., 0] + resolution * cell[..., 1]
-
-
 def scatter_planes(
     points: Float[Tensor, "batch n 3"], values: Float[Tensor, "batch n channels"], resolution: int
 ) -> Float[Tensor, "batch channels rows columns"]:
-    """Mean point values on the three planes, stacked into one tall image (rows = 3 * resolution)."""
-    images = [
-        scatter_mean(values, plane_cells(points, plane, resolution), resolution**2) for plane in range(3)
-    ]
+    """Return mean point values on the three planes, stacked into a tall image of rows = 3 * resolution."""
+    images = []
+    for axes in PLANE_AXES:
+        unit = (points[..., list(axes)] / 2 / (1 + 1e-5) + 0.5).clamp(min=0)
+        unit = torch.where(unit >= 1, torch.full_like(unit, 1 - 1e-5), unit)
+        column, row = (unit * resolution).floor().long().unbind(dim=-1)
+        images.append(scatter_mean(values, column + resolution * row, resolution**2))
     tall = torch.cat(images, dim=1).view(len(points), 3 * resolution, resolution, values.shape[-1])
     # Contiguous: group norm on the channels-last layout loses three digits in float32 on the CPU.
     return tall.permute(0, 3, 1, 2).contiguous()
@@ -57,27 +56,12 @@ def scatter_planes(
 def query_planes(
     planes: Float[Tensor, "batch 3 channels rows columns"], positions: Float[Tensor, "batch m 3"]
 ) -> Float[Tensor, "batch m channels"]:
-    """Sum of the bilinear samples of the three planes (corners at ±1, border padding)."""
-    total: Tensor | None = None
-    for plane, axes in enumerate(PLANE_AXES):
-        grid = positions[..., list(axes)].unsqueeze(2)
-        sample = F.grid_sample(
-            planes[:, plane], grid, mode="bilinear", padding_mode="border", align_corners=True
-        ).squeeze(3)
-        total = sample if total is None else total + sample
-    assert total is not None
-    return total.transpose(1, 2)
-
-
-class PointFeatures(nn.Module):
-    """The point branch: 1x1 convolution, instance norm over the points, ReLU."""
-
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Conv1d(inputs, width, 1), nn.InstanceNorm1d(width), nn.ReLU())
-
-    def forward(self, x: Float[Tensor, "batch inputs n"]) -> Float[Tensor, "batch width n"]:
-        return self.layers(x)
+    """Return the sum of the bilinear samples of the three planes (corners at ±1, border padding)."""
+    total = planes.new_zeros(())
+    for plane, axes in zip(planes.unbind(dim=1), PLANE_AXES, strict=True):
+        at = positions[..., list(axes)].unsqueeze(2)
+        total = total + F.grid_sample(plane, at, padding_mode="border", align_corners=True)
+    return total.squeeze(3).transpose(1, 2)
 
 
 class PointVoxelConv(nn.Module):
@@ -93,15 +77,13 @@ class PointVoxelConv(nn.Module):
     def __init__(self, width: int, resolution: int) -> None:
         super().__init__()
         self.resolution = resolution
-        self.voxel_layers = nn.Sequential(
-            nn.Conv3d(self.inputs, width, 3, padding=1),
-            nn.InstanceNorm3d(width, eps=1e-4),
-            nn.LeakyReLU(0.1),
-            nn.Conv3d(width, width, 3, padding=1),
-            nn.InstanceNorm3d(width, eps=1e-4),
-            nn.LeakyReLU(0.1),
-        )
-        self.point_features = PointFeatures(self.inputs, width)
+        self.voxel_layers = nn.Sequential()
+        for inputs in (self.inputs, width):
+            self.voxel_layers.append(nn.Conv3d(inputs, width, 3, padding=1))
+            self.voxel_layers.append(nn.InstanceNorm3d(width, eps=1e-4))
+            self.voxel_layers.append(nn.LeakyReLU(0.1))
+        layers = nn.Sequential(nn.Conv1d(self.inputs, width, 1), nn.InstanceNorm1d(width), nn.ReLU())
+        self.point_features = named(layers=layers)
 
     def forward(self, points: Float[Tensor, "batch n 3"]) -> Float[Tensor, "batch n width"]:
         size = self.resolution
@@ -109,14 +91,12 @@ class PointVoxelConv(nn.Module):
         at = ((points + 1) / 2 * size).clamp(0, size - 1)
         voxel = at.round().long()
         cells = (voxel[..., 0] * size + voxel[..., 1]) * size + voxel[..., 2]
-        grid = (
-            scatter_mean(channels, cells, size**3).transpose(1, 2).reshape(-1, self.inputs, size, size, size)
-        )
-        grid = self.voxel_layers(grid)
+        grid = scatter_mean(channels, cells, size**3).mT.unflatten(2, (size, size, size))
         where = ((2 * at + 1) / size - 1)[:, :, None, None, :]
-        read = F.grid_sample(grid, where, mode="bilinear", padding_mode="border", align_corners=False)
-        per_point = self.point_features(channels.transpose(1, 2))
-        return (read.flatten(2) + per_point).transpose(1, 2)
+        read = F.grid_sample(
+            self.voxel_layers(grid), where, mode="bilinear", padding_mode="border", align_corners=False
+        )
+        return (read.flatten(2) + self.point_features(channels.mT)).mT
 
 
 class CrossPlane(nn.Module):
@@ -127,27 +107,24 @@ class CrossPlane(nn.Module):
         self.plane_convs = nn.ModuleList(nn.Conv2d(3 * width, width, 1) for _ in range(3))
 
     def forward(self, tall: Float[Tensor, "batch width rows size"]) -> Float[Tensor, "batch width rows size"]:
-        batch, width, _, size = tall.shape
-        stacked = tall.reshape(batch, width, 3, size, size)
-        planes = [stacked[:, :, 0], stacked[:, :, 1], stacked[:, :, 2].transpose(2, 3)]
+        first, second, third = tall.unflatten(2, (3, -1)).unbind(dim=2)
+        planes = [first, second, third.mT]
         outputs = []
         for i, layer in enumerate(self.plane_convs):
             assert isinstance(layer, nn.Conv2d)
-            along_columns = planes[(i + 1) % 3].mean(dim=3)
-            along_rows = planes[(i + 2) % 3].mean(dim=2)
+            along_columns, along_rows = planes[(i + 1) % 3].mean(dim=3), planes[(i + 2) % 3].mean(dim=2)
             # The pooled parts are constant along one axis: convolve the vectors, not their expansions.
-            own, first, second = layer.weight[:, :, 0, 0].split(width, dim=1)
+            itself, columns, rows = layer.weight[:, :, 0, 0].split(tall.shape[1], dim=1)
             outputs.append(
-                F.conv2d(planes[i], own[:, :, None, None], layer.bias)
-                + (first @ along_columns).unsqueeze(2)
-                + (second @ along_rows).unsqueeze(3)
+                F.conv2d(planes[i], itself[:, :, None, None], layer.bias)
+                + (columns @ along_columns).unsqueeze(2)
+                + (rows @ along_rows).unsqueeze(3)
             )
-        outputs[2] = outputs[2].transpose(2, 3)
-        return torch.stack(outputs, dim=2).reshape(tall.shape)
+        return torch.cat([*outputs[:2], outputs[2].mT], dim=2)
 
 
 def group_norm(width: int) -> nn.GroupNorm:
-    """Group norm with 32 groups, or as many as divide a narrower width."""
+    """Return a group norm with 32 groups, or as many as divide a narrower width."""
     return nn.GroupNorm(math.gcd(32, width), width, eps=1e-6)
 
 
@@ -171,42 +148,16 @@ class ResBlock(nn.Module):
         return self.nin_shortcut(x) + h
 
 
-class Down(nn.Module):
-    """A level of the U-Net's encoder."""
-
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.block = ResBlock(inputs, width)
-
-    def forward(self, x: Float[Tensor, "batch inputs rows size"]) -> Float[Tensor, "batch width rows size"]:
-        return self.block(x)
-
-
-class Up(nn.Module):
-    """A level of the U-Net's decoder: double, concatenate the skip, normalize, block."""
-
-    def __init__(self, below: int, skip: int, width: int) -> None:
-        super().__init__()
-        self.norm1 = group_norm(below + skip)
-        self.block = ResBlock(below + skip, width)
-
-    def forward(
-        self,
-        below: Float[Tensor, "batch below half_rows half_size"],
-        skip: Float[Tensor, "batch skip rows size"],
-    ) -> Float[Tensor, "batch width rows size"]:
-        return self.block(self.norm1(torch.cat([F.interpolate(below, scale_factor=2.0), skip], dim=1)))
-
-
 class PlaneUNet(nn.Module):
     """U-Net on the three planes stacked into one tall image; 3x3 convolutions cross the seams."""
 
     def __init__(self, width: int, widths: Sequence[int]) -> None:
         super().__init__()
-        ins = [width, *widths[:-1]]
-        self.down_convs = nn.ModuleList(Down(a, b) for a, b in zip(ins, widths, strict=True))
-        levels = list(widths[::-1])
-        self.up_convs = nn.ModuleList(Up(below, skip, skip) for below, skip in pairwise(levels))
+        self.down_convs = nn.ModuleList(named(block=ResBlock(a, b)) for a, b in pairwise([width, *widths]))
+        self.up_convs = nn.ModuleList(
+            named(norm1=group_norm(below + skip), block=ResBlock(below + skip, skip))
+            for below, skip in pairwise(widths[::-1])
+        )
         self.norm_out = group_norm(widths[0])
         self.conv_final = nn.Conv2d(widths[0], width, 1)
 
@@ -218,7 +169,7 @@ class PlaneUNet(nn.Module):
             skips.append(x)
         skips.pop()
         for up in self.up_convs:
-            x = up(x, skips.pop())
+            x = up(torch.cat([F.interpolate(x, scale_factor=2.0), skips.pop()], dim=1))
         return self.conv_final(F.silu(self.norm_out(x)))
 
 
@@ -233,11 +184,10 @@ class SelfAttention(nn.Module):
         self.out_proj = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens width"]:
-        batch, tokens, width = x.shape
-        packed = F.linear(x, self.in_proj_weight).view(batch, tokens, 3, self.heads, width // self.heads)
+        packed = F.linear(x, self.in_proj_weight).unflatten(2, (3, self.heads, -1))
         q, k, v = packed.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v)
-        return self.out_proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 
 class TransformerBlock(nn.Module):
@@ -258,26 +208,15 @@ class TransformerBlock(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-class Transformer(nn.Module):
-    """A stack of pre-norm blocks and a final norm."""
-
-    def __init__(self, width: int, layers: int, heads: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(TransformerBlock(width, heads) for _ in range(layers))
-        self.norm = nn.LayerNorm(width, eps=1e-6)
-
-    def forward(self, x: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens width"]:
-        for layer in self.layers:
-            x = layer(x)
-        return self.norm(x)
-
-
 class TriplaneTransformer(nn.Module):
     """Attention over the patches of all three planes, added to a per-pixel MLP.
 
     Args:
         inputs: channels of the incoming planes.
         outputs: channels of the outgoing planes.
+        width: channels of the tokens.
+        layers: number of transformer blocks.
+        heads: number of attention heads.
         resolution: side of a plane; ``resolution / downsample`` tokens a side.
         downsample: a power of two; one convolution and one max pooling for each factor of two.
     """
@@ -289,25 +228,22 @@ class TriplaneTransformer(nn.Module):
         self.side = resolution // downsample
         self.pos_embed = nn.Parameter(torch.empty(1, 3 * self.side**2, width))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
-        self.transformer = Transformer(width, layers, heads)
-        halvings: list[nn.Module] = []
+        blocks = nn.Sequential(*(TransformerBlock(width, heads) for _ in range(layers)))
+        self.transformer = named(layers=blocks, norm=nn.LayerNorm(width, eps=1e-6))
+        self.downsampler = nn.Sequential()
         for step in range(downsample.bit_length() - 1):
-            halvings += [
-                nn.Conv2d(width if step else inputs, width, 3, padding=1),
-                nn.ReLU(),
-                nn.MaxPool2d(2),
-            ]
-        self.downsampler = nn.Sequential(*halvings)
+            self.downsampler.append(nn.Conv2d(width if step else inputs, width, 3, padding=1))
+            self.downsampler.append(nn.ReLU())
+            self.downsampler.append(nn.MaxPool2d(2))
         self.upsampler = nn.ConvTranspose2d(width, outputs, downsample, stride=downsample)
         self.mlp = nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Linear(outputs, outputs))
 
     def forward(
         self, planes: Float[Tensor, "batch 3 inputs size size"]
     ) -> Float[Tensor, "batch 3 outputs size size"]:
-        flat = planes.flatten(0, 1)
-        batch = len(planes)
-        tokens = self.downsampler(flat).flatten(2).transpose(1, 2).reshape(batch, 3 * self.side**2, -1)
+        flat, batch = planes.flatten(0, 1), len(planes)
+        tokens = self.downsampler(flat).flatten(2).mT.reshape(batch, 3 * self.side**2, -1)
         tokens = self.transformer(tokens + self.pos_embed)
-        maps = tokens.view(3 * batch, self.side**2, -1).transpose(1, 2).unflatten(2, (self.side, self.side))
+        maps = tokens.view(3 * batch, self.side**2, -1).mT.unflatten(2, (self.side, self.side))
         out = self.upsampler(maps) + self.mlp(flat.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return out.unflatten(0, (batch, 3))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from alignparts.core.checkpoint import save_model
 from alignparts.core.config import Params
 from alignparts.core.parallel import map_shapes
 from alignparts.core.trainer import STATE, Row
@@ -62,7 +63,7 @@ def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartFie
             params.base.seed,
             checkpoint=out / STATE,
         )
-    encoder.save_pretrained(out)
+    save_model(encoder, out)
     return encoder.eval(), history
 
 
