@@ -296,9 +296,6 @@ def test_a_bad_folder_is_named(tiny: PartField, tmp_path: Path) -> None:
         ({"plane_resolution": 30}, "plane_resolution"),
         ({"downsample": 3}, "downsample"),
         ({"token_width": 10, "heads": 4}, "token_width"),
-        ({"layers": 0}, "layers"),
-        ({"unet_widths": ()}, "unet_widths"),
-        ({"sdf_channels": -1}, "sdf_channels"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(change: dict[str, object], key: str) -> None:

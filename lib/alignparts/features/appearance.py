@@ -1,9 +1,5 @@
 """The appearance encoder: DINOv2 patch features of pictures (section 3.1)."""
 
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +16,10 @@ from alignparts.core.trainer import seeded
 
 MEAN = (0.485, 0.456, 0.406)
 """ImageNet's mean of RGB in 0..1, which DINOv2 expects to be subtracted."""
-
 DEVIATION = (0.229, 0.224, 0.225)
 """ImageNet's standard deviation."""
-
 KINDS = ("dinov2", "dinov2_with_registers")
 """Architectures whose patch features are read alike."""
-
-_OWN = ", or set it to null to train the small one"
 
 
 def small_config(resolution: int = 112) -> Dinov2Config:
@@ -53,16 +45,15 @@ class AppearanceEncoder(nn.Module):
 
     Attributes:
         model: the transformer.
-        d_a: channels of the features.
+        d_a: number of channels of the features.
         patch: side of a patch in pixels; pictures must be a multiple of it.
+        registers: number of register tokens between the class token and the patches.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
-        if model.config.model_type not in KINDS:
-            raise AlignPartsError(
-                f"appearance encoder: expected one of {', '.join(KINDS)}, got '{model.config.model_type}'"
-            )
+        if (kind := model.config.model_type) not in KINDS:
+            raise AlignPartsError(f"appearance encoder: expected one of {', '.join(KINDS)}, got '{kind}'")
         self.model = model
         self.d_a = int(model.config.hidden_size)
         self.patch = int(model.config.patch_size)
@@ -75,7 +66,7 @@ class AppearanceEncoder(nn.Module):
         return seeded(seed, lambda: cls(Dinov2Model(small_config(resolution))))
 
     @classmethod
-    def from_pretrained(cls, source: str | os.PathLike[str]) -> "AppearanceEncoder":
+    def from_pretrained(cls, source: str | Path) -> "AppearanceEncoder":
         """Load a folder, or a public checkpoint by its name on the Hugging Face hub.
 
         Args:
@@ -86,41 +77,30 @@ class AppearanceEncoder(nn.Module):
             AlignPartsError: there is neither such a folder nor a reachable checkpoint, or it is no DINOv2.
         """
         name, local = str(source), Path(source).is_dir()
-        if local:
-            config = Path(source) / "config.json"
-            try:
-                kind = json.loads(config.read_text()).get("model_type")
-            except (OSError, json.JSONDecodeError) as error:
-                raise AlignPartsError(f"{config}: not readable ({error}); expected a DINOv2") from None
-            if kind not in KINDS:
-                raise AlignPartsError(
-                    f"{config}: model_type: expected one of {', '.join(KINDS)}, got '{kind}'"
-                )
         repository, revision = (name, None) if local else hub.split(name)
+        logging.disable_progress_bar()  # one line per checkpoint, in every worker process
         try:
-            with _no_progress():
-                model = AutoModel.from_pretrained(repository, revision=revision, attn_implementation="sdpa")
+            model = AutoModel.from_pretrained(repository, revision=revision, attn_implementation="sdpa")
         except Exception as error:  # the hub, the file system and safetensors each raise their own
             if local:
                 first = (str(error).splitlines() or [type(error).__name__])[0]
                 raise AlignPartsError(f"{name}: not a DINOv2 checkpoint: {first}") from None
-            raise hub.missing("features.appearance.checkpoint", name, error, _OWN) from None
+            way_out = ", or set it to null to train the small one"
+            raise hub.missing("features.appearance.checkpoint", name, error, way_out) from None
         return cls(model)
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+    def save_pretrained(self, folder: Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, as transformers reads them, each atomically."""
-        with _no_progress():
-            save_model(self.model, Path(folder))
+        logging.disable_progress_bar()
+        save_model(self.model, folder)
 
     @torch.inference_mode()
     def encode(
         self, images: UInt8[np.ndarray, "V H W 3"], batch_size: int = 32
     ) -> Float32[np.ndarray, "V h w d_a"]:
-        """Return patch features of pictures, h = H / patch and w = W / patch.
+        """Return patch features of RGB pictures, h = H / patch and w = W / patch.
 
-        Args:
-            images: RGB pictures.
-            batch_size: number of pictures at once; bounds the memory.
+        ``batch_size`` pictures are encoded at once, which bounds the memory.
 
         Raises:
             AlignPartsError: height or width is no multiple of the patch.
@@ -133,8 +113,7 @@ class AppearanceEncoder(nn.Module):
         for pictures in torch.from_numpy(np.ascontiguousarray(images)).split(batch_size):
             tokens = self.model(normalized(pictures.to(device))).last_hidden_state
             maps.append(tokens[:, 1 + self.registers :].float().cpu())
-        grid = (height // self.patch, width // self.patch)
-        return torch.cat(maps).unflatten(1, grid).numpy()
+        return torch.cat(maps).unflatten(1, (height // self.patch, width // self.patch)).numpy()
 
     def check_resolution(self, resolution: int) -> None:
         """Raise AlignPartsError unless pictures of this side divide into whole patches."""
@@ -144,14 +123,3 @@ class AppearanceEncoder(nn.Module):
                 f"features.resolution: the appearance encoder has patches of {self.patch} pixels; "
                 f"expected a multiple, e.g. {near}, got {resolution}"
             )
-
-
-@contextmanager
-def _no_progress() -> Iterator[None]:
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

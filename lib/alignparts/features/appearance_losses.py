@@ -27,24 +27,18 @@ class Recipe:
     """Settings of the training.
 
     Attributes:
-        steps: optimizer steps.
-        batch_size: pictures a step; each gives two large and two small crops.
+        steps: number of optimizer steps.
+        batch_size: number of pictures per step; each gives two large and two small crops.
         lr: peak learning rate, after a warm-up over a tenth of the steps, with cosine decay.
-        seed: equal seeds and pictures give equal weights.
-        weight_decay: of AdamW.
-        large: side of the large crops relative to the pictures.
-        small: side of the small crops relative to the pictures.
+        seed: seed of all random choices.
+        weight_decay: weight decay of AdamW.
+        large, small: sides of the large and small crops relative to the pictures.
+        large_area, small_area: least and largest share of a picture that such a crop takes.
         hidden_share: share of the patches of a large crop that the student does not see, for half of them.
-        prototypes: classes that student and teacher sort pictures and patches into.
-        momentum: of the teacher at the start; it rises to 1.
-        teacher_temperature: sharpness of the teacher.
-        student_temperature: sharpness of the student.
-        koleo: weight of the spreading term.
-        pictures: weight of the loss on whole pictures.
-        patches: weight of the loss on hidden patches.
-        place: weight of the loss on places.
-        large_area: least and largest share of a picture that a large crop takes.
-        small_area: the same of a small crop.
+        prototypes: number of classes that student and teacher sort pictures and patches into.
+        momentum: momentum of the teacher at the start; it rises to 1.
+        teacher_temperature, student_temperature: temperatures of the softmax over prototypes.
+        koleo, pictures, patches, place: weights of the terms: spread, whole pictures, hidden patches, places.
     """
 
     steps: int = 600
@@ -54,6 +48,8 @@ class Recipe:
     weight_decay: float = 0.04
     large: float = 0.57
     small: float = 0.43
+    large_area: tuple[float, float] = (0.4, 1.0)
+    small_area: tuple[float, float] = (0.1, 0.4)
     hidden_share: float = 0.4
     prototypes: int = 256
     momentum: float = 0.98
@@ -63,8 +59,6 @@ class Recipe:
     pictures: float = 0.1
     patches: float = 0.1
     place: float = 1.0
-    large_area: tuple[float, float] = (0.4, 1.0)
-    small_area: tuple[float, float] = (0.1, 0.4)
 
 
 class Head(nn.Module):
@@ -89,7 +83,7 @@ class Head(nn.Module):
         return self.project(tokens) @ normalize(self.prototypes, dim=1).T
 
     def project(self, tokens: Float[Tensor, "n width"]) -> Float[Tensor, "n half"]:
-        """Unit vectors, before the prototypes."""
+        """Return unit vectors, before the prototypes."""
         return normalize(self.mlp(tokens), dim=1)
 
 
@@ -118,12 +112,9 @@ class Learner(nn.Module):
         return self
 
     def losses(
-        self,
-        large: Sequence[Crops],
-        small: Sequence[Crops],
-        hidden: Bool[Tensor, "two_b patches"],
+        self, large: Sequence[Crops], small: Sequence[Crops], hidden: Bool[Tensor, "two_b patches"],
         recipe: Recipe,
-    ) -> dict[str, Float[Tensor, ""]]:
+    ) -> dict[str, Float[Tensor, ""]]:  # fmt: skip
         """Return the losses by name, and their weighted sum as "total".
 
         Args:
@@ -139,39 +130,34 @@ class Learner(nn.Module):
             patch_target = sinkhorn(self.teacher.patch(context[:, 1:][hidden]), recipe.teacher_temperature)
         guess = self.student.backbone(wide, bool_masked_pos=hidden).last_hidden_state
         local = self.student.backbone(torch.cat([crop.pixels for crop in small])).last_hidden_state[:, 0]
-        views = torch.cat([guess[:, 0], local])
-        scores = log_softmax(self.student.picture(views) / recipe.student_temperature, dim=1)
+        scores = self.student.picture(torch.cat([guess[:, 0], local])) / recipe.student_temperature
         batch = len(wide) // 2
+        views = log_softmax(scores, dim=1).split(batch)
         terms = [
-            -(target[t * batch : (t + 1) * batch] * scores[s * batch : (s + 1) * batch]).sum(dim=1).mean()
-            for t in range(2)
-            for s in range(len(views) // batch)
+            -(truth * view).sum(dim=1).mean()
+            for t, truth in enumerate(target.split(batch))
+            for s, view in enumerate(views)
             if s != t
         ]
-        patch_scores = log_softmax(
-            self.student.patch(guess[:, 1:][hidden]) / recipe.student_temperature, dim=1
-        )
+        patch_scores = self.student.patch(guess[:, 1:][hidden]) / recipe.student_temperature
         students, teachers = guess[:, 1:].split(batch), context[:, 1:].split(batch)
+        place_terms = [
+            self._place(large[a], large[1 - a], students[a], teachers[1 - a], recipe) for a in (0, 1)
+        ]
         losses = {
             "dino": torch.stack(terms).mean(),
-            "ibot": -(patch_target * patch_scores).sum(dim=1).mean(),
+            "ibot": -(patch_target * log_softmax(patch_scores, dim=1)).sum(dim=1).mean(),
             "koleo": (_koleo(guess[:batch, 0]) + _koleo(guess[batch:, 0])) / 2,
-            "place": torch.stack(
-                [self._place(large[a], large[1 - a], students[a], teachers[1 - a], recipe) for a in (0, 1)]
-            ).mean(),
+            "place": torch.stack(place_terms).mean(),
         }
         weights = (recipe.pictures, recipe.patches, recipe.koleo, recipe.place)
         total = torch.stack([w * term for w, term in zip(weights, losses.values(), strict=True)]).sum()
         return {"total": total, **losses}
 
     def _place(
-        self,
-        crop: Crops,
-        other: Crops,
-        student: Float[Tensor, "b patches width"],
-        teacher: Float[Tensor, "b patches width"],
-        recipe: Recipe,
-    ) -> Float[Tensor, ""]:
+        self, crop: Crops, other: Crops, student: Float[Tensor, "b patches width"],
+        teacher: Float[Tensor, "b patches width"], recipe: Recipe,
+    ) -> Float[Tensor, ""]:  # fmt: skip
         """Return the InfoNCE of student patches and teacher patches at the same places of another crop."""
         rows = math.isqrt(student.shape[1])
         at, within = places(crop, other, rows)
@@ -188,8 +174,7 @@ class Learner(nn.Module):
     @torch.no_grad()
     def move_teacher(self, momentum: float) -> None:
         """Move the teacher towards the student."""
-        pairs = zip(self.teacher.parameters(), self.student.parameters(), strict=True)
-        for slow, fast in pairs:
+        for slow, fast in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
             slow.mul_(momentum).add_(fast, alpha=1 - momentum)
 
 
@@ -198,13 +183,7 @@ def sinkhorn(
 ) -> Float[Tensor, "n prototypes"]:
     """Return the teacher's targets: soft assignments that use all prototypes alike (SwAV, DINOv2).
 
-    Args:
-        scores: cosines to the prototypes.
-        temperature: the smaller, the harder the assignments.
-        rounds: of making columns and rows equal in turn.
-
-    Returns:
-        Rows that add up to 1.
+    Columns and rows of the cosines are made equal in turn, ``rounds`` times; the rows then add up to 1.
     """
     count, prototypes = scores.shape
     share = ((scores - scores.max()) / temperature).exp()

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int64, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from alignparts.core.errors import AlignPartsError
@@ -25,12 +25,9 @@ Drawn = tuple[list[Crops], list[Crops], Bool[Tensor, "two_b patches"]]
 
 
 def train_appearance(
-    images: UInt8[np.ndarray, "n h w 3"],
-    recipe: Recipe,
-    *,
-    checkpoint: Path | None = None,
+    images: UInt8[np.ndarray, "n h w 3"], recipe: Recipe, *, checkpoint: Path | None = None,
     save_every: int = 100,
-) -> tuple[AppearanceEncoder, list[Row]]:
+) -> tuple[AppearanceEncoder, list[Row]]:  # fmt: skip
     """Train the small appearance encoder on pictures, without labels.
 
     Args:
@@ -62,8 +59,8 @@ def train_appearance(
         for step in range(epoch * save_every, min((epoch + 1) * save_every, recipe.steps)):
             yield _draw(pictures, recipe, step, start.patch)
 
-    def loss(model: nn.Module, drawn: Drawn) -> dict[str, Tensor]:
-        return cast(Learner, model).losses(*drawn, recipe)
+    def loss(model: Any, drawn: Drawn) -> dict[str, Tensor]:
+        return model.losses(*drawn, recipe)
 
     def after_step(step: int) -> None:
         rise = (1 - math.cos(math.pi * step / recipe.steps)) / 2
@@ -77,7 +74,12 @@ def train_appearance(
 
 
 def _draw(pictures: UInt8[Tensor, "n h w 3"], recipe: Recipe, step: int, patch: int) -> Drawn:
-    """Return the crops of a step; they depend on seed and step alone."""
+    """Return the crops of a step; they depend on seed and step alone.
+
+    A share of the patches that show the object is hidden in every other large crop (as in DINOv2, half stay
+    whole). Background is not hidden: its patches are all alike, and balanced targets would tell them apart by
+    force.
+    """
     rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
     batch = pictures[_pick(len(pictures), recipe, step)]
     large_side, small_side = (
@@ -86,8 +88,12 @@ def _draw(pictures: UInt8[Tensor, "n h w 3"], recipe: Recipe, step: int, patch: 
     )
     large = [crops(batch, large_side, recipe.large_area, rng) for _ in range(2)]
     small = [crops(batch, small_side, recipe.small_area, rng) for _ in range(2)]
-    content = torch.cat([crop.content for crop in large]).float()
-    return large, small, _hidden(max_pool2d(content, patch).flatten(1) > 0, recipe.hidden_share, rng)
+    hidden = max_pool2d(torch.cat([crop.content for crop in large]).float(), patch).flatten(1) > 0
+    hidden &= torch.rand(hidden.shape, generator=rng) < recipe.hidden_share
+    hidden[::2] = False
+    if hidden.sum() < 2:  # batch norm needs two
+        hidden[1, :2] = True
+    return large, small, hidden
 
 
 def _pick(count: int, recipe: Recipe, step: int) -> Int64[Tensor, " b"]:
@@ -98,20 +104,6 @@ def _pick(count: int, recipe: Recipe, step: int) -> Int64[Tensor, " b"]:
         for epoch in np.unique(at // count)
     }
     return torch.tensor([orders[i // count][i % count] for i in at])
-
-
-def _hidden(
-    content: Bool[Tensor, "b patches"], share: float, rng: torch.Generator
-) -> Bool[Tensor, "b patches"]:
-    """Hide a share of the patches that show the object, in every other crop (as in DINOv2, half stay whole).
-
-    Background is not hidden: its patches are all alike, and balanced targets would tell them apart by force.
-    """
-    hidden = content & (torch.rand(content.shape, generator=rng) < share)
-    hidden[::2] = False
-    if hidden.sum() < 2:  # batch norm needs two
-        hidden[1, 0] = hidden[1, 1] = True
-    return hidden
 
 
 def _schedule(step: int, steps: int) -> float:

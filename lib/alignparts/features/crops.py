@@ -12,8 +12,6 @@ from alignparts.features.appearance import normalized
 
 JITTER = 0.3
 """Brightness, contrast and saturation vary by factors of 1 ± this. Hue stays: material tells parts apart."""
-
-
 BLANK = 250
 """Pixels with every channel above this are background."""
 
@@ -22,9 +20,9 @@ class Crops(NamedTuple):
     """Crops of a batch of pictures, and their places in them.
 
     Attributes:
-        pixels: normalized as DINOv2 expects.
-        content: where a crop shows the object.
-        center: of the crop in its picture, x right and y down, both in -1..1.
+        pixels: colors, normalized as DINOv2 expects.
+        content: pixels that show the object.
+        center: center of the crop in its picture, x right and y down, both in -1..1.
         half: half sides in the same units; negative across where the crop is flipped.
     """
 
@@ -52,16 +50,13 @@ def crops(
     draw = torch.rand(6, count, generator=rng)
     share = area[0] + (area[1] - area[0]) * draw[0]
     stretch = torch.exp((draw[1] * 2 - 1) * math.log(4 / 3) / 2)
-    half_x, half_y = (share.sqrt() * stretch).clamp(max=1), (share.sqrt() / stretch).clamp(max=1)
+    size = torch.stack([share.sqrt() * stretch, share.sqrt() / stretch], dim=1).clamp(max=1)
     shown = (images.amin(dim=3) <= BLANK).flatten(1).float() + 1e-6
-    center = torch.multinomial(shown, 1, generator=rng)[:, 0]
-    center_x = ((center % width + 0.5) / width * 2 - 1).clamp(half_x - 1, 1 - half_x)
-    center_y = ((center // width + 0.5) / height * 2 - 1).clamp(half_y - 1, 1 - half_y)
-    flip = torch.where(draw[2] < 0.5, -1.0, 1.0)
-    line = (torch.arange(side) + 0.5) / side * 2 - 1
-    x = (flip * half_x)[:, None] * line + center_x[:, None]
-    y = half_y[:, None] * line + center_y[:, None]
-    grid = torch.stack([x[:, None, :].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=3)
+    pixel = torch.multinomial(shown, 1, generator=rng)[:, 0]
+    x, y = (pixel % width + 0.5) / width * 2 - 1, (pixel // width + 0.5) / height * 2 - 1
+    center = torch.stack([x, y], dim=1).clamp(size - 1, 1 - size)
+    half = size * torch.stack([torch.where(draw[2] < 0.5, -1.0, 1.0), torch.ones(count)], dim=1)
+    grid = half[:, None, None] * _lattice(side) + center[:, None, None]
     pixels = images.permute(0, 3, 1, 2).float()
     crop = grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
     content = crop.amin(dim=1) <= BLANK
@@ -72,12 +67,8 @@ def crops(
     crop = (crop - mean) * contrast + mean
     gray = crop.mean(dim=1, keepdim=True)
     crop = (crop - gray) * saturation + gray
-    return Crops(
-        normalized(crop.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)),
-        content,
-        torch.stack([center_x, center_y], dim=1),
-        torch.stack([flip * half_x, half_y], dim=1),
-    )
+    colors = normalized(crop.clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1))
+    return Crops(colors, content, center, half)
 
 
 def places(
@@ -88,8 +79,12 @@ def places(
     Returns:
         Coordinates in the other crop (x right, y down, -1..1 across it), and which lie within it.
     """
-    line = (torch.arange(rows) + 0.5) / rows * 2 - 1
-    center = torch.stack([line[None, :].expand(rows, -1), line[:, None].expand(-1, rows)], dim=2)
-    picture = at.center[:, None, None] + at.half[:, None, None] * center
+    picture = at.center[:, None, None] + at.half[:, None, None] * _lattice(rows)
     there = (picture - other.center[:, None, None]) / other.half[:, None, None]
     return there, (there.abs() < 1).all(dim=3)
+
+
+def _lattice(side: int) -> Float[Tensor, "side side 2"]:
+    """Return the centers (x, y) of a lattice of cells over -1..1."""
+    line = (torch.arange(side) + 0.5) / side * 2 - 1
+    return torch.stack([line[None, :].expand(side, -1), line[:, None].expand(-1, side)], dim=2)

@@ -26,17 +26,12 @@ from alignparts.features.store import FeatureStore, fingerprint_of
 from alignparts.ontology.vocabulary import Vocabulary
 
 VERSION = 1
-"""Raised when the same inputs give other features."""
+"""Version of the features; bump it when the same inputs give other ones."""
 
 
 @dataclass(frozen=True)
 class Encoders:
-    """The two frozen encoders.
-
-    Attributes:
-        geometry: the part field.
-        appearance: the picture encoder.
-    """
+    """The two frozen encoders: the part field, and that of pictures."""
 
     geometry: PartField
     appearance: AppearanceEncoder
@@ -44,10 +39,6 @@ class Encoders:
     @classmethod
     def from_params(cls, params: FeatureParams, models: Path) -> "Encoders":
         """Return the checkpoints that params.yaml names, or those that the pipeline trained into ``models``.
-
-        Args:
-            params: block ``features`` of params.yaml.
-            models: folder with ``geometry`` and ``appearance``.
 
         Raises:
             AlignPartsError: a checkpoint is missing, or the resolution does not suit the encoder.
@@ -67,10 +58,8 @@ class Encoders:
     @classmethod
     def load(cls, folder: Path) -> "Encoders":
         """Read what `save` wrote."""
-        return cls(
-            PartField.from_pretrained(folder / "geometry"),
-            AppearanceEncoder.from_pretrained(folder / "appearance"),
-        )
+        geometry = PartField.from_pretrained(folder / "geometry")
+        return cls(geometry, AppearanceEncoder.from_pretrained(folder / "appearance"))
 
     def digest(self) -> str:
         """Return a hash of all weights."""
@@ -78,14 +67,9 @@ class Encoders:
 
 
 def extract(
-    surface: Surface,
-    sample: Sample,
-    encoders: Encoders,
-    views: int = 8,
-    resolution: int = 112,
-    *,
+    surface: Surface, sample: Sample, encoders: Encoders, views: int = 8, resolution: int = 112, *,
     seed: int = 0,
-) -> dict[str, np.ndarray]:
+) -> dict[str, np.ndarray]:  # fmt: skip
     """Return geometry and appearance of the sampled points of a shape.
 
     Geometry: the part field is encoded from its own, denser sample of the surface (as many points as it was
@@ -124,11 +108,10 @@ def extract(
 @torch.inference_mode()
 def geometry_of(surface: Surface, sample: Sample, field: PartField, seed: int = 0) -> np.ndarray:
     """Return the part field's features (N, d_g) of the sampled points; see `extract`."""
-    device = next(field.parameters()).device
     dense = sample_surface(surface, field.config.input_points, seed).points
-    planes = field.encode(FRAME * torch.from_numpy(dense)[None].to(device))
-    positions = FRAME * torch.from_numpy(sample.points)[None].to(device)
-    return field.query(planes, positions)[0].float().cpu().numpy()
+    device = next(field.parameters()).device
+    points, positions = (FRAME * torch.from_numpy(at)[None].to(device) for at in (dense, sample.points))
+    return field(points, positions)[0].float().cpu().numpy()
 
 
 def labels_of(
@@ -149,11 +132,10 @@ def labels_of(
         for name in shape.instances
     ]
     hit = np.unique(sample.instance[sample.instance >= 0])
-    names = list(dict.fromkeys(canonical[index] for index in hit if canonical[index]))
-    number = {name: index for index, name in enumerate(names)}
+    names = list(dict.fromkeys(filter(None, (canonical[index] for index in hit))))
     # The last entry serves instance -1.
-    table = np.array([*(number.get(name, -1) for name in canonical), -1], np.int16)
-    return table[sample.instance], category, names
+    table = [names.index(name) if name in names else -1 for name in (*canonical, "")]
+    return np.array(table, np.int16)[sample.instance], category, names
 
 
 def extract_corpus(
@@ -162,7 +144,7 @@ def extract_corpus(
     """Extract and store the features and labels of every shape of a corpus.
 
     Shapes that a store of the same encoders, parameters and vocabulary already holds, made from the same
-    file, are not done again, so a killed run goes on where it stopped and ends with the same index.
+    file, are not done again, so a killed run resumes where it stopped and ends with the same index.
 
     Args:
         corpus: shapes of all splits.
@@ -178,48 +160,34 @@ def extract_corpus(
     Raises:
         AlignPartsError: a shape is broken or of an unknown category; the message names it.
     """
-    features = FeatureStore(store, store_fingerprint(encoders, vocabulary, params))
+    base, asked, points = params.base, params.features, params.corpus.points
+    features = FeatureStore(store, fingerprint_of(
+        VERSION, encoders.digest(), vocabulary.model_dump_json(),
+        [asked.views, asked.resolution, points, base.seed], [ELEVATIONS, FIELD_OF_VIEW, repr(Lighting())],
+    ))  # fmt: skip
     rows = corpus.index.set_index("shape_id")
-    ids = corpus.ids()
     content = {
         shape_id: hashlib.sha256(shape_file(corpus.root, shape_id).read_bytes()).hexdigest()[:16]
-        for shape_id in ids
+        for shape_id in corpus.ids()
     }
     done = {i for i in features.finished() if features.meta(i).get("content") == content.get(i)}
-    todo = [shape_id for shape_id in ids if shape_id not in done]
-    if todo:
-        with tempfile.TemporaryDirectory(prefix="encoders-") as temporary:
-            shared = Path(temporary)
-            encoders.save(shared)
-            vocabulary.save(shared / "vocabulary.json")
-            features_of = partial(
-                _extract_shape, temporary, str(corpus.root), params.features, params.corpus.points,
-                params.base.seed,
-            )  # fmt: skip
-            results = map_shapes(
-                features_of, todo, workers=params.base.workers, scheduler=params.base.scheduler,
-                description="features",
-            )  # fmt: skip
-            try:
-                for shape_id, (arrays, meta) in zip(todo, results, strict=True):
-                    row = rows.loc[shape_id]
-                    about = {"dataset": row["dataset"], "split": row["split"], "content": content[shape_id]}
-                    features.add(shape_id, arrays, {**meta, **about})
-            finally:
-                features.flush()
-    features.arrange(ids)
+    todo = [shape_id for shape_id in content if shape_id not in done]
+    with tempfile.TemporaryDirectory(prefix="encoders-") as shared:
+        if todo:
+            encoders.save(Path(shared))
+            vocabulary.save(Path(shared) / "vocabulary.json")
+        task = partial(_extract_shape, shared, str(corpus.root), asked, points, base.seed)
+        results = map_shapes(
+            task, todo, workers=base.workers, scheduler=base.scheduler, description="features"
+        )
+        try:
+            for shape_id, (arrays, meta) in zip(todo, results, strict=True):
+                about = {**rows.loc[shape_id, ["dataset", "split"]], "content": content[shape_id]}
+                features.add(shape_id, arrays, {**meta, **about})
+        finally:
+            features.flush()
+    features.arrange(list(content))
     return features
-
-
-def store_fingerprint(encoders: Encoders, vocabulary: Vocabulary, params: Params) -> str:
-    """Return a hash of all that the features depend on except the shapes themselves."""
-    return fingerprint_of(
-        VERSION,
-        encoders.digest(),
-        vocabulary.model_dump_json(),
-        [params.features.views, params.features.resolution, params.corpus.points, params.base.seed],
-        [ELEVATIONS, FIELD_OF_VIEW, repr(Lighting())],
-    )
 
 
 def _extract_shape(
@@ -232,7 +200,7 @@ def _extract_shape(
         sample = sample_surface(shape.surface, points, seed)
         part, category, names = labels_of(shape, sample, vocabulary)
         threads = torch.get_num_threads()
-        # One thread a process: the processes share the cores, and the sums do not depend on their number.
+        # One thread per process: processes share the cores, and the sums do not depend on their number.
         torch.set_num_threads(1)
         try:
             arrays = extract(shape.surface, sample, encoders, params.views, params.resolution, seed=seed + 1)
@@ -253,6 +221,7 @@ def _loaded(shared: str, corpus: str) -> tuple[Encoders, Vocabulary, Corpus]:
 
 
 def _half(values: np.ndarray, name: str) -> np.ndarray:
+    """Return features in half precision, clipped to its range."""
     limit = np.finfo(np.float16).max
     if not np.isfinite(values).all():
         raise AlignPartsError(f"{name}: a feature is not finite; the checkpoint does not suit the shape")

@@ -9,10 +9,8 @@ from alignparts.corpus.mesh.render import Views
 
 TOLERANCE = 0.015
 """Largest distance of a visible point from the surface of its pixel, in units of the model frame."""
-
 GRAZING = 0.1
 """Smallest cosine between normal and line of sight at which a view counts."""
-
 NEIGHBORS = 3
 """Number of seen points whose mean a point takes that no view sees."""
 
@@ -37,26 +35,27 @@ def visibility(
     count, height, width = views.face.shape
     column, row = np.floor(pixel[:, :, 0]), np.floor(pixel[:, :, 1])
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0)
-    x = np.where(inside, column, 0).astype(np.int64)
-    y = np.where(inside, row, 0).astype(np.int64)
+    x, y = (np.where(inside, index, 0).astype(np.int64) for index in (column, row))
     view = np.arange(count)[:, None]
 
+    normals = normals.astype(np.float64)
     sight = views.eyes[:, None, :] - points.astype(np.float64)
     sight /= np.maximum(np.linalg.norm(sight, axis=2, keepdims=True), 1e-12)
-    cosine = np.einsum("vnc,nc->vn", sight, normals.astype(np.float64))
+    cosine = np.einsum("vnc,nc->vn", sight, normals)
 
-    camera_normal = normals.astype(np.float64) @ views.cameras[:, :, :3].transpose(0, 2, 1)
-    middle = np.array([width / 2, height / 2])
-    ray = (np.stack([x, y], axis=2) + 0.5 - middle) / views.focal
-    own = (pixel - middle) / views.focal
-    along = np.einsum("vnc,vnc->vn", camera_normal[:, :, :2], ray) + camera_normal[:, :, 2]
-    level = depth * (np.einsum("vnc,vnc->vn", camera_normal[:, :, :2], own) + camera_normal[:, :, 2])
+    camera_normal = normals @ views.cameras[:, :, :3].transpose(0, 2, 1)
+    center = np.array([width / 2, height / 2])
+
+    def slope(at: np.ndarray) -> np.ndarray:
+        """Return normal times ray of positions in the picture."""
+        ray = (at - center) / views.focal
+        return np.einsum("vnc,vnc->vn", camera_normal[:, :, :2], ray) + camera_normal[:, :, 2]
+
+    along = slope(np.stack([x, y], axis=2) + 0.5)
     flat = np.abs(along) > 1e-6
-    expected = np.where(flat, level / np.where(flat, along, 1), np.inf)
-
-    shown = views.depth[view, y, x]
+    expected = np.where(flat, depth * slope(pixel) / np.where(flat, along, 1), np.inf)
     with np.errstate(invalid="ignore"):
-        near = np.abs(expected - shown) <= TOLERANCE
+        near = np.abs(expected - views.depth[view, y, x]) <= TOLERANCE
     same_side = views.front[view, y, x] == (cosine > 0)
     seen = inside & near & same_side & (np.abs(cosine) >= GRAZING)
     return np.where(seen, np.abs(cosine), 0).astype(np.float32)
@@ -99,21 +98,12 @@ def lift(
         y = pixel[view, seen, 1] * (rows / height) - 0.5
         total[seen] += weight[view, seen, None] * _bilinear(patch_maps[view], x, y)
     weight_sum = weight.sum(axis=0)
-    seen_by_any = weight_sum > 0
-    if not seen_by_any.any():
-        return total
-    total[seen_by_any] /= weight_sum[seen_by_any, None]
-    unseen = np.flatnonzero(~seen_by_any)
-    if len(unseen):
-        total[unseen] = _from_nearest(points, total, np.flatnonzero(seen_by_any), unseen)
+    seen, unseen = np.flatnonzero(weight_sum > 0), np.flatnonzero(weight_sum == 0)
+    total[seen] /= weight_sum[seen, None]
+    if len(seen) and len(unseen):
+        near = cKDTree(points[seen]).query(points[unseen], k=range(1, min(NEIGHBORS, len(seen)) + 1))[1]
+        total[unseen] = total[seen[near]].mean(axis=1)
     return total
-
-
-def _from_nearest(
-    points: np.ndarray, features: np.ndarray, seen: np.ndarray, unseen: np.ndarray
-) -> Float32[np.ndarray, "u d"]:
-    near = cKDTree(points[seen]).query(points[unseen], k=range(1, min(NEIGHBORS, len(seen)) + 1))[1]
-    return features[seen[near]].mean(axis=1)
 
 
 def _bilinear(

@@ -6,25 +6,18 @@ Architecture: Liu et al. 2025, "PartField: Learning 3D Feature Fields for Part S
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from alignparts.core import hub
 from alignparts.core.checkpoint import PretrainedModel
 from alignparts.core.errors import AlignPartsError
-from alignparts.features.partfield_layers import (
-    PlaneUNet,
-    PointVoxelConv,
-    TriplaneTransformer,
-    named,
-    query_planes,
-    scatter_planes,
-)
+from alignparts.features.partfield_layers import PlaneEncoder, TriplaneTransformer, query_planes
 
 FRAME = 0.9
 """Longest half side of a shape in PartField's frame; the model frame has 1."""
@@ -58,14 +51,6 @@ class PartFieldConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unet_widths", tuple(self.unet_widths))  # JSON has lists
-        for field in fields(self):
-            value = getattr(self, field.name)
-            sizes = value if isinstance(value, tuple) else (value,)
-            least = 0 if field.name == "sdf_channels" else 1
-            if not sizes or any(not isinstance(size, int) or size < least for size in sizes):
-                raise AlignPartsError(
-                    f"PartFieldConfig: {field.name}: expected integers >= {least}, got {value!r}"
-                )
         if self.downsample < 2 or self.downsample & (self.downsample - 1):
             raise AlignPartsError(f"PartFieldConfig: downsample: expected 2, 4, 8, …, got {self.downsample}")
         unit = max(self.downsample, 2 ** (len(self.unet_widths) - 1))
@@ -87,29 +72,11 @@ class PartFieldConfig:
 PUBLISHED = PartFieldConfig()
 
 
-class PlaneEncoder(nn.Module):
-    """Points to planes: point-voxel convolution, scatter, U-Net.
-
-    The published weights hold three more point-voxel convolutions, whose output nothing reads.
-    """
-
-    def __init__(self, config: PartFieldConfig) -> None:
-        super().__init__()
-        self.resolution = config.plane_resolution
-        conv = PointVoxelConv(config.point_width, config.voxel_resolution)
-        self.pc_encoder = named(encoder=nn.Sequential(conv))
-        self.unet_encoder = PlaneUNet(config.point_width, config.unet_widths)
-
-    def forward(self, points: Float[Tensor, "batch n 3"]) -> Float[Tensor, "batch 3 width size size"]:
-        values = self.pc_encoder(points)
-        tall = self.unet_encoder(scatter_planes(points, values, self.resolution))
-        return tall.unflatten(2, (3, self.resolution)).transpose(1, 2)
-
-
 class PartField(PretrainedModel):
     """A field of part features over space, in PartField's frame (longest side spans [-0.9, 0.9])."""
 
     title = "a PartField"
+    hint = "expected the folder that training or alignparts convert-partfield writes"
 
     def __init__(self, config: PartFieldConfig = PUBLISHED) -> None:
         super().__init__()
@@ -118,7 +85,7 @@ class PartField(PretrainedModel):
             inputs=c.point_width, outputs=c.sdf_channels + c.part_channels, width=c.token_width,
             layers=c.layers, heads=c.heads, resolution=c.plane_resolution, downsample=c.downsample,
         )  # fmt: skip
-        self.pvcnn = PlaneEncoder(c)
+        self.pvcnn = PlaneEncoder(c.point_width, c.unet_widths, c.voxel_resolution, c.plane_resolution)
 
     @property
     def d_g(self) -> int:

@@ -1,10 +1,10 @@
 """The blocks of PartField: point-voxel convolution, plane scatter, U-Net and triplane transformer.
 
-Written from the equations of the published encoder (Liu et al. 2025, "PartField"). Names of modules follow its
-state dict, so that converted weights load. Three oddities of the published network are part of its weights'
-meaning and are kept: the voxel grid is read with its axes reversed (`PointVoxelConv`), the three planes are
-convolved as one tall image (`PlaneUNet`), and the cross-plane pooling follows array axes, not geometric ones
-(`CrossPlane`).
+Written from the equations of the published encoder (Liu et al. 2025, "PartField"). Modules have the names of
+its state dict, so that converted weights load. Three oddities of the published network are part of the
+meaning of its weights and are kept: the voxel grid is read with its axes reversed (`PointVoxelConv`), the
+three planes are convolved as one tall image (`PlaneUNet`), and the cross-plane pooling follows array axes,
+not geometric ones (`CrossPlane`).
 """
 
 import math
@@ -171,6 +171,23 @@ class PlaneUNet(nn.Module):
         for up in self.up_convs:
             x = up(torch.cat([F.interpolate(x, scale_factor=2.0), skips.pop()], dim=1))
         return self.conv_final(F.silu(self.norm_out(x)))
+
+
+class PlaneEncoder(nn.Module):
+    """Points to planes: point-voxel convolution, scatter, U-Net.
+
+    The published weights hold three more point-voxel convolutions, whose output nothing reads.
+    """
+
+    def __init__(self, width: int, widths: Sequence[int], voxels: int, resolution: int) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.pc_encoder = named(encoder=nn.Sequential(PointVoxelConv(width, voxels)))
+        self.unet_encoder = PlaneUNet(width, widths)
+
+    def forward(self, points: Float[Tensor, "batch n 3"]) -> Float[Tensor, "batch 3 width size size"]:
+        tall = self.unet_encoder(scatter_planes(points, self.pc_encoder(points), self.resolution))
+        return tall.unflatten(2, (3, self.resolution)).transpose(1, 2)
 
 
 class SelfAttention(nn.Module):

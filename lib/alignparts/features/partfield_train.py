@@ -44,8 +44,10 @@ class PartFieldTraining:
     """Optimization of `train_partfield`.
 
     Attributes:
-        epochs, batch_size, lr, weight_decay: as usual; weight decay spares vectors and the position table.
-        lr_min: learning rate at the end of a cosine decay.
+        epochs: number of passes over the shapes.
+        batch_size: number of shapes per step.
+        lr, lr_min: learning rates at the peak and at the end of a cosine decay.
+        weight_decay: weight decay of AdamW, which spares vectors and the position table.
         warmup: share of the steps in which the rate rises linearly.
         clip: largest norm of the gradient.
         temperature: tau of the similarities.
@@ -74,15 +76,15 @@ def contrastive_loss(
 ) -> Float[Tensor, ""]:
     """Return the mean over anchors, then over the anchor's pairs, of -log e^s_pos / (e^s_pos + sum e^s_neg).
 
-    Unlabeled points (-1) and anchors without a partner or a negative do not count; 0 if none is left.
+    Unlabeled points (-1) and anchors without a partner or a negative do not count; the loss is 0 if no anchor
+    is left.
     """
     unit = F.normalize(features, dim=-1)
     similarity = unit @ unit.transpose(1, 2) / temperature
-    labeled = instance >= 0
-    both = labeled.unsqueeze(1) & labeled.unsqueeze(2)
-    same = instance.unsqueeze(1) == instance.unsqueeze(2)
-    positive = both & same & ~torch.eye(instance.shape[1], dtype=torch.bool, device=instance.device)
-    negative = both & ~same
+    a, b = instance.unsqueeze(1), instance.unsqueeze(2)
+    both = (a >= 0) & (b >= 0)
+    positive = both & (a == b) & ~torch.eye(instance.shape[1], dtype=torch.bool, device=instance.device)
+    negative = both & (a != b)
     against = similarity.masked_fill(~negative, -1e4).logsumexp(dim=2, keepdim=True)
     pairs = positive.sum(dim=2)
     terms = (F.softplus(against - similarity) * positive).sum(dim=2) / pairs.clamp(min=1)
@@ -91,24 +93,17 @@ def contrastive_loss(
 
 
 def train_partfield(
-    shapes: Sequence[PartMasks],
-    config: PartFieldConfig,
-    training: PartFieldTraining,
-    seed: int,
-    *,
+    shapes: Sequence[PartMasks], config: PartFieldConfig, training: PartFieldTraining, seed: int, *,
     checkpoint: Path | None = None,
-) -> tuple[PartField, list[Row]]:
-    """Train a `PartField`.
+) -> tuple[PartField, list[Row]]:  # fmt: skip
+    """Train a `PartField`; return it in evaluation mode, with the loss ("total") of every step.
 
     Args:
         shapes: training shapes.
         config: sizes of the network.
-        training: optimization.
+        training: settings of the optimization.
         seed: seed of the weights, the order and the augmentation.
         checkpoint: file of the progress, written after every epoch.
-
-    Returns:
-        The field in evaluation mode, and the loss ("total") of every step.
 
     Raises:
         AlignPartsError: no shape with two labeled instances, or a loss that is not finite.
@@ -118,9 +113,7 @@ def train_partfield(
     model = seeded(seed, lambda: PartField(config))
     spared = [name for name, _ in model.named_parameters() if name.endswith("pos_embed")]
     optimizer = adamw(model, training.lr, training.weight_decay, spared)
-    sums = [
-        [*shape.points.sum(axis=0, dtype=np.float64).tolist(), int(shape.instance.sum())] for shape in shapes
-    ]
+    sums = [(*shape.points.sum(axis=0, dtype=np.float64), int(shape.instance.sum())) for shape in shapes]
     trainer = Trainer(
         "PartField training", model, optimizer, checkpoint, epochs=training.epochs, per_step=True,
         identity=[asdict(config), asdict(training), seed, sums],
@@ -131,8 +124,8 @@ def train_partfield(
         order = np.random.default_rng([seed, 0, epoch]).permutation(len(shapes))
         for number in range(per_epoch):
             rng = np.random.default_rng([seed, 1, epoch * per_epoch + number + 1])
-            indices = order[number * training.batch_size : (number + 1) * training.batch_size]
-            yield _batch([shapes[index] for index in indices], config.input_points, training, rng)
+            batch = [shapes[index] for index in order[number * training.batch_size :][: training.batch_size]]
+            yield _batch(batch, config.input_points, training, rng)
 
     def loss(field: torch.nn.Module, drawn: Drawn) -> dict[str, Tensor]:
         points, positions, instance = drawn
@@ -144,15 +137,15 @@ def train_partfield(
 
 
 def _batch(
-    shapes: Sequence[PartMasks], inputs: int, training: PartFieldTraining, rng: np.random.Generator
+    shapes: Sequence[PartMasks], size: int, training: PartFieldTraining, rng: np.random.Generator
 ) -> Drawn:
     """Return augmented input points and labeled query positions of a batch."""
     clouds, positions, labels = [], [], []
     for shape in shapes:
         instance = shape.instance
         points = augment(shape.points.astype(np.float64), training, rng)
-        at = rng.choice(len(points), inputs, replace=len(points) < inputs)
-        noise = rng.normal(scale=training.jitter, size=(inputs, 3)) if training.jitter else 0.0
+        at = rng.choice(len(points), size, replace=len(points) < size)
+        noise = rng.normal(scale=training.jitter, size=(size, 3)) if training.jitter else 0.0
         clouds.append(points[at] + noise)
         # Between uniform by area and uniform by instance, so that small parts are seen.
         _, which, counts = np.unique(instance, return_inverse=True, return_counts=True)
@@ -163,11 +156,8 @@ def _batch(
         at = rng.choice(len(points), training.queries, replace=few, p=weight / weight.sum())
         positions.append(points[at])
         labels.append(instance[at])
-    return (
-        torch.from_numpy((FRAME * np.stack(clouds)).astype(np.float32)),
-        torch.from_numpy((FRAME * np.stack(positions)).astype(np.float32)),
-        torch.from_numpy(np.stack(labels).astype(np.int64)),
-    )
+    inputs, queries = (torch.from_numpy(FRAME * np.stack(places)).float() for places in (clouds, positions))
+    return inputs, queries, torch.from_numpy(np.stack(labels)).long()
 
 
 def augment(
@@ -184,6 +174,7 @@ def augment(
 
 
 def _rate(step: int, total: int, training: PartFieldTraining) -> float:
+    """Return the learning rate of a step: a linear rise, then a cosine decay."""
     warm = training.warmup * total
     if step < warm:
         return training.lr * step / warm

@@ -1,6 +1,5 @@
 """The two encoders that params.yaml asks for: a checkpoint by name, or a small one trained on the corpus."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,48 +19,25 @@ from alignparts.features.partfield import PartField, PartFieldConfig
 from alignparts.features.partfield_train import PartFieldTraining, PartMasks, train_partfield
 
 
-def part_masks(corpus: Corpus, shape_ids: Sequence[str], params: Params) -> list[PartMasks]:
-    """Sample surfaces with part instances; leave out shapes with fewer than two labeled instances."""
-    base = params.base
-    sampled = map_shapes(
-        partial(_sample, corpus, params.corpus.points, base.seed), shape_ids,
-        workers=base.workers, scheduler=base.scheduler, description="part masks",
-    )  # fmt: skip
-    return [masks for masks in sampled if len(np.unique(masks.instance[masks.instance >= 0])) > 1]
-
-
-def pictures(corpus: Corpus, shape_ids: Sequence[str], params: Params) -> np.ndarray:
-    """Render shapes: uint8 (shapes * views, H, W, 3)."""
-    base, features = params.base, params.features
-    rendered = map_shapes(
-        partial(_render, corpus, features.views, features.resolution), shape_ids,
-        workers=base.workers, scheduler=base.scheduler, description="renders",
-    )  # fmt: skip
-    return np.concatenate(list(rendered))
-
-
 def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartField, list[Row]]:
     """Return the checkpoint of ``features.geometry``, or a small PartField trained on the training shapes.
 
-    Args:
-        corpus: shapes with part instances.
-        params: all of params.yaml.
-        out: folder that the encoder is written to.
-
-    Returns:
-        The encoder, and the losses of every step (none for a checkpoint).
+    The encoder is also written to the folder ``out``; with it comes a row of losses per step, none for a
+    checkpoint. Shapes with fewer than two labeled part instances are left out.
     """
-    asked = params.features.geometry
+    asked, base = params.features.geometry, params.base
     history: list[Row] = []
     if asked.checkpoint is not None:
         encoder = PartField.from_pretrained(asked.checkpoint)
     else:
+        sampled = map_shapes(
+            partial(_sample, corpus, params.corpus.points, base.seed), corpus.ids(split="train"),
+            workers=base.workers, scheduler=base.scheduler, description="part masks",
+        )  # fmt: skip
+        masks = [masks for masks in sampled if len(np.unique(masks.instance[masks.instance >= 0])) > 1]
+        training = PartFieldTraining(epochs=asked.epochs, batch_size=asked.batch_size, lr=asked.lr)
         encoder, history = train_partfield(
-            part_masks(corpus, corpus.ids(split="train"), params),
-            PartFieldConfig.small(),
-            PartFieldTraining(epochs=asked.epochs, batch_size=asked.batch_size, lr=asked.lr),
-            params.base.seed,
-            checkpoint=out / STATE,
+            masks, PartFieldConfig.small(), training, base.seed, checkpoint=out / STATE
         )
     save_model(encoder, out)
     return encoder.eval(), history
@@ -70,28 +46,26 @@ def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartFie
 def appearance_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[AppearanceEncoder, list[Row]]:
     """Return the checkpoint of ``features.appearance``, or a small DINOv2 trained on renders.
 
-    Args:
-        corpus: shapes, of which those of the split "train" are rendered.
-        params: all of params.yaml.
-        out: folder that the encoder is written to.
-
-    Returns:
-        The encoder, and the losses of every step (none for a checkpoint).
+    Training shapes are rendered. The encoder is also written to the folder ``out``; with it comes a row of
+    losses per step, none for a checkpoint.
     """
-    asked = params.features.appearance
-    losses: list[Row] = []
+    asked, base, features = params.features.appearance, params.base, params.features
+    history: list[Row] = []
     if asked.checkpoint is not None:
         encoder = AppearanceEncoder.from_pretrained(asked.checkpoint)
     else:
         # Enough pictures for every step to see new ones, and no more than that.
-        needed = -(-asked.steps * asked.batch_size // params.features.views)
+        needed = -(-asked.steps * asked.batch_size // features.views)
         ids = np.array(corpus.ids(split="train"))
-        chosen = np.random.default_rng(params.base.seed).permutation(len(ids))[:needed]
-        images = pictures(corpus, ids[np.sort(chosen)].tolist(), params)
-        recipe = Recipe(steps=asked.steps, batch_size=asked.batch_size, lr=asked.lr, seed=params.base.seed)
-        encoder, losses = train_appearance(images, recipe, checkpoint=out / STATE)
+        chosen = np.random.default_rng(base.seed).permutation(len(ids))[:needed]
+        rendered = map_shapes(
+            partial(_render, corpus, features.views, features.resolution), ids[np.sort(chosen)].tolist(),
+            workers=base.workers, scheduler=base.scheduler, description="renders",
+        )  # fmt: skip
+        recipe = Recipe(steps=asked.steps, batch_size=asked.batch_size, lr=asked.lr, seed=base.seed)
+        encoder, history = train_appearance(np.concatenate(list(rendered)), recipe, checkpoint=out / STATE)
     encoder.save_pretrained(out)
-    return encoder.eval(), losses
+    return encoder.eval(), history
 
 
 def _sample(corpus: Corpus, points: int, seed: int, shape_id: str) -> PartMasks:

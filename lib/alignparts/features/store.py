@@ -1,4 +1,4 @@
-"""Features on disk: safetensors shards and one index, with which a killed run goes on."""
+"""Features on disk: safetensors shards and one index, with which a killed run resumes."""
 
 import hashlib
 import json
@@ -17,10 +17,8 @@ from alignparts.core.errors import AlignPartsError
 
 SHARD = 64
 """Number of shapes per shard. Up to that many are redone after a kill."""
-
 OPEN_SHARDS = 64
-"""Number of shards kept mapped into memory while reading."""
-
+"""Maximum number of shards that are mapped into memory at once."""
 SCHEMA = pa.schema([(name, pa.string()) for name in ("shape_id", "shard", "arrays", "meta")])
 
 
@@ -39,7 +37,7 @@ def fingerprint_of(*parts: Any) -> str:
 
 
 class FeatureStore:
-    """Arrays and a little JSON per shape, by shape id.
+    """Arrays and a little JSON per shape, by shape id; reading an added shape writes what is pending.
 
     Args:
         root: folder of ``index.parquet`` and ``shard-*.safetensors``.
@@ -62,12 +60,11 @@ class FeatureStore:
         self._pending: dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]] = {}
         self._rows: dict[str, Row] = {}
         self._open: dict[str, Any] = {}
-        self._numbers: dict[str, int] = {}
         index = self.root / "index.parquet"
         if fingerprint is None and not index.is_file():
             raise AlignPartsError(f"{index}: no such file; features are made by: dvc repro features")
-        stored = self._read_index(index) if index.is_file() else None
-        self.fingerprint = stored if fingerprint is None and stored is not None else str(fingerprint)
+        stored = self._read_index(index) if index.is_file() else ""
+        self.fingerprint = stored if fingerprint is None else fingerprint
         if self.writable:
             self.root.mkdir(parents=True, exist_ok=True)
             if stored != self.fingerprint:
@@ -76,10 +73,7 @@ class FeatureStore:
 
     @classmethod
     def joined(cls, stores: "Sequence[FeatureStore]") -> "FeatureStore":
-        """Return the shapes of several stores as one store, for reading.
-
-        Args:
-            stores: finished stores made by the same encoders; their ids differ.
+        """Return the shapes of several finished stores of the same encoders as one store, for reading.
 
         Raises:
             AlignPartsError: an id is in two of them.
@@ -97,7 +91,7 @@ class FeatureStore:
         return joined
 
     def __len__(self) -> int:
-        return len(self._rows) + sum(shape_id not in self._rows for shape_id in self._pending)
+        return len(self.ids())
 
     def __contains__(self, shape_id: str) -> bool:
         return shape_id in self._rows or shape_id in self._pending
@@ -109,7 +103,7 @@ class FeatureStore:
 
     def ids(self) -> list[str]:
         """Return the shape ids in the order of the index."""
-        return list(dict.fromkeys([*self._rows, *self._pending]))
+        return list(self._rows | dict.fromkeys(self._pending))
 
     def finished(self) -> set[str]:
         """Return the ids of the shapes that are safely on disk."""
@@ -117,13 +111,7 @@ class FeatureStore:
 
     def meta(self, shape_id: str) -> dict[str, Any]:
         """Return the JSON of one shape, without reading its arrays."""
-        if shape_id in self._pending:
-            return dict(self._pending[shape_id][1])
-        if shape_id not in self._rows:
-            raise AlignPartsError(
-                f"{self.root}: no features of shape '{shape_id}'; make them with: dvc repro features"
-            )
-        return json.loads(self._rows[shape_id].meta)
+        return json.loads(self._row(shape_id).meta)
 
     def load(
         self, shape_id: str, only: Sequence[str] | None = None
@@ -133,19 +121,14 @@ class FeatureStore:
         Raises:
             AlignPartsError: the store has no such shape, or its shard is missing or broken.
         """
-        meta = self.meta(shape_id)
-        if shape_id in self._pending:
-            arrays = self._pending[shape_id][0]
-            return {name: value for name, value in arrays.items() if only is None or name in only}, meta
-        shard, names, _ = self._rows[shape_id]
+        shard, names, meta = self._row(shape_id)
         handle = self._handle(shard)
         wanted = [name for name in names.split(",") if only is None or name in only]
         try:
-            return {name: handle.get_tensor(f"{shape_id}/{name}") for name in wanted}, meta
+            return {name: handle.get_tensor(f"{shape_id}/{name}") for name in wanted}, json.loads(meta)
         except SafetensorError as error:
-            raise AlignPartsError(
-                f"{self.root / shard}: shape '{shape_id}': {error}; delete the folder"
-            ) from None
+            message = f"{self.root / shard}: shape '{shape_id}': {error}; delete the folder"
+            raise AlignPartsError(message) from None
 
     def add(self, shape_id: str, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         """Add or replace a shape; it is on disk once its shard is full or after `flush`."""
@@ -164,7 +147,8 @@ class FeatureStore:
             for shape_id, (arrays, _) in self._pending.items()
             for name, value in arrays.items()
         }
-        name = f"shard-{self._next_number():05d}.safetensors"
+        used = [int(path.stem.split("-")[1]) for path in self.root.glob("shard-*.safetensors")]
+        name = f"shard-{max(used, default=-1) + 1:05d}.safetensors"
         write_atomically(self.root / name, lambda path: save_file(tensors, path))
         for shape_id, (arrays, meta) in self._pending.items():
             self._rows[shape_id] = Row(name, ",".join(sorted(arrays)), json.dumps(meta))
@@ -179,10 +163,7 @@ class FeatureStore:
         """
         self._check_writable()
         self.flush()
-        missing = [shape_id for shape_id in shape_ids if shape_id not in self._rows]
-        if missing:
-            raise AlignPartsError(f"{self.root}: no features of shape '{missing[0]}'")
-        self._rows = {shape_id: self._rows[shape_id] for shape_id in shape_ids}
+        self._rows = {shape_id: self._row(shape_id) for shape_id in shape_ids}
         self._write_index()
         self._clean()
 
@@ -193,6 +174,15 @@ class FeatureStore:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": {}}
 
+    def _row(self, shape_id: str) -> Row:
+        if shape_id in self._pending:
+            self.flush()
+        if shape_id not in self._rows:
+            raise AlignPartsError(
+                f"{self.root}: no features of shape '{shape_id}'; make them with: dvc repro features"
+            )
+        return self._rows[shape_id]
+
     def _handle(self, name: str) -> Any:
         if name not in self._open:
             if len(self._open) >= OPEN_SHARDS:
@@ -200,31 +190,25 @@ class FeatureStore:
             try:
                 self._open[name] = safe_open(self.root / name, framework="np")
             except (OSError, SafetensorError) as error:
-                raise AlignPartsError(
-                    f"{self.root / name}: not readable: {error}; delete the folder"
-                ) from None
+                message = f"{self.root / name}: not readable: {error}; delete the folder"
+                raise AlignPartsError(message) from None
         return self._open[name]
 
-    def _next_number(self) -> int:
-        used = [int(path.stem.split("-")[1]) for path in self.root.glob("shard-*.safetensors")]
-        return max(used, default=-1) + 1
-
     def _read_index(self, index: Path) -> str:
+        """Read the rows; return the fingerprint."""
         try:
             table = pq.read_table(index)
             fingerprint = (table.schema.metadata or {})[b"fingerprint"].decode()
             columns = [table.column(name).to_pylist() for name in SCHEMA.names]
-            self._rows = {shape_id: Row(*row) for shape_id, *row in zip(*columns, strict=True)}
         except (pa.ArrowInvalid, KeyError, OSError) as error:
-            raise AlignPartsError(
-                f"{index}: not the index of a feature store ({error}); delete the folder"
-            ) from None
+            message = f"{index}: not the index of a feature store ({error}); delete the folder"
+            raise AlignPartsError(message) from None
+        self._rows = {shape_id: Row(*row) for shape_id, *row in zip(*columns, strict=True)}
         return fingerprint
 
     def _write_index(self) -> None:
-        columns = list(zip(*((shape_id, *row) for shape_id, row in self._rows.items()), strict=True))
-        schema = SCHEMA.with_metadata({"fingerprint": self.fingerprint})
-        table = pa.table([list(column) for column in columns or [()] * len(SCHEMA)], schema=schema)
+        rows = [{"shape_id": shape_id, **row._asdict()} for shape_id, row in self._rows.items()]
+        table = pa.Table.from_pylist(rows, SCHEMA.with_metadata({"fingerprint": self.fingerprint}))
         write_atomically(self.root / "index.parquet", lambda path: pq.write_table(table, path))
 
     def _clean(self) -> None:
