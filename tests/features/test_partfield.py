@@ -282,11 +282,11 @@ def test_a_bad_folder_is_named(tiny: PartField, tmp_path: Path) -> None:
     tiny.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "part_channels": 6}))
-    with pytest.raises(AlignPartsError, match=r"a PartField model: .*size mismatch for .*upsampler"):
+    with pytest.raises(AlignPartsError, match=r"class PartField: .*size mismatch for .*upsampler"):
         PartField.from_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(AlignPartsError, match="not a PartField model: "):
+    with pytest.raises(AlignPartsError, match="class PartField: "):
         PartField.from_pretrained(tmp_path)
 
 

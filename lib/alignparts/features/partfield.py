@@ -75,9 +75,6 @@ PUBLISHED = PartFieldConfig()
 class PartField(PretrainedModel):
     """A field of part features over space, in PartField's frame (longest side spans [-0.9, 0.9])."""
 
-    title = "a PartField"
-    hint = "expected the folder that training or alignparts convert-partfield writes"
-
     def __init__(self, config: PartFieldConfig = PUBLISHED) -> None:
         super().__init__()
         self.config = c = config

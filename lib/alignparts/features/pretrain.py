@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from alignparts.core.checkpoint import save_model
-from alignparts.core.config import Params
+from alignparts.core.config.params import Params
 from alignparts.core.parallel import map_shapes
 from alignparts.core.trainer import STATE, Row
 from alignparts.corpus.index import Corpus
