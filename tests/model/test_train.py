@@ -18,6 +18,7 @@ from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
 from alignparts.model.dataset import PartDataset, collate
 from alignparts.model.losses import alignment_losses
+from alignparts.model.matching import match
 from alignparts.model.texts import TextTable
 from alignparts.model.train import train
 from alignparts.model.validation import class_statistics, validate
@@ -116,11 +117,7 @@ def test_statistics_are_equations_38_and_39(whole: tuple[Path, FeatureStore]) ->
         batch = collate([data[index]])
         with torch.no_grad():
             output = model(**batch.inputs())
-        from alignparts.model.matching import match
-
-        t = batch.targets
-        pi = match(output.mask_logits, output.partlets, t.masks, t.labeled, t.text, t.parts)[0].tolist()
-        for k, a in enumerate(pi):
+        for k, a in enumerate(match(output, batch.targets)[0].tolist()):
             if a >= 0:
                 label = (batch.categories[0], batch.names[0][a])
                 vectors.setdefault(label, []).append(output.partlets[0, k].numpy())

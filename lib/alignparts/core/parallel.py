@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import ExitStack
 from typing import TypeVar
 
+import joblib
 from tqdm.auto import tqdm
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ def map_shapes(
     Args:
         function: function of a single item; picklable if it runs in another process.
         items: items to map over.
-        total: number of items, where ``items`` has no length.
+        total: number of items, if ``items`` has no length.
         batch: number of items that a process gets at once.
         workers: number of local processes; 1 runs in this process.
         scheduler: address of a running Dask scheduler; None stays on this machine.
@@ -35,17 +36,11 @@ def map_shapes(
     """
     total = len(items) if isinstance(items, Sized) else total
     with ExitStack() as stack:
-        results: Iterator[R] = map(function, items)
-        if workers > 1 or scheduler is not None:
-            import joblib
+        if scheduler is not None:
+            from distributed import Client
 
-            if scheduler is not None:
-                from distributed import Client
-
-                stack.enter_context(Client(scheduler))
-                stack.enter_context(joblib.parallel_config("dask"))
-            parallel = joblib.Parallel(
-                n_jobs=max(workers, 1), return_as="generator", pre_dispatch="4*n_jobs", batch_size=batch
-            )
-            results = parallel(joblib.delayed(function)(item) for item in items)
+            stack.enter_context(Client(scheduler))
+            stack.enter_context(joblib.parallel_config("dask"))
+        parallel = joblib.Parallel(workers, return_as="generator", pre_dispatch="4*n_jobs", batch_size=batch)
+        results = parallel(joblib.delayed(function)(item) for item in items)
         yield from tqdm(results, total=total, desc=description, mininterval=2.0, leave=False)

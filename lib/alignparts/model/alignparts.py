@@ -55,10 +55,10 @@ class AlignPartsConfig:
         if self.fusion not in FUSIONS:
             raise AlignPartsError(f"model: fusion '{self.fusion}': expected one of {', '.join(FUSIONS)}")
         for width, heads in (("d_m", "heads"), ("d_t", "decoder_heads")):
-            if getattr(self, width) % getattr(self, heads):
+            whole, count = getattr(self, width), getattr(self, heads)
+            if whole % count:
                 raise AlignPartsError(
-                    f"model: {width} is {getattr(self, width)}, which {heads} = {getattr(self, heads)} "
-                    f"does not divide; change {heads}"
+                    f"model: {heads} = {count} does not divide {width} = {whole}; change it"
                 )
 
 
@@ -66,12 +66,8 @@ class AlignPartsConfig:
 class AlignPartsOutput:
     """Output for a batch of shapes; at padding the mask logits have no meaning.
 
-    Attributes:
-        mask_logits: m_ki before the sigmoid (Eq. 5).
-        partness: part_k before the sigmoid (Eq. 6).
-        partlets: s_k, which are the prototypes z_k before normalization (Eq. 7).
-        global_embedding: z_global before normalization (Eq. 14).
-        fused: h_i (Eq. 37).
+    Masks m (Eq. 5) and partness (Eq. 6) are logits; partlets s are the prototypes z (Eq. 7) and the global
+    embedding is z_global (Eq. 14), both before normalization; fused features are h (Eq. 37).
     """
 
     mask_logits: Float[Tensor, "b k n"]
@@ -141,14 +137,14 @@ class AlignParts(PretrainedModel):
         if self.config.fusion in ("points", "geometry"):
             appearance = torch.zeros_like(appearance)
         fused = self.fusion(points, geometry, appearance, padding_mask, neighbors)
+        mask_logits, partness, partlets = self.decoder(fused, padding_mask)
         whole = self.global_head(geometry, appearance, padding_mask)
-        return AlignPartsOutput(*self.decoder(fused, padding_mask), whole, fused)
+        return AlignPartsOutput(mask_logits, partness, partlets, whole, fused)
 
     def _standardized(self, name: str, feature: Tensor) -> Tensor:
         mean, std = self.get_buffer(f"{name}_mean"), self.get_buffer(f"{name}_std")
-        if feature.shape[-1] != len(mean):
+        if (width := feature.shape[-1]) != len(mean):
             raise AlignPartsError(
-                f"features: {name} is {feature.shape[-1]} wide, the model was made for {len(mean)}; "
-                "take the encoders that it was trained with"
+                f"features: {name} is {width} wide, the model was made for {len(mean)}; take its own encoders"
             )
         return (feature - mean) / std

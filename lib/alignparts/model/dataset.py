@@ -63,18 +63,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Batch:
-    """Shapes, padded to the same size.
+    """Shapes, padded to the same size: coordinates in the model frame, raw features, targets and names.
 
-    Attributes:
-        points: coordinates in the model frame.
-        geometry: raw geometry features.
-        appearance: raw appearance features.
-        neighbors: indices of the nearest points of every point, -1 for none.
-        padding_mask: true where a point is padding; None if there is no padding.
-        targets: ground truth for the losses.
-        shape_ids: ids of the shapes.
-        categories: canonical names of their categories.
-        names: canonical names of every shape's parts, in the order of ``targets.text``.
+    `neighbors` are indices of every point's nearest points, -1 for none; `padding_mask` is true where a point
+    is padding, None if none is. Names are canonical, those of parts in the order of ``targets.text``.
     """
 
     points: Float[Tensor, "b n 3"]
@@ -165,9 +157,8 @@ class PartDataset(Dataset[Shape]):
             drawn = np.sort(rng.choice(stored, self.points, replace=False, p=chance))
         style = int(rng.integers(1, STYLES)) if rng.random() < self.name_prompt_rate else 0
         feature = {name: np.ascontiguousarray(arrays[name][drawn], dtype=np.float32) for name in ARRAYS[:3]}
-        for name, value in feature.items():
-            if not np.isfinite(value).all():
-                raise _again(shape_id, f"{name}: expected finite numbers")
+        if infinite := [name for name, value in feature.items() if not np.isfinite(value).all()]:
+            raise _again(shape_id, f"{infinite[0]}: expected finite numbers")
         category = self.table.vocabulary.resolve_category(meta["category"])
         part, present = self._parts(shape_id, category, arrays["part"][drawn], meta["part_names"])
         vectors = self.table.parts(category, style)
@@ -210,11 +201,9 @@ def collate(shapes: Sequence[Shape]) -> Batch:
         rows = [torch.ones(len(getattr(shape, name)), dtype=torch.bool) for shape in shapes]
         return pad_sequence(rows, batch_first=True)
 
-    padding = ~valid("points")
-    neighbors = stack("neighbors", -1)
+    padding, neighbors = ~valid("points"), stack("neighbors", -1)
     # The only neighbor of a padding point is itself.
-    numbers = torch.arange(padding.shape[1]).expand_as(padding)
-    neighbors[:, :, 0] = torch.where(padding, numbers, neighbors[:, :, 0])
+    neighbors[:, :, 0] = torch.where(padding, torch.arange(padding.shape[1]), neighbors[:, :, 0])
     return Batch(
         **{name: stack(name) for name in ARRAYS[:3]},
         neighbors=neighbors,
@@ -261,7 +250,6 @@ def _again(shape_id: str, fault: str) -> AlignPartsError:
 
 
 def _balanced(part: Int[np.ndarray, " n"], balance: float) -> Float[np.ndarray, " n"]:
-    """Return the probability of every point to be drawn first."""
-    count = np.bincount(part + 1)  # unlabeled points count as a part
-    weight = (np.maximum(count, 1) ** -balance)[part + 1]
+    """Return the probability of every point to be drawn first; unlabeled points count as a part."""
+    weight = (np.maximum(np.bincount(part + 1), 1) ** -balance)[part + 1]
     return weight / weight.sum()

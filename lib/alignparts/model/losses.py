@@ -17,55 +17,14 @@ from torch import Tensor
 from alignparts.core.config.params import LossParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignPartsOutput
-from alignparts.model.matching import match
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Ground truth of a batch of shapes.
-
-    Attributes:
-        part: ground-truth part of every point, an index into `text`; -1 unlabeled or padding.
-        text: embeddings of the parts' descriptions.
-        parts: true where a row of `text` is a part, false where it is padding.
-        category: number of every shape's category.
-        class_text: embedding of the category's description.
-        classes: embeddings of all categories, in the order of `category`'s numbers; without any (c = 0)
-            Eq. 14 is as printed.
-        negatives: embeddings of the category's other parts; without any (v = 0) Eq. 9 is as printed.
-        negative_parts: true where a row of `negatives` is a part.
-    """
-
-    part: Int64[Tensor, "b n"]
-    text: Float[Tensor, "b a d_t"]
-    parts: Bool[Tensor, "b a"]
-    category: Int64[Tensor, " b"]
-    class_text: Float[Tensor, "b d_t"]
-    classes: Float[Tensor, "c d_t"]
-    negatives: Float[Tensor, "b v d_t"]
-    negative_parts: Bool[Tensor, "b v"]
-
-    @property
-    def labeled(self) -> Bool[Tensor, "b n"]:
-        """Return true where a point has a label."""
-        return self.part >= 0
-
-    @property
-    def masks(self) -> Float[Tensor, "b a n"]:
-        """Return the ground-truth masks, 0 or 1."""
-        number = torch.arange(self.text.shape[1], device=self.part.device).view(1, -1, 1)
-        return (self.part.unsqueeze(1) == number).to(self.text.dtype)
+from alignparts.model.matching import Targets, match
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Matched partlets of a batch, flat.
+    """Matched partlets of a batch, flat: indices of the shape, the partlet k and the part pi(k).
 
-    Attributes:
-        shape: index of the shape.
-        partlet: index k of the partlet.
-        part: index pi(k) of the part.
-        weight: 1 / (matched partlets of the shape x shapes), so that a weighted sum is the mean of means.
+    `weight` is 1 / (matched partlets of the shape x shapes), so that a weighted sum is the mean of means.
     """
 
     shape: Int64[Tensor, " m"]
@@ -82,13 +41,10 @@ def pairs_of(assignment: Int64[Tensor, "b k"], dtype: torch.dtype = torch.float3
 
 
 def mask_loss(
-    mask_logits: Float[Tensor, "b k n"],
-    masks: Float[Tensor, "b a n"],
-    labeled: Bool[Tensor, "b n"],
-    pairs: Pairs,
+    logits: Float[Tensor, "b k n"], masks: Float[Tensor, "b a n"], labeled: Bool[Tensor, "b n"], pairs: Pairs
 ) -> Float[Tensor, ""]:
     """Return Eq. 10: BCE, a mean over points, plus 1 - Dice."""
-    logits, truth, counted, number = _matched(mask_logits, masks, labeled, pairs)
+    logits, truth, counted, number = _matched(logits, masks, labeled, pairs)
     bce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     bce = (bce * counted).sum(1) / number
     probability = logits.sigmoid() * counted
@@ -115,13 +71,10 @@ def text_loss(
 
 
 def coverage_loss(
-    mask_logits: Float[Tensor, "b k n"],
-    masks: Float[Tensor, "b a n"],
-    labeled: Bool[Tensor, "b n"],
-    pairs: Pairs,
+    logits: Float[Tensor, "b k n"], masks: Float[Tensor, "b a n"], labeled: Bool[Tensor, "b n"], pairs: Pairs
 ) -> Float[Tensor, ""]:
     """Return Eq. 12: difference of predicted and true mask size, as a share of the labeled points."""
-    logits, truth, counted, number = _matched(mask_logits, masks, labeled, pairs)
+    logits, truth, counted, number = _matched(logits, masks, labeled, pairs)
     size = (logits.sigmoid() * counted).sum(1) - truth.sum(1)
     return ((size / number).abs() * pairs.weight).sum()
 
@@ -180,7 +133,7 @@ def alignment_losses(
     logits, partlets, tau = output.mask_logits, output.partlets, params.tau
     masks, labeled = targets.masks, targets.labeled
     if assignment is None:
-        assignment = match(logits, partlets, masks, labeled, targets.text, targets.parts)
+        assignment = match(output, targets)
     pairs = pairs_of(assignment, logits.dtype)
     shapes = gather(output.global_embedding), gather(targets.class_text), gather(targets.category)
     terms = {
@@ -206,10 +159,8 @@ def weighted_sum(terms: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, f
     return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
 
-def _matched(
-    mask_logits: Tensor, masks: Tensor, labeled: Tensor, pairs: Pairs
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _matched(logits: Tensor, masks: Tensor, labeled: Tensor, pairs: Pairs) -> tuple[Tensor, ...]:
     """Return logits and truth of every pair, 1 where a point is labeled, and the number of those points."""
-    counted = labeled[pairs.shape].to(mask_logits.dtype)
+    counted = labeled[pairs.shape].to(logits.dtype)
     number = counted.sum(1).clamp(min=1)
-    return mask_logits[pairs.shape, pairs.partlet], masks[pairs.shape, pairs.part], counted, number
+    return logits[pairs.shape, pairs.partlet], masks[pairs.shape, pairs.part], counted, number

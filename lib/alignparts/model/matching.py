@@ -1,5 +1,7 @@
 """Match partlets to ground-truth parts: log-domain Sinkhorn on Eq. 8, rounded to an assignment."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.model.alignparts import AlignPartsOutput
 
 TEMPERATURE = 0.05
 """Temperature of the transport plan, in units of the cost (which lies in [0, 3])."""
@@ -15,6 +18,43 @@ ITERATIONS = 60
 """Number of Sinkhorn iterations; the temperature falls to its value over the first half."""
 TINY = 1e-300
 """Lower bound of the sum of a row or column, which may have no mass."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Ground truth of a batch of shapes.
+
+    Attributes:
+        part: ground-truth part of every point, an index into `text`; -1 unlabeled or padding.
+        text: embeddings of the parts' descriptions.
+        parts: true where a row of `text` is a part, false where it is padding.
+        category: number of every shape's category.
+        class_text: embedding of the category's description.
+        classes: embeddings of all categories, in the order of `category`'s numbers; without any (c = 0)
+            Eq. 14 is as printed.
+        negatives: embeddings of the category's other parts; without any (v = 0) Eq. 9 is as printed.
+        negative_parts: true where a row of `negatives` is a part.
+    """
+
+    part: Int64[Tensor, "b n"]
+    text: Float[Tensor, "b a d_t"]
+    parts: Bool[Tensor, "b a"]
+    category: Int64[Tensor, " b"]
+    class_text: Float[Tensor, "b d_t"]
+    classes: Float[Tensor, "c d_t"]
+    negatives: Float[Tensor, "b v d_t"]
+    negative_parts: Bool[Tensor, "b v"]
+
+    @property
+    def labeled(self) -> Bool[Tensor, "b n"]:
+        """Return true where a point has a label."""
+        return self.part >= 0
+
+    @property
+    def masks(self) -> Float[Tensor, "b a n"]:
+        """Return the ground-truth masks, 0 or 1."""
+        number = torch.arange(self.text.shape[1], device=self.part.device).view(1, -1, 1)
+        return (self.part.unsqueeze(1) == number).to(self.text.dtype)
 
 
 def dice(
@@ -97,17 +137,11 @@ def assign(plan: Float[Tensor, "b k a"], parts: Bool[Tensor, "b a"]) -> Int64[Te
 
 
 @torch.no_grad()
-def match(
-    mask_logits: Float[Tensor, "b k n"],
-    partlets: Float[Tensor, "b k d_t"],
-    masks: Float[Tensor, "b a n"],
-    labeled: Bool[Tensor, "b n"],
-    text: Float[Tensor, "b a d_t"],
-    parts: Bool[Tensor, "b a"],
-) -> Int64[Tensor, "b k"]:
+def match(output: AlignPartsOutput, targets: Targets) -> Int64[Tensor, "b k"]:
     """Return pi given the model's predictions (section 3.2); -1 where a partlet has no part.
 
     The losses of Eqs. 9-13 see the plan only through its rounding, so nothing flows back through it.
     """
-    cost = cost_matrix(mask_logits, partlets, masks, labeled, text)
-    return assign(sinkhorn(cost, parts), parts)
+    masks, labeled, text = targets.masks, targets.labeled, targets.text
+    cost = cost_matrix(output.mask_logits, output.partlets, masks, labeled, text)
+    return assign(sinkhorn(cost, targets.parts), targets.parts)

@@ -79,7 +79,7 @@ def shape_metrics(
     result = {"miou": float(score.mean())}
     if names is None:
         return result
-    true_names = [gt_names[part] for part in present]
+    true_names = [gt_names[part] for part in present.tolist()]
     equal = np.array([names[at : at + 1] == [name] for name, at in zip(true_names, best, strict=True)])
     result["la_miou"] = float((score * equal).mean())
     if text_similarity is not None:

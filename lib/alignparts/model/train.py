@@ -182,8 +182,8 @@ def shares(order: Sequence[Sequence[int]], rank: int, count: int) -> list[list[i
     """
     if order and max(map(len, order)) < count:
         raise AlignPartsError(f"train.batch_size: {len(order[0])} shapes are too few for {count} processes")
-    even = [batch[: len(batch) - len(batch) % count] for batch in order]
-    return [list(batch[rank::count]) for batch in even if batch]
+    shared = [batch[rank : len(batch) - len(batch) % count : count] for batch in order]
+    return [list(batch) for batch in shared if batch]
 
 
 def gather(tensor: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from safetensors.numpy import save as to_bytes
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
@@ -56,39 +56,25 @@ def validate(
 
 
 def _scores(output: AlignPartsOutput, batch: Batch, shape: int, table: TextTable) -> dict[str, float]:
-    """Return the metrics of a shape of a batch."""
+    """Return the metrics of a shape of a batch, with categories by Eq. 16 and parts by Eqs. 17 and 22."""
     category, truth = batch.categories[shape], batch.targets.part[shape].numpy()
+    values = (output.mask_logits, output.partness, output.partlets, output.global_embedding)
+    logits, partness, partlets, whole = (value[shape].float().cpu() for value in values)
     texts = np.stack([table.category(name) for name in table.categories])
-    whole = F.normalize(output.global_embedding[shape].float(), dim=0).cpu().numpy()
-    scores = {"category": float(table.categories[int((texts @ whole).argmax())] == category)}
+    nearest = int((texts @ F.normalize(whole, dim=0).numpy()).argmax())
+    scores = {"category": float(table.categories[nearest] == category)}
     if not (truth >= 0).any():
         return scores | {"miou": 0.0, "la_miou": 0.0}
-    segments, names = named_points(
-        output.mask_logits[shape].sigmoid().float().cpu().numpy(),
-        output.partness[shape].sigmoid().float().cpu().numpy(),
-        F.normalize(output.partlets[shape].float(), dim=-1).cpu().numpy(),
-        table.parts(category),
-        table.names[category],
-    )
+    active = np.flatnonzero(partness.sigmoid().numpy() > 0.5)
+    if not len(active):
+        active = np.array([int(partness.argmax())])
+    prototypes = F.normalize(partlets, dim=-1).numpy()[active]
+    rows, columns = linear_sum_assignment(1 - prototypes @ table.parts(category).T)
+    mask = logits.sigmoid().numpy()[active[rows]]
+    segments = np.where(mask.max(axis=0) >= 0.5, mask.argmax(axis=0), -1)
+    names = [table.names[category][column] for column in columns]
     metrics = shape_metrics(segments, names, truth, batch.names[shape])
     return scores | {name: metrics[name] for name in ("miou", "la_miou")}
-
-
-def named_points(
-    mask: Float[np.ndarray, "k n"],
-    partness: Float[np.ndarray, " k"],
-    prototypes: Float[np.ndarray, "k d_t"],
-    text: Float[np.ndarray, "a d_t"],
-    names: Sequence[str],
-) -> tuple[Int64[np.ndarray, " n"], list[str]]:
-    """Return the segment of every point (-1 unlabeled) and the segments' names, by Eqs. 17 and 22."""
-    active = np.flatnonzero(partness > 0.5)
-    if not len(active):
-        active = partness.argmax(keepdims=True)
-    rows, columns = linear_sum_assignment(1 - prototypes[active] @ text.T)
-    chosen = mask[active[rows]]
-    segments = np.where(chosen.max(axis=0) >= 0.5, chosen.argmax(axis=0), -1)
-    return segments.astype(np.int64), [names[column] for column in columns]
 
 
 def channel_statistics(dataset: PartDataset) -> dict[str, tuple[Float[Tensor, " d"], Float[Tensor, " d"]]]:
@@ -128,11 +114,8 @@ def class_statistics(
     total, squares = np.zeros(d_t), np.zeros((d_t, d_t))
     for batch in batches(dataset, in_order(len(dataset), batch_size)):
         on_device = moved(batch, device)
-        output, targets = model(**on_device.inputs()), on_device.targets
-        assignment = match(
-            output.mask_logits, output.partlets, targets.masks, targets.labeled, targets.text, targets.parts
-        )
-        pairs = pairs_of(assignment)
+        output = model(**on_device.inputs())
+        pairs = pairs_of(match(output, on_device.targets))
         vectors = output.partlets[pairs.shape, pairs.partlet].double().cpu().numpy()
         for shape, part, vector in zip(pairs.shape.tolist(), pairs.part.tolist(), vectors, strict=True):
             label = (batch.categories[shape], batch.names[shape][part])
