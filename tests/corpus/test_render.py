@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.render import ELEVATIONS, Lighting, render_views, ring_cameras
+from alignparts.corpus.mesh.render import ELEVATIONS, Lighting, camera_positions, render_views, ring_cameras
 from alignparts.corpus.mesh.surface import Surface, make_surface
 
 FLAT = Lighting(ambient=1.0, head=0.0, key=0.0, fill=0.0, sheen=0.0)
@@ -41,7 +41,7 @@ def test_cameras_are_rotations_that_look_at_the_origin_upright() -> None:
 
 
 def test_views_spread_evenly_around() -> None:
-    eyes = render_views(cube(), views=6, resolution=4).eyes
+    eyes = camera_positions(render_views(cube(), views=6, resolution=4).cameras)
     turn = np.sort(np.degrees(np.arctan2(eyes[:, 0], eyes[:, 2])))
     np.testing.assert_allclose(np.diff(turn), 60)
 

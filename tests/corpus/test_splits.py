@@ -7,7 +7,7 @@ import smoke
 
 from alignparts.core import paths
 from alignparts.core.config import load_params
-from alignparts.corpus.splits import assign_splits, one_a_model, paper_sizes, plain_name, write_lists
+from alignparts.corpus.splits import assign_splits, one_per_model, paper_sizes, plain_name, write_lists
 
 PAPER = paper_sizes()
 SIZES = {"compat": (42, 126), "partnet": (24, 72), "find3d": (8, 8)}
@@ -86,7 +86,7 @@ def test_several_styles_of_every_model_still_give_the_papers_numbers(params):
         [shapes.assign(model=shapes["shape_id"], shape_id=shapes["shape_id"] + f"__{i}") for i in range(10)],
         ignore_index=True,
     )
-    split = pd.Series(one_a_model(table, assign_splits(table, params, set(), 0)))
+    split = pd.Series(one_per_model(table, assign_splits(table, params, set(), 0)))
     assert (split == "test").sum() == 126 and (split == "duplicate").sum() == 9 * 126
     models = table["model"]
     assert not set(models[split == "test"]) & set(models[split.isin(["train", "validation"])])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.render import Lighting, Views, render_views
+from alignparts.corpus.mesh.render import Lighting, Views, camera_positions, render_views
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import Surface, make_surface
 from alignparts.features.lift import GRAZING, lift, visibility
@@ -95,7 +95,7 @@ def test_visibility_of_a_cube_is_that_of_its_sides() -> None:
     views = render_views(surface, views=8, resolution=112)
     sample = sample_surface(surface, 3000, seed=0)
     weight = visibility(views, sample.points, sample.normals)
-    sight = views.eyes[:, None] - sample.points
+    sight = camera_positions(views.cameras)[:, None] - sample.points
     cosine = np.einsum("vnc,nc->vn", sight / np.linalg.norm(sight, axis=2, keepdims=True), sample.normals)
     # A convex shape: a point is seen exactly where its side faces the camera.
     assert not (weight > 0)[cosine < 0].any()

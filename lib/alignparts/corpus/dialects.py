@@ -78,10 +78,7 @@ class Dialects:
         return name.category
 
     def part(self, category: str, dataset: str, part: str) -> str | None:
-        """Return the name of a part in a data set, None where it leaves the part unlabeled.
-
-        A part that the dialects do not list raises AlignPartsError.
-        """
+        """Return the name of a part in a data set, None where it leaves the part unlabeled."""
         names = self._of(category).parts.get(part)
         if names is None:
             raise AlignPartsError(f"dialects: {category}: part '{part}' is not listed; add it under parts")
@@ -101,10 +98,9 @@ class Dialects:
 
 @functools.lru_cache(maxsize=4)
 def load_dialects(folder: Path = FOLDER) -> Dialects:
-    """Read and check every ``*.yaml`` file of a folder.
+    """Read and check every ``*.yaml`` file of a folder; raise AlignPartsError with file and key of a fault.
 
-    Files that are not YAML, have an unknown key, repeat a category, or lack the name of a part in a data set
-    that has its category (``null`` says "unlabeled"), raise AlignPartsError.
+    A part needs a name for every data set that has its category; ``null`` says "unlabeled".
     """
     merged: dict[str, CategoryDialects] = {}
     origin: dict[str, str] = {}

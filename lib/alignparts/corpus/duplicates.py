@@ -76,10 +76,7 @@ def describe_points(points: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, " 3
 
 
 def geometry_hash(descriptor: Float32[np.ndarray, " 31"]) -> str:
-    """Return 16 hexadecimal digits of the descriptor's cell in a grid of ten times the tolerance.
-
-    It is equal for copies, for quick look-up between corpora, unless a moment lies at the border of a cell.
-    """
+    """Return the descriptor's cell in a grid of ten times the tolerance, 16 digits, for quick look-up."""
     cell = np.round(descriptor.astype(np.float64) / (10 * TOLERANCE)).astype(np.int64)
     return hashlib.sha256(cell.tobytes()).hexdigest()[:16]
 
@@ -145,22 +142,18 @@ def _same_identity(index: pd.DataFrame) -> Iterator[tuple[int, int, str]]:
                 yield before, row, identity.partition(":")[0]
 
 
-def _same_geometry(descriptors: np.ndarray) -> Iterator[tuple[int, int, str]]:
+def _same_geometry(descriptors: np.ndarray) -> list[tuple[int, int, str]]:
     # Equal descriptors first: a thousand copies of one cube must not make a million pairs.
     _, first, inverse = np.unique(descriptors, axis=0, return_index=True, return_inverse=True)
-    representative = first[inverse.reshape(-1)]
-    for row, before in enumerate(representative.tolist()):
-        if before != row:
-            yield before, row, "geometry"
-    pairs = cKDTree(descriptors[first]).query_pairs(TOLERANCE, p=np.inf, output_type="ndarray")
-    for row, before in sorted(map(tuple, first[pairs].tolist())):
-        yield row, before, "geometry"
+    same = np.stack([first[inverse.reshape(-1)], np.arange(len(descriptors))], axis=1)
+    near = first[cKDTree(descriptors[first]).query_pairs(TOLERANCE, p=np.inf, output_type="ndarray")]
+    pairs = np.concatenate([same[same[:, 0] != same[:, 1]], near])
+    return [(before, row, "geometry") for before, row in pairs.tolist()]
 
 
 def _weighted_sums(points: Float64[np.ndarray, "n 3"], weight: Float64[np.ndarray, " n"]) -> np.ndarray:
     """Return the sum of every moment's monomial over points."""
     powers = points[None] ** np.arange(5)[:, None, None]
     # Sums rather than products of matrices: those may differ in their last digits with the number of threads.
-    return np.array(
-        [(powers[i, :, 0] * powers[j, :, 1] * powers[k, :, 2] * weight).sum() for i, j, k in EXPONENTS]
-    )
+    x, y, z = np.moveaxis(powers, 2, 0)
+    return np.array([(x[i] * y[j] * z[k] * weight).sum() for i, j, k in EXPONENTS])

@@ -32,10 +32,7 @@ _WRITERS: dict[str, Any] = {"partnet": partnet, "compat": compat, "find3d": find
 
 @dataclass(frozen=True)
 class Planned:
-    """A shape to generate: its category, the data set in whose format it is written, and its id there.
-
-    The seed comes from category, data set and ``number``, which runs within the two.
-    """
+    """A shape to generate; its seed comes from category, data set and the running number within the two."""
 
     category: str
     dataset: str
@@ -82,8 +79,7 @@ def write_embedded(
 ) -> list[Path]:
     """Write the corpus under ``root`` as ``partnet/``, ``compat/`` and ``find3d/``; return these folders.
 
-    Shapes that are there are kept, unless other code, dialects or another seed made them: then all are made
-    again. A ``root`` with other files, and a generator part that no dialect lists, raise AlignPartsError.
+    Shapes that are there are kept, unless other code, dialects or another seed made them.
     """
     planned = plan(params, seed)
     _clear_if_stale(root, params, seed)

@@ -3,7 +3,7 @@
 import json
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def write_shape(folder: Path, shape: LabeledShape, *, texture_size: int = 1024) 
 def read_shape(path: Path) -> LabeledShape:
     """Read a shape of a corpus; raise AlignPartsError where the file is broken."""
     if path.suffix == ".npz":
-        with _cloud_file(path) as arrays:
+        with _broken_is_clear(path), np.load(path) as arrays:
             points, normals = (arrays[name].astype(np.float64) for name in ("points", "normals"))
             cloud = Cloud(points, normals, arrays["colors"], arrays["instance"])
             about = json.loads(arrays["about"].tobytes())
@@ -104,7 +104,7 @@ def read_shape(path: Path) -> LabeledShape:
 def read_about(path: Path) -> dict[str, Any]:
     """Return ids, category and names of a corpus file without its geometry; see :func:`read_shape`."""
     if path.suffix == ".npz":
-        with _cloud_file(path) as arrays:
+        with _broken_is_clear(path), np.load(path) as arrays:
             about = json.loads(arrays["about"].tobytes())
     else:
         with _broken_is_clear(path), path.open("rb") as file:
@@ -115,13 +115,9 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def describe_file(path: Path) -> Float32[np.ndarray, " 31"]:
-    """Return the descriptor of a corpus file's geometry, see :mod:`alignparts.corpus.duplicates`.
-
-    It describes the file and not its source, so that it is the same whenever it is computed. A broken file
-    and one without surface raise AlignPartsError.
-    """
+    """Return the descriptor of a corpus file's geometry, see :mod:`alignparts.corpus.duplicates`."""
     if path.suffix == ".npz":
-        with _cloud_file(path) as arrays:
+        with _broken_is_clear(path), np.load(path) as arrays:
             return describe_points(arrays["points"])
     with _broken_is_clear(path):
         header, binary = split_container(path.read_bytes(), str(path))
@@ -131,12 +127,6 @@ def describe_file(path: Path) -> Float32[np.ndarray, " 31"]:
             points = read_accessor(header, binary or b"", primitive["attributes"]["POSITION"])
             triangles.append(points.reshape(-1, 3)[corners.reshape(-1, 3)])
         return describe_triangles(np.concatenate(triangles))
-
-
-@contextmanager
-def _cloud_file(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    with _broken_is_clear(path), np.load(path, allow_pickle=False) as arrays:
-        yield arrays
 
 
 @contextmanager

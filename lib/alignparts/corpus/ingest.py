@@ -22,7 +22,7 @@ from alignparts.corpus import duplicates, readers
 from alignparts.corpus.dialects import load_dialects
 from alignparts.corpus.index import COLUMNS, Corpus, describe_file, read_about, shape_file, write_shape
 from alignparts.corpus.readers import BrokenLabels, Locator, ReadOptions
-from alignparts.corpus.splits import assign_splits, one_a_model, plain_name, write_lists
+from alignparts.corpus.splits import assign_splits, one_per_model, plain_name, write_lists
 
 REPORT = ("shape_id", "kind", "source", "reason")
 _ADDED = ("model", "parts", "instances", "faces", "official_split")
@@ -162,7 +162,7 @@ def _drawn_splits(index: pd.DataFrame, params: CorpusParams, seed: int) -> "pd.S
     """Return the split of every shape as drawn; a shape without named parts takes no part in it."""
     labeled = index[index["parts"] > 0]
     splits = assign_splits(labeled, params, load_dialects().heldout(params.heldout), seed)
-    drawn = dict(zip(labeled["shape_id"], one_a_model(labeled, splits), strict=True))
+    drawn = dict(zip(labeled["shape_id"], one_per_model(labeled, splits), strict=True))
     return index["shape_id"].map(drawn).fillna("unlabeled")
 
 

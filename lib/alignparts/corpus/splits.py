@@ -53,9 +53,9 @@ def assign_splits(
     for (dataset, _), rows in seen.groupby(["dataset", "raw_category"], sort=True):
         if dataset in TESTED:
             table.loc[_first_models(rows, params.test_per_category // 2), "split"] = "test"
-    table.loc[_one_per_category(seen[seen["dataset"] == "find3d"], params.find3d_test, seed), "split"] = (
-        "test"
-    )
+    first = seen[seen["dataset"] == "find3d"].drop_duplicates("raw_category")
+    turn = first["raw_category"].map(lambda name: _rank(name, seed)).sort_values()
+    table.loc[turn.index[: params.find3d_test], "split"] = "test"
     # A model that is tested or held out under one annotation is not trained on under another.
     owner = pd.MultiIndex.from_frame(table[["dataset", "model"]])
     for split in ("test", "heldout"):
@@ -69,15 +69,12 @@ def assign_splits(
     return table["split"].sort_index().tolist()
 
 
-def one_a_model(shapes: pd.DataFrame, splits: list[str]) -> list[str]:
-    """Return the splits of :func:`assign_splits` with one tested shape per model, the first by id.
-
-    Its further annotations become "duplicate".
-    """
-    table = shapes[["shape_id", "dataset", "model"]].assign(split=splits, row=range(len(shapes)))
-    tested = table[(table["split"] == "test") & (table["model"] != "")].sort_values("shape_id")
-    further = set(tested.loc[tested.duplicated(["dataset", "model"]), "row"])
-    return ["duplicate" if row in further else split for row, split in enumerate(splits)]
+def one_per_model(shapes: pd.DataFrame, splits: list[str]) -> list[str]:
+    """Return the splits with one tested shape per model, the first by id; others become "duplicate"."""
+    table = shapes[["shape_id", "dataset", "model"]].assign(split=splits).reset_index(drop=True)
+    again = table.sort_values("shape_id").duplicated(["dataset", "model", "split"])
+    further = again & (table["split"] == "test") & (table["model"] != "")
+    return table["split"].mask(further, "duplicate").tolist()
 
 
 def write_lists(folder: Path, index: pd.DataFrame) -> None:
@@ -99,13 +96,6 @@ def _first_models(rows: pd.DataFrame, quota: int) -> pd.Index:
     models = order["model"].drop_duplicates()
     chosen = models.iloc[: min(quota, max(len(models) - 1, 0))]
     return order.index[order["model"].isin(set(chosen))]
-
-
-def _one_per_category(rows: pd.DataFrame, count: int, seed: int) -> pd.Index:
-    """Return the first shape of each of ``count`` categories, drawn by rank."""
-    first = rows.drop_duplicates("raw_category")
-    order = first.assign(turn=[_rank(name, seed) for name in first["raw_category"]])
-    return order.sort_values("turn").index[:count]
 
 
 def _rank(key: str, seed: int) -> str:

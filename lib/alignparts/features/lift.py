@@ -5,7 +5,7 @@ from jaxtyping import Float, Float32
 from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.render import Views
+from alignparts.corpus.mesh.render import Views, camera_positions
 
 TOLERANCE = 0.015
 """Largest distance of a visible point from the surface of its pixel, in units of the model frame."""
@@ -39,7 +39,7 @@ def visibility(
     view = np.arange(count)[:, None]
 
     normals = normals.astype(np.float64)
-    sight = views.eyes[:, None, :] - points.astype(np.float64)
+    sight = camera_positions(views.cameras)[:, None, :] - points.astype(np.float64)
     sight /= np.maximum(np.linalg.norm(sight, axis=2, keepdims=True), 1e-12)
     cosine = np.einsum("vnc,nc->vn", sight, normals)
 

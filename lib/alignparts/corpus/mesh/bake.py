@@ -21,14 +21,9 @@ def bake_points(
     """Give every triangle a patch of texture whose texels take the color of the nearest point of its part.
 
     The patch of a triangle spans its two shorter edges, at texel centers, so that bilinear look-up stays
-    within it; its sides are powers of two, by the edges' lengths over the points' spacing.
-
-    Args:
-        surface: surface without textures, in the frame of the points.
-        points: positions.
-        colors: RGBA in 0..1.
-        label: part label of every point.
-        part_label: label of every part instance; a part without points takes the nearest point of any.
+    within it; its sides are powers of two, by the edges' lengths over the points' spacing. Colors are RGBA in
+    0..1. ``label`` is the part label of every point, ``part_label`` that of every part instance of the
+    surface; a part without points takes the nearest point of any.
     """
     count = len(surface.faces)
     if not count or not len(points):
@@ -65,10 +60,8 @@ def bake_points(
 
 
 def _pack(side: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Return the upper left texel (x, y) of every patch, and the size of the image.
-
-    Rows have one height, widest patch first, so that powers of two fill a row without a gap.
-    """
+    """Return the upper left texel (x, y) of every patch, and the size of the image."""
+    # Rows have one height, widest patch first, so that powers of two fill a row without a gap.
     width = int(2 ** np.ceil(np.log2(max(np.sqrt(side.prod(axis=1).sum()), _LARGEST))))
     origin = np.zeros_like(side)
     top = 0

@@ -17,6 +17,7 @@ _MAGIC, _JSON, _BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
 _COMPONENTS = {"f4": 5126, "u2": 5123, "u4": 5125}
 _KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 _VERTICES, _INDICES = 34962, 34963
+_Entries = list[dict[str, Any]]
 _UNLABELED: dict[str, Any] = {"name": "unlabeled", "extras": {"part": "", "instance": -1}}
 _PLAIN_COLORS = 4
 """A few plain colors of one part become materials; more become vertex colors."""
@@ -60,8 +61,8 @@ class GltfBuffer:
 
     def __init__(self) -> None:
         self.data = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
+        self.views: _Entries = []
+        self.accessors: _Entries = []
 
     def view(self, data: bytes, target: int | None = None) -> int:
         """Add bytes at a multiple of four; return the index of their view."""
@@ -87,9 +88,7 @@ class GltfBuffer:
         self.accessors.append(accessor)
         return len(self.accessors) - 1
 
-    def header(
-        self, scene: dict[str, Any], nodes: list[dict[str, Any]], meshes: list[dict[str, Any]]
-    ) -> dict[str, Any]:
+    def header(self, scene: dict[str, Any], nodes: _Entries, meshes: _Entries) -> dict[str, Any]:
         """Return the header of a file with one scene, but for buffers, materials and images."""
         head = {"asset": {"version": "2.0", "generator": "alignparts"}, "scene": 0, "scenes": [scene]}
         tree = {"nodes": nodes, "meshes": meshes, "accessors": self.accessors, "bufferViews": self.views}
@@ -152,7 +151,7 @@ class _Writer(GltfBuffer):
     def __init__(self, surface: Surface, texture_size: int, shift: np.ndarray) -> None:
         super().__init__()
         self.surface, self.texture_size, self.shift = surface, texture_size, shift
-        self.images: list[dict[str, Any]] = []
+        self.images: _Entries = []
         self._image_of: dict[int, tuple[int, bool]] = {}
         self._materials: dict[tuple[Any, ...], tuple[int, dict[str, Any]]] = {}
 
@@ -218,9 +217,7 @@ class _Writer(GltfBuffer):
             self.images.append({"bufferView": self.view(data), "mimeType": mime})
         return self._image_of[key]
 
-    def header(
-        self, scene: dict[str, Any], nodes: list[dict[str, Any]], meshes: list[dict[str, Any]]
-    ) -> dict[str, Any]:
+    def header(self, scene: dict[str, Any], nodes: _Entries, meshes: _Entries) -> dict[str, Any]:
         """Return the whole header of the file."""
         header = super().header(scene, nodes, meshes)
         header["buffers"] = [{"byteLength": len(self.data) + -len(self.data) % 4}]
@@ -233,11 +230,7 @@ class _Writer(GltfBuffer):
 
 
 def encode_image(pixels: np.ndarray, longest: int) -> tuple[bytes, str, bool]:
-    """Encode RGBA pixels (H, W, 4) uint8 as JPEG, or as PNG where they have alpha, scaled to fit ``longest``.
-
-    Returns:
-        The file's bytes, its MIME type, and True where it has alpha.
-    """
+    """Encode RGBA (H, W, 4) uint8, at most ``longest`` a side; return file, MIME type, and True for alpha."""
     has_alpha = bool(pixels[..., 3].min() < 255)
     image = Image.fromarray(pixels if has_alpha else np.ascontiguousarray(pixels[..., :3]))
     image.thumbnail((longest, longest))

@@ -124,10 +124,9 @@ def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:
 def quiet() -> Iterator[None]:
     """Silence trimesh's warnings about the file."""
     logger = logging.getLogger("trimesh")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    logger.disabled = True
     try:
         with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
             yield
     finally:
-        logger.setLevel(level)
+        logger.disabled = False

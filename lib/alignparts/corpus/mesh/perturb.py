@@ -24,10 +24,7 @@ STRENGTH = {
 
 
 def disturbed(surface: Surface, kind: str, strength: float, seed: int = 0) -> Surface:
-    """Return a surface after one of `DISTURBANCES`; strength 0 leaves it as it is.
-
-    An unknown disturbance and a strength outside its range raise AlignPartsError.
-    """
+    """Return a surface after one of `DISTURBANCES`; strength 0 leaves it as it is."""
     if kind not in DISTURBANCES:
         raise AlignPartsError(f"disturbance '{kind}': expected one of {', '.join(DISTURBANCES)}")
     return surface if strength == 0 else DISTURBANCES[kind](surface, strength, seed)
@@ -43,8 +40,7 @@ def rotated(surface: Surface, degrees: float, seed: int) -> Surface:
 def noisy(surface: Surface, share: float, seed: int) -> Surface:
     """Move every vertex by normal noise whose standard deviation is a share of the longest half side.
 
-    Vertices at one place move together, so that no triangle leaves its neighbors; so do the corners of a
-    surfel.
+    Vertices at one place move together, and the corners of a surfel, so that no crack opens.
     """
     if surface.is_cloud:
         groups = np.zeros(len(surface.vertices), np.int64)

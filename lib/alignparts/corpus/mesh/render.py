@@ -73,11 +73,6 @@ class Views:
     def __len__(self) -> int:
         return len(self.cameras)
 
-    @property
-    def eyes(self) -> Float64[np.ndarray, "V 3"]:
-        """Positions of the cameras in the model frame."""
-        return camera_positions(self.cameras)
-
     def project(
         self, points: Float[np.ndarray, "N 3"]
     ) -> tuple[Float64[np.ndarray, "V N 2"], Float64[np.ndarray, "V N"]]:
@@ -101,8 +96,7 @@ def camera_positions(cameras: Float64[np.ndarray, "v 3 4"]) -> Float64[np.ndarra
 def ring_cameras(views: int, distance: float) -> Float64[np.ndarray, "views 3 4"]:
     """Return cameras around the upright axis y that look at the origin.
 
-    Azimuths are evenly spread and start half a step off the front (+z), so that no view is square to a
-    box; elevations follow `ELEVATIONS` in turn.
+    Azimuths are evenly spread from half a step off the front (+z), so that no view is square to a box.
     """
     azimuth = 2 * np.pi * (np.arange(views) + 0.5) / views
     elevation = np.radians(np.resize(ELEVATIONS, views))
@@ -142,14 +136,10 @@ def draw_views(
     resolution: int,
     lighting: Lighting | None = None,
 ) -> Views:
-    """Draw a shape from given cameras.
+    """Draw a shape from given cameras, in square pictures that span :data:`FIELD_OF_VIEW`.
 
-    Args:
-        surface: shape to draw.
-        vertices: its vertices in the frame of the cameras.
-        cameras: world to camera (x right, y down, z forward), rotation and translation.
-        resolution: side in pixels of the square pictures, which span :data:`FIELD_OF_VIEW`.
-        lighting: the lights; `Lighting()` when None.
+    ``vertices`` are the shape's in the frame of the cameras, which are world to camera (x right, y down,
+    z forward), rotation and translation.
     """
     focal = resolution / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
     scene = rtcore_scene.EmbreeScene()

@@ -94,8 +94,7 @@ def load_parts(
 def faced_nodes(scene: trimesh.Scene) -> Iterator[tuple[Any, np.ndarray, trimesh.Trimesh]]:
     """Yield name, matrix to the world and mesh of every geometry node that has triangles, in face order.
 
-    This order, and within a node that of its mesh, is the order of faces everywhere. It is the file's where
-    the scene was loaded with ``process=False``.
+    This is the order of faces everywhere: the file's, where the scene was loaded with ``process=False``.
     """
     for node in scene.graph.nodes_geometry:
         matrix, name = scene.graph[node]

@@ -30,10 +30,7 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
 
 
 def locate(root: Path) -> Iterator[Locator]:
-    """Yield the shapes of a data set, sorted, each with its official split.
-
-    Those of the official test split are not used: the paper draws its own from train and valid.
-    """
+    """Yield the shapes of a data set, sorted; the paper draws its test set from train and valid."""
     splits = _official_splits(root)
     models = (open_tree(root) / "models").iterdir()
     for key in sorted(entry.name[:-5] for entry in models if entry.name.endswith(".gltf")):
@@ -100,10 +97,7 @@ def category_of(root: Path, key: str) -> str:
 
 
 def coarse_name(root: Path, key: str, part: str) -> str:
-    """Return the coarse part that ``metadata/hier_coarse.json`` puts a fine part of a shape under.
-
-    AlignPartsError is raised where there is no such file, or it lacks the shape's class or the part.
-    """
+    """Return the coarse part that ``metadata/hier_coarse.json`` puts a fine part of a shape under."""
     expected = "{hexadecimal class: {fine part: coarse part}}"
     path, table = metadata(root, "hier_coarse.json", dict[str, dict[str, str]], expected)
     if table is None:

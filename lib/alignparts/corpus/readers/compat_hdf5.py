@@ -16,7 +16,6 @@ import numpy as np
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers import common, compat
-from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 _NAME = re.compile(r"(train|valid|test)_(fine|coarse)(_no_gt)?\.hdf5")
@@ -29,7 +28,7 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
     return any(_NAME.fullmatch(name) for name in names)
 
 
-def locate(root: Path) -> Iterator[Locator]:
+def locate(root: Path) -> Iterator[common.Locator]:
     """Yield the rows of the files of a folder, by file and row; no more than the ids of some rows are held.
 
     A coarse file whose fine twin is there is not read, as the fine one has its parts, too: fine names are
@@ -48,14 +47,11 @@ def locate(root: Path) -> Iterator[Locator]:
                 raise AlignPartsError(f"{twin} beside it has the same shapes, and their coarse parts")
             yield from _rows(path, root, compat.SPLITS[name[1]])
         except AlignPartsError as error:
-            yield Locator(path, root, safe_id("compat_points", path.stem), reason=str(error))
+            yield common.Locator(path, root, safe_id("compat_points", path.stem), reason=str(error))
 
 
-def read(locator: Locator) -> LabeledShape:
-    """Read one row: its points, turned to y up, and their parts.
-
-    The official code takes (x, y, z) to (x, -z, y) before it writes; this is undone.
-    """
+def read(locator: common.Locator) -> LabeledShape:
+    """Read one row: its points, turned to y up, and their parts."""
     file, row, root = locator.path.parents[1], int(locator.path.parent.name), locator.root
     key, granularity = locator.path.name.partition("__")[0], locator.options.granularity
     level = "coarse" if "_coarse" in file.name else "fine"
@@ -81,13 +77,13 @@ def read(locator: Locator) -> LabeledShape:
     names = [vocabulary[part] for part in parts.tolist()]
     if level == "fine" and granularity == "coarse":
         names = [compat.coarse_name(root, key, name) for name in names]
-    x, y, z, *rgb = table[fine].T
+    x, y, z, *rgb = table[fine].T  # the official code took (x, y, z) to (x, -z, y)
     cloud = common.make_cloud(np.stack([x, z, -y], axis=1), instance.reshape(-1), np.stack(rgb, axis=1))
     category = locator.category or compat.category_of(root, key)
     return common.labeled_shape(locator, "compat", names, cloud, category=category, license=compat.LICENSE)
 
 
-def _rows(path: Path, root: Path, split: str) -> Iterator[Locator]:
+def _rows(path: Path, root: Path, split: str) -> Iterator[common.Locator]:
     reason = compat.UNUSED if split == "test" else ""
     with _open(path) as data:
         for name in _NEEDED:
@@ -101,7 +97,7 @@ def _rows(path: Path, root: Path, split: str) -> Iterator[Locator]:
             for row, (shape, style) in enumerate(zip(shapes, styles, strict=True), start):
                 name = f"{_text(shape)}__{_text(style)}"
                 place, shape_id = path / str(row) / name, safe_id("compat_points", name)
-                yield Locator(place, root, shape_id, split=split, model=_text(shape), reason=reason)
+                yield common.Locator(place, root, shape_id, split=split, model=_text(shape), reason=reason)
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,6 @@ from pypcd4 import PointCloud
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers import common
-from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 LICENSE = "Objaverse: per-object Creative Commons licenses"
@@ -20,12 +19,12 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
     return _CLOUD in names
 
 
-def locate(root: Path) -> Iterator[Locator]:
+def locate(root: Path) -> Iterator[common.Locator]:
     """Yield the object of a folder, which lies in a folder of its group."""
-    yield Locator(root, root.parent.parent, safe_id("find3d", root.name))
+    yield common.Locator(root, root.parent.parent, safe_id("find3d", root.name))
 
 
-def read(locator: Locator) -> LabeledShape:
+def read(locator: common.Locator) -> LabeledShape:
     """Read one object folder. Label 0 is unlabeled; parts of one name are one instance."""
     folder = locator.path
     fields = read_pcd(folder / _CLOUD)

@@ -33,8 +33,7 @@ UNKNOWN = "unknown"
 class DataSet(Protocol):
     """A module that reads one kind of data set.
 
-    Methods raise BrokenLabels where a file that concerns all shapes is broken; ``read`` raises
-    AlignPartsError where a file of the shape is broken or lacks the labels that ``options`` ask for.
+    Broken files raise BrokenLabels where they concern all shapes, else AlignPartsError.
     """
 
     def is_root(self, folder: Path, names: Collection[str]) -> bool:
@@ -92,19 +91,16 @@ def model_and_split(kind: str, locator: Locator) -> tuple[str, str]:
 def scan(
     folder: Path | str, kind: str = "auto", options: ReadOptions | None = None
 ) -> Iterator[tuple[str, Locator]]:
-    """Yield the shapes under a folder one by one, whatever data sets it mixes, sorted by path.
+    """Yield kind and locator of the shapes under a folder one by one, of whatever data sets, sorted by path.
 
-    Nothing is read but names and the data sets' own lists, and no more than the names of one folder and the
-    ids so far are held. A ``manifest.csv`` with the columns path and category (and license) tells of the
-    files beside and below it.
+    The kind is "unknown", with the reason, for entries of no known kind and shapes that are not used. Nothing
+    is read but names and the data sets' own lists, and no more than the names of one folder and the ids are
+    held. A ``manifest.csv`` with the columns path and category (and license) tells of all files below it.
 
     Args:
         folder: a folder or a file.
         kind: "auto", or the expected kind: where shapes of others alone are there, AlignPartsError is raised.
         options: labels and shapes that are wanted.
-
-    Yields:
-        Pairs of kind and locator; "unknown", with the reason, for entries of no known kind and unused shapes.
     """
     top = Path(folder)
     if not top.exists():

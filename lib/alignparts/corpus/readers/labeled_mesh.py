@@ -21,7 +21,6 @@ from pydantic import BaseModel
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import SUFFIXES, load_mesh
 from alignparts.corpus.readers import common
-from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.named_glb import category_from
 from alignparts.corpus.shape import LabeledShape, safe_id
 
@@ -45,27 +44,27 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
     return any(name.endswith(f".{_LABELS}") for name in names) or (_LABELS in names and bool(_meshes(names)))
 
 
-def locate(root: Path) -> Iterator[Locator]:
+def locate(root: Path) -> Iterator[common.Locator]:
     """Yield the labeled meshes of a folder and of the folders below it, by path; others with the reason."""
     entries = common.sorted_entries(root)
     names = [entry.name for entry in entries if entry.is_file()]
     meshes = [root / name for name in _meshes(names)]
     for path in meshes:
         if f"{path.stem}.{_LABELS}" in names:
-            yield Locator(path, root, safe_id("labeled_mesh", root.name, path.stem))
+            yield common.Locator(path, root, safe_id("labeled_mesh", root.name, path.stem))
         else:
-            yield Locator(path, root, safe_id("labeled_mesh", root.name), reason=_lonely(path, names))
+            yield common.Locator(path, root, safe_id("labeled_mesh", root.name), reason=_lonely(path, names))
     for name in names:
         stem = name.removesuffix(f".{_LABELS}")
         if stem != name and all(path.stem != stem for path in meshes):
             shape_id = safe_id("labeled_mesh", root.name, stem)
-            yield Locator(root / name, root, shape_id, reason=f"no mesh {stem}.* beside it")
+            yield common.Locator(root / name, root, shape_id, reason=f"no mesh {stem}.* beside it")
     for entry in entries:
         if entry.is_dir() and not entry.name.startswith("."):
             yield from locate(Path(entry.path))
 
 
-def read(locator: Locator) -> LabeledShape:
+def read(locator: common.Locator) -> LabeledShape:
     """Read one mesh; a label is one part instance, as the files tell no more."""
     path = title = locator.path
     labels, names = path.with_name(f"{path.stem}.{_LABELS}"), path.with_name(f"{path.stem}.{_NAMES}")

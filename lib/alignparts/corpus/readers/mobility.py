@@ -41,8 +41,7 @@ def read(locator: Locator) -> LabeledShape:
     """Read one object folder. The folder's name is its key; ``meta.json``'s anno_id is not.
 
     Only OBJ files that a leaf refers to count: others are collision pieces. The URDF is not needed, as all
-    files are in one frame. ``locator.options`` count as for PartNet; objects that do not come from there have
-    neither a merged tree nor point samples.
+    files are in one frame. Merged trees and point samples are there for objects of PartNet alone.
     """
     return read_annotation(locator, "partnet_mobility", LICENSE, _read_meshes)
 

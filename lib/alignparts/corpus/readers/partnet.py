@@ -15,7 +15,6 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.bake import bake_points
 from alignparts.corpus.mesh.surface import Surface, join_surfaces, make_surface
 from alignparts.corpus.readers import common
-from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.partnet_labels import Part, official_splits, read_parts, valid_annotations
 from alignparts.corpus.shape import Cloud, LabeledShape, safe_id
 
@@ -29,7 +28,7 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
     return "result.json" in names and "objs" in names and "textured_objs" not in names
 
 
-def locate(root: Path) -> Iterator[Locator]:
+def locate(root: Path) -> Iterator[common.Locator]:
     """Yield the annotation of a folder; with the reason where the data set does not list it as valid."""
     locator = annotation_in(root, "partnet")
     valid = valid_annotations(locator.root)
@@ -38,29 +37,28 @@ def locate(root: Path) -> Iterator[Locator]:
     yield locator
 
 
-def annotation_in(folder: Path, kind: str, reason: str = "") -> Locator:
+def annotation_in(folder: Path, kind: str, reason: str = "") -> common.Locator:
     """Return the locator of an annotation's folder; the data set is the folder above, or above ``data/``."""
     root = folder.parent.parent if folder.parent.name == "data" else folder.parent
-    return Locator(folder, root, safe_id(kind, folder.name), reason=reason)
+    return common.Locator(folder, root, safe_id(kind, folder.name), reason=reason)
 
 
-def read(locator: Locator) -> LabeledShape:
+def read(locator: common.Locator) -> LabeledShape:
     """Read one annotation folder; by default the leaves of ``result.json`` are the part instances.
 
-    ``locator.options`` chooses the merged tree or a level, see
-    :func:`alignparts.corpus.readers.partnet_labels.read_parts`, and the point samples instead of the meshes.
-    A missing OBJ leaves a gap as long as another one is there.
+    ``locator.options`` chooses others, see :func:`partnet_labels.read_parts`, and the point samples instead
+    of the meshes. A missing OBJ leaves a gap as long as another one is there.
     """
     return read_annotation(locator, "partnet", LICENSE, _read_meshes)
 
 
 def read_annotation(
-    locator: Locator, dataset: str, license: str, read_meshes: Callable[[Path, list[Part]], Surface | None]
+    locator: common.Locator,
+    dataset: str,
+    license: str,
+    read_meshes: Callable[[Path, list[Part]], Surface | None],
 ) -> LabeledShape:
-    """Read one annotation folder, with the labels and the geometry that ``locator.options`` asks for.
-
-    ``read_meshes`` reads the parts' meshes, faces labeled by index, and returns None where none has a file.
-    """
+    """Read an annotation as ``locator.options`` asks; meshes are None where no part has a file."""
     folder = locator.path
     category = str(_meta(folder).get("model_cat", ""))
     parts = read_parts(folder, locator.root, category, locator.options)
@@ -73,7 +71,7 @@ def read_annotation(
     return common.labeled_shape(locator, dataset, names, geometry, category=category, license=license)
 
 
-def model_and_split(locator: Locator) -> tuple[str, str]:
+def model_and_split(locator: common.Locator) -> tuple[str, str]:
     """Return the model of an annotation and its split by the data set's lists; "" where not stated."""
     meta = _meta(locator.path)
     splits = official_splits(locator.root, str(meta.get("model_cat") or ""))

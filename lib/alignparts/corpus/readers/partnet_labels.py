@@ -119,10 +119,7 @@ def _merged_parts(source: Path, raw: list[Part]) -> list[Part]:
 
 @functools.lru_cache(maxsize=128)
 def level_labels(root: Path, category: str, level: int) -> dict[str, tuple[str, str]]:
-    """Return name and path of the label of one level by path in the raw tree, by PartNet's ``stats/``.
-
-    AlignPartsError is raised where the category has no such level, BrokenLabels where a file is broken.
-    """
+    """Return name and path of the label of one level by path in the raw tree, by PartNet's ``stats/``."""
     folder = _stats(root) / "after_merging_label_ids"
     if not folder.is_dir():
         raise AlignPartsError(
@@ -156,8 +153,7 @@ def valid_annotations(root: Path) -> frozenset[str] | None:
 def official_splits(root: Path, category: str) -> dict[str, str]:
     """Return the splits in ``stats/train_val_test_split/<Cat>.{train,val,test}.json`` by annotation.
 
-    They are called "train", "validation" and "test"; the lists hold one annotation per model. A broken list
-    and an annotation in two of them raise BrokenLabels.
+    They are called "train", "validation" and "test"; the lists hold one annotation per model.
     """
     splits: dict[str, str] = {}
     expected = 'a list of {"model_id": ..., "anno_id": ...}'
@@ -185,11 +181,11 @@ def _rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BrokenLabels(f"{path}: cannot be read ({error}); {expected} in every line") from None
-    rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
-    for number, cells in rows:
-        if len(cells) != len(columns) or (columns[0] == "<id>" and not cells[0].isdecimal()):
+    rows = [line.split() for line in lines]
+    for number, cells in enumerate(rows, 1):
+        if cells and (len(cells) != len(columns) or (columns[0] == "<id>" and not cells[0].isdecimal())):
             raise BrokenLabels(f"{path}: line {number}: {lines[number - 1].strip()[:80]!r}; {expected}")
-    return [cells for _, cells in rows]
+    return [cells for cells in rows if cells]
 
 
 def _part(chain: Chain, leaves: tuple[int, ...]) -> Part:

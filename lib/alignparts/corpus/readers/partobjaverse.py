@@ -15,7 +15,6 @@ import numpy as np
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.scene import FolderResolver, load_parts
 from alignparts.corpus.readers import common
-from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 LICENSE = "PartObjaverse-Tiny: CC BY-NC 4.0; Objaverse: per-object Creative Commons licenses"
@@ -30,16 +29,16 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
     return _MESH in names or f"{_MESH}.zip" in names
 
 
-def locate(root: Path) -> Iterator[Locator]:
+def locate(root: Path) -> Iterator[common.Locator]:
     """Yield the shapes of a data set by uid; those without mesh or names come with the reason."""
     names, meshes = _names(root), _entries(root, _MESH, ".glb")
     for uid in sorted(names.keys() | meshes.keys()):
         reason = "" if uid in names else f"not in {_NAMES}"
         reason = reason if uid in meshes else f"no mesh {uid}.glb in {_MESH}"
-        yield Locator(root / _MESH / f"{uid}.glb", root, safe_id("partobjaverse", uid), reason=reason)
+        yield common.Locator(root / _MESH / f"{uid}.glb", root, safe_id("partobjaverse", uid), reason=reason)
 
 
-def read(locator: Locator) -> LabeledShape:
+def read(locator: common.Locator) -> LabeledShape:
     """Read one object. Its category is its group, one of eight ("Animals").
 
     A part instance is the set of faces that share one instance label and one semantic label, or all faces of

@@ -17,7 +17,6 @@ import ijson
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.scene import FolderResolver, load_parts
 from alignparts.corpus.readers import common
-from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.shape import LabeledShape, safe_id
 
 LICENSE = "TexVerse: per-object Creative Commons license, not stated in metadata.json"
@@ -30,21 +29,21 @@ def is_root(folder: Path, names: Collection[str] = ()) -> bool:
     return any((folder / "glbs" / name).is_dir() for name in _FOLDERS)
 
 
-def locate(root: Path) -> Iterator[Locator]:
+def locate(root: Path) -> Iterator[common.Locator]:
     """Yield every object once, in the lowest resolution that is there, sorted by resolution and path.
 
     Several resolutions differ in the textures alone, which a corpus stores smaller than the smallest of them.
-    Held are the licenses of all ids (0.13 GB for 858,669) and the ids met so far (as much again).
+    Held are the licenses of all ids (0.13 GB for 858,669), the ids so far and the paths of one resolution.
     """
     path = root / "metadata.json"
     licenses = _licenses(path, path.stat().st_mtime_ns) if path.is_file() else {}
     seen: set[str] = set()
     for folder in (root / "glbs" / name for name in _FOLDERS):
-        for path in _files(folder) if folder.is_dir() else ():
-            match = _FILE.fullmatch(path.name)
-            if match and match[1] not in seen:
-                seen.add(match[1])
-                yield Locator(path, root, safe_id("texverse", match[1]), license=licenses.get(match[1], ""))
+        for path in sorted(folder.rglob("*.glb")):
+            uid = match[1] if (match := _FILE.fullmatch(path.name)) else ""
+            if uid and uid not in seen:
+                seen.add(uid)
+                yield common.Locator(path, root, safe_id("texverse", uid), license=licenses.get(uid, ""))
 
 
 def metadata(root: Path, ids: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -59,7 +58,7 @@ def uid_of(path: Path) -> str:
     return path.name.partition("_")[0]
 
 
-def read(locator: Locator) -> LabeledShape:
+def read(locator: common.Locator) -> LabeledShape:
     """Read one object: no instances, every face unlabeled, and no category, as names are free text."""
     path = locator.path
     try:
@@ -68,12 +67,6 @@ def read(locator: Locator) -> LabeledShape:
         raise AlignPartsError(f"{path}: {error.strerror}") from None
     surface.face_part[:] = -1
     return common.labeled_shape(locator, "texverse", [], surface, license=LICENSE)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for entry in common.sorted_entries(folder):
-        path = Path(entry.path)
-        yield from _files(path) if entry.is_dir() else (path,)
 
 
 @functools.lru_cache(maxsize=1)

@@ -18,10 +18,7 @@ _MERGED_DEPTH = 3
 
 
 def write(folder: Path, shape: LabeledShape, seed: int) -> None:
-    """Write the folder of one annotation, ``data/<key>``; the names of instances are paths in the tree.
-
-    The seed is that of the point samples and of the cuts of components.
-    """
+    """Write the folder of one annotation, ``data/<key>``; the names of instances are paths in the tree."""
     surface = unit_sphere(shape.surface)
     with fresh_folder(folder) as target:
         tree, leaf_of = _raw_tree(shape, surface, target / "objs", np.random.default_rng(seed))
@@ -100,10 +97,8 @@ def _objs(node: dict[str, Any]) -> list[str]:
 
 def _write_obj(path: Path, surface: Surface, faces: np.ndarray) -> None:
     used, index = np.unique(surface.faces[faces], return_inverse=True)
-    points = surface.vertices[used]
-    corners = index.reshape(-1, 3) + 1
-    text = ("v %.6f %.6f %.6f\n" * len(points)) % tuple(points.reshape(-1).tolist())
-    text += ("f %d %d %d\n" * len(corners)) % tuple(corners.reshape(-1).tolist())
+    text = ("v %.6f %.6f %.6f\n" * len(used)) % tuple(surface.vertices[used].reshape(-1).tolist())
+    text += ("f %d %d %d\n" * len(faces)) % tuple((index.reshape(-1) + 1).tolist())
     path.write_text(text)
 
 
