@@ -5,9 +5,114 @@ import numpy as np
 
 from procparts.kit import materials
 from procparts.kit.fittings import Assembly, bent, chance, hard, pick
-from procparts.kit.mesh import Piece, merge, move, rotate
+from procparts.kit.materials import Material
+from procparts.kit.mesh import Piece, Scalar, merge, move, rotate
 from procparts.kit.toolkit import box, cylinder, lathe, rod, tube
 from procparts.vehicles.cycle_parts import handlebar, saddle_at, spoked_wheel
+
+
+def _drive(
+    rng: np.random.Generator,
+    a: Assembly,
+    crank: np.ndarray,
+    rear: np.ndarray,
+    small: Scalar,
+    fold: set[str],
+    metal: Material,
+    dark: Material,
+) -> None:
+    """Add gear, pedals and mostly a chain from the crank to the rear axle; `small` 1 is a grown-up's size."""
+    gear = 0.1 * small * rng.uniform(0.75, 1.05) if small == 1 else 0.075 * small * 1.3
+    x, arm = 0.05, 0.17 * (small * 0.6 + 0.4 if small < 1 else 1)
+    turn = rng.uniform(0, 2 * np.pi)
+    plate = move(
+        rotate(
+            lathe([(gear * 0.75, -0.002), (gear, -0.002), (gear, 0.002), (gear * 0.75, 0.002)], 28, True),
+            "z",
+            np.pi / 2,
+        ),
+        crank + [x, 0, 0],
+    )
+    plate = merge(
+        plate,
+        *[
+            rod(
+                crank + [x, 0, 0], crank + [x, gear * 0.8 * np.cos(t), gear * 0.8 * np.sin(t)], 0.006, sides=4
+            )
+            for t in turn + np.arange(5) * 2 * np.pi / 5
+        ],
+    )
+    arms = []
+    for s, flip in ((1, 0.0), (-1, np.pi)):
+        out = np.array([0, np.cos(turn + flip), np.sin(turn + flip)])
+        hub, tip = crank + [s * (x + 0.012), 0, 0], crank + [s * (x + 0.022), 0, 0] + out * arm
+        arms.append(rod(hub - [s * 0.05, 0, 0], hub, 0.009))
+        arms.append(rod(hub, tip, 0.011, 0.009, 6))
+        pedal = box((0.085, 0.022, 0.07), tip + [s * 0.055, 0, 0], bevel=0.005)
+        a.add("pedal", pedal, dark)
+    if "gear" in fold:
+        a.add("pedal_arm", merge(plate, *arms), metal)
+    else:
+        a.add("gear", plate, metal)
+        for k in (0, 1):
+            a.add("pedal_arm", merge(*arms[2 * k : 2 * k + 2]), metal)
+    small_gear = gear * 0.45
+    if chance(rng, 0.85):
+        delta = rear - crank
+        side = np.arctan2(delta[1], -delta[2])
+        lines = []
+        for s in (-1, 1):
+            n = np.array([0, np.cos(side), np.sin(side)]) * s
+            lines.append((crank + n * gear * 0.97, rear + n * small_gear))
+        loop = np.array(
+            [
+                lines[0][0],
+                lines[0][1],
+                rear + delta / np.linalg.norm(delta) * small_gear,
+                lines[1][1],
+                lines[1][0],
+                crank - delta / np.linalg.norm(delta) * gear * 0.97,
+            ]
+        ) + [x, 0, 0]
+        a.add("chain", tube(loop, 0.005, segments=4, closed=True), materials.metal(rng))
+
+
+def _extras(
+    rng: np.random.Generator,
+    a: Assembly,
+    style: str,
+    small: Scalar,
+    radius: Scalar,
+    axles: tuple[np.ndarray, np.ndarray],
+    reach: np.ndarray,
+    coat: Material,
+    dark: Material,
+) -> None:
+    """Add training wheels, a basket at the handlebar `reach` and mudguards, as the style allows."""
+    rear, front = axles
+    if style == "kids" and chance(rng, 0.7):
+        for s in (-1, 1):
+            hub = rear + [s * 0.17, -radius + 0.06, -0.01]
+            yoke = bent([rear + [s * 0.04, 0, 0], rear + [s * 0.13, -0.02, 0], hub], 0.007, 0.03, 8)
+            a.add("training_wheel", merge(yoke, cylinder(0.06, 0.025, hub, 18, axis="x")), dark)
+    if style in ("ladies", "city", "kids") and chance(rng, 0.35):
+        w, h, d = 0.3 * small, 0.2 * small, 0.24 * small
+        hold = np.array([0, reach[1] - h * 0.5, reach[2] + d / 2 + 0.02])
+        walls = [box((w, h, 0.006), hold + [0, 0, s * d / 2]) for s in (-1, 1)] + [
+            box((0.006, h, d), hold + [s * w / 2, 0, 0]) for s in (-1, 1)
+        ]
+        a.add(
+            "basket",
+            merge(*walls, box((w, 0.006, d), hold - [0, h / 2, 0]), rod(hold - [0, 0, d / 2], reach, 0.008)),
+            hard(rng),
+        )
+    if style not in ("road", "fixie", "bmx") and chance(rng, 0.4):
+        for center, stop in ((rear, 2.6), (front, 1.9)):
+            angle = np.linspace(0.3, stop, 12) + (0.2 if center is rear else 0.5)
+            path = np.stack([np.zeros(12), np.sin(angle), -np.cos(angle)], 1) * (radius + 0.02)
+            guard = tube(path + center, 0.012, segments=6)
+            stay = rod(center + [0.04, 0, 0], path[0] + center, 0.004)
+            a.add("mudguard", merge(guard, stay), coat)
 
 
 def bicycle(rng: np.random.Generator) -> list[Piece]:
@@ -138,82 +243,8 @@ def bicycle(rng: np.random.Generator) -> list[Piece]:
                 ),
                 metal,
             )
-    gear = 0.1 * small * rng.uniform(0.75, 1.05) if small == 1 else 0.075 * small * 1.3
-    x, arm = 0.05, 0.17 * (small * 0.6 + 0.4 if small < 1 else 1)
-    turn = rng.uniform(0, 2 * np.pi)
-    plate = move(
-        rotate(
-            lathe([(gear * 0.75, -0.002), (gear, -0.002), (gear, 0.002), (gear * 0.75, 0.002)], 28, True),
-            "z",
-            np.pi / 2,
-        ),
-        crank + [x, 0, 0],
-    )
-    plate = merge(
-        plate,
-        *[
-            rod(
-                crank + [x, 0, 0], crank + [x, gear * 0.8 * np.cos(t), gear * 0.8 * np.sin(t)], 0.006, sides=4
-            )
-            for t in turn + np.arange(5) * 2 * np.pi / 5
-        ],
-    )
-    arms = []
-    for s, flip in ((1, 0.0), (-1, np.pi)):
-        out = np.array([0, np.cos(turn + flip), np.sin(turn + flip)])
-        hub, tip = crank + [s * (x + 0.012), 0, 0], crank + [s * (x + 0.022), 0, 0] + out * arm
-        arms.append(rod(hub - [s * 0.05, 0, 0], hub, 0.009))
-        arms.append(rod(hub, tip, 0.011, 0.009, 6))
-        pedal = box((0.085, 0.022, 0.07), tip + [s * 0.055, 0, 0], bevel=0.005)
-        a.add("pedal", pedal, dark)
-    if "gear" in fold:
-        a.add("pedal_arm", merge(plate, *arms), metal)
-    else:
-        a.add("gear", plate, metal)
-        for k in (0, 1):
-            a.add("pedal_arm", merge(*arms[2 * k : 2 * k + 2]), metal)
-    small_gear = gear * 0.45
-    if chance(rng, 0.85):
-        delta = rear - crank
-        side = np.arctan2(delta[1], -delta[2])
-        lines = []
-        for s in (-1, 1):
-            n = np.array([0, np.cos(side), np.sin(side)]) * s
-            lines.append((crank + n * gear * 0.97, rear + n * small_gear))
-        loop = np.array(
-            [
-                lines[0][0],
-                lines[0][1],
-                rear + delta / np.linalg.norm(delta) * small_gear,
-                lines[1][1],
-                lines[1][0],
-                crank - delta / np.linalg.norm(delta) * gear * 0.97,
-            ]
-        ) + [x, 0, 0]
-        a.add("chain", tube(loop, 0.005, segments=4, closed=True), materials.metal(rng))
-    if style == "kids" and chance(rng, 0.7):
-        for s in (-1, 1):
-            hub = rear + [s * 0.17, -radius + 0.06, -0.01]
-            yoke = bent([rear + [s * 0.04, 0, 0], rear + [s * 0.13, -0.02, 0], hub], 0.007, 0.03, 8)
-            a.add("training_wheel", merge(yoke, cylinder(0.06, 0.025, hub, 18, axis="x")), dark)
-    if style in ("ladies", "city", "kids") and chance(rng, 0.35):
-        w, h, d = 0.3 * small, 0.2 * small, 0.24 * small
-        hold = np.array([0, reach[1] - h * 0.5, reach[2] + d / 2 + 0.02])
-        walls = [box((w, h, 0.006), hold + [0, 0, s * d / 2]) for s in (-1, 1)] + [
-            box((0.006, h, d), hold + [s * w / 2, 0, 0]) for s in (-1, 1)
-        ]
-        a.add(
-            "basket",
-            merge(*walls, box((w, 0.006, d), hold - [0, h / 2, 0]), rod(hold - [0, 0, d / 2], reach, 0.008)),
-            hard(rng),
-        )
-    if style not in ("road", "fixie", "bmx") and chance(rng, 0.4):
-        for center, stop in ((rear, 2.6), (front, 1.9)):
-            angle = np.linspace(0.3, stop, 12) + (0.2 if center is rear else 0.5)
-            path = np.stack([np.zeros(12), np.sin(angle), -np.cos(angle)], 1) * (radius + 0.02)
-            guard = tube(path + center, 0.012, segments=6)
-            stay = rod(center + [0.04, 0, 0], path[0] + center, 0.004)
-            a.add("mudguard", merge(guard, stay), coat)
+    _drive(rng, a, crank, rear, small, fold, metal, dark)
+    _extras(rng, a, style, small, radius, (rear, front), reach, coat, dark)
     return a.pieces
 
 
