@@ -117,6 +117,26 @@ def _rack(
             )
 
 
+def _mirror(
+    rng: np.random.Generator, a: Assembly, w: Scalar, high: Scalar, d: Scalar, main: Material
+) -> None:
+    """Add a framed mirror that stands at the back of a top at height `high`."""
+    mh, mw = rng.uniform(0.4, 0.8), w * rng.uniform(0.5, 0.9)
+    at = (0, high + mh / 2 + 0.03, -d / 2 + 0.03)
+    mirror = materials.Material("mirror", None, (0.75, 0.82, 0.88, 1.0), 1.0, 0.02)
+    if chance(rng, 0.5):
+        flat = outline(mw, mh, rng.uniform(0.05, 0.5) * mh)
+    else:
+        flat = np.concatenate(
+            [
+                [(-mw / 2, -mh / 2), (mw / 2, -mh / 2)],
+                arc(1, 0, np.pi, 14) * [mw / 2, mh * 0.4] + [0, mh * 0.1],
+            ]
+        )
+    a.add("mirror_frame", extrude(flat * 1.1, 0.03, "z", at), main)
+    a.add("mirror", extrude(flat, 0.006, "z", (at[0], at[1], at[2] + 0.016)), mirror)
+
+
 def storage_furniture(rng: np.random.Generator) -> list[Piece]:
     """Build a cabinet, chest of drawers, bookshelf, wardrobe, stand, locker or the like; it faces +z."""
     style = pick(rng, list(STYLES), [3, 2.5, 2.5, 2, 1.5, 1.5, 1, 1.2, 1, 1, 0.9])
@@ -243,20 +263,7 @@ def storage_furniture(rng: np.random.Generator) -> list[Piece]:
                     d,
                 )
     if style == "vanity" or (style == "chest" and chance(rng, 0.2)):
-        mh, mw = rng.uniform(0.4, 0.8), w * rng.uniform(0.5, 0.9)
-        at = (0, high + mh / 2 + 0.03, -d / 2 + 0.03)
-        mirror = materials.Material("mirror", None, (0.75, 0.82, 0.88, 1.0), 1.0, 0.02)
-        if chance(rng, 0.5):
-            flat = outline(mw, mh, rng.uniform(0.05, 0.5) * mh)
-        else:
-            flat = np.concatenate(
-                [
-                    [(-mw / 2, -mh / 2), (mw / 2, -mh / 2)],
-                    arc(1, 0, np.pi, 14) * [mw / 2, mh * 0.4] + [0, mh * 0.1],
-                ]
-            )
-        a.add("mirror_frame", extrude(flat * 1.1, 0.03, "z", at), main)
-        a.add("mirror", extrude(flat, 0.006, "z", (at[0], at[1], at[2] + 0.016)), mirror)
+        _mirror(rng, a, w, high, d, main)
     elif chance(rng, 0.15) and high < 1.2:
         a.add("front_panel", box((w, rng.uniform(0.04, 0.1), 0.018), (0, low + 0.04, d / 2 + 0.02)), frame)
     return a.pieces
