@@ -14,12 +14,12 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 from alignparts.core.run import start
 from alignparts.corpus.index import Corpus
 from alignparts.evaluation import comparison, tables
-from alignparts.evaluation.experiments import cosegmentation, retrieval, table2, table4
+from alignparts.evaluation.baselines.ours import Ours
+from alignparts.evaluation.experiments import cosegmentation, modes, table2
 from alignparts.evaluation.ground_truth import load_labeled
 from alignparts.evaluation.methods import GIVEN
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.stage import Stage
-from alignparts.naming.inference import forward
 from alignparts.ontology.vocabulary import words
 from alignparts.pictures.scene3d import save_gallery
 from alignparts.report import figure_rows, selection
@@ -35,8 +35,8 @@ settings, seed = run.params.evaluate, run.params.base.seed
 look = {"points": settings.points, "seed": seed}
 bootstrap = {"resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
 stage = Stage(run.params, run.data, run.models)
-store, vocabulary, encode = stage.store, stage.vocabulary, stage.encode
-model = AlignParts.from_pretrained(str(run.models / "alignparts")).eval()
+store = stage.store
+ours = Ours(AlignParts.from_pretrained(str(run.models / "alignparts")), stage.encode, stage.vocabulary)
 corpus = Corpus(run.data / "corpus")
 print("test shapes:", len(corpus.ids(split="test")), "held-out shapes:", len(corpus.ids(split="heldout")))
 
@@ -48,8 +48,8 @@ print("test shapes:", len(corpus.ids(split="test")), "held-out shapes:", len(cor
 # model as it is. Names come from the closed vocabulary of the predicted category.
 
 # %% tags=["nbval-ignore-output"]
-modes = table4.evaluate_part_number(store, model, encode, vocabulary, **look)
-numbers = table4.table4(modes, **bootstrap)
+scores = modes.evaluate_part_number(store, ours, **look)
+numbers = modes.table4(scores, **bootstrap)
 tables.write_table(run.folder, "table4", numbers, tables.by_set(numbers))
 tables.by_set(numbers)
 
@@ -57,7 +57,7 @@ tables.by_set(numbers)
 # The paper's order of the three rows, tested on the same shapes:
 
 # %% tags=["nbval-ignore-output"]
-tested = comparison.readable(comparison.paired_table(modes, table4.CLAIMS, **bootstrap))
+tested = comparison.readable(comparison.paired_table(scores, modes.NUMBER_CLAIMS, **bootstrap))
 tables.write_table(run.folder, "table4_claims", tested)
 tested
 
@@ -72,8 +72,8 @@ tested
 # %% tags=["nbval-ignore-output"]
 entrants = table2.entrants(stage)
 others = [entrant.method for entrant in entrants[1:-1]]  # between PartField and ALIGN-Parts
-asked = retrieval.evaluate_retrieval(store, model, encode, vocabulary, others, **look)
-retrieved = retrieval.retrieval_table(asked, **bootstrap)
+asked = modes.evaluate_retrieval(store, ours, others, **look)
+retrieved = modes.retrieval_table(asked, **bootstrap)
 tables.write_table(run.folder, "retrieval", retrieved, tables.by_set(retrieved))
 tables.by_set(retrieved)
 
@@ -81,10 +81,10 @@ tables.by_set(retrieved)
 # Both settings of ALIGN-Parts against Find3D (§12.3):
 
 # %% tags=["nbval-ignore-output"]
-tested = comparison.paired_table(asked, retrieval.CLAIMS, **bootstrap)
+tested = comparison.paired_table(asked, modes.QUERY_CLAIMS, **bootstrap)
 tested["metric"] = "IoU, " + tested.metric
 tables.write_table(run.folder, "retrieval_claims", tested)
-alone = tested[tested.better == retrieval.QUERIED]
+alone = tested[tested.better == modes.QUERIED]
 run.check((alone.verdict == "holds").any(), "ALIGN-Parts, asked query by query, retrieves more than Find3D")
 tested
 
@@ -93,10 +93,10 @@ tested
 # each, the queries for its three largest parts.
 
 # %% tags=["nbval-ignore-output"]
-rows, by = [], {"method": retrieval.CONSTRAINED, "metric": retrieval.NAME, "quantiles": (0.9, 0.5)}
+rows, by = [], {"method": modes.CONSTRAINED, "metric": modes.NAME, "quantiles": (0.9, 0.5)}
 for shape_id in selection.choose_rows(asked, **by, seed=seed):
     shape, surface = load_labeled(store, shape_id, **look), corpus.load(shape_id).surface
-    answerers = retrieval.answerers(shape, forward(model, shape.arrays), encode, others)
+    answerers = modes.answerers(shape, ours, others)
     queries = [words(name) for name in shape.present]
     answers = {label: answer(queries) for label, answer in reversed(answerers.items())}
     rows += figure_rows.query_rows(words(shape.category), shape, answers, surface, most=3)
@@ -112,7 +112,7 @@ save_gallery(run, "retrieval", "Figure 9: parts found by a query", rows)
 # row is one way to carry labels; *n* counts pairs.
 
 # %% tags=["nbval-ignore-output"]
-pairs = cosegmentation.evaluate_transfer(store, model, encode, vocabulary, **look)
+pairs = cosegmentation.evaluate_transfer(store, ours, **look)
 carried = cosegmentation.transfer_table(pairs, **bootstrap)
 tables.write_table(run.folder, "cosegmentation", carried, tables.by_set(carried))
 tables.by_set(carried)
@@ -137,7 +137,7 @@ ways = {way: f"{way} clustering" for way in clusterings} | {"feed-forward": GIVE
 rows = []
 for pair in selection.choose_rows(pairs, method=GIVEN, metric="transfer", seed=seed):
     both = [load_labeled(store, shape_id, **look) for shape_id in pair.split(" > ")]
-    prepared = [cosegmentation.prepare(shape, model, encode, vocabulary, seed) for shape in both]
+    prepared = [cosegmentation.prepare(shape, ours, seed) for shape in both]
     labeled = cosegmentation.carried(*prepared)
     columns = {title: labeled[method] for title, method in ways.items()}
     surfaces = [corpus.load(shape.shape_id).surface for shape in both]
@@ -151,9 +151,9 @@ save_gallery(run, "cosegmentation", "Figure 8: labels carried from a source to a
 # %%
 average = {"test_set": comparison.AVERAGE, "metric": "mIoU"}
 run.metrics({
-    "miou_clustering": tables.value(numbers, method=table4.CLUSTERS, **average),
-    "miou_part_number": tables.value(numbers, method=table4.NUMBER, **average),
-    "miou_no_part_number": tables.value(numbers, method=table4.NONE, **average),
+    "miou_clustering": tables.value(numbers, method=modes.CLUSTERS, **average),
+    "miou_part_number": tables.value(numbers, method=modes.NUMBER, **average),
+    "miou_no_part_number": tables.value(numbers, method=modes.NONE, **average),
     "pairs": int(carried.n.max()),
     "queries": int(retrieved.n.max()),
 })

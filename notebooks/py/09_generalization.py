@@ -96,9 +96,7 @@ save_gallery(run, "unseen", "Figure 7: categories that were never trained on", r
 # edge collapse, its color and texture removed. The shapes are those of *seen*.
 
 # %% tags=["nbval-ignore-output"]
-disturbed = robustness.robustness_scores(
-    seen, run.params, run.data, run.models, workers=run.params.base.workers
-)
+disturbed = robustness.robustness_scores(seen, stage)
 lines = []
 for kind, group in disturbed.groupby("disturbance", sort=False):
     line = comparison.setting_table(group.drop(columns="disturbance"), "strength", **bootstrap)

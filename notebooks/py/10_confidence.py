@@ -16,7 +16,7 @@ import pandas as pd
 from IPython.display import display
 
 from alignparts.core.run import start
-from alignparts.evaluation import calibration, conformal, tables
+from alignparts.evaluation import calibration, tables
 from alignparts.evaluation.experiments import confidence
 from alignparts.evaluation.ground_truth import one_a_category, taking_turns
 from alignparts.evaluation.reliability import LABELS, Confidences
@@ -65,7 +65,7 @@ confidence.naming_table({"validation": validation, "test": test, "unseen": unsee
 # *training* shapes, so that no validation shape is used up.
 
 # %% tags=["nbval-ignore-output"]
-fitting, others = (validation.of(ids) for ids in conformal.split(validation.shapes, chosen.fit_share, seed))
+fitting, others = (validation.of(ids) for ids in calibration.split(validation.shapes, chosen.fit_share, seed))
 plain = calibration.fit(fitting)
 with_category = calibration.fit(fitting, category=True)
 with_evidence = calibration.fit_evidence(calibration.BASE, training)
@@ -117,7 +117,7 @@ figure
 # %%
 errors = sorted({chosen.error, *chosen.errors})
 wanted = {"errors": errors, "certainty": chosen.certainty, "seed": seed}
-base, promises = conformal.calibrate(training, validation, **wanted)
+base, promises = calibration.calibrate(training, validation, **wanted)
 shipped = base.model_copy(update={"promise": promises[errors.index(chosen.error)]})
 shipped.save(run.models / "confidence" / CALIBRATION)
 assert Calibration.load(run.models / "confidence" / CALIBRATION) == shipped
@@ -127,7 +127,7 @@ assert Calibration.load(run.models / "confidence" / CALIBRATION) == shipped
 # the other shows what error comes of it. A threshold of 1 accepts nothing.
 
 # %% tags=["nbval-ignore-output"]
-checked = conformal.check(training, concatenated([validation, test]), splits=chosen.splits, **wanted)
+checked = calibration.check(training, concatenated([validation, test]), splits=chosen.splits, **wanted)
 kept = confidence.promise_table(checked, promises)
 tables.write_table(run.folder, "promise", kept)
 run.check((kept["mean error"] <= kept["promised error"]).all(), "promises are kept on average")
@@ -145,10 +145,7 @@ figure
 # as they are).
 
 # %% tags=["nbval-ignore-output"]
-disturbed = confidence.disturbed_parts(
-    one_a_category(store, seed)[: chosen.disturbed], run.params, run.data, run.models,
-    workers=run.params.base.workers, fill=chosen.fill,
-)
+disturbed = confidence.disturbed_parts(one_a_category(store, seed)[: chosen.disturbed], stage)
 sets = {confidence.SEEN: test, confidence.UNSEEN: unseen, **disturbed}
 table = confidence.reliability_table(sets, *fitted, **bootstrap)
 tables.write_table(run.folder, "confidence", table, tables.by_set(table))

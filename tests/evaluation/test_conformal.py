@@ -7,7 +7,7 @@ import pytest
 from scored_toy import toy
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.conformal import (
+from alignparts.evaluation.calibration import (
     calibrate,
     check,
     errors_above,
@@ -123,12 +123,7 @@ def test_the_sequence_falls_and_starts_where_there_is_something_to_see():
     assert 0.3 < found[0] < 0.7
 
 
-def test_nothing_to_promise_on_is_said():
-    nothing = Confidences(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64))
-    with pytest.raises(AlignPartsError, match="no scored part"):
-        sequence(nothing, 0.1)
-    with pytest.raises(AlignPartsError, match="no scored part"):
-        promise(nothing, np.array([0.5]), error=0.1, certainty=0.9)
+def test_one_shape_cannot_be_split():
     with pytest.raises(AlignPartsError, match="at least 2 shapes"):
         split(["one"], 0.5, 0)
 

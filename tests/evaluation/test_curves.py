@@ -176,8 +176,6 @@ def test_variants_become_one_curve(variants):
 def test_setting_errors(variants):
     with pytest.raises(AlignPartsError, match="K: no scores of 'K = 7'"):
         setting_table(variants, "K", {"K = 7": 7})
-    with pytest.raises(AlignPartsError, match="no column 'K'"):
-        setting_table(variants, "K")
     with pytest.raises(AlignPartsError, match="is duplicated"):
         setting_table(variants, "K", {"ALIGN-Parts": 1, "K = 12": 1})
 

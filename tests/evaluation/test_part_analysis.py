@@ -23,7 +23,6 @@ from alignparts.evaluation.part_analysis import (
     most_confused,
     part_rows,
     rows_of_methods,
-    size_labels,
     size_table,
 )
 from alignparts.evaluation.tables import read_rows, write_rows
@@ -85,14 +84,6 @@ def test_a_segment_without_a_name_gives_none():
     assert list(part_rows("ours", shape([0, 0]), segments([0, 0], [""])).given) == [NONE]
 
 
-def test_shares_by_area_leave_the_rest_alone():
-    truth, found = shape([0, 0, 1, -1]), segments([0, 0, 0, 0], ["seat"])
-    plain = part_rows("ours", truth, found)
-    weighted = part_rows("ours", truth, found, weight=np.array([1.0, 2.0, 7.0, 90.0]))
-    assert weighted.share.tolist() == pytest.approx([0.3, 0.7])
-    pd.testing.assert_frame_equal(plain.drop(columns="share"), weighted.drop(columns="share"))
-
-
 def test_methods_without_names_and_without_segments():
     named = part_rows("clusters", shape([0, 0, 1]), segments([0, 0, 1]))
     assert named.given.isna().all() and named.right.isna().all()
@@ -121,15 +112,6 @@ def test_neither_points_nor_parts_have_an_order():
     again = part_rows("ours", other, segments(found.point_part[points], found.names))
     first = part_rows("ours", truth, found).sort_values("part", ignore_index=True)
     pd.testing.assert_frame_equal(first, again.sort_values("part", ignore_index=True))
-
-
-def test_errors_of_a_shape():
-    with pytest.raises(AlignPartsError, match="no point has"):
-        part_rows("ours", shape([-1, -1]), segments([0, 0], ["seat"]))
-    with pytest.raises(AlignPartsError, match="3 weights for 2 points"):
-        part_rows("ours", shape([0, 1]), segments([0, 0], ["seat"]), weight=np.ones(3))
-    with pytest.raises(AlignPartsError, match="add up to 0"):
-        part_rows("ours", shape([0, -1]), segments([0, 0], ["seat"]), weight=np.array([0.0, 1.0]))
 
 
 def test_bins_by_naive_loops(rows):
@@ -169,11 +151,9 @@ def test_bins_weighted_by_parts_give_the_mean_over_parts(rows):
 
 def test_a_bin_holds_its_upper_edge():
     truth = [0] * 50 + [1] * 49 + [2]
-    table = size_table(part_rows("ours", shape(truth), segments(truth, NAMES)), edges=(0.01, 0.5))
+    table = size_table(part_rows("ours", shape(truth), segments(truth, NAMES)))
     found = table[table.metric == "miou"].set_index("size").parts.to_dict()
-    assert found == {"≤ 1 %": 1, "1–50 %": 2}
-    assert size_labels((0.01, 0.5)) == ["≤ 1 %", "1–50 %", "> 50 %"]
-    assert size_labels(()) == ["any size"]
+    assert found == {"0.5–1 %": 1, "20–50 %": 2}
 
 
 def test_seeds_count_shapes_and_parts_once(rows):
@@ -197,8 +177,6 @@ def test_methods_without_names_have_no_named_bins(rows):
     table = size_table(pd.concat([rows, clusters]), resamples=20)
     assert set(table[table.method == "clusters"].metric) == {"miou"}
     assert set(confusions(pd.concat([rows, clusters])).method) == {"ours"}
-    with pytest.raises(AlignPartsError, match="rising edges"):
-        size_table(rows, edges=(0.5, 0.1))
 
 
 def test_the_interval_resamples_shapes_not_parts():

@@ -1,14 +1,18 @@
 """Methods whose weakness is known, on disturbed shapes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import smoke
 from tables import encoders, make_corpus, table, vocabulary  # noqa: F401
 
 from alignparts.evaluation.experiments import robustness
-from alignparts.evaluation.experiments.robustness import Known, cells, judged, robustness_scores
+from alignparts.evaluation.experiments.robustness import (
+    Bench,
+    cells,
+    disturbed_shape,
+    judged,
+    robustness_scores,
+)
 from alignparts.evaluation.methods import Entrant
 from alignparts.naming.prediction import Prediction
 
@@ -41,19 +45,23 @@ def encode(texts):
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory, encoders, vocabulary) -> Known:
+def bench(tmp_path_factory, encoders, vocabulary) -> Bench:
     params = smoke.params(
         features={"views": 2, "resolution": 24}, evaluate={"points": 128},
         generalization={"rotation": [90], "noise": [], "decimation": [0.5], "texture": [1]},
     )  # fmt: skip
     corpus = make_corpus(tmp_path_factory.mktemp("corpus"), range(2))
     methods = [Entrant(ByHeight()), Entrant(ByColor())]
-    return Known(params, corpus, vocabulary, encode, encoders, methods)
+    made = Bench(params)
+    vars(made).update(
+        corpus=corpus, vocabulary=vocabulary, encode=encode, encoders=encoders, entrants=methods
+    )
+    return made
 
 
-def test_a_disturbance_hurts_who_depends_on_it_and_no_one_else(known):
+def test_a_disturbance_hurts_who_depends_on_it_and_no_one_else(bench):
     def score(method, *cell):
-        found = judged(table(3), cell, known)
+        found = judged(disturbed_shape(table(3), cell, bench), cell, bench)
         return found[(found.method == method) & (found.metric == "la_miou")].value.item()
 
     assert score("by height", "texture", 1.0) == score("by height", "", 0.0) > 0.8
@@ -62,14 +70,14 @@ def test_a_disturbance_hurts_who_depends_on_it_and_no_one_else(known):
     assert score("by color", "decimation", 0.5) == pytest.approx(score("by color", "", 0.0), abs=0.15)
 
 
-def test_the_undisturbed_shape_stands_under_every_disturbance(known, monkeypatch):
-    monkeypatch.setattr(robustness, "_loaded", lambda *_: known)
-    ids = known.corpus.ids()
-    scores = robustness_scores(ids, known.params, Path("unused"), Path("unused"))
-    assert cells(known.params) == [("", 0.0), ("rotation", 90), ("decimation", 0.5), ("texture", 1)]
+def test_the_undisturbed_shape_stands_under_every_disturbance(bench, monkeypatch):
+    monkeypatch.setattr(robustness, "_bench", lambda *_: bench)
+    ids = bench.corpus.ids()
+    scores = robustness_scores(ids, bench)
+    assert cells(bench.params) == [("", 0.0), ("rotation", 90), ("decimation", 0.5), ("texture", 1)]
     miou = scores[scores.metric == "miou"]
     counts = miou.groupby(["disturbance", "strength"]).size()
-    assert set(counts.index) == {(k, s) for k, v in cells(known.params)[1:] for s in (0.0, v)}
-    assert set(counts) == {len(ids) * len(known.methods)}
+    assert set(counts.index) == {(k, s) for k, v in cells(bench.params)[1:] for s in (0.0, v)}
+    assert set(counts) == {len(ids) * len(bench.entrants)}
     plain = miou[miou.strength == 0].groupby(["method", "shape_id"]).value.nunique()
     assert (plain == 1).all()

@@ -1,7 +1,6 @@
 """Table 1: methods made by hand, of which one knows what they can do."""
 
 import numpy as np
-import pytest
 import toy
 
 from alignparts.core.errors import AlignPartsError
@@ -78,8 +77,3 @@ def test_clustering_is_no_forward_pass_and_has_no_names():
     assert found.value["complete decomposition"] == "yes"
     assert (found.value[["named parts", "open vocabulary", "part-level features"]] == "no").all()
     assert set(found.method) == {"PartField"}
-
-
-def test_no_shape_is_an_error():
-    with pytest.raises(AlignPartsError, match="no shape"):
-        probe(Entrant(Able()), [])

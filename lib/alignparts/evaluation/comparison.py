@@ -15,7 +15,7 @@ from scipy import stats
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import HELDOUT
-from alignparts.evaluation.intervals import Bootstrap, Interval, interval, relative_gain
+from alignparts.evaluation.intervals import DEFAULT, Bootstrap, Interval, interval, relative_gain
 from alignparts.evaluation.methods import OURS, PARTFIELD
 from alignparts.evaluation.tables import DIGITS, long_table, row
 
@@ -44,14 +44,7 @@ class Claim:
 
 
 def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean over the seeds per method, shape and metric: columns ``value`` and ``seeds``.
-
-    Raises:
-        AlignPartsError: a column is missing, a score is duplicated, or a seed lacks some of the shapes.
-    """
-    missing = [name for name in COLUMNS if name not in scores]
-    if missing:
-        raise AlignPartsError(f"scores: no column '{missing[0]}'; expected {', '.join(COLUMNS)}")
+    """Return means over the seeds; AlignPartsError if a score is duplicated, or a seed lacks some shapes."""
     key = ["method", "test_set", "category", "shape_id", "metric"]
     twice = scores[scores.duplicated([*key, "seed"])]
     if len(twice):
@@ -74,10 +67,7 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
 def score_table(
     scores: pd.DataFrame, *, sets: Sequence[str] = SETS, **bootstrap: Unpack[Bootstrap]
 ) -> pd.DataFrame:
-    """Return a long table of every method, metric and test set, and of the average over ``sets``.
-
-    The average is given for methods that have scores on all the sets that any method has.
-    """
+    """Return a long table; the average is given for methods with all ``sets`` that any method has."""
     means, rows = over_seeds(scores), []
     known = [name for name in sets if name in set(means.test_set)]
     order = dict.fromkeys([*known, *means.test_set])
@@ -105,17 +95,9 @@ def setting_table(
 ) -> pd.DataFrame:
     """Return :func:`score_table` for every value of a setting, with a column for the setting.
 
-    Args:
-        scores: scores that have the column already; or scores of variants of one method, each with its own
-            seeds.
-        setting: name of the column.
-        settings: value of the setting by variant; other variants are left out.
-        method: name of the variants as one curve.
-        sets: test sets of the average.
-        bootstrap: settings of the intervals.
-
-    Raises:
-        AlignPartsError: a variant without scores, no such column, or as :func:`over_seeds`.
+    Either ``scores`` have the column already; or they are of variants of one method, each with its own seeds,
+    and ``settings`` holds the value by variant (others are left out), ``method`` the name of the curve.
+    Raises AlignPartsError if a variant has no scores, and as :func:`over_seeds`.
     """
     if settings is not None:
         missing = [name for name in settings if name not in set(scores.method)]
@@ -123,8 +105,6 @@ def setting_table(
             raise AlignPartsError(f"{setting}: no scores of '{missing[0]}'; train it, or leave it out")
         scores = scores[scores.method.isin(list(settings))]
         scores = scores.assign(**{setting: scores.method.map(dict(settings))}, method=method)
-    if setting not in scores or not len(scores):
-        raise AlignPartsError(f"scores: no column '{setting}', or nothing in it; name the variants' values")
     tables = [
         score_table(group.drop(columns=setting), sets=sets, **bootstrap).assign(**{setting: value})
         for value, group in scores.groupby(setting)
@@ -173,32 +153,23 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired_table(
-    scores: pd.DataFrame,
-    claims: Sequence[Claim],
-    *,
-    sets: Sequence[str] = SETS,
-    **bootstrap: Unpack[Bootstrap],
+    scores: pd.DataFrame, claims: Sequence[Claim], sets: Sequence[str] = SETS, **bootstrap: Unpack[Bootstrap]
 ) -> pd.DataFrame:
     """Test claims on the average over ``sets``, on the shapes that both methods have.
 
-    Returns:
-        One row per claim: ``difference`` (better - worse) with its bootstrap interval, ``p`` of a two-sided
-        test that exchanges the methods within shapes, ``p_holm`` corrected over all rows, ``n`` shapes, and
-        ``verdict``: "holds" where the interval lies above 0, "does not hold" where it lies below.
-
-    Raises:
-        AlignPartsError: a method without scores, or two without a common shape in one of the sets.
+    Returns one row per claim: ``difference`` (better - worse) with its bootstrap interval, ``p`` of a
+    two-sided test that exchanges the methods within shapes, ``p_holm`` corrected over all rows, ``n`` shapes,
+    and ``verdict``: "holds" where the interval lies above 0, "does not hold" where it lies below. Raises
+    AlignPartsError if a method has no scores, or two have no common shape in one of the sets.
     """
-    means, rows = over_seeds(scores), []
-    resamples, seed = bootstrap.get("resamples", 1000), bootstrap.get("seed", 0)
+    means, rows, settings = over_seeds(scores), [], DEFAULT | bootstrap
     for claim in claims:
         groups = differences(means, claim, sets)
         mean = interval(groups, **bootstrap)
+        p = exchange_test(groups, settings["resamples"], settings["seed"])
         rows.append({
-            "better": claim.better, "worse": claim.worse, "metric": claim.metric,
-            "difference": round(mean.value, DIGITS), "low": round(mean.low, DIGITS),
-            "high": round(mean.high, DIGITS), "p": exchange_test(groups, resamples, seed), "n": mean.n,
-            "verdict": verdict(mean),
+            **vars(claim), "difference": round(mean.value, DIGITS), "low": round(mean.low, DIGITS),
+            "high": round(mean.high, DIGITS), "p": p, "n": mean.n, "verdict": verdict(mean),
         })  # fmt: skip
     table = pd.DataFrame(rows)
     if len(table):
@@ -228,13 +199,9 @@ def exchange_test(groups: Sequence[Float[np.ndarray, " _"]], resamples: int = 10
     """Return the two-sided p of the mean of the groups' means, signs exchanged; exact where cheaper."""
     weighted = np.concatenate([group / len(group) / len(groups) for group in groups])
     test = stats.permutation_test(
-        (weighted, np.zeros_like(weighted)),
-        lambda a, b, axis=-1: (a - b).sum(axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=resamples,
-        rng=np.random.default_rng(seed),
-    )
+        (weighted, np.zeros_like(weighted)), lambda a, b, axis=-1: (a - b).sum(axis=axis), vectorized=True,
+        permutation_type="samples", n_resamples=resamples, rng=np.random.default_rng(seed),
+    )  # fmt: skip
     return float(test.pvalue)
 
 

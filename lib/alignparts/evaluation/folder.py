@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,36 +16,22 @@ from alignparts.evaluation import tables
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
 from alignparts.evaluation.comparison import LABELS
 from alignparts.evaluation.ground_truth import Labeled, present_names
-from alignparts.evaluation.intervals import interval, relative_gain
+from alignparts.evaluation.intervals import Bootstrap, interval, relative_gain
 from alignparts.evaluation.methods import OURS, PARTFIELD, Entrant
 from alignparts.evaluation.scoring import score, similarity_of
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.naming.prediction import Candidate
 
+MEASURED = ("miou", "la_miou", "rla_miou", "label_iou")
+COLUMNS = ["shape_id", "dataset", "category", "parts", "predicted", *MEASURED, "clustering_miou", "error"]
+
 
 @dataclass(frozen=True)
 class FolderReport:
-    """Scores of the shapes of a folder.
-
-    Attributes:
-        shapes: one row per shape: shape_id, dataset, category, parts, predicted, miou, la_miou, rla_miou,
-            label_iou, clustering_miou, error ("" where it worked).
-        table: the long table over the shapes that worked.
-    """
+    """Scores of a folder: a row of :data:`COLUMNS` per shape, the long table of those without an error."""
 
     shapes: pd.DataFrame
     table: pd.DataFrame
-
-    @property
-    def failed(self) -> pd.DataFrame:
-        """Return the rows of the shapes that could not be evaluated, with the reason."""
-        return self.shapes[self.shapes.error != ""]
-
-
-MEASURED = ("miou", "la_miou", "rla_miou", "label_iou")
-COLUMNS = [
-    "shape_id", "dataset", "category", "parts", "predicted", *MEASURED, "clustering_miou", "error",
-]  # fmt: skip
 
 
 def evaluate_folder(
@@ -53,64 +40,45 @@ def evaluate_folder(
     *,
     points: int | None = None,
     resamples: int = 1000,
-    confidence: float = 0.95,
     seed: int = 0,
-    report: Callable[[str], None] | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> FolderReport:
-    """Evaluate every shape that the readers find under a folder.
+    """Evaluate every shape that the readers find under a folder: a corpus, or data sets in their own formats.
 
-    Args:
-        folder: a corpus, or data sets in their own formats, mixed or not.
-        pipeline: the trained model and its encoders.
-        points: surface samples per shape; the pipeline's by default.
-        resamples: number of bootstrap samples.
-        confidence: confidence level of the intervals.
-        seed: seed of the bootstrap and of k-means.
-        report: function that is called with one line for every shape that fails.
-
-    Raises:
-        AlignPartsError: no such folder, no shape in it, or no shape of it can be evaluated.
+    Every shape is sampled at ``points`` points, by default the pipeline's; ``seed`` is that of the bootstrap
+    and of k-means. ``report`` is called with one line for every shape that fails. Raises AlignPartsError if
+    there is no such folder, no shape in it, or none that can be evaluated.
     """
-    found = detect(folder)
-    if not found:
+    locators = detect(folder)
+    if not locators:
         raise AlignPartsError(f"{folder}: no labeled shape; expected a corpus or a data set's own folder")
-    rows: list[dict[str, str | float | int]] = []
-    for kind, locator in tqdm(found, desc="evaluate", mininterval=2.0, leave=False):
-        base: dict[str, str | float | int] = {
-            "shape_id": locator.shape_id,
-            "dataset": kind,
-            "category": locator.category,
-            "error": "",
-        }
+    rows: list[dict[str, Any]] = []
+    for kind, locator in tqdm(locators, desc="evaluate", mininterval=2.0, leave=False):
+        base = {"shape_id": locator.shape_id, "dataset": kind, "category": locator.category, "error": ""}
         try:
             shape = read(kind, locator)
             base |= {"dataset": shape.dataset, "category": shape.category}
-            rows.append({**base, **evaluate_shape(shape, pipeline, points=points, seed=seed)})
+            rows.append(base | evaluate_shape(shape, pipeline, points=points, seed=seed))
         # Files of others break in ways of their own; one of them must not end the run.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             if not isinstance(error, AlignPartsError):
                 reason = f"{type(error).__name__}: {reason}"
             rows.append(base | {"error": reason})
-            if report is not None:
-                report(f"{locator.shape_id}: {reason}")
+            report(f"{locator.shape_id}: {reason}")
     shapes = pd.DataFrame(rows, columns=COLUMNS)
     good = shapes[shapes.error == ""]
     if not len(good):
         raise AlignPartsError(
             f"{folder}: none of its {len(shapes)} shapes could be evaluated; the first: {rows[0]['error']}"
         )
-    return FolderReport(shapes, _table(good, resamples, confidence, seed))
+    return FolderReport(shapes, _table(good, resamples=resamples, seed=seed))
 
 
 def evaluate_shape(
     shape: LabeledShape, pipeline: NamedPartsPipeline, *, points: int | None = None, seed: int = 0
 ) -> dict[str, float | int]:
-    """Score one shape with its own part names as open vocabulary, and PartField clustering beside it.
-
-    Raises:
-        AlignPartsError: it has no surface, or no sample fell on a part with a name.
-    """
+    """Score a shape with its own part names, and clustering; AlignPartsError without ground truth."""
     sample, features = pipeline.features(shape.surface, shape.shape_id, points)
     names = shape.part_names
     number = {name: index for index, name in enumerate(names)}
@@ -130,27 +98,24 @@ def evaluate_shape(
     }
 
 
-def _table(good: pd.DataFrame, resamples: int, confidence: float, seed: int) -> pd.DataFrame:
-    groups = {"all": good}
-    datasets = sorted(good.dataset.unique())
-    if len(datasets) > 1:
-        groups |= {str(name): good[good.dataset == name] for name in datasets}
-    rows = []
-    for test_set, group in groups.items():
-        columns = [(OURS, metric, LABELS[metric]) for metric in MEASURED]
-        for method, metric, label in [*columns, (PARTFIELD, "clustering_miou", "mIoU")]:
-            values = group[metric].to_numpy(np.float64)
-            found = interval(values, resamples=resamples, confidence=confidence, seed=seed)
-            rows.append(tables.row(method, test_set, label, found))
+def _table(good: pd.DataFrame, **bootstrap: Unpack[Bootstrap]) -> pd.DataFrame:
+    groups, rows = [("all", good)], []
+    if good.dataset.nunique() > 1:
+        groups += [(str(name), group) for name, group in good.groupby("dataset")]
+    columns = [*((OURS, name, LABELS[name]) for name in MEASURED), (PARTFIELD, "clustering_miou", "mIoU")]
+    for test_set, group in groups:
+        for method, metric, label in columns:
+            mean = interval(group[metric].to_numpy(np.float64), **bootstrap)
+            rows.append(tables.row(method, test_set, label, mean))
     return tables.long_table(rows)
 
 
 def summary(folder: Path, report: FolderReport) -> list[str]:
-    """Return the lines that the command prints: one per metric, then the failures."""
+    """Return the lines that the command prints: numbers of shapes, one line per metric, the gain in mIoU."""
     good = report.shapes[report.shapes.error == ""]
-    lines = [f"{folder}: {len(good)} shapes evaluated, {len(report.failed)} failed"]
-    for one in report.table[report.table.test_set == "all"].itertuples():
-        lines.append(f"  {one.method:<12} {one.metric:<9} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]")
+    lines = [f"{folder}: {len(good)} shapes evaluated, {len(report.shapes) - len(good)} failed"]
+    for row in report.table[report.table.test_set == "all"].itertuples():
+        lines.append(f"  {row.method:<12} {row.metric:<9} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]")
     baseline = good.clustering_miou.to_numpy(np.float64)
     if baseline.mean() > 0:
         gain = relative_gain(good.miou.to_numpy(np.float64), baseline)

@@ -69,11 +69,7 @@ def load_labeled(store: FeatureStore, shape_id: str, points: int, seed: int = 0)
 
 
 def ids_of_splits(store: FeatureStore, splits: Sequence[str], ids: Sequence[str] | None = None) -> list[str]:
-    """Return the ids of some splits in alphabetical order, among ``ids`` or else all of the store.
-
-    Raises:
-        AlignPartsError: there is none.
-    """
+    """Return sorted ids of some splits, among ``ids`` or all of the store; AlignPartsError for none."""
     among = store.ids() if ids is None else ids
     chosen = sorted(shape_id for shape_id in among if store.meta(shape_id)["split"] in splits)
     if not chosen:
@@ -84,11 +80,7 @@ def ids_of_splits(store: FeatureStore, splits: Sequence[str], ids: Sequence[str]
 
 
 def ids_by_category(store: FeatureStore, split: str, seed: int = 0) -> dict[str, list[str]]:
-    """Return the ids of a split by category, in a seeded order.
-
-    Raises:
-        AlignPartsError: the split has no shape.
-    """
+    """Return the ids of a split by category, in a seeded order; AlignPartsError if there is none."""
     by_category: dict[str, list[str]] = {}
     for shape_id in sorted(ids_of_splits(store, [split]), key=lambda name: seed_of(name, seed)):
         by_category.setdefault(str(store.meta(shape_id)["category"]), []).append(shape_id)
@@ -112,10 +104,8 @@ def labeled_shapes(
 ) -> Iterator[Labeled]:
     """Load the shapes of :func:`ids_of_splits` that have a labeled point, at most ``points`` points of each.
 
-    ``seed`` is that of the subset of points.
-
-    Raises:
-        AlignPartsError: there is no shape of these splits, or none has a labeled point.
+    ``seed`` is that of the subset of points. Raises AlignPartsError if there is no shape of these splits, or
+    none has a labeled point.
     """
     empty = True
     for shape_id in tqdm(ids_of_splits(store, splits, ids), desc="evaluate", mininterval=2.0, leave=False):

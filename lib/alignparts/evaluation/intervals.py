@@ -12,11 +12,14 @@ from alignparts.core.errors import AlignPartsError
 
 
 class Bootstrap(TypedDict, total=False):
-    """Settings of an interval: number of resamples (1000), confidence level (0.95), seed (0)."""
+    """Settings of an interval: number of resamples, confidence level, seed."""
 
     resamples: int
     confidence: float
     seed: int
+
+
+DEFAULT: Bootstrap = {"resamples": 1000, "confidence": 0.95, "seed": 0}
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,7 @@ def interval(
     """Return the mean over shapes with its interval.
 
     ``groups`` holds one value per shape; or several such arrays, for the unweighted mean of their means,
-    resampled within each.
-
-    Raises:
-        AlignPartsError: a group is empty.
+    resampled within each. Raises AlignPartsError if a group is empty.
     """
     arrays = [groups] if isinstance(groups, np.ndarray) else list(groups)
     arrays = [np.asarray(values, np.float64) for values in arrays]
@@ -52,18 +52,12 @@ def interval(
 
 
 def relative_gain(
-    ours: Float[np.ndarray, " n"], theirs: Float[np.ndarray, " m"], **bootstrap: Unpack[Bootstrap]
+    ours: Float[np.ndarray, " n"], theirs: Float[np.ndarray, " n"], **bootstrap: Unpack[Bootstrap]
 ) -> Interval:
-    """Return ``mean(ours) / mean(theirs) - 1`` over the same shapes, resampled in pairs.
-
-    Raises:
-        AlignPartsError: no shape, different numbers of shapes, or a baseline of 0.
-    """
+    """Return ``mean(ours) / mean(theirs) - 1``, resampled in pairs; AlignPartsError for a baseline of 0."""
     first, second = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
-    if len(first) != len(second) or not len(first):
-        raise AlignPartsError(f"relative gain: expected the same shapes, got {len(first)} and {len(second)}")
-    if second.mean() <= 0:
-        raise AlignPartsError("relative gain: the baseline's mean is 0")
+    if not len(second) or second.mean() <= 0:
+        raise AlignPartsError("relative gain: no shape, or the baseline's mean is 0")
 
     def gain(a: np.ndarray, b: np.ndarray, axis: int = -1) -> Any:
         return a.mean(axis=axis) / np.maximum(b.mean(axis=axis), 1e-12) - 1
@@ -72,20 +66,15 @@ def relative_gain(
 
 
 def _bootstrap(
-    arrays: list[np.ndarray],
-    statistic: Any,
-    *,
-    paired: bool,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    arrays: list[np.ndarray], statistic: Any, *, paired: bool, **bootstrap: Unpack[Bootstrap]
 ) -> Interval:
+    settings = DEFAULT | bootstrap
     n = len(arrays[0]) if paired else sum(map(len, arrays))
     value = float(statistic(*arrays))
     if any(len(values) < 2 for values in arrays) or all(np.ptp(values) == 0 for values in arrays):
         return Interval(value, value, value, n)
     bounds = stats.bootstrap(
-        arrays, statistic, n_resamples=resamples, confidence_level=confidence, method="percentile",
-        paired=paired, vectorized=True, rng=np.random.default_rng(seed),
+        arrays, statistic, n_resamples=settings["resamples"], confidence_level=settings["confidence"],
+        method="percentile", paired=paired, vectorized=True, rng=np.random.default_rng(settings["seed"]),
     ).confidence_interval  # fmt: skip
     return Interval(value, float(bounds.low), float(bounds.high), n)

@@ -48,20 +48,11 @@ class Method(Protocol):
     def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
         """Segment one shape, and name the segments where the method can.
 
-        Args:
-            arrays: arrays of the feature store at the points to label: ``points`` (n, 3), ``normals`` (n, 3),
-                ``colors`` (n, 3) in 0..1, ``geometry`` (n, d_g), ``appearance`` (n, d_a).
-            given: information that the method may use.
-
-        Raises:
-            AlignPartsError: an array is missing, or the method needs more information.
+        The arrays are those of the feature store at the points to label: ``points`` (n, 3), ``normals``
+        (n, 3), ``colors`` (n, 3) in 0..1, ``geometry`` (n, d_g), ``appearance`` (n, d_a). Raises
+        AlignPartsError if an array is missing, or the method needs more information than it is given.
         """
         ...
-
-
-def every(shape: Labeled) -> bool:
-    """Return True for any shape."""
-    return True
 
 
 @dataclass(frozen=True)
@@ -73,14 +64,14 @@ class Entrant:
         told: information besides the shape: its category, the names of its parts, their descriptions, their
             number. In held-out categories every entrant gets the names.
         name: name in tables; the method's label by default.
-        eligible: predicate of the shapes that the entrant is scored on.
+        eligible: predicate of the shapes that the entrant is scored on; all by default.
         finds_category: score the predicted category on seen categories.
     """
 
     method: Method
     told: tuple[Told, ...] = ()
     name: str = ""
-    eligible: Callable[[Labeled], bool] = every
+    eligible: Callable[[Labeled], bool] | None = None
     finds_category: bool = False
 
     @property
@@ -117,10 +108,8 @@ def finished(
 ) -> Path:
     """Return the folder of a trained item, training it first where the file ``mark`` is missing.
 
-    ``stage`` is the stage of dvc.yaml that trains the item.
-
-    Raises:
-        AlignPartsError: the item is missing, and ``train`` is None; the message names the command.
+    ``stage`` is the stage of dvc.yaml that trains the item. Raises AlignPartsError with that command where
+    the item is missing and ``train`` is None.
     """
     if train is not None and not (folder / mark).is_file():
         train()
@@ -130,13 +119,7 @@ def finished(
 
 
 def run_item(stage: str, train: Callable[..., object], *kinds: type) -> None:
-    """Train the item of the command line with params.yaml's settings, and record its cost.
-
-    Args:
-        stage: name of the stage in dvc.yaml.
-        train: function of the item's values and the inputs of the stage.
-        kinds: type of every value.
-    """
+    """Train the item of the command line (values of these ``kinds``), and record its cost under ``stage``."""
     words = sys.argv[1:]
     inputs = Stage.start()
     with ledger.record(stage, "-".join(words)):

@@ -6,11 +6,10 @@ leaderboard starts from scores (:data:`alignparts.evaluation.comparison.COLUMNS`
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise, product
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import arranged, over_seeds
@@ -24,7 +23,13 @@ PART_COLUMNS = [
     "method", "seed", "shape_id", "test_set", "category", "part", "share", "iou", "given", "right",
 ]  # fmt: skip
 EDGES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Sizes of parts, as shares of a shape, between which the bins lie."""
+"""Sizes of parts, as shares of a shape, between which the bins lie; a bin holds its upper edge."""
+SIZES = [
+    f"≤ {100 * EDGES[0]:g} %",
+    *(f"{100 * low:g}–{100 * high:g} %" for low, high in pairwise(EDGES)),
+    f"> {100 * EDGES[-1]:g} %",
+]
+"""Names of the bins, from the smallest parts to the largest."""
 NONE = "(none)"
 """Given name of a part that no segment overlaps, or only one without a name."""
 ALL = "all"
@@ -33,38 +38,17 @@ BEST, AS_GOOD, BELOW = "best", "as good", "below"
 """Standings of a method in a category."""
 
 
-def part_rows(
-    method: str,
-    shape: Labeled,
-    prediction: Prediction,
-    *,
-    seed: int = 0,
-    weight: Float[np.ndarray, " n"] | None = None,
-) -> pd.DataFrame:
-    """Return the result for every ground-truth part of one shape that holds a point.
+def part_rows(method: str, shape: Labeled, prediction: Prediction, *, seed: int = 0) -> pd.DataFrame:
+    """Return the result for every ground-truth part of one shape that holds a point (:data:`PART_COLUMNS`).
 
     The segment is chosen as in :func:`metrics.shape_metrics`, so that the mean of ``iou`` is the shape's mIoU
-    and that of ``iou * right`` its LA-mIoU.
-
-    Args:
-        method: name in tables.
-        shape: the shape with its ground truth.
-        prediction: prediction for the shape's points.
-        seed: seed of the method's training.
-        weight: weight of every point (such as the area of its face), for ``share`` alone; equal by default.
-
-    Returns:
-        One row per part, of :data:`PART_COLUMNS`: ``share`` of the labeled points, best ``iou``, the name
-        ``given`` to that segment (:data:`NONE`: there is none) and whether it is ``right``. Both are missing
-        where the method does not name parts.
-
-    Raises:
-        AlignPartsError: no point is labeled, or prediction or weights are not of the shape's points.
+    and that of ``iou * right`` its LA-mIoU. A part has its ``share`` of the labeled points, its best ``iou``,
+    the name ``given`` to that segment (:data:`NONE`: there is none) and whether it is ``right``; both are
+    missing where the method does not name parts. ``seed`` is that of the method's training.
     """
     counts = confusion(prediction.point_part, shape.truth, len(prediction.parts), len(shape.names))
-    present = np.flatnonzero(counts.sum(axis=1))
-    if not len(present):
-        raise AlignPartsError(f"{shape.shape_id}: no point has a ground-truth label")
+    sizes = counts.sum(axis=1)
+    present = np.flatnonzero(sizes)
     iou = iou_matrix(counts)[present] if prediction.parts else np.zeros((len(present), 1))
     best, parts = iou.max(axis=1), [shape.names[index] for index in present.tolist()]
     given: list[str | None] = [None] * len(parts)
@@ -75,7 +59,7 @@ def part_rows(
         right = [name == part for name, part in zip(given, parts, strict=True)]
     return pd.DataFrame({
         "method": method, "seed": seed, "shape_id": shape.shape_id, "test_set": shape.test_set,
-        "category": shape.category, "part": parts, "share": _shares(shape, weight)[present], "iou": best,
+        "category": shape.category, "part": parts, "share": sizes[present] / sizes.sum(), "iou": best,
         "given": pd.array(given, dtype="string"), "right": pd.array(right, dtype="boolean"),
     })  # fmt: skip
 
@@ -83,81 +67,52 @@ def part_rows(
 def rows_of_methods(
     predictions: Mapping[str, Mapping[str, Prediction]], shapes: Iterable[Labeled]
 ) -> pd.DataFrame:
-    """Return :func:`part_rows` of every shape and method.
-
-    ``predictions`` are by method and shape id; every method has all the shapes.
-    """
-    tables = [
-        part_rows(method, shape, by_shape[shape.shape_id])
-        for shape in shapes
-        for method, by_shape in predictions.items()
-    ]
+    """Return :func:`part_rows` of every shape and method; ``predictions`` are by method and shape id."""
+    pairs = product(shapes, predictions.items())
+    tables = [part_rows(method, shape, by_id[shape.shape_id]) for shape, (method, by_id) in pairs]
     return pd.concat(tables, ignore_index=True)
 
 
-def size_table(
-    rows: pd.DataFrame, *, edges: Sequence[float] = EDGES, **bootstrap: Unpack[Bootstrap]
-) -> pd.DataFrame:
+def size_table(rows: pd.DataFrame, **bootstrap: Unpack[Bootstrap]) -> pd.DataFrame:
     """Return mIoU and LA-mIoU by the size of the part, as means over parts; shapes are resampled.
 
     Means over parts weigh shapes with many parts more than the mIoU of a shape does: the means of the bins,
-    weighted by ``parts``, give the mean over all parts.
-
-    Args:
-        rows: rows of :func:`part_rows`.
-        edges: rising edges between the bins; a bin holds its upper edge.
-        bootstrap: settings of the intervals.
-
-    Returns:
-        Columns of :data:`tables.COLUMNS`, where the test set is "seen" or "heldout" and ``n``
-        counts shapes; the bin ``size`` and its lower end ``above``; ``parts`` counted over one seed.
-
-    Raises:
-        AlignPartsError: edges that do not rise, or a method's seeds see different parts.
+    weighted by ``parts``, give the mean over all parts. The result of :func:`part_rows` becomes a long table
+    in which the test set is "seen" or "heldout" and ``n`` counts shapes, with the bin ``size`` and its lower
+    end ``above``; ``parts`` are counted over one seed. Raises AlignPartsError if a method's seeds see
+    different parts.
     """
-    limits = np.asarray(edges, np.float64)
-    if (np.diff(limits) <= 0).any():
-        raise AlignPartsError(f"part sizes: expected rising edges, got {', '.join(map(str, edges))}")
     scored = rows.assign(
         miou=rows.iou,
         la_miou=rows.iou * rows.right.astype("boolean").astype("Float64"),
-        bin=np.searchsorted(limits, rows.share.to_numpy(np.float64)),
+        bin=np.searchsorted(EDGES, rows.share.to_numpy(np.float64)),
         test_set=np.where(rows.test_set == HELDOUT, HELDOUT, SEEN),
     )
-    labels, body = size_labels(edges), []
+    body = []
     for method, test_set, metric in product(dict.fromkeys(rows.method), (SEEN, HELDOUT), METRICS):
         chosen = scored[(scored.method == method) & (scored.test_set == test_set) & scored[metric].notna()]
         for place, group in chosen.groupby("bin"):
             seeds = group.seed.nunique()
             if len(group) % seeds:
                 raise AlignPartsError(f"part sizes: the seeds of {method} have different parts")
-            mean = _part_mean(group[metric], group.shape_id, **bootstrap)
+            by_shape = group[metric].astype(np.float64).groupby(group.shape_id)
+            count = by_shape.size().to_numpy(np.float64)
+            # The mean over parts, whole shapes resampled, is a sum over a count: one more than a gain.
+            gain = relative_gain(by_shape.sum().to_numpy(), count, **bootstrap)
+            mean = Interval(gain.value + 1, gain.low + 1, gain.high + 1, gain.n)
             body.append({
-                **row(method, test_set, metric, mean, seeds), "size": labels[place],
-                "above": (0.0, *edges)[place], "parts": len(group) // seeds,
+                **row(method, test_set, metric, mean, seeds), "size": SIZES[place],
+                "above": (0.0, *EDGES)[place], "parts": len(group) // seeds,
             })  # fmt: skip
     return pd.DataFrame(body, columns=[*COLUMNS, "size", "above", "parts"])
-
-
-def size_labels(edges: Sequence[float]) -> list[str]:
-    """Return the names of the bins, from the smallest parts to the largest."""
-    percent = [f"{100 * edge:g}" for edge in edges]
-    if not percent:
-        return ["any size"]
-    between = [f"{low}–{high} %" for low, high in pairwise(percent)]
-    return [f"≤ {percent[0]} %", *between, f"> {percent[-1]} %"]
 
 
 def confusions(rows: pd.DataFrame, *, top: int | None = 10) -> pd.DataFrame:
     """Return the wrong names that parts are given most often, by category and over all of them ("all").
 
-    Args:
-        rows: rows of :func:`part_rows`; those of methods without names are left out.
-        top: number of wrong names per method and category; None: all.
-
-    Returns:
-        One row per method, category, ``part`` and wrong name ``given``, the most frequent first: ``count``,
-        its ``share`` of the ``n`` parts of that name, and ``right``, the share of these that are named right.
+    At most ``top`` rows per method and category, the most frequent first: ``part``, wrong name ``given``,
+    ``count``, its ``share`` of the ``n`` parts of that name, and ``right``, the share of these that are named
+    right. Methods without names are left out of ``rows`` (of :func:`part_rows`).
     """
     named = _named(rows)
     every = pd.concat([named.assign(category=ALL), named], ignore_index=True)
@@ -180,18 +135,11 @@ def most_confused(rows: pd.DataFrame) -> str:
 
 
 def confusion_matrix(rows: pd.DataFrame, category: str, method: str | None = None) -> pd.DataFrame:
-    """Count how often parts of a category (rows) are given a name (columns).
+    """Count how often parts of a category (rows) are given a name (columns), from :func:`part_rows`.
 
     The category's own parts come first in both, the most frequent ahead; then the other names that were
-    given, in the same order; `NONE` is last.
-
-    Args:
-        rows: rows of :func:`part_rows`.
-        category: category to look at.
-        method: method to look at; needed where there are several.
-
-    Raises:
-        AlignPartsError: several methods and none is chosen, or no named part of the category.
+    given, in the same order; :data:`NONE` is last. Raises AlignPartsError if there are several methods and
+    none is chosen, or no named part of the category.
     """
     named = _named(rows)
     chosen = named[(named.category == category) & (named.method.isin([method]) if method else True)]
@@ -215,18 +163,8 @@ def leaderboard(
 
     A method is "as good" as the best where the interval of their difference over common shapes holds 0, or
     where there are fewer than two such shapes. Intervals over few shapes are too narrow: read ``n`` too.
-
-    Args:
-        scores: scores of several methods and seeds (:data:`alignparts.evaluation.comparison.COLUMNS`).
-        metrics: metrics to rank by; the first one orders the categories.
-        bootstrap: settings of the intervals.
-
-    Returns:
-        ``category, method, metric, value, low, high, n, seeds, rank, standing``; equal values (to 4 digits)
-        share a rank, and all of rank 1 are "best".
-
-    Raises:
-        AlignPartsError: as :func:`alignparts.evaluation.comparison.over_seeds`.
+    Equal values (to 4 digits) share a rank, and all of rank 1 are "best". Raises AlignPartsError as
+    :func:`over_seeds`.
     """
     boards, measured = [], [name for name in COLUMNS if name != "test_set"]
     columns = ["category", *measured, "rank", "standing"]
@@ -250,26 +188,6 @@ def leaderboard(
     best = table[table.metric == metrics[0]].groupby("category").value.max()
     best = best.reindex(sorted({*table.category})).sort_values(ascending=False, kind="stable")
     return arranged(table, category=list(best.index), metric=metrics)
-
-
-def _shares(shape: Labeled, weight: Float[np.ndarray, " n"] | None) -> Float[np.ndarray, " parts"]:
-    """Return every part's share of the labeled points, or of their weights."""
-    labeled = shape.truth >= 0
-    if weight is not None and len(weight) != len(shape.truth):
-        raise AlignPartsError(f"{shape.shape_id}: {len(weight)} weights for {len(shape.truth)} points")
-    weights = None if weight is None else weight[labeled].astype(np.float64)
-    sums = np.bincount(shape.truth[labeled], weights=weights, minlength=len(shape.names)).astype(np.float64)
-    total = sums.sum()
-    if not total > 0:
-        raise AlignPartsError(f"{shape.shape_id}: the weights of the labeled points add up to {total:g}")
-    return sums / total
-
-
-def _part_mean(values: pd.Series, shapes: pd.Series, **bootstrap: Any) -> Interval:
-    """Return the mean over parts, whole shapes resampled: sum over count, as one more than a gain."""
-    by_shape = values.astype(np.float64).groupby(shapes)
-    gain = relative_gain(by_shape.sum().to_numpy(), by_shape.size().to_numpy(np.float64), **bootstrap)
-    return Interval(gain.value + 1, gain.low + 1, gain.high + 1, gain.n)
 
 
 def _named(rows: pd.DataFrame) -> pd.DataFrame:

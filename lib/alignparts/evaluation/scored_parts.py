@@ -1,8 +1,7 @@
-"""Predicted parts matched with the truth: whether each name is right, and what its confidence depends on.
+"""Predicted parts with the truth of their names, and all that their confidence depends on.
 
 A predicted part is matched with the ground-truth part that most of its labeled points belong to (ties: the
-first). Its name is right if that part has it, as a person would say who is shown the part and its name. Parts
-without a labeled point are left out.
+first); its name is right if that part has it. Parts without a labeled point are left out.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,14 +18,8 @@ from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.metrics import confusion, iou_matrix
+from alignparts.naming import inference
 from alignparts.naming.confidence import Calibration, Evidence, Statistics, soft_confidence
-from alignparts.naming.inference import (
-    category_candidates,
-    category_cosines,
-    closed_vocabulary,
-    forward,
-    part_cosines,
-)
 from alignparts.naming.prediction import Encode
 from alignparts.ontology.vocabulary import Vocabulary
 
@@ -50,7 +43,7 @@ class ScoredParts:
 
     @property
     def right(self) -> Bool[np.ndarray, " parts"]:
-        """Return whether each name is right."""
+        """Return True where a name is right."""
         return self.table.right.to_numpy(bool)
 
     @property
@@ -68,13 +61,7 @@ class ScoredParts:
         return pd.DataFrame(self.table[column].tolist()).fillna(short).to_numpy(np.float64)
 
     def mahalanobis(self, ridge: float) -> Float64[np.ndarray, " parts"]:
-        """Return Eq. 18; NaN for a label without training partlets.
-
-        Raises:
-            AlignPartsError: the ridge is none of :data:`RIDGES`.
-        """
-        if ridge not in RIDGES:
-            raise AlignPartsError(f"ridge {ridge:g}: expected one of {', '.join(f'{r:g}' for r in RIDGES)}")
+        """Return Eq. 18 at one of :data:`RIDGES`; NaN for a label without training partlets."""
         return np.exp(-self.matrix("squared")[:, RIDGES.index(ridge)])
 
     def evidence(self, calibration: Calibration) -> Evidence:
@@ -93,11 +80,7 @@ class ScoredParts:
 
 
 def concatenated(several: Iterable[ScoredParts | None]) -> ScoredParts:
-    """Join scored parts; None counts as no parts.
-
-    Raises:
-        AlignPartsError: there are none.
-    """
+    """Join scored parts; None counts as no parts. Raises AlignPartsError if there are none."""
     tables = [parts.table for parts in several if parts is not None]
     if not tables:
         raise AlignPartsError("no scored parts: no shape has a predicted part with labeled points")
@@ -108,12 +91,7 @@ def concatenated(several: Iterable[ScoredParts | None]) -> ScoredParts:
 class PartScorer:
     """The closed vocabulary as the pipeline runs it, with the category chosen by the model (Eq. 16).
 
-    Attributes:
-        model: trained model.
-        statistics: statistics of its training.
-        encode: the text encoder's ``encode``.
-        vocabulary: categories and names to choose from.
-        fill: also label the points that Eq. 22 leaves unlabeled, by their best mask.
+    ``fill`` also labels the points that Eq. 22 leaves unlabeled, by their best mask.
     """
 
     model: AlignParts
@@ -131,11 +109,13 @@ class PartScorer:
 
     def score(self, shape: Labeled) -> ScoredParts | None:
         """Name and score the parts of one shape; None where no part has a labeled point."""
-        partlets = forward(self.model, shape.arrays)
-        categories = category_cosines(partlets, self.encode, self.vocabulary).astype(np.float64)
+        partlets = inference.forward(self.model, shape.arrays)
+        categories = inference.category_cosines(partlets, self.encode, self.vocabulary).astype(np.float64)
         category = self.vocabulary.categories[int(categories.argmax())]
-        candidates = category_candidates(self.vocabulary, category)
-        prediction = closed_vocabulary(partlets, self.encode, candidates, category=category, fill=self.fill)
+        candidates = inference.category_candidates(self.vocabulary, category)
+        prediction = inference.closed_vocabulary(
+            partlets, self.encode, candidates, category=category, fill=self.fill
+        )
         counts = confusion(prediction.point_part, shape.truth, len(prediction.parts), len(shape.names))
         inside, iou = counts[:, :-1], iou_matrix(counts)
         matched = np.flatnonzero(inside.sum(axis=0)).tolist()
@@ -143,42 +123,29 @@ class PartScorer:
             return None
         parts = [prediction.parts[index] for index in matched]
         names, truths = [part.name for part in parts], inside.argmax(axis=0)[matched].tolist()
+        true_names = [shape.names[truth] for truth in truths]
         partlet = np.array([part.partlet for part in parts])
         labeled = prediction.point_part[prediction.point_part >= 0]
-        cosines = part_cosines(partlets, partlet, self.encode, candidates).astype(np.float64)
+        cosines = inference.part_cosines(partlets, partlet, self.encode, candidates).astype(np.float64)
         others = np.array(names)[:, None] != np.array([candidate.name for candidate in candidates])
         given_first = np.take_along_axis(cosines, others.argsort(axis=1, kind="stable"), axis=1)
         labels = zip(partlets.embeddings[partlet], names, strict=True)
         table = {
-            "shape_id": shape.shape_id,
-            "test_set": shape.test_set,
-            "category": shape.category,
-            "predicted_category": category,
-            "name": names,
-            "truth": [shape.names[truth] for truth in truths],
-            "right": [name == shape.names[truth] for name, truth in zip(names, truths, strict=True)],
-            "iou": iou[truths, matched],
+            "shape_id": shape.shape_id, "test_set": shape.test_set, "category": shape.category,
+            "predicted_category": category, "name": names, "truth": true_names,
+            "right": np.array(names) == np.array(true_names), "iou": iou[truths, matched],
             "share": np.bincount(labeled)[matched] / len(labeled),
             "partness": [part.partness for part in parts],
-            "mask_confidence": [part.mask_confidence for part in parts],
-            "cosines": list(given_first),
+            "mask_confidence": [part.mask_confidence for part in parts], "cosines": list(given_first),
             "categories": [-np.sort(-categories)] * len(parts),
             "squared": [self.statistics.squared(z, (category, name), RIDGES) for z, name in labels],
-        }
+        }  # fmt: skip
         return ScoredParts(pd.DataFrame(table))
 
     def corpus(
-        self,
-        store: FeatureStore,
-        splits: Sequence[str],
-        points: int,
-        seed: int = 0,
+        self, store: FeatureStore, splits: Sequence[str], points: int, seed: int = 0,
         ids: Sequence[str] | None = None,
-    ) -> ScoredParts:
-        """Score the parts of all shapes of some splits, or of those in ``ids``.
-
-        Raises:
-            AlignPartsError: there is no such shape, or none has a part to score.
-        """
+    ) -> ScoredParts:  # fmt: skip
+        """Score the parts of :func:`ground_truth.labeled_shapes`; AlignPartsError if there is none."""
         with torch.inference_mode():
             return concatenated(map(self.score, labeled_shapes(store, splits, points, seed, ids)))

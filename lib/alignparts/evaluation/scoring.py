@@ -44,15 +44,7 @@ def score(
 def score_rows(
     shape: Labeled, method: str, values: Mapping[str, float], seed: int = 0, **columns: Any
 ) -> list[dict[str, Any]]:
-    """Return the scores of one shape as rows, one per metric.
-
-    Args:
-        shape: the shape.
-        method: label of the method.
-        values: value by metric.
-        seed: seed of the method's training.
-        columns: values of further columns, or of those to overwrite.
-    """
+    """Return the scores of one shape, a row per metric; ``columns`` are further ones or overwrite these."""
     return [
         {"method": method, "seed": seed, "shape_id": shape.shape_id, "test_set": shape.test_set,
          "category": shape.category, "metric": metric, "value": value, **columns}
@@ -76,25 +68,17 @@ def evaluate(
     ids: Sequence[str] | None = None,
     training_seed: int | None = None,
 ) -> Evaluation:
-    """Score every entrant on the same points of the same shapes.
+    """Score every entrant on the same points of the same shapes (:func:`ground_truth.labeled_shapes`).
 
-    Args:
-        store: features and ground truth of every shape.
-        entrants: methods under their information settings, with different labels.
-        encode: the text encoder's ``encode``, for rLA-mIoU.
-        points: most points per shape.
-        seed: seed of the subset of points.
-        splits: names of the splits to evaluate on.
-        ids: ids to choose from; all of the store by default.
-        training_seed: seed of the methods' training, for the column ``seed``; ``seed`` by default.
-
-    Raises:
-        AlignPartsError: no shape of these splits has a labeled point, or a method raises.
+    The entrants have different labels; ``encode`` is the text encoder's, for rLA-mIoU. ``training_seed`` is
+    that of the methods' training, for the column ``seed``; ``seed``, that of the points, by default.
     """
     rows, predictions = [], dict[str, dict[str, Prediction]]()
     similarity = similarity_of(encode)
     for shape in labeled_shapes(store, splits, points, seed, ids):
-        for entrant in [entrant for entrant in entrants if entrant.eligible(shape)]:
+        for entrant in entrants:
+            if entrant.eligible is not None and not entrant.eligible(shape):
+                continue
             prediction = entrant.predict(shape)
             values = score(prediction, shape, similarity)
             if entrant.finds_category and not shape.heldout:

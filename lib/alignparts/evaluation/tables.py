@@ -32,11 +32,7 @@ def long_table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
 
 
 def lookup(table: pd.DataFrame, **where: object) -> pd.Series:
-    """Return the only row of a table whose columns have the given values.
-
-    Raises:
-        AlignPartsError: a column is missing; no row, or more than one, has the values.
-    """
+    """Return the only row whose columns have these values; AlignPartsError for none or several."""
     rows = _matching(table, where)
     if len(rows) != 1:
         values = ", ".join(f"{name} = {wanted}" for name, wanted in where.items())
@@ -78,8 +74,7 @@ def marks(table: pd.DataFrame) -> pd.DataFrame:
 def write_table(folder: Path, name: str, table: pd.DataFrame, people: pd.DataFrame | None = None) -> None:
     """Write ``<name>.csv`` and its Markdown twin ``<name>.md``, atomically."""
     write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-    shown = table if people is None else people
-    write_text(folder / f"{name}.md", shown.to_markdown(index=False) + "\n")
+    write_text(folder / f"{name}.md", (table if people is None else people).to_markdown(index=False) + "\n")
 
 
 def write_rows(path: Path, rows: pd.DataFrame) -> None:
@@ -88,22 +83,14 @@ def write_rows(path: Path, rows: pd.DataFrame) -> None:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Read a table in which only an empty cell means nothing: a part may be called "None".
-
-    Raises:
-        AlignPartsError: no such file.
-    """
+    """Read a table in which only an empty cell means nothing: a part may be called "None"."""
     if not path.is_file():
         raise AlignPartsError(f"{path}: no such file; run: dvc repro evaluate")
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def read(reports: Path, name: str) -> pd.DataFrame:
-    """Read the table ``reports/<stage>/<name>.csv`` of another stage as :func:`read_rows` does.
-
-    Raises:
-        AlignPartsError: no stage, or more than one, has written such a table.
-    """
+    """Read the table ``reports/<stage>/<name>.csv``; AlignPartsError unless one stage has written it."""
     written = sorted(reports.glob(f"*/{name}.csv"))
     if len(written) != 1:
         stages = ", ".join(path.parent.name for path in written) or "none"

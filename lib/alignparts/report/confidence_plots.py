@@ -102,7 +102,7 @@ def draw_promise(checked: pd.DataFrame) -> Figure:
     """Draw the error and the share accepted on the held-out halves of random splits, beside the promise.
 
     Args:
-        checked: Table of :func:`alignparts.evaluation.conformal.check`.
+        checked: Table of :func:`alignparts.evaluation.calibration.check`.
 
     Raises:
         AlignPartsError: There is nothing to draw.

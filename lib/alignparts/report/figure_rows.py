@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.evaluation.experiments.cosegmentation import transfer_accuracy
-from alignparts.evaluation.experiments.retrieval import Masks, masks_of, query_iou
+from alignparts.evaluation.experiments.modes import Masks, masks_of, query_iou
 from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.scoring import score
 from alignparts.model.metrics import confusion, iou_matrix

@@ -30,11 +30,7 @@ SETTINGS = {"K": "partlets K", "k": "neighbors k", "shapes": "share of the train
 
 
 def train_params(params: Params, variant: str) -> TrainParams:
-    """Return the training of a variant: ``train``, overridden by ``ablation.train``, then by the variant.
-
-    Raises:
-        AlignPartsError: no such variant.
-    """
+    """Return ``train``, overridden by ``ablation.train``, then by the variant; AlignPartsError if unknown."""
     if variant not in params.ablations:
         known = ", ".join(params.ablations)
         raise AlignPartsError(f"params.yaml: ablations has no '{variant}'; expected one of {known}")
@@ -45,13 +41,9 @@ def ablate(variant: str, seed: int, stage: Stage) -> pd.DataFrame:
     """Train a variant on the categories of ``ablation.categories`` and score it on their test shapes.
 
     The model goes to ``models/ablations/<variant>-<seed>``, its scores to ``scores.csv`` beside it. The
-    category is predicted among these categories (Eq. 16); points are chosen as for Table 2.
-
-    Returns:
-        Scores (:data:`comparison.COLUMNS`); the method is the variant's label.
-
-    Raises:
-        AlignPartsError: no such variant, or the training raises.
+    category is predicted among these categories (Eq. 16); points are chosen as for Table 2. Returns scores
+    (:data:`comparison.COLUMNS`); the method is the variant's label. Raises AlignPartsError if there is no
+    such variant.
     """
     params, store = stage.params, stage.store
     settings, chosen = train_params(params, variant), params.ablations[variant]
@@ -75,16 +67,7 @@ def ablate(variant: str, seed: int, stage: Stage) -> pd.DataFrame:
 
 
 def collect(variants: Sequence[str], stage: Stage, *, train_missing: bool = False) -> pd.DataFrame:
-    """Read the scores of variants with all their seeds.
-
-    Args:
-        variants: names of blocks of ``ablations``.
-        stage: settings, features and trained variants.
-        train_missing: train a missing item instead of raising an error.
-
-    Raises:
-        AlignPartsError: an item is missing; the message names the command that trains it.
-    """
+    """Read the scores of variants; AlignPartsError names the command that trains a missing one."""
     settings, tables = stage.params.ablation, []
     for variant in variants:
         for seed in settings.seeds if variant in settings.rows else settings.curve_seeds:
@@ -95,11 +78,7 @@ def collect(variants: Sequence[str], stage: Stage, *, train_missing: bool = Fals
 
 
 def method_of(variant: str, seed: int, stage: Stage) -> Method:
-    """Load a trained variant, which names parts of its own categories.
-
-    Raises:
-        AlignPartsError: the variant is not trained.
-    """
+    """Load a variant, which names parts of its own categories; AlignPartsError if it is not trained."""
     folder = finished(folder_of(stage.models, "ablations", variant, seed), "ablations")
     vocabulary = stage.vocabulary.only(stage.params.ablation.categories)
     return fit.load(stage.params.ablations[variant].baseline or fit.OURS, folder, stage, vocabulary)
@@ -110,11 +89,8 @@ def claims(params: Params) -> list[Claim]:
     label = {name: params.ablations[name].label for name in params.ablation.rows}
     pairs = [(FULL, "no_cov_ov"), ("no_cov_ov", "no_cov_ov_txt"), (FULL, "concat"), (FULL, "geo_input"),
              (FULL, "base"), (FULL, "partfield_mpnet")]  # fmt: skip
-    return [
-        Claim(label[better], label[worse], metric)
-        for better, worse in pairs if better in label and worse in label
-        for metric in ("miou", "la_miou")
-    ]  # fmt: skip
+    trained = [pair for pair in pairs if label.keys() >= set(pair)]
+    return [Claim(label[a], label[b], metric) for a, b in trained for metric in ("miou", "la_miou")]
 
 
 def curves(params: Params) -> dict[str, Mapping[str, float]]:
@@ -140,15 +116,5 @@ def share(ids: Sequence[str], part: float, seed: int) -> list[str]:
     return [ids[index] for index in sorted(chosen.tolist())]
 
 
-def main() -> None:
-    """Train one item of the matrix and print its scores."""
-
-    def item(variant: str, seed: int, stage: Stage) -> None:
-        mean = ablate(variant, seed, stage).groupby("metric").value.mean()
-        print(f"{variant}, seed {seed}: mIoU {mean['miou']:.3f}, LA-mIoU {mean['la_miou']:.3f}")
-
-    run_item("ablations", item, str, int)
-
-
 if __name__ == "__main__":
-    main()
+    run_item("ablations", ablate, str, int)

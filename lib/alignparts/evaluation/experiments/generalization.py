@@ -6,6 +6,7 @@ halves, and what is fine-tuned on shapes of one half is scored on the other.
 """
 
 from functools import partial
+from itertools import chain, product
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from alignparts.core.config import Params, TrainParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import forget_progress
 from alignparts.evaluation.baselines.ours import Ours
-from alignparts.evaluation.comparison import Claim
+from alignparts.evaluation.comparison import COLUMNS, Claim
 from alignparts.evaluation.ground_truth import HELDOUT, SEEN, ids_by_category
 from alignparts.evaluation.methods import OURS, Entrant, finished, folder_of, run_item
 from alignparts.evaluation.scoring import evaluate
@@ -29,19 +30,15 @@ HALVES = 2
 
 
 def halves(store: FeatureStore, seed: int = 0) -> tuple[list[list[str]], list[list[str]]]:
-    """Return the held-out shapes in two halves, each a list per category, in a seeded order.
-
-    Raises:
-        AlignPartsError: no held-out shape, or no category with two.
-    """
+    """Return held-out shapes in two seeded halves, a list per category; AlignPartsError if one is empty."""
     ordered = [ids for _, ids in sorted(ids_by_category(store, HELDOUT, seed).items())]
-    found = [[ids[half::HALVES] for ids in ordered if ids[half::HALVES]] for half in range(HALVES)]
-    if not all(found):
+    first, second = ([ids[half::HALVES] for ids in ordered if ids[half::HALVES]] for half in range(HALVES))
+    if not second:
         raise AlignPartsError(
             "generalization: every held-out category has a single shape, expected two; "
             "raise corpus.heldout_shapes"
         )
-    return found[0], found[1]
+    return first, second
 
 
 def label_of(shots: int) -> str:
@@ -57,17 +54,12 @@ def model_folder(models: Path, shots: int, half: int) -> Path:
 def fine_tune(shots: int, half: int, stage: Stage) -> None:
     """Fine-tune the model on shapes of the other half; it goes to :func:`model_folder`.
 
-    Fewer shots are a subset of more. A killed run is resumed after its last finished epoch.
-
-    Args:
-        shots: number of shapes per category; a category whose half has fewer gives all.
-        half: half to be scored on.
-        stage: settings, features and the trained model.
+    Of every category ``shots`` shapes are taken, or all that the half has; fewer shots are a subset of more.
+    A killed run is resumed after its last finished epoch.
     """
-    params = stage.params
-    other = halves(stage.store, params.base.seed)[1 - half]
-    ids = [shape_id for category in other for shape_id in category[:shots]]
-    out = model_folder(stage.models, shots, half)
+    params, out = stage.params, model_folder(stage.models, shots, half)
+    others = halves(stage.store, params.base.seed)[1 - half]
+    ids = list(chain(*(category[:shots] for category in others)))
     train(
         stage.store, stage.vocabulary, stage.encode, settings_of(params, len(ids)), out,
         seed=params.base.seed, ids={"train": ids, "validation": []}, statistics=False,
@@ -77,23 +69,17 @@ def fine_tune(shots: int, half: int, stage: Stage) -> None:
 
 
 def load(shots: int, half: int, models: Path) -> AlignParts:
-    """Load the fine-tuned model that is scored on a half; without shots, the trained one.
-
-    Raises:
-        AlignPartsError: it is missing; the message names the command that trains it.
-    """
-    folder = models / "alignparts"
-    if shots:
-        folder = finished(model_folder(models, shots, half), "few_shots")
+    """Load the model scored on a half, the trained one without shots; AlignPartsError if it is missing."""
+    tuned = model_folder(models, shots, half)
+    folder = finished(tuned, "few_shots") if shots else models / "alignparts"
     return AlignParts.from_pretrained(str(folder)).eval()
 
 
 def fine_tune_missing(stage: Stage) -> None:
     """Fine-tune every item of the matrix that is missing."""
-    for shots in stage.params.generalization.shots:
-        for half in range(HALVES):
-            folder = model_folder(stage.models, shots, half)
-            finished(folder, "few_shots", partial(fine_tune, shots, half, stage))
+    for shots, half in product(stage.params.generalization.shots, range(HALVES)):
+        folder = model_folder(stage.models, shots, half)
+        finished(folder, "few_shots", partial(fine_tune, shots, half, stage))
 
 
 def methods_of_shapes(shots: int, stage: Stage) -> dict[str, Ours]:
@@ -107,40 +93,32 @@ def methods_of_shapes(shots: int, stage: Stage) -> dict[str, Ours]:
 
 def settings_of(params: Params, shapes: int) -> TrainParams:
     """Return the block ``train`` for ``generalization.steps`` steps on so many shapes."""
-    chosen = params.generalization
-    steps = ceil(shapes / params.train.batch_size)
-    return params.train.over({"epochs": ceil(chosen.steps / steps), "lr": chosen.lr})
+    chosen, steps_per_epoch = params.generalization, ceil(shapes / params.train.batch_size)
+    return params.train.over({"epochs": ceil(chosen.steps / steps_per_epoch), "lr": chosen.lr})
 
 
 def shot_scores(stage: Stage, remembered: list[str]) -> pd.DataFrame:
     """Score ALIGN-Parts at every number of shots on held-out shapes and on seen ones, to see it forget.
 
-    Held-out shapes are named from their own part names (open vocabulary), seen ones from the closed
-    vocabulary of the category given; a seen shape's score is the mean over the two halves.
-
-    Args:
-        stage: settings, features, the trained and the fine-tuned models.
-        remembered: ids of seen test shapes.
-
-    Returns:
-        Scores (:data:`comparison.COLUMNS`); methods are :func:`label_of`, test sets "heldout" and "seen".
+    Held-out shapes are named from their own part names (open vocabulary), ``remembered`` ones, ids of seen
+    test shapes, from the closed vocabulary of the category given; a seen shape's score is the mean over the
+    two halves. Returns scores (:data:`comparison.COLUMNS`); methods are :func:`label_of`, test sets "heldout"
+    and "seen".
     """
-    params, store, encode = stage.params, stage.store, stage.encode
+    params, encode = stage.params, stage.encode
     look: dict[str, Any] = {"points": params.evaluate.points, "seed": params.base.seed}
     tables = []
     for shots in (0, *params.generalization.shots):
         seen = []
-        for half, categories in enumerate(halves(store, params.base.seed)):
+        for half, categories in enumerate(halves(stage.store, params.base.seed)):
             method, label = Ours(load(shots, half, stage.models), encode, stage.vocabulary), label_of(shots)
-            ids = [shape_id for category in categories for shape_id in category]
-            unseen = Entrant(method, name=label)
-            tables.append(evaluate(store, [unseen], encode, splits=[HELDOUT], ids=ids, **look).scores)
+            unseen, known = Entrant(method, name=label), Entrant(method, ("category",), label)
+            ids = list(chain(*categories))
+            tables.append(evaluate(stage.store, [unseen], encode, splits=[HELDOUT], ids=ids, **look).scores)
             if half == 0 or shots:
-                known = Entrant(method, ("category",), label)
-                seen.append(evaluate(store, [known], encode, ids=remembered, **look).scores)
+                seen.append(evaluate(stage.store, [known], encode, ids=remembered, **look).scores)
         both = pd.concat(seen).assign(test_set=SEEN)
-        key = [name for name in both.columns if name != "value"]
-        tables.append(both.groupby(key, sort=False).value.mean().reset_index())
+        tables.append(both.groupby(COLUMNS[:-1], sort=False).value.mean().reset_index())
     return pd.concat(tables, ignore_index=True)
 
 
@@ -150,10 +128,5 @@ def claims(params: Params) -> list[Claim]:
     return [Claim(label_of(most), label_of(0), metric) for metric in ("miou", "la_miou")]
 
 
-def main() -> None:
-    """Fine-tune one item of the matrix."""
-    run_item("few_shots", fine_tune, int, int)
-
-
 if __name__ == "__main__":
-    main()
+    run_item("few_shots", fine_tune, int, int)

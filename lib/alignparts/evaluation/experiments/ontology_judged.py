@@ -1,4 +1,4 @@
-"""Agreement of cosines and recorded verdicts with pairs of names that were judged by reading.
+"""Agreement of cosines and recorded verdicts with pairs of names judged by a person.
 
 The pairs are a stratified sample within categories of PartNet's raw names, 3DCoMPaT++'s fine names and
 Find3D's; strata are the cosine of the names under MiniLM, and whether a data set itself uses both names. A
@@ -6,6 +6,7 @@ share within a stratum estimates that of all its pairs; precision and recall ove
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +29,10 @@ THRESHOLDS = (0.7, 0.8, 0.85, 0.9)
 def read_judged(path: Path) -> pd.DataFrame:
     """Read judged pairs of names from a CSV file with :data:`COLUMNS`.
 
-    Returns:
-        A row per pair. ``category``: of both parts, "" for two categories; ``a`` < ``b`` in alphabetical
-        order; ``same``: whether they mean the same; ``population``: pairs in the stratum that the pair was
-        drawn from, 0 if not at random; ``apart``: whether one data set uses both names.
-
-    Raises:
-        AlignPartsError: missing, another form, a pair twice or in the wrong order (file and line).
+    Returns a row per pair. ``category``: of both parts, "" for two categories; ``a`` < ``b`` in alphabetical
+    order; ``same``: they mean the same; ``population``: pairs in the stratum that the pair was drawn from, 0
+    if not at random; ``apart``: one data set uses both names. Raises AlignPartsError with file and line if it
+    is missing or of another form, or a pair comes twice or in the wrong order.
     """
     if not path.is_file():
         raise AlignPartsError(f"{path}: no such file; expected a CSV file with {', '.join(COLUMNS)}")
@@ -61,21 +59,13 @@ def read_judged(path: Path) -> pd.DataFrame:
 
 
 def candidate_table(
-    judged: pd.DataFrame,
-    encoder: Encoder,
-    name: str,
-    llm: LanguageModel,
-    *,
-    thresholds: Sequence[float] = THRESHOLDS,
-    threshold: float = 0.85,
-    review_threshold: float = 0.7,
-) -> pd.DataFrame:
+    judged: pd.DataFrame, encoder: Encoder, name: str, llm: LanguageModel, *,
+    thresholds: Sequence[float] = THRESHOLDS, threshold: float = 0.85, review_threshold: float = 0.7,
+) -> pd.DataFrame:  # fmt: skip
     """Return precision and recall over the whole list, taking candidates of the first stage for verdicts.
 
-    Returns:
-        A long table (`evaluation.tables`), n counts pairs. Methods: ``<name>, names > t`` is the cosine of
-        the names alone; ``<name>, both stages`` is what `alignparts.ontology.merge.unify` proposes, with the
-        descriptions on record.
+    In the long table n counts pairs. ``<name>, names > t`` is the cosine of the names alone; ``<name>, both
+    stages`` is what :func:`ontology.merge.unify` proposes, with the descriptions on record.
     """
     named = list(zip(judged.a.map(words), judged.b.map(words), strict=True))
     described = _descriptions(judged, llm)
@@ -85,10 +75,10 @@ def candidate_table(
         return np.array([float(vectors[pair[0]] @ vectors[pair[1]]) if pair else 0.0 for pair in pairs])
 
     truth, names = judged.same.to_numpy(), cosines(named)
-    rows = [one for t in thresholds for one in _scores(f"{name}, names > {t:g}", truth, names > t)]
+    above = [_scores(f"{name}, names > {t:g}", truth, names > t) for t in thresholds]
     either = np.maximum(names, cosines(described))
     proposed = (either > threshold) | (~judged.apart.to_numpy() & (either > review_threshold))
-    return long_table([*rows, *_scores(f"{name}, both stages", truth, proposed)])
+    return long_table([*chain(*above), *_scores(f"{name}, both stages", truth, proposed)])
 
 
 def verdict_table(judged: pd.DataFrame, llm: LanguageModel) -> pd.DataFrame:
@@ -97,9 +87,9 @@ def verdict_table(judged: pd.DataFrame, llm: LanguageModel) -> pd.DataFrame:
     covered = np.array([(same, verdict) for same, verdict in verdicts if verdict is not None], bool)
     if not len(covered):
         return long_table([])
-    truth, said = covered.T
-    agreement = row("recorded verdicts", "judged pairs", "agreement", wilson((truth == said).tolist()))
-    return long_table([*_scores("recorded verdicts", truth, said), agreement])
+    truth, positive = covered.T
+    agreement = row("recorded verdicts", "judged pairs", "agreement", wilson((truth == positive).tolist()))
+    return long_table([*_scores("recorded verdicts", truth, positive), agreement])
 
 
 def recorded(judged: pd.DataFrame, llm: LanguageModel) -> list[bool | None]:
@@ -113,18 +103,17 @@ def recorded(judged: pd.DataFrame, llm: LanguageModel) -> list[bool | None]:
 
 
 def stratum_table(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return per stratum the judged pairs, how many are the same, and their share with Wilson's interval.
-
-    ``expected`` is the share times the population: an estimate of the pairs that mean the same.
-    """
+    """Return per stratum the share of same pairs with interval; ``expected`` is of its population."""
     rows = []
     for stratum, pairs in judged.groupby("stratum"):
         share, population = wilson(pairs.same.tolist()), int(pairs.population.iloc[0])
-        bounds = [round(value, 3) for value in (share.value, share.low, share.high)]
-        expected = round(share.value * population, 1) if population else None
-        rows.append((stratum, len(pairs), int(pairs.same.sum()), *bounds, population or None, expected))
-    columns = ["stratum", "judged", "same", "share", "low", "high", "population", "expected"]
-    return pd.DataFrame(rows, columns=columns).astype({"population": "Int64"})
+        rows.append({
+            "stratum": stratum, "judged": len(pairs), "same": int(pairs.same.sum()),
+            "share": round(share.value, 3), "low": round(share.low, 3), "high": round(share.high, 3),
+            "population": population or None,
+            "expected": round(share.value * population, 1) if population else None,
+        })  # fmt: skip
+    return pd.DataFrame(rows).astype({"population": "Int64"})
 
 
 def wilson(hits: Sequence[bool]) -> Interval:
@@ -136,12 +125,10 @@ def wilson(hits: Sequence[bool]) -> Interval:
 
 
 def _scores(
-    method: str, truth: Bool[np.ndarray, " n"], said: Bool[np.ndarray, " n"]
+    method: str, truth: Bool[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]
 ) -> list[dict[str, object]]:
-    return [
-        row(method, "judged pairs", "precision", wilson(truth[said].tolist())),
-        row(method, "judged pairs", "recall", wilson(said[truth].tolist())),
-    ]
+    hits = {"precision": truth[positive], "recall": positive[truth]}
+    return [row(method, "judged pairs", metric, wilson(right.tolist())) for metric, right in hits.items()]
 
 
 def _descriptions(judged: pd.DataFrame, llm: LanguageModel) -> list[tuple[str, str] | None]:

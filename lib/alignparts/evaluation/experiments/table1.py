@@ -1,4 +1,4 @@
-"""Table 1: the abilities of each method, probed on its implementation."""
+"""Table 1: the properties of each method, probed on its implementation."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ ALIKE = 0.999
 
 
 class Probe(NamedTuple):
-    """Result of one probe: the property, whether the method has it (yes or no), and the evidence."""
+    """Result of one probe: the property, "yes" or "no", and the evidence that was seen."""
 
     metric: str
     value: str
@@ -35,37 +35,26 @@ class Probe(NamedTuple):
 
 
 def probe(entrant: Entrant, shapes: Sequence[Labeled], seed: int = 0) -> list[Probe]:
-    """Probe a method for every property of the paper's Table 1.
-
-    Args:
-        entrant: the method under its information setting of Table 2.
-        shapes: shapes to probe it on.
-        seed: seed of the order of points.
-
-    Raises:
-        AlignPartsError: there is no shape.
-    """
-    if not shapes:
-        raise AlignPartsError("Table 1: no shape to probe the methods on")
-    found = [entrant.predict(shape) for shape in shapes]
-    names = sum(len(prediction.parts) for prediction in found if prediction.named)
-    vectors = [0 if prediction.vectors is None else len(prediction.vectors) for prediction in found]
-    probes = [
-        _decomposition(entrant, shapes),
-        _probe("named parts", all(prediction.named for prediction in found), f"{names} names"),
-        _vocabulary(entrant.method, shapes[0]),
-        _order(entrant, shapes, found, seed),
-        _probe("part-level features", all(vectors), f"{sum(vectors)} vectors"),
-    ]
+    """Probe a method for every property of the paper's Table 1; ``seed`` is that of the order of points."""
+    predictions = [entrant.predict(shape) for shape in shapes]
+    names = sum(len(prediction.parts) for prediction in predictions if prediction.named)
+    vectors = [0 if prediction.vectors is None else len(prediction.vectors) for prediction in predictions]
     with clustering_calls() as called:
         entrant.predict(shapes[0])
     modules = ", ".join(sorted({name.rsplit(".", 1)[-1].strip("_") for name in called}))
-    return [*probes, _probe("feed-forward", not called, f"clusters by {modules}" if called else "none")]
+    return [
+        _decomposition(entrant, shapes),
+        _probe("named parts", all(prediction.named for prediction in predictions), f"{names} names"),
+        _vocabulary(entrant.method, shapes[0]),
+        _order(entrant, shapes, predictions, seed),
+        _probe("part-level features", all(vectors), f"{sum(vectors)} vectors"),
+        _probe("feed-forward", not called, f"clusters by {modules}" if called else "none"),
+    ]
 
 
 def table1(entrants: Sequence[Entrant], shapes: Sequence[Labeled], seed: int = 0) -> pd.DataFrame:
     """Return one row per method and property: ``method``, ``metric``, ``value`` (yes or no), ``seen``."""
-    rows = [(entrant.label, *one) for entrant in entrants for one in probe(entrant, shapes, seed)]
+    rows = [(entrant.label, *result) for entrant in entrants for result in probe(entrant, shapes, seed)]
     return pd.DataFrame(rows, columns=["method", *Probe._fields])
 
 
@@ -92,36 +81,35 @@ def _probe(metric: str, has: bool, seen: str) -> Probe:
 
 
 def _decomposition(entrant: Entrant, shapes: Sequence[Labeled]) -> Probe:
-    """Probe whether the method segments a shape without being told the names of its parts."""
+    """Probe segmentation without the names of the parts."""
     name, shares = "complete decomposition", []
     for shape in shapes:
         try:
-            found = entrant.method.predict(shape.arrays, replace(entrant.given(shape), names=None))
+            prediction = entrant.method.predict(shape.arrays, replace(entrant.given(shape), names=None))
         except AlignPartsError as error:
             return _probe(name, False, f"without names: {error}")
-        shares.append(float((found.point_part >= 0).mean()))
+        shares.append(float((prediction.point_part >= 0).mean()))
     return _probe(name, min(shares) >= COVERS, f"{np.mean(shares):.1%} of the points in a part")
 
 
 def _vocabulary(method: Method, shape: Labeled) -> Probe:
-    """Probe whether the method takes names outside its training vocabulary."""
-    found = method.predict(shape.arrays, Given(names=UNHEARD, parts=len(shape.present)))
-    names = found.names if found.named else []
-    taken = found.named and set(names) <= set(UNHEARD)
+    """Probe naming with names outside the training vocabulary."""
+    prediction = method.predict(shape.arrays, Given(names=UNHEARD, parts=len(shape.present)))
+    names = prediction.names if prediction.named else []
+    taken = prediction.named and set(names) <= set(UNHEARD)
     return _probe("open vocabulary", taken, ", ".join(dict.fromkeys(names)) or "no names")
 
 
-def _order(entrant: Entrant, shapes: Sequence[Labeled], found: Sequence[Prediction], seed: int) -> Probe:
-    """Probe whether another order of the points gives the same segments and names."""
+def _order(entrant: Entrant, shapes: Sequence[Labeled], before: Sequence[Prediction], seed: int) -> Probe:
+    """Probe for the same segments and names in another order of the points."""
     shares = []
-    for shape, before in zip(shapes, found, strict=True):
+    for shape, prediction in zip(shapes, before, strict=True):
         order = np.random.default_rng(seed).permutation(len(shape.truth))
-        shuffled = entrant.predict(
-            replace(shape, arrays={name: values[order] for name, values in shape.arrays.items()})
+        arrays = {name: values[order] for name, values in shape.arrays.items()}
+        shuffled = entrant.predict(replace(shape, arrays=arrays))
+        shares.append(
+            _agreement(prediction, replace(shuffled, point_part=shuffled.point_part[order.argsort()]))
         )
-        back = np.empty_like(shuffled.point_part)
-        back[order] = shuffled.point_part
-        shares.append(_agreement(before, replace(shuffled, point_part=back)))
     share = min(shares)
     return _probe("permutation invariant", share >= ALIKE, f"{share:.1%} of the points stay as they were")
 
@@ -129,8 +117,8 @@ def _order(entrant: Entrant, shapes: Sequence[Labeled], found: Sequence[Predicti
 def _agreement(first: Prediction, second: Prediction) -> float:
     """Return the share of the points in the same segment, by name or, without names, by largest overlap."""
     if first.named and second.named:
-        one, other = (np.array([*found.names, ""])[found.point_part] for found in (first, second))
-        return float((one == other).mean())
+        names, others = (np.array([*either.names, ""])[either.point_part] for either in (first, second))
+        return float((names == others).mean())
     counts = confusion(second.point_part, first.point_part, len(second.parts), len(first.parts))
     chosen = iou_matrix(counts).argmax(axis=1)
     return float(counts[np.arange(len(first.parts)), chosen].sum() / len(first.point_part))

@@ -6,21 +6,12 @@ from itertools import product
 
 import pandas as pd
 
+from alignparts.evaluation import methods
 from alignparts.evaluation.baselines import fit
 from alignparts.evaluation.baselines.ours import Ours, entrants_of
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
 from alignparts.evaluation.comparison import Claim
-from alignparts.evaluation.methods import (
-    FIND3D,
-    GIVEN,
-    MPNET,
-    OURS,
-    PARTFIELD,
-    Entrant,
-    Told,
-    finished,
-    folder_of,
-)
+from alignparts.evaluation.methods import FIND3D, GIVEN, MPNET, OURS, PARTFIELD, Entrant, Told
 from alignparts.evaluation.scoring import evaluate
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.stage import Stage
@@ -28,33 +19,25 @@ from alignparts.naming.prediction import Prediction
 
 TOLD: Mapping[str, tuple[Told, ...]] = {"find3d": ("category", "names"), "partfield_mpnet": ()}
 """What the paper tells the trained baselines: Find3D the names of the parts, PartField+MPNet nothing."""
+NAMED = ((OURS, MPNET), (MPNET, FIND3D), (OURS, FIND3D), (GIVEN, FIND3D))
 CLAIMS = [
-    Claim(OURS, MPNET, "la_miou"),
-    Claim(MPNET, FIND3D, "la_miou"),
-    Claim(OURS, FIND3D, "la_miou"),
-    Claim(GIVEN, FIND3D, "la_miou"),
-    Claim(OURS, PARTFIELD, "miou"),
-    Claim(OURS, MPNET, "miou"),
-    Claim(OURS, FIND3D, "miou"),
+    *(Claim(better, worse, "la_miou") for better, worse in NAMED),
+    *(Claim(OURS, worse, "miou") for worse in (PARTFIELD, MPNET, FIND3D)),
 ]
 """The order of the paper's Table 2; and ours beside Find3D where both are told the category."""
 
 
 def claims(scores: pd.DataFrame) -> list[Claim]:
     """Return those of `CLAIMS` about methods that were trained (``comparison.methods``)."""
-    methods = set(scores.method)
-    return [claim for claim in CLAIMS if {claim.better, claim.worse} <= methods]
+    trained = set(scores.method)
+    return [claim for claim in CLAIMS if {claim.better, claim.worse} <= trained]
 
 
 def entrants(stage: Stage) -> list[Entrant]:
-    """Return the methods of the paper's Table 2 under the paper's settings, ALIGN-Parts last.
-
-    Raises:
-        AlignPartsError: a method is not trained.
-    """
+    """Return Table 2's methods under the paper's settings, ours last; AlignPartsError if untrained."""
     chosen = stage.params.comparison
     trained = {
-        name: folder_of(stage.models, "baselines", name, chosen.seeds[0])
+        name: methods.folder_of(stage.models, "baselines", name, chosen.seeds[0])
         for name in chosen.methods if name != fit.OURS
     }  # fmt: skip
     model = AlignParts.from_pretrained(str(stage.models / "alignparts"))
@@ -70,16 +53,9 @@ def trained_scores(
 ) -> tuple[pd.DataFrame, dict[str, dict[str, Prediction]]]:
     """Score every method of ``comparison.methods`` with every seed of ``comparison.seeds``.
 
-    Args:
-        stage: settings, features and trained methods.
-        train_missing: train a missing method instead of raising an error.
-
-    Returns:
-        Scores (:data:`comparison.COLUMNS`); and the baselines' predictions with the first seed, by label and
-        shape.
-
-    Raises:
-        AlignPartsError: a method is not trained.
+    ``train_missing`` trains a missing method instead of raising an error. Returns scores
+    (:data:`comparison.COLUMNS`); and the baselines' predictions with the first seed, by label and shape.
+    Raises AlignPartsError if a method is not trained.
     """
     params = stage.params
     scores, predictions = list[pd.DataFrame](), dict[str, dict[str, Prediction]]()
@@ -87,8 +63,8 @@ def trained_scores(
         if name == fit.OURS and seed == params.base.seed:
             continue  # the stage "train" has it
         train = partial(fit.fit, name, seed, stage) if train_missing else None
-        folder = finished(folder_of(stage.models, "baselines", name, seed), "baselines", train)
-        method = fit.load(name, folder, stage)
+        folder = methods.folder_of(stage.models, "baselines", name, seed)
+        method = fit.load(name, methods.finished(folder, "baselines", train), stage)
         chosen = entrants_of(method) if isinstance(method, Ours) else [Entrant(method, TOLD[name])]
         result = evaluate(
             stage.store, chosen, stage.encode, points=params.evaluate.points, seed=params.base.seed,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from scipy.stats import mannwhitneyu
 
 from alignparts.core import hub
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.intervals import interval
+from alignparts.evaluation.intervals import Bootstrap, interval
 from alignparts.evaluation.tables import long_table, row
 from alignparts.ontology.pairs import Encoder, embed
 from alignparts.ontology.text import WHEELS, TextEncoder
@@ -20,21 +21,18 @@ from alignparts.ontology.vocabulary import Vocabulary, words
 
 Part = tuple[str, str]
 """Canonical category and part."""
+OWN, KIN, OTHER = "own category", "same name elsewhere", "other name elsewhere"
+"""Relations of a part to others."""
 
 
 def at_hand(names: Sequence[str]) -> tuple[dict[str, TextEncoder], dict[str, str]]:
-    """Load the encoders that are on this machine, by the names of :meth:`TextEncoder.from_name`.
-
-    Returns:
-        Encoders by name, and for every other name the reason and the command that downloads it.
-    """
+    """Load the encoders on this machine, by name; return also the reason why others are absent."""
     loaded: dict[str, TextEncoder] = {}
     absent: dict[str, str] = {}
     for name in names:
-        if name.lower() not in WHEELS and not Path(name).is_dir() and not hub.is_cached(name):
-            absent[name] = f"not on this machine; run: {hub.download(name)}"
-            continue
         try:
+            if name.lower() not in WHEELS and not Path(name).is_dir() and not hub.is_cached(name):
+                raise AlignPartsError(f"not on this machine; run: {hub.download(name)}")
             loaded[name] = TextEncoder.from_name(name)
         except AlignPartsError as error:
             absent[name] = str(error)
@@ -48,17 +46,12 @@ def parts_of(vocabulary: Vocabulary) -> list[Part]:
 
 
 def study(
-    encoders: Mapping[str, Encoder],
-    vocabulary: Vocabulary,
-    *,
-    seed: int = 0,
-    resamples: int = 1000,
-    confidence: float = 0.95,
+    encoders: Mapping[str, Encoder], vocabulary: Vocabulary, **bootstrap: Unpack[Bootstrap]
 ) -> pd.DataFrame:
     """Compare encoders on the vocabulary's names and affordance descriptions.
 
     Returns:
-        A long table (`evaluation.tables`) with bootstrap intervals; n counts parts. Test sets and metrics:
+        A long table with bootstrap intervals; n counts parts. Test sets and metrics:
 
         ``names → descriptions``: top-1 and mean reciprocal rank of a part's description, queried by the name
         of the part among its category's, and by category and name among all.
@@ -68,37 +61,28 @@ def study(
         parts of other names elsewhere; and ``transfer``, the chance that a part lies nearer to one of the
         same name elsewhere than to one of another name elsewhere (area under the ROC curve, by part).
     """
-    pairs = parts_of(vocabulary)
-    same_category, same_name = _relations(pairs)
-    texts = _texts(pairs, vocabulary)
-    rows = []
+    pairs, rows = parts_of(vocabulary), []
+    groups, texts = _relations(pairs), _texts(pairs, vocabulary)
+    own = groups[OWN] | np.eye(len(pairs), dtype=bool)
     for method, encoder in encoders.items():
-        names, asked, described = (_vectors(encoder, column) for column in texts.values())
+        names, full_names, described = (_vectors(encoder, column) for column in texts.values())
         measured = {
             "names → descriptions": {
-                **_retrieval(names @ described.T, same_category, "own category"),
-                **_retrieval(asked @ described.T, np.ones_like(same_category), "all"),
+                **_retrieval(names @ described.T, own, "own category"),
+                **_retrieval(full_names @ described.T, np.ones_like(own), "all"),
             },
-            "names": _spread(names @ names.T, same_category, same_name),
-            "descriptions": _spread(described @ described.T, same_category, same_name),
+            "names": _spread(names @ names.T, groups),
+            "descriptions": _spread(described @ described.T, groups),
         }
         rows += [
-            row(method, test_set, metric, interval(x, resamples=resamples, confidence=confidence, seed=seed))
-            for test_set, values in measured.items()
-            for metric, x in values.items()
-            if len(x)
-        ]
+            row(method, test_set, metric, interval(x, **bootstrap))
+            for test_set, values in measured.items() for metric, x in values.items() if len(x)
+        ]  # fmt: skip
     return long_table(rows)
 
 
 def heatmaps(encoders: Mapping[str, Encoder], vocabulary: Vocabulary, wanted: Sequence[Part]) -> Figure:
-    """Draw cosines between chosen parts, by name and by description, one row per encoder (Fig. 3).
-
-    Args:
-        encoders: encoders by name.
-        vocabulary: vocabulary that resolves ``wanted``; unknown pairs are left out.
-        wanted: (category, part), by any alias.
-    """
+    """Draw cosines between the ``wanted`` parts that the vocabulary knows, a row per encoder (Fig. 3)."""
     pairs = list(dict.fromkeys(vocabulary.resolve(*pair) for pair in wanted if vocabulary.has(*pair)))
     labels = [f"{words(category)} · {words(part)}" for category, part in pairs]
     figure = Figure(figsize=(13, 5.8 * len(encoders)), layout="constrained")
@@ -113,17 +97,16 @@ def heatmaps(encoders: Mapping[str, Encoder], vocabulary: Vocabulary, wanted: Se
 def cosine_figure(encoders: Mapping[str, Encoder], vocabulary: Vocabulary) -> Figure:
     """Draw the distributions of the cosines that :func:`study` averages, one row per encoder."""
     pairs = parts_of(vocabulary)
-    same_category, same_name = _relations(pairs)
-    upper = np.triu(np.ones_like(same_name), 1)
-    groups = {
-        "same name, other category": (~same_category & same_name, "#2f6aa3"),
-        "other part of the category": (same_category, "#d1803f"),
-        "other name, other category": (~same_category & ~same_name, "#b5b5b5"),
+    groups = _relations(pairs)
+    drawn = {
+        "same name, other category": (groups[KIN], "#2f6aa3"),
+        "other part of the category": (groups[OWN], "#d1803f"),
+        "other name, other category": (groups[OTHER], "#b5b5b5"),
     }
     figure = Figure(figsize=(10, 2.8 * len(encoders)), layout="constrained")
     for axis, cosines in _panels(figure, encoders, _texts(pairs, vocabulary)):
-        for label, (chosen, color) in groups.items():
-            if len(values := cosines[chosen & upper]):
+        for label, (chosen, color) in drawn.items():
+            if len(values := cosines[np.triu(chosen)]):
                 axis.ecdf(values, color=color, label=f"{label} ({len(values)})")
         axis.set_xlim(-0.2, 1.02)
         axis.spines[["top", "right"]].set_visible(False)
@@ -158,12 +141,14 @@ def _vectors(encoder: Encoder, texts: Sequence[str]) -> Float32[np.ndarray, "n d
     return np.stack([embedded[text] for text in texts])
 
 
-def _relations(pairs: Sequence[Part]) -> tuple[Bool[np.ndarray, "n n"], Bool[np.ndarray, "n n"]]:
-    """Return whether two parts share their category, and their name (a car's ``car_wheel`` is a wheel)."""
+def _relations(pairs: Sequence[Part]) -> dict[str, Bool[np.ndarray, "n n"]]:
+    """Return masks of two parts by their relation; a car's ``car_wheel`` has the name of any wheel."""
     categories = np.array([category for category, _ in pairs])
     bare = ["_".join(w for w in part.split("_") if w not in category.split("_")) for category, part in pairs]
     names = np.array([name or part for name, (_, part) in zip(bare, pairs, strict=True)])
-    return categories[:, None] == categories, names[:, None] == names
+    category, name = categories[:, None] == categories, names[:, None] == names
+    itself = np.eye(len(pairs), dtype=bool)
+    return {OWN: category & ~itself, KIN: ~category & name, OTHER: ~category & ~name}
 
 
 def _retrieval(
@@ -175,22 +160,18 @@ def _retrieval(
 
 
 def _spread(
-    cosines: Float[np.ndarray, "n n"],
-    same_category: Bool[np.ndarray, "n n"],
-    same_name: Bool[np.ndarray, "n n"],
+    cosines: Float[np.ndarray, "n n"], groups: Mapping[str, Bool[np.ndarray, "n n"]]
 ) -> dict[str, Float[np.ndarray, " _"]]:
-    kin, other = ~same_category & same_name, ~same_category & ~same_name
-    groups = {
-        "cosine, own category": same_category & ~np.eye(len(cosines), dtype=bool),
-        "cosine, same name elsewhere": kin,
-        "cosine, other name elsewhere": other,
-    }
+    """Return mean cosines by relation, and areas under the ROC curve, of the parts that have such others."""
     means = {
-        metric: np.array(
-            [line[some].mean() for line, some in zip(cosines, chosen, strict=True) if some.any()]
-        )
-        for metric, chosen in groups.items()
+        f"cosine, {relation}": np.array([row[mask].mean() for row, mask in _lines(cosines, masks)])
+        for relation, masks in groups.items()
     }
-    both = [(line[a], line[b]) for line, a, b in zip(cosines, kin, other, strict=True) if a.any() and b.any()]
-    areas = np.array([mannwhitneyu(a, b).statistic / (len(a) * len(b)) for a, b in both])
-    return {**means, "transfer": areas}
+    pairs = [(row[kin], row[other]) for row, kin, other in _lines(cosines, groups[KIN], groups[OTHER])]
+    areas = [mannwhitneyu(kin, other).statistic / (len(kin) * len(other)) for kin, other in pairs]
+    return {**means, "transfer": np.array(areas)}
+
+
+def _lines(cosines: np.ndarray, *masks: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yield the rows of cosines and masks where every mask holds something."""
+    return (line for line in zip(cosines, *masks, strict=True) if all(mask.any() for mask in line[1:]))
