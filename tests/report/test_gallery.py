@@ -86,24 +86,7 @@ def test_nameless_segments_are_not_said_to_have_names():
     assert "no name" in looks(one, {"leg": (1.0, 0.0, 0.0)})[0].label
 
 
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"body": np.zeros((0, 3), np.float32), "part": np.zeros(0, int)}, "without points"),
-        ({"body": np.zeros((3, 4, 3), np.float32)}, "triangles"),
-        ({"part": np.array([0, 1, 0])}, "1 names"),
-    ],
-)
-def test_panels_that_fit_nothing(keys, message):
-    good = {"title": "t", "body": np.zeros((3, 3), np.float32), "part": np.zeros(3, int), "names": ["leg"]}
-    Panel(**good)
-    with pytest.raises(AlignPartsError, match=message):
-        Panel(**{**good, **keys})
-
-
-def test_missing_color_and_empty_figures():
-    with pytest.raises(AlignPartsError, match="no color for 'leg'"):
-        looks(panel([0], ["leg"]), {})
+def test_empty_figures():
     with pytest.raises(AlignPartsError, match="without rows"):
         panel_grid([])
     with pytest.raises(AlignPartsError, match="without panels"):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.index import Corpus
-from alignparts.corpus.mesh.render import FIELD_OF_VIEW, Views, draw_views
+from alignparts.corpus.mesh.render import FIELD_OF_VIEW
 from alignparts.corpus.mesh.surface import Surface, make_surface
 from alignparts.pictures.palette import UNLABELED_COLOR, colors_of, palette
 
@@ -45,30 +45,18 @@ def project(point: Sequence[float], size: int) -> tuple[float, float, float]:
 
 
 def solid(
-    body: Float[np.ndarray, "n *corner 3"],
-    color: Float[np.ndarray, "n 3"] | None = None,
-    zoom: float = 1.0,
+    body: Float[np.ndarray, "n *corner 3"], color: Float[np.ndarray, "n 3"] | None = None, zoom: float = 1.0
 ) -> Surface:
     """Return a surface of triangles (n, 3, 3), or of a ball per point (n, 3), in the order of the body.
 
-    Args:
-        body: Points or corners of triangles in the model frame.
-        color: One RGB color per point or triangle; gray when None.
-        zoom: Factor by which balls are larger than :data:`POINT_RADIUS`.
-
-    Raises:
-        AlignPartsError: The body is empty.
+    It takes one RGB color per triangle or point, or gray; balls are ``zoom`` times :data:`POINT_RADIUS`.
     """
-    if not len(body):
-        raise AlignPartsError("a picture of a shape without points or triangles")
-    if body.ndim == 2:
-        corners = (body[:, None, None] + POINT_RADIUS * zoom * _BALL).reshape(-1, 3)
-    else:
-        corners = body.reshape(-1, 3)
+    balls = body[:, None, None] + POINT_RADIUS * zoom * _BALL if body.ndim == 2 else body
+    corners = balls.reshape(-1, 3)
     surface = make_surface(corners, np.arange(len(corners)).reshape(-1, 3))
-    return (
-        surface if color is None else painted(surface, color.repeat(len(surface.faces) // len(body), axis=0))
-    )
+    if color is None:
+        return surface
+    return painted(surface, color.repeat(len(surface.faces) // len(body), axis=0))
 
 
 def painted(surface: Surface, face_color: Float[np.ndarray, "faces 3"]) -> Surface:
@@ -79,31 +67,19 @@ def painted(surface: Surface, face_color: Float[np.ndarray, "faces 3"]) -> Surfa
     return replace(surface, corner_color=rgba, face_material=material, textures=(None,))
 
 
-def view(surface: Surface, size: int) -> Views:
-    """Cast rays on a surface that lies in the model frame, to know the face that every pixel shows.
-
-    Args:
-        surface: The shape.
-        size: Side of the square picture in pixels.
-    """
-    return draw_views(surface, surface.vertices, camera(), size)
-
-
 def draw(surface: Surface, size: int) -> UInt8[np.ndarray, "size size 3"]:
     """Draw a surface that lies in the model frame, in its own colors and textures.
 
     Raises:
-        AlignPartsError: This machine cannot draw off screen.
+        AlignPartsError: this machine cannot draw off screen.
     """
     ps = offscreen()
     ps.remove_all_structures()
     corners = surface.vertices[surface.faces].astype(np.float32)
     for material in np.unique(surface.face_material).tolist():
         faces = np.flatnonzero(surface.face_material == material)
-        vertices = corners[faces].reshape(-1, 3)
-        mesh = ps.register_surface_mesh(
-            f"material {material}", vertices, np.arange(len(vertices)).reshape(-1, 3)
-        )
+        triangles = np.arange(3 * len(faces)).reshape(-1, 3)
+        mesh = ps.register_surface_mesh(f"material {material}", corners[faces].reshape(-1, 3), triangles)
         # Winding is mixed in real meshes: both sides are drawn alike.
         mesh.set_back_face_policy("identical")
         mesh.set_smooth_shade(False)
@@ -149,7 +125,7 @@ def offscreen() -> Any:
     """Return polyscope, ready to draw without a window.
 
     Raises:
-        AlignPartsError: This machine cannot draw off screen.
+        AlignPartsError: this machine cannot draw off screen.
     """
     try:
         import polyscope as ps
@@ -184,7 +160,7 @@ def draw_surface(
     """Draw any surface, brought into the model frame; in ``face_color`` or in its own colors and textures.
 
     Raises:
-        AlignPartsError: No triangle has an area.
+        AlignPartsError: no triangle has an area.
     """
     center, scale = surface.frame()
     framed = replace(surface, vertices=(surface.vertices - center) * scale)
@@ -192,68 +168,57 @@ def draw_surface(
 
 
 def picture_of_parts(
-    surface: Surface,
-    face_part: Int[np.ndarray, " faces"],
-    names: Sequence[str],
-    labels: Sequence[str],
-    target: Path,
+    surface: Surface, part: Int[np.ndarray, " n"], names: Sequence[str], labels: Sequence[str], path: Path
 ) -> None:
     """Write a PNG with the input beside its colored parts, and a legend.
 
     Args:
-        surface: The input.
-        face_part: Part of every face, -1 unlabeled.
-        names: Name of every part, which gives it its color.
-        labels: What the legend says of every part.
-        target: PNG to write.
+        surface: input shape.
+        part: part of every face, -1 unlabeled.
+        names: name of every part, which gives it its color.
+        labels: text of every part in the legend.
+        path: PNG to write.
 
     Raises:
-        AlignPartsError: No triangle has an area.
+        AlignPartsError: no triangle has an area.
     """
     colors = palette(names)
     figure = Figure(figsize=(9.5, 3.8), layout="constrained")
-    pictures = {"input": None, "parts": colors_of(face_part, names, colors)}
+    pictures = {"input": None, "parts": colors_of(part, names, colors)}
     for axis, (title, face_color) in zip(figure.subplots(1, 2), pictures.items(), strict=True):
         axis.imshow(draw_surface(surface, face_color))
         axis.set_title(title, fontsize=9)
         axis.set_axis_off()
-    entries = [(colors[name], label) for name, label in zip(names, labels, strict=True)]
-    if (face_part < 0).any():
-        entries.append((UNLABELED_COLOR, "unlabeled"))
-    handles = [Patch(color=color, label=label) for color, label in entries]
+    handles = [Patch(color=colors[name], label=label) for name, label in zip(names, labels, strict=True)]
+    if (part < 0).any():
+        handles.append(Patch(color=UNLABELED_COLOR, label="unlabeled"))
     figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
-    figure.savefig(target, dpi=100, format="png", metadata={"Software": None})
+    figure.savefig(path, dpi=100, format="png", metadata={"Software": None})
 
 
 def first_of_each(corpus: Corpus, count: int) -> list[tuple[str, Surface]]:
     """Return the first shapes of every category of a corpus, each with the name of its category."""
-    table = corpus.index.sort_values(["category", "shape_id"], kind="stable")
-    chosen = table.groupby("category", sort=True).head(count)
-    return [(str(row.category), corpus.load(str(row.shape_id)).surface) for row in chosen.itertuples()]
+    table = corpus.index.sort_values(["category", "shape_id"], kind="stable").groupby("category").head(count)
+    return [(str(row.category), corpus.load(str(row.shape_id)).surface) for row in table.itertuples()]
 
 
 def contact_sheet(shapes: Sequence[tuple[str, Surface]], size: int = 150, columns: int = 12) -> Figure:
-    """Draw many shapes in their own colors on one sheet, each with its title.
-
-    Args:
-        shapes: Titles and surfaces.
-        size: Side of a picture in pixels.
-        columns: Number of pictures per row.
+    """Draw many shapes in their own colors on one sheet, each with its title; size in hundredths of an inch.
 
     Raises:
-        AlignPartsError: There are no shapes, or one has no triangle with an area.
+        AlignPartsError: there are no shapes, or one has no triangle with an area.
     """
     if not shapes:
         raise AlignPartsError("a contact sheet without shapes")
     columns = min(columns, len(shapes))
     rows = -(-len(shapes) // columns)
     figure = Figure(figsize=(columns * size / 100, rows * (size + 24) / 100), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).reshape(-1)
-    for axis in axes:
+    for number, axis in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axis.set_axis_off()
-    for axis, (title, surface) in zip(axes, shapes, strict=False):
-        axis.imshow(draw_surface(surface, size=2 * size))
-        axis.set_title(title, fontsize=7, y=-0.12)
+        if number < len(shapes):
+            title, surface = shapes[number]
+            axis.imshow(draw_surface(surface, size=2 * size))
+            axis.set_title(title, fontsize=7, y=-0.12)
     return figure
 
 

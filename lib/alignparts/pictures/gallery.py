@@ -1,7 +1,7 @@
 """Rows of shapes, one color per part name: Figures 4 to 9. In 3D: :mod:`alignparts.pictures.scene3d`."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, Patch
+from PIL import Image
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.vocabulary import words
@@ -24,8 +25,6 @@ LINE = 0.19
 """Height of a line of text in inches."""
 SMALL = 8
 """Size of text in points."""
-Body = Float[np.ndarray, "n *corner 3"]
-"""Points (n, 3) or the corners of triangles (n, 3, 3), in the model frame."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +32,19 @@ class Panel:
     """One picture: a shape and the part of each of its points or triangles.
 
     Attributes:
-        title: Method that made the parts.
-        body: Points (n, 3) or corners of triangles (n, 3, 3), in the model frame.
-        part: Part of every point or triangle, -1 unlabeled.
-        names: Name of every part, which gives it its color; "" draws it in gray.
-        note: A few words below the picture.
+        title: method that made the parts.
+        body: points (n, 3) or corners of triangles (n, 3, 3), in the model frame.
+        part: part of every point or triangle, -1 unlabeled.
+        names: name of every part, which gives it its color; "" draws it in gray.
+        note: a few words below the picture.
         named: False where the method gives no names and its segments only borrow colors.
-        zoom: Factor by which the body was enlarged; its points are drawn larger by as much.
-        rest: What the legend calls points without a part.
-        mark: Center and radius of a circle around a place; None for none.
-
-    Raises:
-        AlignPartsError: The body is empty, or arrays and names do not fit each other.
+        zoom: factor by which the body was enlarged; its points are drawn larger by as much.
+        rest: text of the legend for points without a part.
+        mark: center and radius of a circle around a place; None for none.
     """
 
     title: str
-    body: Body
+    body: Float[np.ndarray, "n *corner 3"]
     part: Int[np.ndarray, " n"]
     names: Sequence[str]
     note: str = ""
@@ -57,24 +53,10 @@ class Panel:
     rest: str = UNLABELED
     mark: tuple[tuple[float, float, float], float] | None = None
 
-    def __post_init__(self) -> None:
-        if not len(self.body):
-            raise AlignPartsError(f"panel '{self.title}': a shape without points or triangles")
-        if self.body.shape[1:] not in ((3,), (3, 3)) or len(self.part) != len(self.body):
-            raise AlignPartsError(
-                f"panel '{self.title}': body {self.body.shape} with {len(self.part)} labels; expected (n, 3) "
-                "points or (n, 3, 3) triangles, and n labels"
-            )
-        if self.part.max() >= len(self.names):
-            raise AlignPartsError(
-                f"panel '{self.title}': part {self.part.max()}, but {len(self.names)} names"
-            )
-
     @property
     def shown(self) -> list[int]:
-        """Parts that hold something, in rising order; -1 last where something is unlabeled."""
-        parts = np.unique(self.part).tolist()
-        return [part for part in parts if part >= 0] + [-1] * (parts[0] < 0)
+        """Return the parts that hold something, in rising order; -1 last where something is unlabeled."""
+        return sorted(np.unique(self.part).tolist(), key=lambda part: (part < 0, part))
 
 
 @dataclass(frozen=True)
@@ -94,33 +76,32 @@ class Look(NamedTuple):
     color: Color
 
 
-def palette_of(rows: Iterable[Row]) -> dict[str, Color]:
-    """Return one color for every name that any panel of these rows shows."""
+def palette_of(rows: Sequence[Row]) -> dict[str, Color]:
+    """Return one color for every name that any panel of these rows shows.
+
+    Raises:
+        AlignPartsError: there are no rows, or a row has no panels.
+    """
+    if not rows or not all(row.panels for row in rows):
+        raise AlignPartsError("a figure without rows, or a row without panels")
     panels = [panel for row in rows for panel in row.panels]
     names = (panel.names[part] for panel in panels for part in panel.shown if part >= 0)
     return palette(name for name in names if name)
 
 
 def looks(panel: Panel, colors: Mapping[str, Color]) -> dict[int, Look]:
-    """Return the look of every part that a panel shows; -1 is what is unlabeled.
-
-    Raises:
-        AlignPartsError: A name has no color.
-    """
+    """Return the look of every part that a panel shows; -1 is what is unlabeled."""
     result: dict[int, Look] = {}
     nameless = [index for index, name in enumerate(panel.names) if not name]
     for part in panel.shown:
         name = panel.names[part] if part >= 0 else ""
-        if part < 0:
-            result[part] = Look(UNLABELED, panel.rest, UNLABELED_COLOR)
-        elif not name:
-            color = SURPLUS_COLORS[nameless.index(part) % len(SURPLUS_COLORS)]
-            result[part] = Look(SURPLUS, SURPLUS, color)
-        elif name not in colors:
-            raise AlignPartsError(f"panel '{panel.title}': no color for '{name}'; see gallery.palette_of")
-        else:
+        if name:
             label = words(name) if panel.named else f"no name (most like {words(name)})"
             result[part] = Look(f"name {name}", label, colors[name])
+        elif part >= 0:
+            result[part] = Look(SURPLUS, SURPLUS, SURPLUS_COLORS[nameless.index(part) % len(SURPLUS_COLORS)])
+        else:
+            result[part] = Look(UNLABELED, panel.rest, UNLABELED_COLOR)
     return result
 
 
@@ -135,11 +116,7 @@ def legend_of(row: Row, colors: Mapping[str, Color]) -> dict[str, Look]:
 
 
 def draw(panel: Panel, colors: Mapping[str, Color], size: int = 360) -> UInt8[np.ndarray, "size size 3"]:
-    """Draw a panel from the camera of all pictures.
-
-    Raises:
-        AlignPartsError: A name has no color.
-    """
+    """Draw a panel from the camera of all pictures."""
     table = np.full((len(panel.names) + 1, 3), UNLABELED_COLOR, np.float32)
     for part, look in looks(panel, colors).items():
         table[part] = look.color
@@ -149,25 +126,18 @@ def draw(panel: Panel, colors: Mapping[str, Color], size: int = 360) -> UInt8[np
 def panel_grid(rows: Sequence[Row], *, width: float = 1.9, size: int = 360) -> Figure:
     """Draw rows of panels, each row with its own legend; a name has one color in the whole figure.
 
-    Args:
-        rows: At least one, each with at least one panel.
-        width: Width of a panel in inches.
-        size: Side of a picture in pixels, before empty margins are cut.
+    A panel is ``width`` inches wide, its picture ``size`` pixels before empty margins are cut.
 
     Raises:
-        AlignPartsError: There are no rows, or a row has no panels.
+        AlignPartsError: there are no rows, or a row has no panels.
     """
-    if not rows or not all(row.panels for row in rows):
-        raise AlignPartsError("a figure without rows, or a row without panels")
     colors, columns = palette_of(rows), max(len(row.panels) for row in rows)
     # Names are no formulas, whatever signs they have in them.
     with matplotlib.rc_context({"text.parse_math": False}):
         figure = Figure(layout="constrained")
         grid = figure.add_gridspec(len(rows), 1)
         parts = [figure.add_subfigure(grid[number, 0]) for number in range(len(rows))]
-        heights = [
-            _add_row(part, row, colors, columns, width, size) for part, row in zip(parts, rows, strict=True)
-        ]
+        heights = [_add_row(parts[n], row, colors, columns, width, size) for n, row in enumerate(rows)]
     grid.set_height_ratios(heights)
     figure.set_size_inches(columns * width, sum(heights))
     return figure
@@ -183,23 +153,22 @@ def _add_row(
         zoom: _window([one for one, panel in zip(pictures, row.panels, strict=True) if panel.zoom == zoom])
         for zoom in {panel.zoom for panel in row.panels}
     }
+    # A slender shape must not fill a page.
+    shape = float(np.clip(max(high / wide for _, _, wide, high in windows.values()), 0.4, 1.3))
+    title = textwrap.fill(row.title, int(columns * width / 0.08))
+    part.suptitle(title, x=0.01, ha="left", fontsize=SMALL + 1, fontweight="bold")
+    above, below = (
+        [textwrap.fill(text, max(int(width / 0.068), 8)) for text in texts]
+        for texts in zip(*((panel.title, panel.note) for panel in row.panels), strict=True)
+    )
+    lines = title.count("\n") + 3 + sum(max(text.count("\n") for text in texts) for texts in (above, below))
     axes = part.subplots(1, columns, squeeze=False)[0]
     for axis in axes:
         axis.set(xticks=[], yticks=[], frame_on=False)
-    lines = [textwrap.fill(row.title, int(columns * width / 0.08))]
-    part.suptitle(lines[0], x=0.01, ha="left", fontsize=SMALL + 1, fontweight="bold")
-    for texts in zip(*((panel.title, panel.note) for panel in row.panels), strict=True):
-        wrapped = [textwrap.fill(text, max(int(width / 0.068), 8)) for text in texts]
-        lines.append(max(wrapped, key=lambda text: text.count("\n")))
-        for axis, text in zip(axes, wrapped, strict=False):
-            if len(lines) == 2:
-                axis.set_title(text, fontsize=SMALL)
-            else:
-                axis.set_xlabel(text, fontsize=SMALL, color="#555555")
-    # A slender shape must not fill a page.
-    shape = float(np.clip(max(high / wide for _, _, wide, high in windows.values()), 0.4, 1.3))
-    for axis, panel, pixels in zip(axes, row.panels, pictures, strict=False):
-        axis.imshow(pixels, interpolation="antialiased")
+    for number, (axis, panel) in enumerate(zip(axes, row.panels, strict=False)):
+        axis.set_title(above[number], fontsize=SMALL)
+        axis.set_xlabel(below[number], fontsize=SMALL, color="#555555")
+        axis.imshow(pictures[number], interpolation="antialiased")
         x, y, wide, high = windows[panel.zoom]
         half = max(wide, high / shape) / 2
         axis.set(xlim=(x - half, x + half), ylim=(y + half * shape, y - half * shape))
@@ -208,24 +177,20 @@ def _add_row(
             circle = Circle((x, y), panel.mark[1] * scale, fill=False, color="black", lw=1.2, clip_on=False)
             axis.add_patch(circle)
     if row.legend:
-        entries = legend_of(row, colors).values()
-        longest = max(len(look.label) for look in entries)
+        handles = [Patch(color=look.color, label=look.label) for look in legend_of(row, colors).values()]
+        longest = max(len(str(handle.get_label())) for handle in handles)
         ncols = max(int(columns * width / (0.35 + 0.068 * longest)), 1)
-        handles = [Patch(color=look.color, label=look.label) for look in entries]
         part.legend(
             handles=handles, ncols=ncols, loc="outside lower left", fontsize=SMALL, frameon=False,
             handlelength=1, handleheight=1, columnspacing=1, handletextpad=0.5,
         )  # fmt: skip
-        lines += [""] * -(-len(handles) // ncols)
-    return width * shape + LINE * sum(text.count("\n") + 1 for text in lines) + 0.15
+        lines += -(-len(handles) // ncols)
+    return width * shape + LINE * lines + 0.15
 
 
 def _window(pictures: Sequence[np.ndarray]) -> tuple[float, float, float, float]:
     """Return center (x, y), width and height of what is drawn in any picture, with a margin."""
     drawn = (np.min(pictures, axis=0) < 250).any(axis=2)
-    rows, columns = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        rows = columns = np.array([0, len(drawn) - 1])
-    (left, right), (upper, lower) = columns[[0, -1]].tolist(), rows[[0, -1]].tolist()
-    margin = 0.04 * len(drawn)
-    return (left + right) / 2, (upper + lower) / 2, right - left + margin, lower - upper + margin
+    left, upper, right, lower = Image.fromarray(drawn).getbbox() or (0, 0, *drawn.shape)
+    margin = 0.04 * len(drawn) - 1
+    return (left + right - 1) / 2, (upper + lower - 1) / 2, right - left + margin, lower - upper + margin

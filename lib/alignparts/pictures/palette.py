@@ -15,17 +15,14 @@ ATTEMPTS, APART = 32, 0.3
 
 
 def color_of(name: str, attempt: int = 0) -> Color:
-    """The color of a part name: the same in every picture, from the name alone."""
+    """Return the color of a part name: the same in every picture, from the name alone."""
     digest = hashlib.sha256((name + "\n" * attempt).encode()).digest()
     hue = int.from_bytes(digest[:4], "big") / 2**32
     return colorsys.hsv_to_rgb(hue, (0.55, 0.75, 0.95)[digest[4] % 3], (0.95, 0.72)[digest[5] % 2])
 
 
 def palette(names: Iterable[str]) -> dict[str, Color]:
-    """A color for every name of one picture.
-
-    A name whose own color is too like another's in the picture takes its next one.
-    """
+    """Return a color for every name of one picture; a name too like another in color takes its next one."""
     chosen: dict[str, Color] = {}
     for name in sorted(set(names)):
         candidates = [color_of(name, attempt) for attempt in range(ATTEMPTS)]
@@ -38,6 +35,6 @@ def palette(names: Iterable[str]) -> dict[str, Color]:
 def colors_of(
     part: Int[np.ndarray, " n"], names: Sequence[str], colors: Mapping[str, Color]
 ) -> Float32[np.ndarray, "n 3"]:
-    """Color of every point or face by its part; gray where it has none."""
+    """Return the color of every point or face by its part; gray where it has none."""
     table = np.array([*(colors[name] for name in names), UNLABELED_COLOR], np.float32)
     return table[np.where(part < 0, len(names), part)]

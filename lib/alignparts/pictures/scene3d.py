@@ -11,11 +11,11 @@ import jinja2
 import numpy as np
 from jaxtyping import Int
 from markupsafe import Markup
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
 from alignparts.core.atomic import write_text
-from alignparts.core.errors import AlignPartsError
 from alignparts.core.run import Run
 from alignparts.pictures import figures
 from alignparts.pictures.gallery import Look, Panel, Row, legend_of, looks, palette_of, panel_grid
@@ -34,16 +34,10 @@ DISTANCE = 1.6
 
 
 def save_gallery(run: Run, name: str, title: str, rows: Sequence[Row]) -> Figure:
-    """Draw rows of shapes as ``reports/<stage>/<name>.png``, and in 3D as ``reports/3d/<stage>/<name>.html``.
-
-    Args:
-        run: The run whose reports take the picture and the page.
-        name: Stem of both files.
-        title: Title of the page.
-        rows: See :func:`alignparts.pictures.gallery.panel_grid`.
+    """Draw rows as ``reports/<stage>/<name>.png``, and in 3D, titled, as ``reports/3d/<stage>/<name>.html``.
 
     Raises:
-        AlignPartsError: There are no rows, or a row has no panels.
+        AlignPartsError: there are no rows, or a row has no panels.
     """
     figure = panel_grid(rows)
     run.figure(figure, name)
@@ -59,10 +53,8 @@ def write_scene(path: Path, title: str, rows: Sequence[Row]) -> Path:
     :data:`MOST_FACES` triangles are shown as points.
 
     Raises:
-        AlignPartsError: There are no rows, or a row has no panels.
+        AlignPartsError: there are no rows, or a row has no panels.
     """
-    if not rows or not all(row.panels for row in rows):
-        raise AlignPartsError(f"{path}: a page without rows, or a row without panels")
     colors = palette_of(rows)
     bodies: dict[str, int] = {}
     shown = [
@@ -76,9 +68,11 @@ def write_scene(path: Path, title: str, rows: Sequence[Row]) -> Path:
     camera = (np.array(figures.EYE) / np.linalg.norm(figures.EYE) * DISTANCE).round(3).tolist()
     data = {"camera": camera, "bodies": [json.loads(body) for body in bodies], "rows": shown}
     folder = resources.files("alignparts") / "resources"
-    template = jinja2.Environment(autoescape=True).from_string((folder / "scene3d.html").read_text())
+    environment = jinja2.Environment(autoescape=True)
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    template = environment.from_string((folder / "scene3d.html").read_text())
     script = Markup((folder / "scene3d.js").read_text())
-    write_text(path, template.render(title=title, library=LIBRARY, data=Markup(_json(data)), script=script))
+    write_text(path, template.render(title=title, library=LIBRARY, data=data, script=script))
     write_library(path.parent)
     return path
 
@@ -109,8 +103,7 @@ def _panel(panel: Panel, colors: Mapping[str, Color], bodies: dict[str, int]) ->
 
 
 def _look(look: Look) -> dict[str, str]:
-    color = "".join(f"{round(255 * channel):02x}" for channel in look.color)
-    return {"key": look.key, "label": look.label, "color": f"#{color}"}
+    return {"key": look.key, "label": look.label, "color": to_hex(look.color)}
 
 
 def _body(body: np.ndarray) -> dict[str, str]:
@@ -137,9 +130,3 @@ def _some(body: np.ndarray) -> Int[np.ndarray, " chosen"]:
 
 def _base64(values: np.ndarray, kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values.astype(kind)).tobytes()).decode()
-
-
-def _json(value: Any) -> str:
-    """Return JSON that ends no script element, whatever is in it."""
-    text = json.dumps(value, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.render import draw_views
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.evaluation.experiments.cosegmentation import transfer_accuracy
 from alignparts.evaluation.experiments.modes import Masks, masks_of, query_iou
@@ -227,5 +228,5 @@ def _in_sight(body: Float[np.ndarray, "n *corner 3"], wanted: Bool[np.ndarray, "
     """Return the number of pixels that show a wanted point or triangle, from the camera of all pictures."""
     # Large balls close the gaps between points, through which hidden ones would show.
     surface = figures.solid(body, zoom=3.0)
-    face = figures.view(surface, 240).face
+    face = draw_views(surface, surface.vertices, figures.camera(), 240).face
     return int(wanted[face[face >= 0] * len(body) // len(surface.faces)].sum())
