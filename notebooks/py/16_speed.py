@@ -24,7 +24,7 @@ from alignparts.corpus.index import Corpus
 from alignparts.evaluation.speed import bench
 from alignparts.evaluation.speed.timing import by_method, time_stages
 from alignparts.model.alignparts import AlignParts
-from alignparts.report import speed_plots
+from alignparts.report import plots
 
 run = start("speed", profile)
 settings = run.params.bench
@@ -74,7 +74,7 @@ bounds.round(2)
 
 # %% tags=["nbval-ignore-output"]
 table = pd.concat([ours, peer], ignore_index=True)
-growth = speed_plots.draw_growth(table, points)
+growth = plots.draw_growth(table, points)
 growth
 
 # %% [markdown]
@@ -89,7 +89,7 @@ shapes = [corpus.load(shape_id) for shape_id in corpus.ids(split="test")[: setti
 stages = time_stages(pipeline, shapes, points=points, repetitions=repetitions)
 ends = by_method(stages).set_index("method").end_to_end_ratio
 bounds["the peer end to end / ours end to end"] = ends[bench.PEER]
-figure = speed_plots.draw_stages(stages)
+figure = plots.draw_stages(stages)
 figure
 
 # %% [markdown]

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from sklearn.calibration import CalibrationDisplay
 
-from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.experiments.confidence import (
     CATEGORY,
     EVIDENCE,
@@ -27,30 +26,14 @@ from alignparts.evaluation.reliability import (
 )
 from alignparts.report.plots import draw_intervals, dress, method_styles
 
-COLORS = {
-    SOFT: "#56B4E9",
-    NEAR: "#999999",
-    NEAR_FITTED: "#E69F00",
-    FUSED: "#D55E00",
-    FITTED: "#009E73",
-    CATEGORY: "#0072B2",
-    EVIDENCE: "#CC79A7",
-}
-"""One color per confidence measure (Okabe and Ito's)."""
+MEASURES = (SOFT, NEAR, NEAR_FITTED, FUSED, FITTED, CATEGORY, EVIDENCE)
+OKABE_ITO = ("#56B4E9", "#999999", "#E69F00", "#D55E00", "#009E73", "#0072B2", "#CC79A7")
+COLORS = dict(zip(MEASURES, OKABE_ITO, strict=True))
 SHARE = PercentFormatter(1, decimals=0)
 
 
 def draw_reliability(measures: Mapping[str, Confidences]) -> Figure:
-    """Draw a reliability diagram per confidence measure, in bins of equally many parts.
-
-    Args:
-        measures: Confidences of the same parts by the name of their measure.
-
-    Raises:
-        AlignPartsError: There is nothing to draw.
-    """
-    if not measures:
-        raise AlignPartsError("a reliability diagram without confidences")
+    """Draw a reliability diagram per confidence measure of the same parts, in bins of equally many parts."""
     figure = Figure(figsize=(3.3 * len(measures), 4.3), layout="constrained")
     axes = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     for axis, (name, named) in zip(axes, measures.items(), strict=True):
@@ -71,16 +54,7 @@ def draw_reliability(measures: Mapping[str, Confidences]) -> Figure:
 
 
 def draw_risk_coverage(measures: Mapping[str, Confidences]) -> Figure:
-    """Draw a risk–coverage curve per confidence measure, beside that of a perfect ranking.
-
-    Args:
-        measures: Confidences of the same parts by the name of their measure.
-
-    Raises:
-        AlignPartsError: There is nothing to draw.
-    """
-    if not measures:
-        raise AlignPartsError("risk over coverage without confidences")
+    """Draw a risk–coverage curve per confidence measure of the same parts, beside a perfect ranking's."""
     figure = Figure(figsize=(5.6, 3.9), layout="constrained")
     axis = figure.subplots()
     for name, named in measures.items():
@@ -101,26 +75,19 @@ def draw_risk_coverage(measures: Mapping[str, Confidences]) -> Figure:
 def draw_promise(checked: pd.DataFrame) -> Figure:
     """Draw the error and the share accepted on the held-out halves of random splits, beside the promise.
 
-    Args:
-        checked: Table of :func:`alignparts.evaluation.calibration.check`.
-
-    Raises:
-        AlignPartsError: There is nothing to draw.
+    The table is that of :func:`alignparts.evaluation.calibration.check`.
     """
-    if not len(checked):
-        raise AlignPartsError("a check of promises without splits")
-    splits = {level: checked[checked.promised == level] for level in sorted(set(checked.promised))}
-    ticks = [f"{level:.0%}\n{own.kept.sum()} of\n{len(own)} kept" for level, own in splits.items()]
     figure = Figure(figsize=(8.4, 3.6), layout="constrained")
     columns = {"error": "error among accepted parts", "accepted": "parts accepted"}
     for axis, (column, title) in zip(figure.subplots(1, 2), columns.items(), strict=True):
-        for place, (level, own) in enumerate(splits.items()):
+        ticks = []
+        for place, (level, splits) in enumerate(checked.groupby("promised")):
+            ticks.append(f"{level:.0%}\n{splits.kept.sum()} of\n{len(splits)} kept")
             # Every split has its own place within the column, so that none hides another.
-            across = place + np.linspace(-0.3, 0.3, len(own))
-            axis.scatter(
-                across, own[column], s=11, c=np.where(own.kept, "#0072B2", "#D55E00"), alpha=0.75, lw=0
-            )
-            axis.hlines(own[column].mean(), place - 0.36, place + 0.36, color="black", lw=1.1)
+            across = place + np.linspace(-0.3, 0.3, len(splits))
+            colors = np.where(splits.kept, "#0072B2", "#D55E00")
+            axis.scatter(across, splits[column], s=11, c=colors, alpha=0.75, lw=0)
+            axis.hlines(splits[column].mean(), place - 0.36, place + 0.36, color="black", lw=1.1)
             if column == "error":
                 axis.hlines(level, place - 0.42, place + 0.42, color="#D55E00", lw=1.2, ls="--")
         dress(axis, f"{title}, held-out half")
@@ -134,31 +101,23 @@ def draw_promise(checked: pd.DataFrame) -> Figure:
 
 
 def draw_shift(table: pd.DataFrame, sets: Sequence[str]) -> Figure:
-    """Draw AUROC by test set, a mark per confidence measure with its interval.
+    """Draw AUROC by test set, in order, a mark per confidence measure with its interval.
 
-    Where no set has right and wrong names, between which AUROC could tell, the Brier score is drawn.
-
-    Args:
-        table: Table of :func:`alignparts.evaluation.experiments.confidence.reliability_table`.
-        sets: Test sets in order.
-
-    Raises:
-        AlignPartsError: There is nothing to draw.
+    Where no set has right and wrong names, between which AUROC could tell, the Brier score is drawn. The
+    table is that of :func:`alignparts.evaluation.experiments.confidence.reliability_table`.
     """
     shown = table[table.test_set.isin(list(sets))]
     chance = LABELS["auroc"] in set(shown.metric)
     metric = LABELS["auroc" if chance else "brier"]
     rows = shown[shown.metric == metric]
-    if not len(rows):
-        raise AlignPartsError(f"shifts: no {metric} to draw")
     counts = rows.groupby("test_set").n.max()
     names = [name for name in sets if name in counts]
     figure = Figure(figsize=(1.55 * len(names) + 2.2, 4.0), layout="constrained")
     axis = figure.subplots()
     dress(axis, f"{metric}: right names from wrong ones; 0.5 is chance" if chance else metric)
-    styles = method_styles(rows.method, COLORS)
     ticks = [f"{name}\n{counts[name]} shapes" for name in names]
-    draw_intervals(axis, rows.assign(place=rows.test_set.map(names.index)), ticks, styles, joined=False)
+    placed = rows.assign(place=rows.test_set.map(names.index))
+    draw_intervals(axis, placed, ticks, method_styles(rows.method, COLORS), joined=False)
     if chance:
         axis.axhline(0.5, color="#888888", lw=0.8, ls="--")
     figure.legend(loc="outside lower center", ncols=3, fontsize=7.5, frameon=False)

@@ -1,6 +1,7 @@
 """Labels of a shape's points painted on its mesh, for :mod:`alignparts.pictures.gallery`."""
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float32, Int, Int64
 from scipy.spatial import cKDTree
 
@@ -20,32 +21,28 @@ Around = tuple[np.ndarray, float]
 class Canvas:
     """The mesh or points of a shape, which take on labels of its points.
 
-    Args:
-        shape: Points and ground truth.
-        surface: Mesh of the shape; without one, and for surfels, the points themselves are drawn.
-        around: Center and radius of what is drawn, in the model frame; None draws everything.
+    Without a mesh, and for surfels, the points themselves are drawn. ``around``, a sphere in the model frame,
+    bounds what is drawn.
 
     Attributes:
-        body: Triangles of the mesh, cut finer (F, 3, 3), or points (n, 3).
+        body: triangles of the mesh, cut finer (F, 3, 3), or points (n, 3).
     """
 
     def __init__(self, shape: Labeled, surface: Surface | None = None, around: Around | None = None) -> None:
         self._shape = shape
         points = shape.arrays["points"].astype(np.float32)
         self._fine: Surface | None = None
-        self.body: np.ndarray = points
         if surface is None or surface.is_cloud:
-            self._kept = _near(points, around)
-            self.body = points[self._kept]
+            self._near = _near(points, around)
+            self.body: np.ndarray = points[self._near]
             return
         self.body, face = fine_triangles(surface, around)
         faces = np.arange(3 * len(self.body)).reshape(-1, 3)
         self._fine = make_surface(self.body.reshape(-1, 3), faces, face_part=surface.face_part[face])
         count = len(points)
-        nearest = cKDTree(self.body.mean(axis=1)).query(points)[1]
         self._sample = Sample(
             points=points,
-            face=nearest.astype(np.int64),
+            face=cKDTree(self.body.mean(axis=1)).query(points)[1].astype(np.int64),
             bary=np.full((count, 3), 1 / 3, np.float32),
             normals=shape.arrays["normals"].astype(np.float32),
             colors=np.zeros((count, 3), np.float32),
@@ -57,7 +54,7 @@ class Canvas:
     def carry(self, part: Int[np.ndarray, " n"], parts: int) -> Int[np.ndarray, " m"]:
         """Return the part of every triangle or point of the body, by :func:`faces.face_labels`."""
         if self._fine is None:
-            return part[self._kept]
+            return part[self._near]
         return face_labels(self._fine, self._sample, part, parts)
 
     def truth(self) -> Int[np.ndarray, " m"]:
@@ -65,14 +62,10 @@ class Canvas:
         carried = self.carry(self._shape.truth, len(self._shape.names)).astype(np.int64)
         if self._fine is None or "instance" not in self._shape.arrays:
             return carried
-        instance = self._shape.arrays["instance"].astype(np.int64)
-        top = int(max(instance.max(), self._fine.face_part.max())) + 1
-        part_of, known = np.full(top + 1, -1, np.int64), np.zeros(top + 1, bool)
-        part_of[instance], known[instance] = self._shape.truth, True
-        # Instance -1 is the last entry: without a name in the source.
-        known[-1] = True
-        part_of[-1] = -1
-        return np.where(known[self._fine.face_part], part_of[self._fine.face_part], carried)
+        part_of = dict(zip(self._shape.arrays["instance"].tolist(), self._shape.truth.tolist(), strict=True))
+        part_of[-1] = -1  # without a name in the source
+        exact = pd.Series(self._fine.face_part).map(part_of)
+        return exact.fillna(pd.Series(carried)).to_numpy(np.int64)
 
 
 def fine_triangles(
@@ -80,12 +73,8 @@ def fine_triangles(
 ) -> tuple[Float32[np.ndarray, "F 3 3"], Int64[np.ndarray, " F"]]:
     """Cut the large triangles of a surface, which may be larger than the parts that a method finds on them.
 
-    Args:
-        surface: Mesh in any frame.
-        around: Center and radius of the place to return, cut finer by its radius; None returns everything.
-
-    Returns:
-        Corners of the triangles in the model frame, and the face of the surface that each lies in.
+    Return the corners of the triangles in the model frame, and the face of the surface that each lies in;
+    with ``around`` only those in that sphere, cut finer by its radius.
     """
     center, scale = surface.frame()
     face = np.flatnonzero(surface.areas() > 0)

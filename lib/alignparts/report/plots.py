@@ -16,6 +16,7 @@ from alignparts.evaluation.comparison import AVERAGE, LABELS
 from alignparts.evaluation.ground_truth import SEEN
 from alignparts.evaluation.methods import GIVEN, OURS, PARTFIELD
 from alignparts.evaluation.part_analysis import AS_GOOD, BELOW, METRICS, NONE
+from alignparts.evaluation.speed import bench
 from alignparts.ontology.vocabulary import words
 
 METHOD_COLORS = {
@@ -48,47 +49,33 @@ def method_styles(methods: Iterable[str], fixed: Mapping[str, str] = METHOD_COLO
 
 
 def draw_setting(table: pd.DataFrame, setting: str, label: str, *, test_set: str = AVERAGE) -> Figure:
-    """Draw mIoU and LA-mIoU against a setting, whose values stand in equal distances.
+    """Draw mIoU and LA-mIoU of a test set against a setting, whose values stand in equal distances.
 
-    Args:
-        table: Table of :func:`alignparts.evaluation.curves.setting_table`.
-        setting: Column of the setting.
-        label: Name of the setting on the axis.
-        test_set: Test set to draw.
-
-    Raises:
-        AlignPartsError: There is nothing to draw.
+    The table is that of :func:`alignparts.evaluation.comparison.setting_table`, the setting one of its
+    columns, the label its name on the axis.
     """
     rows = table[table.test_set == test_set]
     values = sorted(set(rows[setting]))
-    figure, panels = _metric_panels(
-        rows.assign(place=rows[setting].map(values.index)), f"{label}, {test_set}"
-    )
+    ticks, placed = [f"{value:g}" for value in values], rows.assign(place=rows[setting].map(values.index))
+    figure, panels = _metric_panels(placed, ticks, f"{label}, {test_set}")
     for axis, panel in panels.items():
-        draw_intervals(axis, panel, [f"{value:g}" for value in values], method_styles(rows.method))
-        axis.set_xlabel(label, fontsize=8)
         counts = "–".join(f"{count}" for count in sorted({panel.n.min(), panel.n.max()}))
         axis.set_title(f"{axis.get_title()}, {test_set}, n = {counts}", fontsize=9)
+        axis.set_xlabel(label, fontsize=8)
     return figure
 
 
 def draw_sizes(table: pd.DataFrame, *, test_set: str = SEEN) -> Figure:
     """Draw the mean IoU of parts by their size, with the number of parts below each bin.
 
-    Args:
-        table: Table of :func:`alignparts.evaluation.part_analysis.size_table`.
-        test_set: "seen" or "heldout".
-
-    Raises:
-        AlignPartsError: There is nothing to draw.
+    The table is that of :func:`alignparts.evaluation.part_analysis.size_table`.
     """
     rows = table[table.test_set == test_set]
     bins = rows.groupby("above").agg(label=("size", "first"), parts=("parts", "max"))
     ticks = [f"{str(row.label).removesuffix(' %')}\n{row.parts}" for row in bins.itertuples()]
-    places = rows.above.map({above: index for index, above in enumerate(bins.index)})
-    figure, panels = _metric_panels(rows.assign(place=places), f"part sizes, {test_set}", width=5.2)
-    for axis, panel in panels.items():
-        draw_intervals(axis, panel, ticks, method_styles(rows.method))
+    placed = rows.assign(place=rows.above.map(bins.index.get_loc))
+    figure, panels = _metric_panels(placed, ticks, f"part sizes, {test_set}", width=5.2)
+    for axis in panels:
         axis.set_xlabel("size of the part, % of its shape; below: number of parts", fontsize=8)
     return figure
 
@@ -96,19 +83,14 @@ def draw_sizes(table: pd.DataFrame, *, test_set: str = SEEN) -> Figure:
 def draw_leaderboard(table: pd.DataFrame) -> Figure:
     """Draw methods by category: the best filled, those that may be as good hollow, the others pale.
 
-    Args:
-        table: Table of :func:`alignparts.evaluation.part_analysis.leaderboard`.
-
-    Raises:
-        AlignPartsError: There is nothing to draw.
+    The table is that of :func:`alignparts.evaluation.part_analysis.leaderboard`.
     """
     counts = table.groupby("category", sort=False).n.max()
     ticks = [f"{words(str(name))} ({count})" for name, count in counts.items()]
     height = (0.09 * table.method.nunique() + 0.09) * len(counts) + 1.3
-    places = table.category.map({name: index for index, name in enumerate(counts.index)})
-    figure, panels = _metric_panels(table.assign(place=places), "leaderboard", width=4.6, height=height)
-    for axis, panel in panels.items():
-        draw_intervals(axis, panel, ticks, method_styles(table.method), upright=False, joined=False)
+    placed = table.assign(place=table.category.map(counts.index.get_loc))
+    figure, panels = _metric_panels(placed, ticks, "leaderboard", 4.6, height, upright=False, joined=False)
+    for axis in panels:
         axis.set(xlim=(-0.02, 1.02), ylim=(len(counts) - 0.5, -0.5), xticks=np.linspace(0, 1, 6))
     key = "filled: best; hollow: its difference from the best may be chance; pale: below the best"
     figure.supxlabel(key, fontsize=8)
@@ -118,16 +100,9 @@ def draw_leaderboard(table: pd.DataFrame) -> Figure:
 def draw_confusion(matrix: pd.DataFrame, title: str = "", *, most: int = 24) -> Figure:
     """Draw a heat map of the per cent of a part's (row) instances that are given a name (column).
 
-    Args:
-        matrix: Counts of :func:`alignparts.evaluation.part_analysis.confusion_matrix`.
-        title: Title over it.
-        most: Number of rows, and of columns beside one for all other names and :data:`NONE`.
-
-    Raises:
-        AlignPartsError: There is nothing to draw.
+    The matrix has the counts of :func:`alignparts.evaluation.part_analysis.confusion_matrix`. Drawn are the
+    first ``most`` rows and columns, a column for all other names, and :data:`NONE`.
     """
-    if matrix.empty:
-        raise AlignPartsError("confusions: a matrix without parts")
     counts = matrix.sum(axis=1).iloc[:most]
     shown = _folded(matrix.iloc[:most], most)
     share = shown.div(counts.clip(lower=1), axis=0).to_numpy(np.float64)
@@ -152,6 +127,53 @@ def draw_confusion(matrix: pd.DataFrame, title: str = "", *, most: int = 24) -> 
     return figure
 
 
+def draw_growth(table: pd.DataFrame, points: int) -> Figure:
+    """Draw time against points of one shape, and per shape against the number of shapes at once.
+
+    The table has the rows of :func:`alignparts.evaluation.speed.bench.forward_rows` and ``peer_rows``; the
+    unit of time is our forward pass at ``points`` points.
+    """
+    unit = bench.value(table, OURS, "forward", points)
+    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    growth, batches = figure.subplots(1, 2)
+    lines = {
+        (OURS, "forward"), (OURS, "decoder"), (bench.STRAIGHT, "forward"), (bench.PEER, "query"),
+        (bench.PEER, "k-means"),
+    }  # fmt: skip
+    for (method, stage, parts), rows in table[table.batch == 1].groupby(["method", "stage", "parts"]):
+        if (method, stage) in lines:
+            label = f"{method}: {stage}" + (f", {parts} parts" if parts else "")
+            growth.loglog(rows.points, rows.seconds / unit, marker="o", markersize=3, label=label)
+    growth.set(xlabel="points", ylabel=f"time / our forward pass at {points} points", title="one shape")
+    growth.legend(fontsize=7)
+    together = table[(table.stage == "forward") & (table.points == points)].sort_values("batch")
+    for method, rows in together.groupby("method"):
+        batches.plot(rows.batch, rows.seconds / rows.batch / unit, marker="o", label=method)
+    batches.set(xlabel="shapes at once", ylabel="the same, per shape", title=f"{points} points")
+    batches.set_ylim(bottom=0)
+    batches.legend(fontsize=8)
+    return figure
+
+
+def draw_stages(stages: pd.DataFrame) -> Figure:
+    """Draw the time of every stage from a mesh to named faces, by that of fusion and decoder together.
+
+    The table is that of :func:`alignparts.evaluation.speed.timing.time_stages`.
+    """
+    bars = stages[stages.stage != "model"]
+    ratios = bars.seconds / bars.seconds[bars.stage.isin(["fusion", "decoder"])].sum()
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    axis = figure.subplots()
+    colors = ["#b5543c" if method == bench.PEER else "#2f6aa3" for method in bars.method]
+    drawn = axis.barh(bars.stage, ratios, color=colors)
+    axis.bar_label(drawn, [f" {ratio:.2g}" for ratio in ratios], fontsize=8)
+    axis.invert_yaxis()
+    title = f"{bars.points.iloc[0]} points; red: the peer's clustering"
+    axis.set(xlabel="time / (fusion + decoder)", title=title)
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def draw_intervals(
     axis: Axes,
     rows: pd.DataFrame,
@@ -164,13 +186,13 @@ def draw_intervals(
     """Draw values with their intervals, methods side by side at every tick.
 
     Args:
-        axis: Axes to draw on.
-        rows: Columns ``method``, ``value``, ``low``, ``high`` and ``place``, the number of the tick; with a
+        axis: axes to draw on.
+        rows: columns ``method``, ``value``, ``low``, ``high`` and ``place``, the number of the tick; with a
             column ``standing``, marks of :data:`AS_GOOD` are hollow, those of :data:`BELOW` pale.
-        ticks: Labels of the places.
-        styles: Style of every method.
-        upright: Whether values rise upwards; otherwise to the right.
-        joined: Whether a line joins the values of a method.
+        ticks: labels of the places.
+        styles: style of every method.
+        upright: draw values upwards; otherwise to the right.
+        joined: join the values of a method with a line.
     """
     step = min(0.8 / len(styles), 0.06 if joined else 0.12)
     for lane, (method, (color, marker)) in enumerate(styles.items()):
@@ -198,23 +220,25 @@ def dress(axis: Axes, title: str) -> None:
 
 
 def _metric_panels(
-    table: pd.DataFrame, what: str, *, width: float = 4.4, height: float = 3.6
+    table: pd.DataFrame, ticks: Sequence[str], what: str, width: float = 4.4, height: float = 3.6, **way: bool
 ) -> tuple[Figure, dict[Axes, pd.DataFrame]]:
-    """Return a figure with the legend of all methods, and axes with their rows for mIoU and LA-mIoU."""
+    """Draw mIoU and LA-mIoU side by side, with one legend; return the figure and the rows of each axes."""
     named = table.assign(metric=[LABELS.get(name, name) for name in table.metric])
     metrics = [LABELS[name] for name in METRICS if LABELS[name] in set(named.metric)]
     if not metrics:
         raise AlignPartsError(f"{what}: no mIoU and no LA-mIoU to draw")
     figure = Figure(figsize=(width * len(metrics), height), layout="constrained")
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-    for axis, metric in zip(axes, metrics, strict=True):
-        dress(axis, metric)
+    panels = {axis: named[named.metric == metric] for axis, metric in zip(axes, metrics, strict=True)}
     styles = method_styles(table.method)
     handles = [Line2D([], [], color=c, marker=m, ms=4.5, lw=1.2, label=n) for n, (c, m) in styles.items()]
     columns = max(int(width * len(metrics) / 2.4), 1)
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, fontsize=8, frameon=False)
-    axes[0].set_ylim(0, min(1.02, 1.05 * float(named[named.metric.isin(metrics)].high.max()) + 0.01))
-    return figure, {axis: named[named.metric == metric] for axis, metric in zip(axes, metrics, strict=True)}
+    axes[0].set_ylim(0, min(1.02, 1.05 * max(float(panel.high.max()) for panel in panels.values()) + 0.01))
+    for (axis, panel), metric in zip(panels.items(), metrics, strict=True):
+        dress(axis, metric)
+        draw_intervals(axis, panel, ticks, styles, **way)
+    return figure, panels
 
 
 def _folded(matrix: pd.DataFrame, most: int) -> pd.DataFrame:

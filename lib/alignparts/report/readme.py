@@ -1,7 +1,7 @@
 """Tables in words and Markdown: the README's text between markers, and the summary of Tex-Parts."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,7 @@ SETS = ("compat", "find3d", "partnet", "average", "heldout")
 
 
 def fill_all(run: Run) -> list[str]:
-    """Fill README.md with the tables of the pipeline; write nothing at smoke size.
-
-    Returns:
-        Names of the parts that were filled; a part without markers in the README is left out.
-    """
+    """Fill the marked parts of README.md and return their names; write nothing at smoke size."""
     if run.reports != paths.REPORTS:
         return []
     texts = {
@@ -41,7 +37,7 @@ def fill(path: Path, name: str, text: str) -> bool:
     """Replace the text between ``<!-- name -->`` and ``<!-- /name -->``; return whether the file changed.
 
     Raises:
-        AlignPartsError: The file lacks one of the markers.
+        AlignPartsError: the file lacks one of the markers.
     """
     page = path.read_text()
     opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
@@ -55,17 +51,13 @@ def fill(path: Path, name: str, text: str) -> bool:
 
 
 def main_table(table: pd.DataFrame) -> str:
-    """Return Table 2 as Markdown, a row per method: mIoU / LA-mIoU by test set.
-
-    Args:
-        table: Long table of :data:`alignparts.evaluation.tables.COLUMNS`.
-    """
+    """Return the long Table 2 as Markdown, a row per method: mIoU / LA-mIoU by test set."""
     sets = [name for name in SETS if name in set(table.test_set)]
     counts = table[table.metric == "mIoU"].groupby("test_set").n.max()
-    rows = [["method", *(f"{name} ({counts[name]})" for name in sets)]]
+    rows = [["method", *(f"{name} ({counts[name]})" for name in sets)], ["---"] * (len(sets) + 1)]
     for method, own in table.groupby("method", sort=False):
         rows.append([str(method), *(_cell(own[own.test_set == name]) for name in sets)])
-    return _markdown(rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def findings(metrics: Mapping[str, Any]) -> str:
@@ -81,10 +73,9 @@ def findings(metrics: Mapping[str, Any]) -> str:
 def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFrame) -> pd.DataFrame:
     """Return the results of Tex-Parts in words, a row per measurement.
 
-    Args:
-        ratios: Table of :func:`texparts.simulation.effort.ratio_table`.
-        promise: Table of :func:`alignparts.evaluation.experiments.confidence.promise_table`.
-        gain: Long table of :func:`texparts.export.retrain.gain_scores`.
+    The tables are those of ``texparts.simulation.effort.ratio_table``,
+    :func:`alignparts.evaluation.experiments.confidence.promise_table` and
+    ``texparts.export.retrain.gain_scores``.
     """
     rows = []
     for start, label in (
@@ -119,8 +110,3 @@ def _cell(rows: pd.DataFrame) -> str:
 
 def _value(row: Any) -> str:
     return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

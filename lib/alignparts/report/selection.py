@@ -20,21 +20,19 @@ def choose_rows(
     test_sets: Sequence[str] | None = None,
     seed: int = 0,
 ) -> list[str]:
-    """Choose shapes by their scores: for every quantile the shape nearest to it, each of a new category.
+    """Choose the ids of shapes by their scores: per quantile the nearest shape, each of a new category.
 
     Args:
-        scores: Long frame of :data:`alignparts.evaluation.comparison.COLUMNS`; means over seeds count.
-        method: Method whose scores count.
-        metric: Key of the metric in the frame.
-        quantiles: Quantiles of the scores of all these shapes, in the order of the rows.
-        test_sets: Test sets to choose from; None for all but "heldout".
-        seed: Seed of the draw that decides ties.
-
-    Returns:
-        Ids; fewer than quantiles where there are fewer categories.
+        scores: long frame of :data:`alignparts.evaluation.comparison.COLUMNS`; means over seeds count.
+        method: method whose scores count.
+        metric: key of the metric in the frame.
+        quantiles: quantiles of the scores of all these shapes, in the order of the rows; there may be fewer
+            categories, and ids, than quantiles.
+        test_sets: test sets to choose from; None for all but "heldout".
+        seed: seed of the draw that decides ties.
 
     Raises:
-        AlignPartsError: The frame has no such score.
+        AlignPartsError: the frame has no such score.
     """
     wanted = scores.test_set != "heldout" if test_sets is None else scores.test_set.isin(test_sets)
     left = scores[wanted & (scores.method == method) & (scores.metric == metric)]
@@ -52,32 +50,24 @@ def choose_rows(
 
 
 def choose_fine(shapes: Iterable[Labeled], count: int = 3, least: int = 10) -> list[str]:
-    """Choose the shapes with the smallest parts, each of another category (Figure 6).
+    """Choose the ids of shapes with the smallest parts, each of another category (Figure 6).
 
-    Args:
-        shapes: Shapes to choose from.
-        count: Number of shapes.
-        least: Fewest points that the part must have.
-
-    Returns:
-        Ids, the smallest part first (by share of labeled points; ties by id).
+    A part has at least ``least`` points. The smallest by share of the labeled points comes first; ties by id.
     """
     ranked = []
     for shape in shapes:
         _, points, labeled = smallest_part(shape)
         if points >= least:
             ranked.append((points / labeled, shape.shape_id, shape.category))
-    first: dict[str, str] = {}
-    for _, shape_id, category in sorted(ranked):
-        first.setdefault(category, shape_id)
-    return list(first.values())[:count]
+    table = pd.DataFrame(sorted(ranked), columns=["share", "shape_id", "category"])
+    return table.drop_duplicates("category").shape_id.head(count).tolist()
 
 
 def smallest_part(shape: Labeled) -> tuple[int, int, int]:
     """Return index and number of points of the smallest ground-truth part, and the number of labeled points.
 
     Raises:
-        AlignPartsError: No point is labeled.
+        AlignPartsError: no point is labeled.
     """
     parts, counts = np.unique(shape.truth[shape.truth >= 0], return_counts=True)
     if not len(parts):
