@@ -236,19 +236,13 @@ def test_declared_pages_are_whole():
 
 
 def test_checklists_point_at_what_is_there():
-    asked = [q for one in build.checklists() for part in one["parts"] for q in part["questions"]]
+    lists = yaml.safe_load(build.CHECKLISTS.read_text())
+    asked = [q for one in lists for part in one["parts"] for q in part["questions"]]
     assert len(asked) > 30
     for question in asked:
         where = question.get("where", [])
+        assert question["answer"] in ("yes", "no", "n.a.")
         assert question.get("note") or where, question["ask"]
         assert question["answer"] != "yes" or where, f"{question['ask']}: yes, but where?"
         for name in where:
             assert name.startswith("reports/") or (paths.ROOT / name).exists(), name
-
-
-def test_an_answer_that_is_none_is_an_error(tmp_path):
-    question = {"ask": "Why?", "answer": True}
-    one = [{"name": "L", "source": "", "parts": [{"title": "T", "questions": [question]}]}]
-    (tmp_path / "list.yaml").write_text(yaml.safe_dump(one))
-    with pytest.raises(AlignPartsError, match="Why.*yes, no or n.a., got True"):
-        build.checklists(tmp_path / "list.yaml")

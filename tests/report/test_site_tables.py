@@ -83,7 +83,7 @@ def test_a_table_that_cannot_be_joined_says_why():
         tables.beside(OURS.drop(columns="test_set"), PAPER, "t")
     with pytest.raises(AlignPartsError, match="there twice"):
         tables.beside(OURS, pd.concat([PAPER, PAPER]))
-    with pytest.raises(AlignPartsError, match=r"t\.csv: expected the columns method, metric, value"):
+    with pytest.raises(AlignPartsError, match=r"t\.csv: expected method, metric, value"):
         tables.draw(pd.DataFrame({"x": [1]}), PAPER, "t")
 
 

@@ -38,17 +38,10 @@ QUARTER = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]])
 def borrowed_names(
     segment: Int[np.ndarray, " n"], truth: Int[np.ndarray, " n"], names: Sequence[str]
 ) -> list[str]:
-    """Match unnamed segments to ground-truth parts one-to-one, to borrow their colors.
+    """Return the ground-truth part whose color each unnamed segment borrows, "" where there is no match.
 
-    The assignment has the largest total IoU and does not depend on how segments are numbered.
-
-    Args:
-        segment: Segment of every point, -1 unlabeled.
-        truth: Ground-truth part of every point, -1 unlabeled.
-        names: Names of the parts.
-
-    Returns:
-        One part name per segment; "" for a segment without a match.
+    The one-to-one assignment has the largest total IoU and does not depend on how segments are numbered.
+    Segments and parts are numbers per point, -1 unlabeled.
     """
     count = int(segment.max(initial=-1)) + 1
     iou = iou_matrix(confusion(segment, truth, count, len(names)))
@@ -64,16 +57,12 @@ def borrowed_names(
 def shape_row(
     title: str, shape: Labeled, found: Mapping[str, Prediction], surface: Surface | None = None
 ) -> Row:
-    """Return the outputs of methods for one shape, the ground truth last (Figures 4, 5 and 7).
+    """Return the outputs of methods for one shape, by the title of their panel, the ground truth last.
 
-    Args:
-        title: Title of the row.
-        shape: Shape with its ground truth.
-        found: Outputs for the shape's points by the title of their panel.
-        surface: Mesh of the shape; None draws points.
+    Figures 4, 5 and 7. Without a mesh, points are drawn.
 
     Raises:
-        AlignPartsError: An output does not fit the shape's points.
+        AlignPartsError: an output does not fit the shape's points.
     """
     return Row(title, _panels(shape, found, Canvas(shape, surface)))
 
@@ -85,7 +74,7 @@ def closeup_row(shape: Labeled, found: Mapping[str, Prediction], surface: Surfac
     is turned by quarters about the up axis until most of the part is in sight.
 
     Raises:
-        AlignPartsError: An output does not fit the shape's points, or no point is labeled.
+        AlignPartsError: an output does not fit the shape's points, or no point is labeled.
     """
     part, count, labeled = smallest_part(shape)
     inside = shape.truth == part
@@ -100,7 +89,7 @@ def closeup_row(shape: Labeled, found: Mapping[str, Prediction], surface: Surfac
     whole = _panels(shape, {}, Canvas(shape, surface))[0]
     centers = whole.body.reshape(len(whole.body), -1, 3).mean(axis=1)
     wanted = (whole.part == part) & (np.linalg.norm(centers - center, axis=1) < max(reach, 0.02))
-    turn = max(range(4), key=lambda quarters: (_in_sight(_turned(whole.body, quarters), wanted), -quarters))
+    turn = max(range(4), key=lambda quarters: _in_sight(_turned(whole.body, quarters), wanted))
     whole = replace(
         whole,
         title=f"whole shape, {TRUTH}",
@@ -127,15 +116,15 @@ def transfer_row(
     """Return a source, and its target as several methods label it (Figure 8).
 
     Args:
-        title: Title of the row.
-        source: Shape whose labels are carried; its ground truth is the first panel.
-        target: Shape that gets them; its ground truth is the last panel.
-        found: Named segments of the target's points by the title of their panel.
-        source_surface: Mesh of the source; None draws points.
-        target_surface: Mesh of the target; None draws points.
+        title: title of the row.
+        source: shape whose labels are carried; its ground truth is the first panel.
+        target: shape that gets them; its ground truth is the last panel.
+        found: named segments of the target's points by the title of their panel.
+        source_surface: mesh of the source; None draws points.
+        target_surface: mesh of the target; None draws points.
 
     Raises:
-        AlignPartsError: Segments have no names, or do not fit the target's points.
+        AlignPartsError: segments have no names, or do not fit the target's points.
     """
     first = _panels(source, {}, Canvas(source, source_surface))[0]
     panels = _panels(target, found, Canvas(target, target_surface))
@@ -158,14 +147,14 @@ def query_rows(
     """Return one row per query for a part: the points that methods return, the part itself last (Figure 9).
 
     Args:
-        title: Title of the shape, before the query.
-        shape: Shape with its ground truth; the queries are its present parts, in this order.
-        answers: Points (q, n) that every query returns by the title of their panel.
-        surface: Mesh of the shape; None draws points.
-        most: Number of queries, those for the largest parts; None for all.
+        title: title of the shape, before the query.
+        shape: shape with its ground truth; the queries are its present parts, in this order.
+        answers: points (q, n) that every query returns by the title of their panel.
+        surface: mesh of the shape; None draws points.
+        most: number of queries, those for the largest parts; None for all.
 
     Raises:
-        AlignPartsError: Answers do not fit the shape's points and parts.
+        AlignPartsError: answers do not fit the shape's points and parts.
     """
     truth = masks_of(Prediction.of_names(shape.truth, shape.names), shape.present)
     canvas, counted = Canvas(shape, surface), shape.truth >= 0

@@ -3,6 +3,7 @@
 from html import escape
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Float32
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
@@ -54,42 +55,36 @@ def _named(name: str, others: set[str]) -> str:
 
 
 def embedding_map(vectors: Float32[np.ndarray, "n d_t"], seed: int = 0) -> Float[np.ndarray, "n 2"]:
-    """Place texts of a like meaning close together in a plane (t-SNE on cosines, from a PCA).
-
-    Args:
-        vectors: At least two embeddings of length 1.
-        seed: Seed of PCA and t-SNE.
-    """
-    start = PCA(2, random_state=seed).fit_transform(vectors.astype(np.float64))
+    """Place at least two texts in a plane, those of a like meaning close (t-SNE on cosines, from a PCA)."""
+    exact = vectors.astype(np.float64)
+    start = PCA(2, random_state=seed).fit_transform(exact)
     # The first axis as spread as t-SNE's own starts are; without it the map depends on the texts' scale.
     start = 1e-4 * start / start[:, 0].std()
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     tsne = TSNE(2, metric="cosine", init=start, perplexity=perplexity, random_state=seed, n_jobs=1)
-    return np.asarray(tsne.fit_transform(vectors.astype(np.float64)), dtype=np.float64)
+    return np.asarray(tsne.fit_transform(exact), dtype=np.float64)
 
 
 def map_figure(vocabulary: Vocabulary, encoder: Encoder, seed: int = 0) -> Figure:
     """Draw the map of all descriptions: a dot per part, a color per category."""
-    pairs = [(category, part) for category in vocabulary.categories for part in vocabulary.parts(category)]
-    described = [vocabulary.description(*pair) or words(pair[1]) for pair in pairs]
-    vectors = embed(encoder, described)
-    places = embedding_map(np.stack([vectors[text] for text in described]), seed)
-    merged = [
-        len({spelling(alias.part) for alias in vocabulary.entries[category].parts[part].aliases})
-        for category, part in pairs
-    ]
-    colors = palette(vocabulary.categories)
+    rows = []
+    for category in vocabulary.categories:
+        for part, entry in vocabulary.entries[category].parts.items():
+            names = {spelling(alias.part) for alias in entry.aliases}
+            rows.append((category, vocabulary.description(category, part) or words(part), len(names)))
+    parts = pd.DataFrame(rows, columns=["category", "text", "names"])
+    vectors = embed(encoder, parts.text.tolist())
+    places = embedding_map(np.stack([vectors[text] for text in parts.text]), seed)
     figure = Figure(figsize=(11, 8.5), layout="constrained")
     axis = figure.subplots()
-    sizes = 10 + 14 * (np.array(merged) - 1)
-    axis.scatter(
-        places[:, 0], places[:, 1], s=sizes, c=[colors[one] for one, _ in pairs], alpha=0.75, linewidths=0
-    )
+    colors = parts.category.map(palette(vocabulary.categories)).tolist()
+    x, y = places.T
+    axis.scatter(x, y, s=10 + 14 * (parts.names - 1), c=colors, alpha=0.75, linewidths=0)
     box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.7}
-    for category in dict.fromkeys(one for one, _ in pairs):
-        middle = np.median(places[[one == category for one, _ in pairs]], axis=0)
-        axis.annotate(words(category), middle, ha="center", va="center", fontsize=8, bbox=box)
-    about = f"{len(pairs)} parts of {len(vocabulary.categories)} categories"
+    for name, own in parts.groupby("category", sort=False):
+        middle = np.median(places[own.index], axis=0)
+        axis.annotate(words(str(name)), middle, ha="center", va="center", fontsize=8, bbox=box)
+    about = f"{len(parts)} parts of {len(vocabulary.categories)} categories"
     title = f"descriptions of {about}; larger dots: several names became one"
     axis.set(xticks=[], yticks=[], title=title, frame_on=False)
     return figure

@@ -10,6 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from alignparts.report.site import tables
 from alignparts.report.site.pages import Figure, Page, Table, read_site
 
 HERE = Path(__file__).resolve().parent
+CHECKLISTS = paths.RESOURCES / "checklists.yaml"
 FIXED = (
     ("figures", "Figures", "The paper's figures on the embedded corpus, with 3D twins."),
     ("deviations", "Deviations", "Where this build departs from the paper's text, and why."),
@@ -43,19 +45,12 @@ VERDICTS = {"holds": "hold", "does not hold": "do not hold", "undecided": "undec
 
 @dataclass(frozen=True)
 class Built:
-    """Result of :func:`build`.
+    """Result of :func:`build`."""
 
-    Attributes:
-        index: First page.
-        pages: Slugs of all pages, in order.
-        left_out: Titles of pages without anything to show, each with the command that makes it.
-        claims: Tested claims of all pages in words.
-    """
-
-    index: Path
-    pages: list[str]
-    left_out: dict[str, str]
-    claims: list[tables.Sentence]
+    index: Path  # first page
+    pages: list[str]  # slugs of all pages, in order
+    left_out: dict[str, str]  # titles of pages without anything to show, with the command that makes it
+    claims: list[tables.Sentence]  # tested claims of all pages in words
 
 
 class Picture(NamedTuple):
@@ -92,7 +87,7 @@ class Results:
         """Return a table; None where it was not made or is empty.
 
         Raises:
-            AlignPartsError: It is no CSV, or it is required and missing or empty.
+            AlignPartsError: it is no CSV, or it is required and missing or empty.
         """
         name = f"{table.csv}.csv"
         path = tables.find(self.reports, name)
@@ -112,15 +107,13 @@ class Results:
 
     def picture(self, name: str) -> Picture | None:
         """Return a picture with its 3D twin; None where it was not made."""
-        links = []
-        for target, found in (
-            (f"figures/{name}.png", tables.find(self.reports, f"{name}.png")),
-            (f"3d/{name}.html", tables.find(self.reports / "3d", f"{name}.html")),
-        ):
-            links.append(target if found else "")
-            if found:
-                self.used[target] = found
-        return Picture(name, *links) if links[0] else None
+        made = {
+            f"figures/{name}.png": tables.find(self.reports, f"{name}.png"),
+            f"3d/{name}.html": tables.find(self.reports / "3d", f"{name}.html"),
+        }
+        self.used |= {target: path for target, path in made.items() if path}
+        link, twin = (target if path else "" for target, path in made.items())
+        return Picture(name, link, twin) if link else None
 
     def figures(self, figures: Iterable[Figure]) -> list[tuple[str, list[Picture]]]:
         """Return captions and pictures of the figures of which any picture was made."""
@@ -154,13 +147,11 @@ class Results:
 def build(reports: Path, notebooks: Path = paths.NOTEBOOKS, pages: Sequence[Page] | None = None) -> Built:
     """Write ``reports/site`` anew, and ``reports/timings/ledger.html``.
 
-    Args:
-        reports: Folder with a folder per stage, ``metrics``, and where they were made ``3d`` and ``timings``.
-        notebooks: Folder of the notebooks that pages link to.
-        pages: Pages of tables; those of ``pages.yaml`` by default.
+    ``reports`` has a folder per stage, ``metrics``, and where they were made ``3d`` and ``timings``. The
+    pages are those of ``pages.yaml`` by default; they link to the notebooks.
 
     Raises:
-        AlignPartsError: A required table is missing, or ``reports/site`` is something else than a site.
+        AlignPartsError: a required table is missing, or ``reports/site`` is something else than a site.
     """
     declared, results = read_site(), Results(reports, reports / "site", notebooks)
     pages = declared.pages if pages is None else pages
@@ -169,17 +160,16 @@ def build(reports: Path, notebooks: Path = paths.NOTEBOOKS, pages: Sequence[Page
     left_out = {page.title: page.command for page in pages if page.slug not in shown}
     cards = [(slug, body["title"], body["page"].summary) for slug, body in shown.items()] + list(FIXED)
     menu = [(slug, title.split(":")[0]) for slug, title, _ in cards]
-    everywhere = {
-        name for one in (*declared.figures, *(f for p in pages for f in p.figures)) for name in one.names
-    }
-    others = sorted({path.stem for path in tables.results(reports, "*.png")} - everywhere)
+    figures = [*declared.figures, *(figure for page in pages for figure in page.figures)]
+    shown_names = {name for figure in figures for name in figure.names}
+    others = sorted({path.stem for path in tables.results(reports, "*.png")} - shown_names)
     deviations = tables.resource("deviations").fillna("").to_dict("records")
+    metrics = {stage: results.metrics(stage) for stage in FACTS}
     facts = {
-        label: values[key]
+        label: metrics[stage][key]
         for stage, labels in FACTS.items()
-        for values in [results.metrics(stage)]
         for key, label in labels.items()
-        if key in values
+        if key in metrics[stage]
     }
     fixed: dict[str, dict[str, Any]] = {
         "index": {
@@ -189,17 +179,22 @@ def build(reports: Path, notebooks: Path = paths.NOTEBOOKS, pages: Sequence[Page
         },
         "figures": {
             "title": "Figures", "figures": results.figures(declared.figures),
-            "others": [results.picture(name) for name in sorted(others)],
+            "others": [results.picture(name) for name in others],
         },
         "deviations": {"title": "Deviations", "pages": shown, "deviations": deviations},
         "checklists": {
-            "title": "Checklists", "checklists": checklists(),
+            "title": "Checklists", "checklists": yaml.safe_load(CHECKLISTS.read_text()),
             "link": lambda name: results.link(paths.ROOT / name),
         },
     }  # fmt: skip
-    render = renderer(menu)
+    render = partial(_render, menu)
     html = {slug: render(slug, "", **values) for slug, values in (shown | fixed).items()}
-    clear(results.site)
+    if results.site.is_dir():  # nothing of an earlier site stays
+        if any(results.site.iterdir()) and not (results.site / "index.html").is_file():
+            raise AlignPartsError(
+                f"{results.site}: expected a site or nothing; empty the folder or choose another"
+            )
+        shutil.rmtree(results.site)
     for slug, text in html.items():
         write_text(results.site / f"{slug}.html", text)
     for target, source in sorted(results.used.items()):
@@ -213,33 +208,14 @@ def build(reports: Path, notebooks: Path = paths.NOTEBOOKS, pages: Sequence[Page
     return Built(results.site / "index.html", ["index", *(slug for slug, _ in menu)], left_out, claims)
 
 
-def renderer(menu: Sequence[tuple[str, str]]) -> Callable[..., str]:
-    """Return a function that fills the template of a page: its slug, the path to the site, its values.
-
-    Templates escape whatever comes from data, and fail on a name that is not there.
-    """
+def _render(menu: Sequence[tuple[str, str]], slug: str, base: str, **values: Any) -> str:
+    """Fill the template of a page, with the path to the site; what comes from data is escaped."""
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-
-    def render(slug: str, base: str, **values: Any) -> str:
-        name = f"{slug}.html" if f"{slug}.html" in templates.list_templates() else "page.html"
-        return templates.get_template(name).render(slug=slug, base=base, menu=menu, **values)
-
-    return render
-
-
-def clear(site: Path) -> None:
-    """Empty the site's folder, so that nothing of an earlier site stays.
-
-    Raises:
-        AlignPartsError: The folder holds something, and it is no site.
-    """
-    if site.is_dir() and any(site.iterdir()) and not (site / "index.html").is_file():
-        raise AlignPartsError(f"{site}: expected a site or nothing; empty the folder or choose another")
-    if site.is_dir():
-        shutil.rmtree(site)
+    name = f"{slug}.html" if f"{slug}.html" in templates.list_templates() else "page.html"
+    return templates.get_template(name).render(slug=slug, base=base, menu=menu, **values)
 
 
 def main_table(reports: Path) -> Markup:
@@ -250,20 +226,6 @@ def main_table(reports: Path) -> Markup:
     table = tables.beside(tables.read(path), tables.resource("paper_table2"), "table2")
     rows = table[(table.test_set == AVERAGE) & table.metric.isin(["mIoU", "LA-mIoU"])]
     return tables.long_tables(rows)[0] if len(rows) else Markup("")
-
-
-def checklists(path: Path = paths.RESOURCES / "checklists.yaml") -> list[dict[str, Any]]:
-    """Read the checklists that ship with the package.
-
-    Raises:
-        AlignPartsError: An answer is none of yes, no, n.a.
-    """
-    lists = yaml.safe_load(path.read_text())
-    for question in (question for one in lists for part in one["parts"] for question in part["questions"]):
-        if question["answer"] not in ("yes", "no", "n.a."):
-            ask, answer = question["ask"], question["answer"]
-            raise AlignPartsError(f"{path}: '{ask}': expected yes, no or n.a., got {answer!r}")
-    return lists
 
 
 def write_ledger(folder: Path, render: Callable[..., str]) -> None:

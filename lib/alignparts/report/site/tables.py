@@ -21,19 +21,12 @@ FIRST = ("average", "all pairs", "all")
 
 
 class Sentence(NamedTuple):
-    """A tested claim in words.
+    """A tested claim in words."""
 
-    Attributes:
-        claim: "A > B in LA-mIoU".
-        verdict: "holds", "does not hold" or "undecided".
-        numbers: Difference, interval, p, n.
-        paper: The paper's own numbers; "" where it has none.
-    """
-
-    claim: str
-    verdict: str
-    numbers: str
-    paper: str = ""
+    claim: str  # "A > B in LA-mIoU"
+    verdict: str  # "holds", "does not hold" or "undecided"
+    numbers: str  # difference, interval, p, n
+    paper: str = ""  # the paper's own numbers, where it has any
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -64,20 +57,15 @@ def resource(name: str) -> pd.DataFrame:
 def draw(ours: pd.DataFrame, paper: pd.DataFrame | None, name: str) -> list[Markup]:
     """Draw a long table (method, metric, value, and more) beside the paper's, or any other table as it is.
 
-    Args:
-        ours: Table of the run.
-        paper: Keys and a column ``value``; None for none.
-        name: Name of the table, for messages and captions.
+    The paper's has keys and a column ``value``; the name stands in messages and captions.
 
     Raises:
-        AlignPartsError: The paper's keys are no columns of ours.
+        AlignPartsError: the paper's keys are no columns of ours.
     """
     if {"method", "metric", "value"} <= set(ours):
         return long_tables(ours if paper is None else beside(ours, paper, name))
     if paper is not None:
-        raise AlignPartsError(
-            f"{name}.csv: expected the columns method, metric, value to join the paper's on"
-        )
+        raise AlignPartsError(f"{name}.csv: expected method, metric, value to join the paper's numbers on")
     return [plain_table(ours, name.replace("_", " "))]
 
 
@@ -85,12 +73,12 @@ def beside(ours: pd.DataFrame, paper: pd.DataFrame, name: str = "table") -> pd.D
     """Return our long table with a column ``paper``, and the paper's further rows at its end.
 
     Raises:
-        AlignPartsError: A key of the paper's is no column of ours, or one of its rows is there twice.
+        AlignPartsError: a key of the paper's is no column of ours, or one of its rows is there twice.
     """
     keys = [column for column in paper.columns if column != "value"]
-    missing = [key for key in keys if key not in ours]
-    if missing:
-        raise AlignPartsError(f"{name}.csv: no column '{missing[0]}' to join the paper's numbers on")
+    for key in keys:
+        if key not in ours:
+            raise AlignPartsError(f"{name}.csv: no column '{key}' to join the paper's numbers on")
     if paper.duplicated(keys).any():
         raise AlignPartsError(f"the paper's numbers for {name}: a row is there twice")
     theirs = paper.rename(columns={"value": PAPER})
@@ -148,15 +136,12 @@ def plain_table(table: pd.DataFrame, caption: str = "", rows: int = ROWS) -> Mar
 
 def _html(frame: pd.DataFrame, caption: str, kind: str, below: str = "") -> Markup:
     """Return a table of escaped cells in a box that scrolls."""
-
-    def head(name: object) -> Markup:
-        return escape(str(name).replace("_", " "))
-
-    drawn = frame.rename(columns=head).to_html(index=False, border=0, escape=False, classes=kind)
+    headed = frame.rename(columns=lambda name: escape(str(name).replace("_", " ")))
+    drawn = Markup(headed.to_html(index=False, border=0, escape=False, classes=kind))
     note = Markup('<p class="note">{}</p>').format(below) if below else ""
     title = Markup("<p><strong>{}</strong></p>").format(caption) if caption else ""
     box = Markup('{}<div class="box" role="region" aria-label="{}" tabindex="0">{}</div>{}')
-    return box.format(title, caption or "Table", Markup(drawn), note)
+    return box.format(title, caption or "Table", drawn, note)
 
 
 def sentences(claims: pd.DataFrame, paper: pd.DataFrame | None = None) -> list[Sentence]:
