@@ -12,12 +12,8 @@ from alignparts.cli.options import DeviceOption, LlmModelOption, LlmOption, Mode
 from alignparts.core import paths
 from alignparts.core.errors import AlignPartsError
 
-app = typer.Typer(
-    help="Name the parts of 3D meshes.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+HELP = "Name the parts of 3D meshes."
+app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 PointsOption = Annotated[
     int | None, typer.Option(min=16, help="Surface samples a mesh.", show_default="the model's")
@@ -112,15 +108,13 @@ def evaluate(
     report = evaluate_folder(
         folder, pipeline, points=points, resamples=bootstrap, report=lambda line: typer.echo(line, err=True)
     )
+    lines = summary(folder, report)
     if out is not None:
-        write_text(
-            out / "shapes.csv", report.shapes.to_csv(index=False, float_format="%.4f", lineterminator="\n")
-        )
+        text = report.shapes.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+        write_text(out / "shapes.csv", text)
         tables.write_table(out, "table", report.table, tables.by_set(report.table))
-    for line in summary(folder, report):
-        typer.echo(line)
-    if out is not None:
-        typer.echo(f"  per shape: {out / 'shapes.csv'}")
+        lines = [*lines, f"  per shape: {out / 'shapes.csv'}"]
+    typer.echo("\n".join(lines))
 
 
 @app.command()
@@ -133,9 +127,8 @@ def train() -> None:
 
     trained = train_stage()
     if trained is not None:
-        typer.echo(
-            f"{len(trained.history)} epochs, best {trained.best_epoch} -> {paths.MODELS / 'alignparts'}"
-        )
+        epochs = f"{len(trained.history)} epochs, best {trained.best_epoch}"
+        typer.echo(f"{epochs} -> {paths.MODELS / 'alignparts'}")
 
 
 @app.command()
@@ -146,10 +139,9 @@ def profile(
     from alignparts.core.atomic import write_text
     from alignparts.core.config import load_params
 
-    folder = paths.ROOT / "profiles"
-    path = folder / f"{name}.yaml"
+    path = paths.ROOT / "profiles" / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(one.stem for one in folder.glob("*.yaml")))
+        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
         raise AlignPartsError(f"{path}: no such profile; expected one of {known}")
     load_params(path)
     write_text(paths.ROOT / "params.yaml", path.read_text())
@@ -170,10 +162,9 @@ def convert_partfield(
 
     field = convert(checkpoint, out)
     weights = field.state_dict()
-    typer.echo(
-        f"{checkpoint.name}: {len(weights)} tensors, {sum(value.numel() for value in weights.values()):,} "
-        f"weights, {field.d_g} channels -> {out} (NVIDIA License, non-commercial)"
-    )
+    count = sum(value.numel() for value in weights.values())
+    about = f"{len(weights)} tensors, {count:,} weights, {field.d_g} channels"
+    typer.echo(f"{checkpoint.name}: {about} -> {out} (NVIDIA License, non-commercial)")
 
 
 def _folders(meshes: list[Path], out: Path) -> list[Path]:
@@ -182,9 +173,8 @@ def _folders(meshes: list[Path], out: Path) -> list[Path]:
         return [out]
     stems = [path.stem for path in meshes]
     counts = [stems[: index + 1].count(stem) for index, stem in enumerate(stems)]
-    return [
-        out / (stem if count == 1 else f"{stem}_{count}") for stem, count in zip(stems, counts, strict=True)
-    ]
+    numbered = zip(stems, counts, strict=True)
+    return [out / (stem if count == 1 else f"{stem}_{count}") for stem, count in numbered]
 
 
 if __name__ == "__main__":

@@ -113,15 +113,14 @@ def transfer_row(
     source_surface: Surface | None = None,
     target_surface: Surface | None = None,
 ) -> Row:
-    """Return a source, and its target as several methods label it (Figure 8).
+    """Return a source, and its target as several methods label it, the ground truth last (Figure 8).
 
     Args:
         title: title of the row.
-        source: shape whose labels are carried; its ground truth is the first panel.
-        target: shape that gets them; its ground truth is the last panel.
+        source: shape whose labels are carried.
+        target: shape that gets them.
         found: named segments of the target's points by the title of their panel.
-        source_surface: mesh of the source; None draws points.
-        target_surface: mesh of the target; None draws points.
+        source_surface, target_surface: meshes of both; None draws points.
 
     Raises:
         AlignPartsError: segments have no names, or do not fit the target's points.
@@ -146,12 +145,8 @@ def query_rows(
 ) -> list[Row]:
     """Return one row per query for a part: the points that methods return, the part itself last (Figure 9).
 
-    Args:
-        title: title of the shape, before the query.
-        shape: shape with its ground truth; the queries are its present parts, in this order.
-        answers: points (q, n) that every query returns by the title of their panel.
-        surface: mesh of the shape; None draws points.
-        most: number of queries, those for the largest parts; None for all.
+    The queries are the shape's present parts in order, or the ``most`` largest of them. A method answers with
+    the points (q, n) of every query, by the title of its panel. Without a mesh, points are drawn.
 
     Raises:
         AlignPartsError: answers do not fit the shape's points and parts.

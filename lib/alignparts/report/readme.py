@@ -78,11 +78,12 @@ def texparts_table(ratios: pd.DataFrame, promise: pd.DataFrame, gain: pd.DataFra
     ``texparts.export.retrain.gain_scores``.
     """
     rows = []
-    for start, label in (
-        ("brush", "scratch with the brush alone"),
-        ("scratch", "scratch with all tools of the review"),
-        ("clusters", "clusters of the geometry field"),
-    ):
+    starts = {
+        "brush": "scratch with the brush alone",
+        "scratch": "scratch with all tools of the review",
+        "clusters": "clusters of the geometry field",
+    }
+    for start, label in starts.items():
         for own in ratios[(ratios.start == start) & ratios.test_set.isin(["seen", "unseen"])].itertuples():
             value = f"{own.value:.1f} [{own.low:.1f}, {own.high:.1f}], {own.n}"
             rows.append((f"seconds from {label} / from our prediction, {own.test_set}", value))

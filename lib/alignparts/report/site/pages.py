@@ -3,18 +3,12 @@
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 DECLARED = Path(__file__).resolve().parent / "pages.yaml"
 
 
-class Entry(BaseModel):
-    """Part of the declaration: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Table(Entry):
+class Table(BaseModel, frozen=True, extra="forbid"):
     """A table of a page; its columns decide how it is drawn (:func:`site.tables.draw`)."""
 
     csv: str  # stem in the folder of the stage that makes it
@@ -24,7 +18,7 @@ class Table(Entry):
     required: bool = False  # otherwise its section is left out where it was not made
 
 
-class Figure(Entry):
+class Figure(BaseModel, frozen=True, extra="forbid"):
     """Pictures of a page; those that were not made are left out."""
 
     names: tuple[str, ...]  # stems of pictures; reports/3d/<stage>/<stem>.html is a picture's 3D twin
@@ -32,7 +26,7 @@ class Figure(Entry):
     number: int = 0  # of the paper's figure
 
 
-class Page(Entry):
+class Page(BaseModel, frozen=True, extra="forbid"):
     """One page of the site."""
 
     slug: str  # stem of the page; also the row of differences.csv

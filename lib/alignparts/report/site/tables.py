@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup, escape
 
-from alignparts.core import paths
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.paths import RESOURCES
 from alignparts.evaluation.tables import COLUMNS
 
 NOTHING = "–"
@@ -44,14 +44,13 @@ def find(reports: Path, name: str) -> Path | None:
 
 def results(reports: Path, pattern: str) -> list[Path]:
     """Return the files of all stages that match a pattern; timings are no results."""
-    return [
-        path for path in sorted(reports.glob(f"*/{pattern}")) if path.parent.name not in ("timings", "site")
-    ]
+    paths = sorted(reports.glob(f"*/{pattern}"))
+    return [path for path in paths if path.parent.name not in ("timings", "site")]
 
 
 def resource(name: str) -> pd.DataFrame:
     """Read a table that ships with the package."""
-    return read(paths.RESOURCES / f"{name}.csv")
+    return read(RESOURCES / f"{name}.csv")
 
 
 def draw(ours: pd.DataFrame, paper: pd.DataFrame | None, name: str) -> list[Markup]:
