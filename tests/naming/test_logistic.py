@@ -7,7 +7,6 @@ import pytest
 from scored_toy import toy
 from sklearn.metrics import log_loss
 
-from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.calibration import BASE, fit_evidence
 from alignparts.naming.confidence import FAR, PREDICTORS, Calibration, Evidence, EvidenceWeights, Promise
 from alignparts.naming.inference import calibrated
@@ -57,8 +56,6 @@ def test_names_that_are_all_wrong_are_never_trusted() -> None:
     wrong = replace(judged, table=judged.table.assign(right=False))
     assert (wrong.confidence(fit_evidence(BASE, wrong)) < 0.01).all()
     assert (wrong.confidence(fit_evidence(BASE, toy(60))) >= 0).all()
-    with pytest.raises(AlignPartsError, match="no scored part"):
-        fit_evidence(BASE, judged.of([]))
 
 
 def part(name: str, mahalanobis: float | None) -> PredictedPart:
