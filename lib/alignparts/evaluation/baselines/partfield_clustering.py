@@ -69,21 +69,12 @@ def partfield_scores(
     splits: Sequence[str] = ("test", "heldout"),
     workers: int = 1,
 ) -> pd.DataFrame:
-    """Score both clusterings of PartField's field: at the true number of parts, an estimated one, the best.
-
-    "best over k", PartField's own protocol, is an oracle: it chooses the number by the ground truth.
-
-    Args:
-        store: features and ground truth of every shape.
-        counts: numbers of clusters to choose from.
-        points: maximum number of points per shape.
-        seed: seed of the subset of points and of k-means.
-        splits: names of the splits to evaluate on.
-        workers: number of processes.
+    """Score both clusterings of PartField's field on up to ``points`` points per shape.
 
     Returns:
-        Scores (:data:`comparison.COLUMNS`): ``miou`` at the true number, with best over k beside it, and
-        under names that end with `ESTIMATED` ``miou`` at the estimated number.
+        Scores (:data:`comparison.COLUMNS`): ``miou`` at the true number of parts, beside it the best over
+        ``counts``, PartField's own protocol and an oracle, and under names that end with `ESTIMATED` ``miou``
+        at the estimated number.
 
     Raises:
         AlignPartsError: no shape of these splits has a labeled point.

@@ -34,7 +34,6 @@ class Texts:
         classes: embeddings of every category, (`STYLES`, categories, d_t).
         category: row of every category by its name.
         row: row of every part by the names of its category and itself.
-        owner: row of every part's category.
     """
 
     def __init__(self, table: TextTable) -> None:
@@ -42,7 +41,6 @@ class Texts:
         pairs = [(name, part) for name in names for part in table.names[name]]
         self.category = {name: row for row, name in enumerate(names)}
         self.row = {pair: row for row, pair in enumerate(pairs)}
-        self.owner = torch.tensor([self.category[name] for name, _ in pairs])
         parts = [np.concatenate([table.parts(name, style) for name in names]) for style in styles]
         classes = [np.stack([table.category(name, style) for name in names]) for style in styles]
         self.parts, self.classes = torch.from_numpy(np.stack(parts)), torch.from_numpy(np.stack(classes))

@@ -1,7 +1,8 @@
 """Training of Find3D on stored points, by a contrast between parts and the texts of a batch."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,26 +10,92 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from alignparts.core.config.baselines import Find3DParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import Row
-from alignparts.evaluation.baselines.find3d.data import Cloud, Points, draw, load_clouds
 from alignparts.evaluation.baselines.find3d.grid import ORDERS
 from alignparts.evaluation.baselines.find3d.model import Find3DConfig, Find3DModel
-from alignparts.evaluation.baselines.training import Training
+from alignparts.evaluation.baselines.training import Texts, Training
 from alignparts.evaluation.methods import FIND3D
+from alignparts.features.store import FeatureStore
 from alignparts.model.dataset import epoch_order, moved
 from alignparts.model.texts import STYLES
 from alignparts.model.train import CLIP
 from alignparts.model.validation import in_order
+from alignparts.ontology.vocabulary import Vocabulary
 
 MAX_SCALE = math.log(100)
 """Largest learned logarithm of the inverse temperature, as in CLIP."""
 ALIKE = 1 - 1e-4
 """Cosine above which two texts mean the same: such a part is no negative of the other."""
-Drawn = tuple[Points, int, list[int]]
-"""A batch, the style of its texts, and the curves that the blocks take."""
+ARRAYS = ("points", "normals", "colors", "part")
+Cloud = dict[str, Tensor]
+"""Points, normals and colors of a shape in half precision, and its ``row`` as in :class:`Points`."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of several shapes, one after another.
+
+    Attributes:
+        points: coordinates in the model frame.
+        normals: unit vectors.
+        colors: RGB in 0..1.
+        row: row of every point's part among the texts of all parts, -1 unlabeled.
+        shape: number of every point's shape, from 0.
+    """
+
+    points: Float[Tensor, "n 3"]
+    normals: Float[Tensor, "n 3"]
+    colors: Float[Tensor, "n 3"]
+    row: Int64[Tensor, " n"]
+    shape: Int64[Tensor, " n"]
+
+    def __len__(self) -> int:
+        """Return the number of shapes, each of which has a point."""
+        return int(self.shape[-1]) + 1
+
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the arguments of the model's ``forward``."""
+        return self.points, self.normals, self.colors, self.shape
+
+
+def load_clouds(
+    store: FeatureStore, ids: Sequence[str], vocabulary: Vocabulary, texts: Texts, kept: int, seed: int
+) -> list[Cloud]:
+    """Return `kept` random points of every shape that has a labeled point among them.
+
+    Raises:
+        AlignPartsError: an array is missing, or the vocabulary lacks the name of a part.
+    """
+    clouds = []
+    for index, shape_id in enumerate(tqdm(ids, desc="points", leave=False, mininterval=2.0)):
+        arrays, meta = store.load(shape_id, ARRAYS)
+        for name in ARRAYS:
+            if name not in arrays:
+                raise AlignPartsError(f"shape '{shape_id}': no array '{name}'; extract it again")
+        at = np.sort(np.random.default_rng([seed, index]).permutation(len(arrays["part"]))[:kept])
+        category = vocabulary.resolve_category(meta["category"])
+        rows = [texts.row[vocabulary.resolve(category, name)] for name in meta["part_names"]]
+        row = np.array([*rows, -1])[np.maximum(arrays["part"][at], -1)]
+        if (row >= 0).any():
+            cloud = {name: torch.from_numpy(arrays[name][at]).half() for name in ARRAYS[:3]}
+            clouds.append(cloud | {"row": torch.from_numpy(row)})
+    return clouds
+
+
+def draw(clouds: Sequence[Cloud], points: int, rng: np.random.Generator) -> Points:
+    """Return some shapes with at most `points` random points of each."""
+    drawn = []
+    for cloud in clouds:
+        at = torch.from_numpy(np.sort(rng.permutation(len(cloud["row"]))[:points]))
+        drawn.append({name: values[at] for name, values in cloud.items()})
+    joined = {name: torch.cat([cloud[name] for cloud in drawn]) for name in drawn[0]}
+    counts = torch.tensor([len(cloud["row"]) for cloud in drawn])
+    floats = {name: joined[name].float() for name in ARRAYS[:3]}
+    return Points(**floats, row=joined["row"], shape=torch.repeat_interleave(counts))
 
 
 class Find3DTraining(Training[Find3DModel, Find3DParams]):
@@ -58,15 +125,15 @@ class Find3DTraining(Training[Find3DModel, Find3DParams]):
         """Return the number of labeled training shapes."""
         return len(self.clouds["train"])
 
-    def batches(self, epoch: int) -> Iterator[Drawn]:
-        """Draw the points, prompts and curves of an epoch."""
+    def batches(self, epoch: int) -> Iterator[tuple[Points, int, list[int]]]:
+        """Draw the points of an epoch, the style of their texts and the curves that the blocks take."""
         rng = np.random.default_rng([self.seed, epoch, 1])
         for indices in epoch_order(self.shapes(), self.params.batch_size, self.seed, epoch):
             style = int(rng.integers(1, STYLES)) if rng.random() < self.params.name_prompt_rate else 0
             points = draw([self.clouds["train"][index] for index in indices], self.params.points, rng)
             yield points, style, rng.permutation(len(ORDERS)).tolist()
 
-    def loss(self, drawn: Drawn) -> dict[str, Tensor]:
+    def loss(self, drawn: tuple[Points, int, list[int]]) -> dict[str, Tensor]:
         """Return the contrast of the parts of a batch with their texts."""
         points, style, orders = drawn
         points, texts = moved(points, self.device), self.texts.parts[style].to(self.device)

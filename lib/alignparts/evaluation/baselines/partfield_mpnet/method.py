@@ -51,8 +51,9 @@ class PartFieldMPNet:
             AlignPartsError: unfit arrays, an unknown category, no names, or fewer than one part.
         """
         c = self.model.config
-        geometry, appearance = shape_tensors(arrays, self._device, geometry=c.d_g, appearance=c.d_a)
-        shape, count = self.model.describe(torch.cat([geometry, appearance], dim=-1).mean(0, keepdim=True))
+        both = shape_tensors(arrays, self._device, geometry=c.d_g, appearance=c.d_a)
+        features = torch.cat(both, dim=-1)
+        shape, count = self.model.describe(features.mean(0, keepdim=True))
         category, candidates = given.category or "", [Candidate(name) for name in given.names or ()]
         if given.names is None:
             category = self.vocabulary.resolve_category(given.category or self._category(shape))
@@ -60,7 +61,7 @@ class PartFieldMPNet:
         if not candidates:
             raise AlignPartsError("PartField+MPNet: no candidate names to choose from")
         parts = int(count.argmax()) + 1 if given.parts is None else given.parts
-        fused = self.model.fuse(geometry, appearance).float().cpu().numpy()
+        fused = self.model.fuse(features).float().cpu().numpy()
         centers, point_part = cluster(fused, parts, seed=self.seed)
         texts = self._projected([candidate.text for candidate in candidates])
         local = self.model.local(torch.from_numpy(centers.astype(np.float32)).to(self._device))

@@ -6,8 +6,8 @@ projector 0.75, count head 0.63, about 5.1 in all. It leaves the rest open; thes
 
 - fuser: both kinds of features attend to each other; a map 1024 → 256 takes a feature and what it received
   (the attention has no other output map), and a map 256 → 256 takes the sum of both kinds. Without norm and
-  activation, a feature itself passes through linear maps alone: a network trained on means of parts
-  (`pooling`) also holds for the means of points' fused features (`method`);
+  activation, a feature itself passes through linear maps alone: a network trained on means of parts also
+  holds for the means of points' fused features;
 - local projector: 768 hidden units, three times the latent width; the others have 512;
 - global projector and count head: both read the mean over points of both features, 448 + 768 wide;
 - projectors: no bias in the last layer, since only the direction of its output is used;
@@ -143,45 +143,35 @@ class PartFieldMPNetModel(PretrainedModel):
         self.register_buffer("mean", torch.zeros(both))
         self.register_buffer("std", torch.ones(both))
 
-    def standardize(
-        self,
-        geometry: tuple[Float[Tensor, " d_g"], Float[Tensor, " d_g"]],
-        appearance: tuple[Float[Tensor, " d_a"], Float[Tensor, " d_a"]],
-    ) -> None:
+    def standardize(self, mean: Float[Tensor, " d_g_and_d_a"], std: Float[Tensor, " d_g_and_d_a"]) -> None:
         """Set mean and standard deviation of the features; a channel that never changes is only centered."""
-        mean, std = (torch.cat(both) for both in zip(geometry, appearance, strict=True))
         self.get_buffer("mean").copy_(mean)
         self.get_buffer("std").copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 
     def forward(
         self,
-        geometry: Float[Tensor, "m d_g"],
-        appearance: Float[Tensor, "m d_a"],
+        features: Float[Tensor, "m d_g_and_d_a"],
         parts: Int64[Tensor, " b"],
         whole: Float[Tensor, "b d_g_and_d_a"],
     ) -> tuple[Float[Tensor, "m latent"], Float[Tensor, "b latent"], Float[Tensor, "b max_parts"]]:
         """Project the parts of several shapes and the shapes themselves, and count their parts.
 
         Args:
-            geometry: raw geometry feature of every part, shape by shape, a mean over its points.
-            appearance: raw appearance feature of every part, likewise.
+            features: raw geometry and appearance of every part, shape by shape, means over its points.
             parts: number of parts of every shape.
             whole: raw geometry and appearance of every shape, means over all its points.
 
         Returns:
             Projected parts and projected shapes, neither normalized; logits of 1, 2, … `max_parts` parts.
         """
-        return self.local(self.fuse(geometry, appearance, parts)), *self.describe(whole)
+        return self.local(self.fuse(features, parts)), *self.describe(whole)
 
     def fuse(
-        self,
-        geometry: Float[Tensor, "n d_g"],
-        appearance: Float[Tensor, "n d_a"],
-        parts: Int64[Tensor, " b"] | None = None,
+        self, features: Float[Tensor, "n d_g_and_d_a"], parts: Int64[Tensor, " b"] | None = None
     ) -> Float[Tensor, "n latent"]:
         """Fuse raw features as :class:`Fuser` does standardized ones."""
-        both = self._standardized(torch.cat([geometry, appearance], dim=-1))
-        return self.fuser(*both.split([self.config.d_g, self.config.d_a], dim=-1), parts)
+        both = self._standardized(features).split([self.config.d_g, self.config.d_a], dim=-1)
+        return self.fuser(*both, parts)
 
     def describe(
         self, whole: Float[Tensor, "b d_g_and_d_a"]

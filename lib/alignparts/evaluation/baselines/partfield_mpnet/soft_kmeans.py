@@ -21,15 +21,8 @@ def soft_kmeans(
 
     A point belongs to a cluster by exp(-distance² / T), normalized over the clusters, and a center is the
     weighted mean of the points; T is `temperature` times the points' mean squared distance from their mean.
-    As the temperature goes to 0 this is Lloyd's k-means. A center without any point stays.
-
-    Args:
-        values: the points.
-        start: initial centers.
-        temperature: temperature above 0.
-        iterations: maximum number of iterations.
-        tolerance: stop once no center moves by more than this share of the points' root mean square distance
-            from their mean.
+    As the temperature goes to 0 this is Lloyd's k-means. A center without any point stays. Iterations end
+    once no center moves by more than `tolerance` times the points' root mean square distance from their mean.
 
     Returns:
         Centers, and the share of every point in each of them.

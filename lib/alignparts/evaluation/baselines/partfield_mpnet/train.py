@@ -1,6 +1,7 @@
 """Training of PartField+MPNet on stored features, pooled per part (section 12.1)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -14,17 +15,60 @@ from alignparts.core.config.baselines import PartFieldMPNetParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import Row
 from alignparts.evaluation.baselines.partfield_mpnet.model import PartFieldMPNetConfig, PartFieldMPNetModel
-from alignparts.evaluation.baselines.partfield_mpnet.pooling import Pooled, pooled
-from alignparts.evaluation.baselines.training import Training
+from alignparts.evaluation.baselines.training import Texts, Training
 from alignparts.evaluation.methods import MPNET
 from alignparts.model.dataset import PartDataset, epoch_order, moved
 from alignparts.model.texts import STYLES
 from alignparts.model.validation import channel_statistics, in_order
 
-Drawn = tuple[Pooled, Int64[Tensor, " b"]]
-"""Pooled shapes, and the style of the texts of each."""
-Outputs = tuple[Float[Tensor, "m latent"], Float[Tensor, "b latent"], Float[Tensor, "b max_parts"]]
-"""Result of a forward pass: projected parts and shapes, logits of the number of parts."""
+
+@dataclass(frozen=True)
+class Pooled:
+    """Means over the points of m parts and b shapes.
+
+    Attributes:
+        category: row of every shape's category in the table of texts.
+        parts: number of parts of every shape.
+        whole: geometry and appearance of every shape, means over all its points.
+        row: row of every part in the table of texts.
+        features: geometry and appearance of every part, means over its points, shape by shape.
+    """
+
+    category: Int64[Tensor, " b"]
+    parts: Int64[Tensor, " b"]
+    whole: Float[Tensor, "b d_g_and_d_a"]
+    row: Int64[Tensor, " m"]
+    features: Float[Tensor, "m d_g_and_d_a"]
+
+    def __len__(self) -> int:
+        return len(self.category)
+
+    @classmethod
+    def join(cls, several: "Iterable[Pooled]") -> "Pooled":
+        """Return the shapes of at least one record, in their order."""
+        records = list(several)
+        return cls(
+            **{f.name: torch.cat([getattr(record, f.name) for record in records]) for f in fields(cls)}
+        )
+
+
+def pooled(dataset: PartDataset, texts: Texts, draw: int = 0) -> list[Pooled]:
+    """Return every shape of a data set that has a labeled point; other draws take other points of a shape."""
+    records = []
+    for index in range(len(dataset)):
+        shape = dataset[draw, index]
+        if shape.names:
+            both = np.concatenate([shape.geometry, shape.appearance], axis=1)
+            inside = (shape.part == np.arange(len(shape.names))[:, None]).astype(np.float32)
+            record = Pooled(
+                category=torch.tensor([texts.category[shape.category]]),
+                parts=torch.tensor([len(shape.names)]),
+                whole=torch.from_numpy(both.mean(axis=0, keepdims=True)),
+                row=torch.tensor([texts.row[shape.category, name] for name in shape.names]),
+                features=torch.from_numpy(inside @ both / inside.sum(axis=1, keepdims=True)),
+            )
+            records.append(record)
+    return records
 
 
 class PartFieldMPNetTraining(Training[PartFieldMPNetModel, PartFieldMPNetParams]):
@@ -40,18 +84,14 @@ class PartFieldMPNetTraining(Training[PartFieldMPNetModel, PartFieldMPNetParams]
         """Return the network with random weights, standardized on the training shapes."""
         statistics = channel_statistics(self._dataset("train"))
         sizes = {"d_g": len(statistics["geometry"][0]), "d_a": len(statistics["appearance"][0])}
-        model = PartFieldMPNetModel(
-            PartFieldMPNetConfig(
-                **sizes, d_t=self.table.d_t, dropout=self.params.dropout, **self.params.model.model_dump()
-            )
-        )
-        model.standardize(**statistics)
+        sizes |= {"d_t": self.table.d_t, **self.params.model.model_dump()}
+        model = PartFieldMPNetModel(PartFieldMPNetConfig(**sizes, dropout=self.params.dropout))
+        model.standardize(*(torch.cat(both) for both in zip(*statistics.values(), strict=True)))
         return model
 
     def _dataset(self, split: str) -> PartDataset:
-        return PartDataset(
-            self.store, self.split[split], self.table, points=self.params.points, k=1, seed=self.seed
-        )
+        points, seed = self.params.points, self.seed
+        return PartDataset(self.store, self.split[split], self.table, points=points, k=1, seed=seed)
 
     @cached_property
     def draws(self) -> list[list[Pooled]]:
@@ -76,8 +116,8 @@ class PartFieldMPNetTraining(Training[PartFieldMPNetModel, PartFieldMPNetParams]
         """Return the negative validation loss."""
         return -row.get("validation/total", 0.0)
 
-    def batches(self, epoch: int) -> Iterator[Drawn]:
-        """Draw order, prompts and dropout of an epoch."""
+    def batches(self, epoch: int) -> Iterator[tuple[Pooled, Tensor]]:
+        """Draw order, prompts and dropout of an epoch: pooled shapes, and the style of the texts of each."""
         shapes = self.draws[epoch % len(self.draws)]
         rng = np.random.default_rng([self.seed, epoch, 1])
         style = rng.integers(1, STYLES, len(shapes))
@@ -86,61 +126,42 @@ class PartFieldMPNetTraining(Training[PartFieldMPNetModel, PartFieldMPNetParams]
         for indices in epoch_order(len(shapes), self.params.batch_size, self.seed, epoch):
             yield Pooled.join(shapes[index] for index in indices), torch.from_numpy(style[indices])
 
-    def loss(self, drawn: Drawn) -> dict[str, Tensor]:
+    def loss(self, drawn: tuple[Pooled, Tensor]) -> dict[str, Tensor]:
         """Return the losses of a batch."""
-        return self._losses(*drawn)[1]
-
-    def _losses(self, batch: Pooled, style: Int64[Tensor, " b"]) -> tuple[Outputs, dict[str, Tensor]]:
-        """Return the outputs for a batch, and the losses against texts of a style per shape."""
-        texts = [self.texts.parts[style[batch.shape], batch.row], self.texts.classes[style, batch.category]]
+        batch, style = drawn
+        part_style = torch.repeat_interleave(style, batch.parts)
+        texts = [self.texts.parts[part_style, batch.row], self.texts.classes[style, batch.category]]
         batch = moved(batch, self.device)
-        outputs = self.model(batch.geometry, batch.appearance, batch.parts, batch.whole)
+        outputs = self.model(batch.features, batch.parts, batch.whole)
         projected = self.model.text(torch.cat(texts).to(self.device))
-        text, class_text = projected.split([len(batch.row), len(batch)])
-        return outputs, losses(outputs, batch, text, class_text, self.params.tau)
+        return losses(outputs, batch, projected, self.params.tau)
 
     @torch.no_grad()
     def validate(self) -> Row:
-        """Return the losses against descriptions, and shares of right categories, counts and names."""
-        if not self.validation:
-            return {}
+        """Return the losses against descriptions."""
         self.model.eval()
-        parts, classes = (
-            F.normalize(self.model.text(texts[0].to(self.device)), dim=-1).cpu()
-            for texts in (self.texts.parts, self.texts.classes)
-        )
         sums: Row = {}
         for indices in in_order(len(self.validation), self.params.batch_size):
             batch = Pooled.join(self.validation[index] for index in indices)
-            outputs, terms = self._losses(batch, torch.zeros(len(batch), dtype=torch.int64))
-            local, shapes, count = (output.cpu() for output in outputs)
-            foreign = self.texts.owner != batch.category[batch.shape].unsqueeze(1)
-            right = {
-                "category_right": (shapes @ classes.T).argmax(1) == batch.category,
-                "count_right": count.argmax(1) + 1 == batch.parts,
-                "name_right": (local @ parts.T).masked_fill(foreign, -torch.inf).argmax(1) == batch.row,
-            }
-            for name, value in (terms | right).items():
-                share = value.double().mean().item() * len(batch) / len(self.validation)
-                sums[name] = sums.get(name, 0.0) + share
+            for name, value in self.loss((batch, torch.zeros_like(batch.category))).items():
+                sums[name] = sums.get(name, 0.0) + value.double().item() * len(batch) / len(self.validation)
         return sums
 
 
 def losses(
-    outputs: Outputs,
+    outputs: tuple[Float[Tensor, "m latent"], Float[Tensor, "b latent"], Float[Tensor, "b max_parts"]],
     batch: Pooled,
-    text: Float[Tensor, "m latent"],
-    class_text: Float[Tensor, "b latent"],
+    texts: Float[Tensor, "m_and_b latent"],
     tau: float,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Return all terms by name against projected texts of parts and categories, and their sum as "total".
+    """Return all terms by name against projected texts of parts, then categories, and their sum as "total".
 
     Parts weigh alike, whatever their shape. More parts than the head can predict count as its maximum.
     """
     parts, shapes, count = outputs
     terms = {
-        "local": symmetric_info_nce(parts, text, batch.row, tau),
-        "global": symmetric_info_nce(shapes, class_text, batch.category, tau),
+        "local": symmetric_info_nce(parts, texts[: len(parts)], batch.row, tau),
+        "global": symmetric_info_nce(shapes, texts[len(parts) :], batch.category, tau),
         "count": F.cross_entropy(count, batch.parts.clamp(max=count.shape[1]) - 1),
     }
     return {**terms, "total": torch.stack(list(terms.values())).sum()}
