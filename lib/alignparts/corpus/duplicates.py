@@ -84,9 +84,8 @@ def geometry_hash(descriptor: Float32[np.ndarray, " 31"]) -> str:
 def find_groups(index: pd.DataFrame, descriptors: Float[np.ndarray, "n 31"]) -> pd.DataFrame:
     """Return the groups of copies among shapes (shape_id, dataset, raw_category, split, source, model).
 
-    The table has one row per shape that has a copy: :data:`GROUP_COLUMNS`; ``why`` joins with "+" the links
-    to others of its group: geometry, model, annotation, asset or key. Groups are numbered from 1 by their
-    first id.
+    The table has one row per shape that has a copy: :data:`GROUP_COLUMNS`, groups numbered from 1 by their
+    first id; ``why`` joins the links to others with "+": geometry, model, annotation, asset or key.
     """
     links = [*_same_identity(index), *_same_geometry(descriptors)]
     why: dict[int, set[str]] = defaultdict(set)

@@ -50,8 +50,7 @@ def plan(params: CorpusParams, seed: int) -> list[Planned]:
 
     A seen category has ``shapes_per_category`` shapes over its dialects by their shares, and its test shapes
     besides; a held-out category ``heldout_shapes``. A shape's look depends on its category, dialect, number
-    and the seed only, so that other sizes keep the shapes that are there. A category without dialects, and a
-    held-out name that is no category, raise AlignPartsError.
+    and the seed only, so that other sizes keep the shapes that are there.
     """
     words = load_dialects()
     categories = sorted(CATEGORIES)

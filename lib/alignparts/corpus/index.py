@@ -103,11 +103,10 @@ def read_shape(path: Path) -> LabeledShape:
 
 def read_about(path: Path) -> dict[str, Any]:
     """Return ids, category and names of a corpus file without its geometry; see :func:`read_shape`."""
-    if path.suffix == ".npz":
-        with _broken_is_clear(path), np.load(path) as arrays:
-            about = json.loads(arrays["about"].tobytes())
-    else:
-        with _broken_is_clear(path), path.open("rb") as file:
+    with _broken_is_clear(path), path.open("rb") as file:
+        if path.suffix == ".npz":
+            about = json.loads(np.load(file)["about"].tobytes())
+        else:
             header = json.loads(file.read(struct.unpack_from("<I", file.read(20), 12)[0]))
             about = header["scenes"][0]["extras"]
     _fields(about, path)

@@ -112,8 +112,8 @@ def ingest(
     leaks = duplicates.resolve_leaks(groups, keep=keep_duplicates)
     index["split"] = index["shape_id"].map(leaks.set_index("shape_id")["split"]).fillna(index["split"])
     _write(target, index[[*COLUMNS, *_ADDED]], geometry, groups, leaks)
-    kept = int(index["kept"].sum())
-    return Ingested(Corpus(target), kept, report, groups, leaks, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Ingested(Corpus(target), int(index["kept"].sum()), report, groups, leaks, seconds)
 
 
 def _jobs(tops: list[Path], kind: str, options: ReadOptions) -> Iterator[_Job]:

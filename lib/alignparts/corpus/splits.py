@@ -35,9 +35,8 @@ def assign_splits(
     - Of the rest ``validation_fraction``, spread evenly over data sets and categories.
 
     Shapes of one model (two annotations of it) stay together within a data set, whatever their categories.
-    The test shapes of one data set do not depend on the others; for copies between data sets see
-    :mod:`alignparts.corpus.duplicates`. The columns of ``shapes`` are shape_id, dataset, raw_category and
-    model ("" where unknown); the order of the rows does not matter.
+    The test shapes of one data set do not depend on the others. The columns of ``shapes`` are shape_id,
+    dataset, raw_category and model ("" where unknown); the order of the rows does not matter.
     """
     table = shapes[["shape_id", "dataset", "raw_category", "model"]].reset_index(drop=True)
     named = {plain_name(name) for name in params.heldout}

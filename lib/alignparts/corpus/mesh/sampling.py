@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int, Int32, Int64
+from jaxtyping import Float32, Float64, Int, Int32, Int64
 from scipy.spatial import cKDTree
 
 from alignparts.core.errors import AlignPartsError
@@ -97,12 +97,17 @@ def face_labels(
     part_of[sampled] = majority
     rest = np.setdiff1d(np.arange(len(part_of)), sampled, assume_unique=True)
     points, normals = sample.points[voters].astype(np.float64), sample.normals[voters].astype(np.float64)
-    tree = cKDTree(points)
-    face_normals = surface.normals()
+    tree, face_normals = cKDTree(points), surface.normals()
+    near_count = min(_NEIGHBORS, tree.n)
     for start in range(0, len(rest), _CHUNK):
         faces = rest[start : start + _CHUNK]
         centers = (surface.vertices[surface.faces[faces]].mean(axis=1) - sample.center) * sample.scale
-        part_of[faces] = _vote(tree, normals, column, centers, face_normals[faces], parts + 1)
+        distance, near = (array.reshape(-1, near_count) for array in tree.query(centers, k=near_count))
+        agreement = np.abs(np.einsum("mkd,md->mk", normals[near], face_normals[faces]))
+        weight = (0.1 + agreement) / (0.05 + distance / (distance[:, -1:] + 1e-9))
+        votes = np.zeros((len(faces), parts + 1))
+        np.add.at(votes, (np.arange(len(faces))[:, None], column[near]), weight)
+        part_of[faces] = votes.argmax(axis=1)
     part_of[part_of == parts] = -1
     return part_of
 
@@ -117,21 +122,3 @@ def _majority(
     order = np.lexsort((labels, -votes, faces))
     hit, first = np.unique(faces[order], return_index=True)
     return hit, labels[order][first]
-
-
-def _vote(
-    tree: cKDTree,
-    normals: Float[np.ndarray, "n 3"],
-    column: Int[np.ndarray, " n"],
-    centers: Float[np.ndarray, "m 3"],
-    face_normals: Float[np.ndarray, "m 3"],
-    columns: int,
-) -> Int[np.ndarray, " m"]:
-    """Return the label with most weight among the samples nearest to every center."""
-    count = min(_NEIGHBORS, tree.n)
-    distance, near = (array.reshape(-1, count) for array in tree.query(centers, k=count))
-    agreement = np.abs(np.einsum("mkd,md->mk", normals[near], face_normals))
-    weight = (0.1 + agreement) / (0.05 + distance / (distance[:, -1:] + 1e-9))
-    votes = np.zeros((len(centers), columns))
-    np.add.at(votes, (np.arange(len(centers))[:, None], column[near]), weight)
-    return votes.argmax(axis=1)

@@ -110,10 +110,16 @@ def surface_from_scene(scene: trimesh.Scene) -> Surface:
     standard says; nodes that mirror turn their triangles over. No triangle raises AlignPartsError.
     """
     images: dict[int, np.ndarray | None] = {}
-    surfaces = [
-        _surface_of_mesh(mesh, matrix, int(_extras(scene, node).get("instance", -1)), images)
-        for node, matrix, mesh in faced_nodes(scene)
-    ]
+    surfaces = []
+    for node, matrix, mesh in faced_nodes(scene):
+        vertices = np.asarray(mesh.vertices, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+        faces = np.asarray(mesh.faces, np.int64)
+        color, uv, image = _look(mesh, images)
+        if np.linalg.det(matrix[:3, :3]) < 0:
+            faces = faces[:, [0, 2, 1]]
+            color = color[:, [0, 2, 1]] if color.ndim == 3 else color
+        part = np.full(len(faces), int(_extras(scene, node).get("instance", -1)), np.int32)
+        surfaces.append(make_surface(vertices, faces, face_part=part, uv=uv, color=color, texture=image))
     if not surfaces:
         raise AlignPartsError("the scene holds no triangle mesh")
     return join_surfaces(surfaces)
@@ -192,19 +198,6 @@ def _transformed(uv: np.ndarray, transform: dict[str, Any]) -> np.ndarray:
     upper = np.array(uv, np.float64) * [1, -1] + [0, 1]
     moved = (upper * transform.get("scale", [1, 1])) @ turn + transform.get("offset", [0, 0])
     return moved * [1, -1] + [0, 1]
-
-
-def _surface_of_mesh(
-    mesh: trimesh.Trimesh, matrix: np.ndarray, instance: int, images: dict[int, np.ndarray | None]
-) -> Surface:
-    vertices = np.asarray(mesh.vertices, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
-    faces = np.asarray(mesh.faces, np.int64)
-    color, uv, image = _look(mesh, images)
-    if np.linalg.det(matrix[:3, :3]) < 0:
-        faces = faces[:, [0, 2, 1]]
-        color = color[:, [0, 2, 1]] if color.ndim == 3 else color
-    part = np.full(len(faces), instance, np.int32)
-    return make_surface(vertices, faces, face_part=part, uv=uv, color=color, texture=image)
 
 
 def _look(

@@ -43,9 +43,8 @@ def locate(root: Path) -> Iterator[Locator]:
 def read(locator: Locator) -> LabeledShape:
     """Read one shape under its first fine composition, or undressed where it has none.
 
-    The part is the glTF node's name less its running number; ``locator.options.granularity`` "coarse" takes
-    the part that ``metadata/hier_coarse.json`` puts it under. A name that ``metadata/parts_fine.json`` lacks
-    stays unlabeled. A texture that is not there leaves its part gray.
+    The part is the glTF node's name less its running number, or the coarse part of it. A name that
+    ``metadata/parts_fine.json`` lacks stays unlabeled, a part without its texture gray.
     """
     if locator.options.geometry == "points":
         raise AlignPartsError(

@@ -7,9 +7,8 @@ Two layouts; the mesh is ``.glb``, ``.gltf``, ``.obj``, ``.ply``, ``.stl`` or ``
   is of this layout, once its input lies beside it: ``labels.json`` then stands for ``names.json``.
 
 ``face_labels.npy`` holds one whole number per triangle, in the order of :func:`load_mesh`: by geometry node,
-polygons cut into triangles. That is the order of the file where it has one material and triangles alone.
-``names.json`` is a list of names by label, or an object {"label": "name"}. Faces whose label is negative or
-has no name are unlabeled.
+polygons cut into triangles. ``names.json`` is a list of names by label, or an object {"label": "name"}. Faces
+whose label is negative or has no name are unlabeled.
 """
 
 from collections.abc import Collection, Iterator

@@ -15,7 +15,7 @@ from alignparts.corpus.mesh.surface import Surface, join_surfaces
 from alignparts.corpus.readers.common import Locator
 from alignparts.corpus.readers.partnet import annotation_in, mesh_files, read_annotation
 from alignparts.corpus.readers.partnet_labels import Part
-from alignparts.corpus.shape import LabeledShape, safe_id
+from alignparts.corpus.shape import LabeledShape
 
 LICENSE = "PartNet-Mobility and ShapeNet terms: non-commercial research"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -33,8 +33,7 @@ def locate(root: Path) -> Iterator[Locator]:
     if (root / "result.json").exists():
         yield annotation_in(root, "partnet_mobility")
     else:
-        reason = "no result.json, which names the parts of PartNet-Mobility"
-        yield Locator(root, root.parent, safe_id("unknown", root.name), reason=reason)
+        yield annotation_in(root, "unknown", "no result.json, which names the parts of PartNet-Mobility")
 
 
 def read(locator: Locator) -> LabeledShape:

@@ -42,8 +42,7 @@ def read(locator: common.Locator) -> LabeledShape:
     """Read one object. Its category is its group, one of eight ("Animals").
 
     A part instance is the set of faces that share one instance label and one semantic label, or all faces of
-    a semantic label where there are no instance labels. Faces with the semantic label -1 stay unlabeled.
-    Labels are in the order of the faces as trimesh reads the file.
+    a semantic label without instance labels; -1 is unlabeled. Labels are in the order of trimesh's faces.
     """
     root, path = locator.root, locator.path
     group, names = _names(root).get(path.stem, ("", []))

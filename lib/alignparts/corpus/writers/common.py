@@ -42,9 +42,9 @@ def write_json(path: Path, value: Any, indent: int | None = None) -> None:
     write_bytes(path, json.dumps(value, indent=indent).encode())
 
 
-def table_text(*columns: np.ndarray, decimals: int = 5) -> bytes:
-    """Return columns of numbers as text, separated by blanks, floats rounded to ``decimals``."""
-    arrays = [np.round(c.astype(np.float64), decimals) + 0.0 if c.dtype.kind == "f" else c for c in columns]
+def table_text(*columns: np.ndarray) -> bytes:
+    """Return columns of numbers as text, separated by blanks, floats rounded to five decimals."""
+    arrays = [np.round(c.astype(np.float64), 5) + 0.0 if c.dtype.kind == "f" else c for c in columns]
     table = pa.table([pa.array(array) for array in arrays], names=[str(i) for i in range(len(arrays))])
     stream = io.BytesIO()
     pc.write_csv(table, stream, pc.WriteOptions(include_header=False, delimiter=" "))
@@ -53,8 +53,7 @@ def table_text(*columns: np.ndarray, decimals: int = 5) -> bytes:
 
 def unit_sphere(surface: Surface) -> Surface:
     """Return the surface with its bounding box around the origin and its farthest vertex at distance 1."""
-    center, _ = surface.frame()
-    moved = surface.vertices - center
+    moved = surface.vertices - surface.frame()[0]
     return replace(surface, vertices=moved / np.linalg.norm(moved, axis=1).max())
 
 

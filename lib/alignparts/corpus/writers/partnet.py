@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from alignparts.corpus.mesh.sampling import Sample, sample_surface
+from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.writers.common import fresh_folder, table_text, unit_sphere, write_bytes, write_json
 
 SAMPLES = 10_000
-_MERGED_DEPTH = 3
-"""Depth to which the merged tree keeps nodes; below, leaves are taken together."""
 
 
 def write(folder: Path, shape: LabeledShape, seed: int) -> None:
@@ -86,7 +84,7 @@ def _merged(node: dict[str, Any], number: "itertools.count[int]", depth: int = 0
     new = {"ori_id": node["id"], "name": node["name"], "id": next(number), "text": node["text"]}
     new["objs"] = _objs(node)
     children = [child for child in node.get("children", []) if child["name"] != "other"]
-    if children and depth < _MERGED_DEPTH:
+    if children and depth < 3:  # below, leaves are taken together
         new["children"] = [_merged(child, number, depth + 1) for child in children]
     return new
 
@@ -105,14 +103,11 @@ def _write_obj(path: Path, surface: Surface, faces: np.ndarray) -> None:
 def _write_samples(folder: Path, surface: Surface, leaf_of: np.ndarray, seed: int) -> None:
     folder.mkdir(parents=True)
     bare, full = (sample_surface(surface, SAMPLES, number) for number in (seed, seed + 1))
-    (folder / "pts-10000.txt").write_bytes(table_text(*_points(bare).T))
+    bare_points, points = (sample.points / sample.scale + sample.center for sample in (bare, full))
+    (folder / "pts-10000.txt").write_bytes(table_text(*bare_points.T))
     (folder / "label-10000.txt").write_bytes(table_text(leaf_of[bare.instance]))
     rgba = surface.color_at(full.face, full.bary)
     normals, rgb = np.round(full.normals.astype(np.float64), 3), np.round(rgba[:, :3] * 255).astype(np.int64)
-    table = table_text(*_points(full).T, *normals.T, *rgb.T, np.round(rgba[:, 3], 3))
+    table = table_text(*points.T, *normals.T, *rgb.T, np.round(rgba[:, 3], 3))
     (folder / "sample-points-all-pts-nor-rgba-10000.txt").write_bytes(table)
     (folder / "sample-points-all-label-10000.txt").write_bytes(table_text(leaf_of[full.instance]))
-
-
-def _points(sample: Sample) -> np.ndarray:
-    return sample.points / sample.scale + sample.center
