@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import smoke
+from scored_toy import toy
 from tables import encoders, make_corpus, table, vocabulary  # noqa: F401
 
 from alignparts.evaluation.experiments import robustness
+from alignparts.evaluation.experiments.confidence import disturbed_parts
 from alignparts.evaluation.experiments.robustness import (
     Bench,
     cells,
@@ -14,6 +16,7 @@ from alignparts.evaluation.experiments.robustness import (
     robustness_scores,
 )
 from alignparts.evaluation.methods import Entrant
+from alignparts.evaluation.scored_parts import ScoredParts
 from alignparts.naming.prediction import Prediction
 
 NAMES = ["leg", "table_top"]
@@ -81,3 +84,22 @@ def test_the_undisturbed_shape_stands_under_every_disturbance(bench, monkeypatch
     assert set(counts) == {len(ids) * len(bench.entrants)}
     plain = miou[miou.strength == 0].groupby(["method", "shape_id"]).value.nunique()
     assert (plain == 1).all()
+
+
+class Scorer:
+    """Scores one part per shape, whose share is the largest color."""
+
+    def score(self, shape):
+        table = toy(1, 1).table.assign(shape_id=shape.shape_id, share=shape.arrays["colors"].max())
+        return ScoredParts(table)
+
+
+def test_parts_are_scored_under_every_disturbance(bench, monkeypatch):
+    monkeypatch.setattr(robustness, "_bench", lambda *_: bench)
+    vars(bench).update(scorer=Scorer())
+    sets = disturbed_parts(bench.corpus.ids(), bench)
+    noise = [f"noise {strength:g}" for strength in bench.params.confidence.noise]
+    assert list(sets) == ["undisturbed", *noise, "no texture"]
+    assert all(parts.shapes == bench.corpus.ids() for parts in sets.values())
+    plain, bare = (sets[name].table.share for name in ("undisturbed", "no texture"))
+    assert (plain != bare).all()
