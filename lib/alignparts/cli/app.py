@@ -123,12 +123,16 @@ def train() -> None:
 
     A killed run goes on after its last finished epoch. `dvc repro train` takes the finished model up.
     """
-    from alignparts.model.stage import train_stage
+    from accelerate import PartialState
 
-    trained = train_stage()
-    if trained is not None:
-        epochs = f"{len(trained.history)} epochs, best {trained.best_epoch}"
-        typer.echo(f"{epochs} -> {paths.MODELS / 'alignparts'}")
+    from alignparts.model.stage import Stage
+    from alignparts.model.train import train as fit
+
+    stage = Stage.start()
+    params, out = stage.params, stage.models / "alignparts"
+    trained = fit(stage.store, stage.vocabulary, stage.encode, params.train, out, seed=params.base.seed)
+    if PartialState().is_main_process:
+        typer.echo(f"{len(trained.history)} epochs, best {trained.best_epoch} -> {out}")
 
 
 @app.command()

@@ -23,21 +23,13 @@ FULL = "params"
 
 @dataclass(frozen=True)
 class Run:
-    """One execution of a stage.
-
-    Attributes:
-        stage: name in dvc.yaml.
-        params: settings that dvc.yaml lists for the stage; reading others raises AttributeError.
-        data: folder of the data.
-        models: folder of the checkpoints.
-        reports: folder of the results.
-    """
+    """Execution of a stage; `params` has only the settings that dvc.yaml lists for it."""
 
     stage: str
     params: Params
     data: Path
-    models: Path
-    reports: Path
+    models: Path  # folder of the checkpoints
+    reports: Path  # folder of the results
 
     @property
     def folder(self) -> Path:

@@ -16,36 +16,22 @@ from alignparts.model.partlets import GlobalHead, PartletDecoder
 class AlignPartsConfig:
     """Sizes of the model; the defaults are the paper's (section 8.1, 34.0 M parameters).
 
-    Attributes:
-        d_g: width of the geometry features.
-        d_a: width of the appearance features.
-        d_m: width of the fusion's attention, a multiple of `heads`.
-        d_f: width of the fused features.
-        d_t: width of the partlets, that of the text encoder, a multiple of `decoder_heads`.
-        K: number of partlets.
-        k: number of neighbors of a point in the fusion's graph, itself among them.
-        heads: number of attention heads of the fusion.
-        decoder_heads: number of attention heads of the decoder.
-        layers: number of layers of the decoder.
-        fourier: number of frequencies of the positional bias.
-        fusion: "bico", or one of Table 3's: "concat" (features side by side), "geometry" (no appearance) or
-            "points" (raw coordinates alone).
-
     Raises:
         AlignPartsError: a size below 1, a width that its heads do not divide, an unknown fusion.
     """
 
-    d_g: int = 448
-    d_a: int = 768
-    d_m: int = 768
-    d_f: int = 256
-    d_t: int = 768
-    K: int = 32
-    k: int = 16
-    heads: int = 8
-    decoder_heads: int = 8
-    layers: int = 3
-    fourier: int = 6
+    d_g: int = 448  # width of the geometry features
+    d_a: int = 768  # width of the appearance features
+    d_m: int = 768  # width of the fusion's attention, a multiple of heads
+    d_f: int = 256  # width of the fused features
+    d_t: int = 768  # width of the partlets, that of the text encoder, a multiple of decoder_heads
+    K: int = 32  # number of partlets
+    k: int = 16  # number of neighbors of a point in the fusion's graph, itself among them
+    heads: int = 8  # number of attention heads of the fusion
+    decoder_heads: int = 8  # number of attention heads of the decoder
+    layers: int = 3  # number of layers of the decoder
+    fourier: int = 6  # number of frequencies of the positional bias
+    # Table 3 has "concat" (features side by side), "geometry" (no appearance) and "points" (no features).
     fusion: str = "bico"
 
     def __post_init__(self) -> None:

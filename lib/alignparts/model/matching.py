@@ -22,28 +22,19 @@ TINY = 1e-300
 
 @dataclass(frozen=True)
 class Targets:
-    """Ground truth of a batch of shapes.
+    """Ground truth of a batch of shapes; all texts are embeddings.
 
-    Attributes:
-        part: ground-truth part of every point, an index into `text`; -1 unlabeled or padding.
-        text: embeddings of the parts' descriptions.
-        parts: true where a row of `text` is a part, false where it is padding.
-        category: number of every shape's category.
-        class_text: embedding of the category's description.
-        classes: embeddings of all categories, in the order of `category`'s numbers; without any (c = 0)
-            Eq. 14 is as printed.
-        negatives: embeddings of the category's other parts; without any (v = 0) Eq. 9 is as printed.
-        negative_parts: true where a row of `negatives` is a part.
+    Without any `classes` (c = 0) Eq. 14 is as printed, without any `negatives` (v = 0) Eq. 9.
     """
 
-    part: Int64[Tensor, "b n"]
-    text: Float[Tensor, "b a d_t"]
-    parts: Bool[Tensor, "b a"]
-    category: Int64[Tensor, " b"]
-    class_text: Float[Tensor, "b d_t"]
-    classes: Float[Tensor, "c d_t"]
-    negatives: Float[Tensor, "b v d_t"]
-    negative_parts: Bool[Tensor, "b v"]
+    part: Int64[Tensor, "b n"]  # ground-truth part of every point, a row of text; -1 unlabeled or padding
+    text: Float[Tensor, "b a d_t"]  # descriptions of the parts
+    parts: Bool[Tensor, "b a"]  # true where a row of text is a part, false where it is padding
+    category: Int64[Tensor, " b"]  # number of every shape's category
+    class_text: Float[Tensor, "b d_t"]  # description of the category
+    classes: Float[Tensor, "c d_t"]  # all categories, in the order of category's numbers
+    negatives: Float[Tensor, "b v d_t"]  # other parts of the category
+    negative_parts: Bool[Tensor, "b v"]  # true where a row of negatives is a part
 
     @property
     def labeled(self) -> Bool[Tensor, "b n"]:

@@ -1,4 +1,4 @@
-"""Inputs of a training stage for launchers and for the items of the pipeline's matrices."""
+"""Inputs of a training stage, for the command line and the items of the pipeline's matrices."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,11 +7,8 @@ from pathlib import Path
 from alignparts.core import paths
 from alignparts.core.config import Params, load_params
 from alignparts.core.run import settle
-from alignparts.core.trainer import Trained
 from alignparts.features.store import FeatureStore
-from alignparts.model.alignparts import AlignParts
 from alignparts.model.texts import Encode
-from alignparts.model.train import train
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
@@ -48,13 +45,3 @@ class Stage:
     def encode(self) -> Encode:
         """Return the text encoder's function from texts to embeddings."""
         return TextEncoder.from_name(self.params.ontology.text_encoder).encode
-
-
-def train_stage() -> Trained[AlignParts] | None:
-    """Run the stage "train" of params.yaml, for launchers; return None in every process but the first."""
-    from accelerate import PartialState
-
-    stage = Stage.start()
-    params, out = stage.params, stage.models / "alignparts"
-    trained = train(stage.store, stage.vocabulary, stage.encode, params.train, out, seed=params.base.seed)
-    return trained if PartialState().is_main_process else None

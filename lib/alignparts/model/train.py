@@ -150,16 +150,15 @@ def _curves(folder: Path, history: Sequence[Row]) -> "Live":
 
     shutil.rmtree(folder, ignore_errors=True)
     curves = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None, resume=False)
-    for row in history:
-        _log(curves, row)
+    _log(curves, *history)
     return curves
 
 
-def _log(curves: "Live", row: Row) -> None:
-    for name, value in row.items():
-        if name != "epoch":
-            curves.log_metric(name, value)
-    curves.next_step()
+def _log(curves: "Live", *rows: Row) -> None:
+    for row in rows:
+        for name in [name for name in row if name != "epoch"]:
+            curves.log_metric(name, row[name])
+        curves.next_step()
 
 
 def accelerator(device: str | torch.device | None = None) -> "Accelerator":
