@@ -297,8 +297,6 @@ def test_wrong_input() -> None:
         unify(raw(), Bag(), Judge())
     with pytest.raises(AlignPartsError, match="review_threshold"):
         unify(MICROWAVES, Bag(), Judge(), 0.5, 0.6)
-    with pytest.raises(AlignPartsError, match="not among the categories"):
-        unify(RawVocabulary({("p", "Chair"): 1}, {("p", "Table", "top"): 1}), Bag(), Judge())
 
 
 def test_without_any_reply_only_categories_can_be_asked_for(tmp_path: Path) -> None:

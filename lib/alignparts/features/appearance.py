@@ -40,11 +40,8 @@ def normalized(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
 class AppearanceEncoder(nn.Module):
     """A DINOv2 whose last layer's normalized patch tokens are the features.
 
-    Args:
-        model: a transformers Dinov2Model, or one with registers.
-
     Attributes:
-        model: the transformer.
+        model: a transformers Dinov2Model, or one with registers.
         d_a: number of channels of the features.
         patch: side of a patch in pixels; pictures must be a multiple of it.
         registers: number of register tokens between the class token and the patches.
@@ -67,11 +64,9 @@ class AppearanceEncoder(nn.Module):
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "AppearanceEncoder":
-        """Load a folder, or a public checkpoint by its name on the Hugging Face hub.
+        """Load a folder that `save_pretrained` or transformers wrote, or a Hugging Face checkpoint.
 
-        Args:
-            source: a folder written by `save_pretrained` (or by transformers), or a name such as
-                facebook/dinov2-base, or, with a revision, NAME@REVISION.
+        Names on the hub are such as facebook/dinov2-base or, with a revision, NAME@REVISION.
 
         Raises:
             AlignPartsError: there is neither such a folder nor a reachable checkpoint, or it is no DINOv2.

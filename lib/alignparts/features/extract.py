@@ -141,17 +141,10 @@ def labels_of(
 def extract_corpus(
     corpus: Corpus, vocabulary: Vocabulary, encoders: Encoders, params: Params, store: Path | str
 ) -> FeatureStore:
-    """Extract and store the features and labels of every shape of a corpus.
+    """Extract the features and canonical labels of every shape of a corpus into the folder ``store``.
 
     Shapes that a store of the same encoders, parameters and vocabulary already holds, made from the same
     file, are not done again, so a killed run resumes where it stopped and ends with the same index.
-
-    Args:
-        corpus: shapes of all splits.
-        vocabulary: vocabulary that makes names canonical.
-        encoders: both encoders.
-        params: all of params.yaml.
-        store: folder of the features.
 
     Returns:
         The store, in the order of the corpus. Beside the arrays of `extract` it keeps ``part`` int16 and

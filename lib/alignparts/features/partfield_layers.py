@@ -79,9 +79,8 @@ class PointVoxelConv(nn.Module):
         self.resolution = resolution
         self.voxel_layers = nn.Sequential()
         for inputs in (self.inputs, width):
-            self.voxel_layers.append(nn.Conv3d(inputs, width, 3, padding=1))
-            self.voxel_layers.append(nn.InstanceNorm3d(width, eps=1e-4))
-            self.voxel_layers.append(nn.LeakyReLU(0.1))
+            norm = nn.InstanceNorm3d(width, eps=1e-4)
+            self.voxel_layers.extend([nn.Conv3d(inputs, width, 3, padding=1), norm, nn.LeakyReLU(0.1)])
         layers = nn.Sequential(nn.Conv1d(self.inputs, width, 1), nn.InstanceNorm1d(width), nn.ReLU())
         self.point_features = named(layers=layers)
 
@@ -93,9 +92,7 @@ class PointVoxelConv(nn.Module):
         cells = (voxel[..., 0] * size + voxel[..., 1]) * size + voxel[..., 2]
         grid = scatter_mean(channels, cells, size**3).mT.unflatten(2, (size, size, size))
         where = ((2 * at + 1) / size - 1)[:, :, None, None, :]
-        read = F.grid_sample(
-            self.voxel_layers(grid), where, mode="bilinear", padding_mode="border", align_corners=False
-        )
+        read = F.grid_sample(self.voxel_layers(grid), where, padding_mode="border", align_corners=False)
         return (read.flatten(2) + self.point_features(channels.mT)).mT
 
 
@@ -228,14 +225,8 @@ class TransformerBlock(nn.Module):
 class TriplaneTransformer(nn.Module):
     """Attention over the patches of all three planes, added to a per-pixel MLP.
 
-    Args:
-        inputs: channels of the incoming planes.
-        outputs: channels of the outgoing planes.
-        width: channels of the tokens.
-        layers: number of transformer blocks.
-        heads: number of attention heads.
-        resolution: side of a plane; ``resolution / downsample`` tokens a side.
-        downsample: a power of two; one convolution and one max pooling for each factor of two.
+    Planes have a side of ``resolution`` pixels and ``resolution / downsample`` tokens of ``width`` channels;
+    ``downsample`` is a power of two, with one convolution and one max pooling per factor of two.
     """
 
     def __init__(
@@ -249,9 +240,8 @@ class TriplaneTransformer(nn.Module):
         self.transformer = named(layers=blocks, norm=nn.LayerNorm(width, eps=1e-6))
         self.downsampler = nn.Sequential()
         for step in range(downsample.bit_length() - 1):
-            self.downsampler.append(nn.Conv2d(width if step else inputs, width, 3, padding=1))
-            self.downsampler.append(nn.ReLU())
-            self.downsampler.append(nn.MaxPool2d(2))
+            conv = nn.Conv2d(width if step else inputs, width, 3, padding=1)
+            self.downsampler.extend([conv, nn.ReLU(), nn.MaxPool2d(2)])
         self.upsampler = nn.ConvTranspose2d(width, outputs, downsample, stride=downsample)
         self.mlp = nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Linear(outputs, outputs))
 

@@ -24,12 +24,7 @@ def write_ontology(
     ``ontology.ttl``, ``merged.csv``, ``rejected.csv``, ``undecided.csv``, ``conflicts.csv``,
     ``counts.csv`` and ``missing.jsonl`` (requests that no recorded reply covers).
 
-    Args:
-        folder: folder to write, made if it does not exist.
-        raw: the names before their unification.
-        result: the result of unifying them.
-        llm: client whose prompts the missing requests belong to.
-        base: start of every URI of ``ontology.ttl``.
+    The folder is made if it does not exist; every URI of ``ontology.ttl`` starts with ``base``.
     """
     result.vocabulary.save(folder / "vocabulary.json")
     result.vocabulary.save_aliases(folder / "aliases.csv")
@@ -132,17 +127,13 @@ def counts_table(raw: RawVocabulary, result: Unification) -> pd.DataFrame:
         "kept apart": lambda pair: pair.decided and not pair.same,
         "the same, but contradicted": lambda pair: pair.same and len(_canonical(vocabulary, pair)) == 2,
     }
-    of_parts = {
-        step: [bool(pair.category) for pair in result.pairs if keep(pair)] for step, keep in steps.items()
-    }
+    levels = {step: [bool(pair.category) for pair in filter(of, result.pairs)] for step, of in steps.items()}
     rows = [
-        *_names_by_dataset("as written", raw, lambda category, part: (category, part)),
-        *_names_by_dataset("one spelling", raw, lambda category, part: (spelling(category), spelling(part))),
-        *_names_by_dataset(
-            "categories unified", raw, lambda category, part: (head(category), spelling(part))
-        ),
+        *_names_by_dataset("as written", raw, lambda *name: name),
+        *_names_by_dataset("one spelling", raw, lambda *name: (spelling(name[0]), spelling(name[1]))),
+        *_names_by_dataset("categories unified", raw, lambda *name: (head(name[0]), spelling(name[1]))),
         ("without a description", "", asked.count("describe_category"), asked.count("describe_part")),
-        *((step, "", flags.count(False), flags.count(True)) for step, flags in of_parts.items()),
+        *((step, "", of_parts.count(False), of_parts.count(True)) for step, of_parts in levels.items()),
         *_names_by_dataset("unified", raw, lambda *name: resolve(*name) if name[1] else (head(name[0]), "")),
     ]
     return pd.DataFrame(rows, columns=["step", "dataset", "categories", "parts"])

@@ -18,20 +18,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.ontology import requests
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.llm.messages import Reply
 from alignparts.ontology.llm.records import Request
 from alignparts.ontology.pairs import Encoder, Name, Pair, embed, group, longest, propose
 from alignparts.ontology.raw import RawVocabulary
-from alignparts.ontology.requests import (
-    Choice,
-    Description,
-    Missing,
-    Verdict,
-    choice_request,
-    description_request,
-    verdict_request,
-)  # fmt: skip
 from alignparts.ontology.vocabulary import Alias, CategoryEntry, PartEntry, Vocabulary, spelling, words
 
 Aliases = Mapping[str, Mapping[str, Sequence[Alias]]]
@@ -42,19 +34,19 @@ Groups = dict[str, list[Name]]
 
 @dataclass(frozen=True)
 class Unification:
-    """The unified vocabulary and its history.
+    """The vocabulary that holds every name of every data set, and its history.
 
     Attributes:
-        vocabulary: vocabulary that holds every name of every data set.
+        vocabulary: the unified vocabulary.
         pairs: the candidates, with their verdicts.
         conflicts: accepted pairs that were left out, because they contradict rejected ones.
-        missing: questions without a reply on record; empty unless the merge was asked to be ``partial``.
+        missing: questions without a reply on record; empty unless the merge is ``partial``.
     """
 
     vocabulary: Vocabulary
     pairs: tuple[Pair, ...]
     conflicts: tuple[str, ...]
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[requests.Missing, ...] = ()
 
 
 def unify(
@@ -79,23 +71,16 @@ def unify(
     if not raw.categories:
         raise AlignPartsError("ontology: the corpus names no category; run the stage 'corpus' first")
     if review_threshold > threshold:
-        raise AlignPartsError(
-            f"ontology.review_threshold ({review_threshold}) must not be above "
-            f"ontology.threshold ({threshold})"
-        )
-    named = {(dataset, spelling(category)) for dataset, category in raw.categories}
-    stray = sorted(key[:2] for key in raw.parts if (key[0], spelling(key[1])) not in named)
-    if stray:
-        raise AlignPartsError(f"ontology: parts are named for {stray[0]}, which is not among the categories")
+        limits = f"ontology.review_threshold ({review_threshold}) must not be above ontology.threshold"
+        raise AlignPartsError(f"{limits} ({threshold})")
     compression = _Compression(encoder, llm, (threshold, review_threshold), partial)
     categories = compression.categories(raw)
-    parts = compression.parts(raw, categories)
     entries = {
         category: CategoryEntry(
-            parts={part: PartEntry(**_entry(members)) for part, members in parts[category].items()},
-            **_entry(names),
+            parts={part: PartEntry(**_entry(names)) for part, names in parts.items()},
+            **_entry(categories[category]),
         )
-        for category, names in categories.items()
+        for category, parts in compression.parts(raw, categories).items()
     }
     history = tuple(compression.pairs), tuple(compression.conflicts), tuple(compression.missing)
     return Unification(Vocabulary(entries=entries), *history)
@@ -110,7 +95,7 @@ class _Compression:
         self.encoder, self.llm, self.thresholds, self.partial = encoder, llm, thresholds, partial
         self.pairs: list[Pair] = []
         self.conflicts: list[str] = []
-        self.missing: list[Missing] = []
+        self.missing: list[requests.Missing] = []
         self._unsettled: set[str] = set()
 
     def categories(self, raw: RawVocabulary) -> Groups:
@@ -140,9 +125,7 @@ class _Compression:
         merged = {}
         for category, names in named.items():
             pairs = propose(category, names, vectors, *self.thresholds)
-            judged = [
-                self._judge(pair, names[pair.a].description, names[pair.b].description) for pair in pairs
-            ]
+            judged = [self._judge(pair, names[pair.a], names[pair.b]) for pair in pairs]
             groups, conflicts = group(names, judged)
             self.pairs += judged
             self.conflicts += conflicts
@@ -150,57 +133,53 @@ class _Compression:
             heads = {}
             for members in groups:
                 settled = category not in self._unsettled and described and not _open(judged) & set(members)
-                heads[self._choose(category, members, settled)] = members
-            merged[category] = {
-                head: [names[head], *(names[name] for name in members if name != head)]
-                for head, members in sorted(heads.items())
-            }
+                head = self._choose(category, members, settled)
+                heads[head] = [names[head], *(names[name] for name in members if name != head)]
+            merged[category] = dict(sorted(heads.items(), key=lambda item: item[0]))
         return merged
 
     def _describe(self, category: str, aliases: Mapping[str, Sequence[Alias]]) -> dict[str, Name]:
         names = {}
         for name in sorted(aliases):
-            request = description_request(category, name) if category else description_request(name)
-            reply = self._ask(request, Description, category not in self._unsettled)
+            request = requests.description_request(*((category, name) if category else (name,)))
+            reply = self._ask(request, requests.Description, category not in self._unsettled)
             names[name] = Name(reply.description if reply else "", tuple(aliases[name]))
         return names
 
-    def _judge(self, pair: Pair, a: str, b: str) -> Pair:
+    def _judge(self, pair: Pair, a: Name, b: Name) -> Pair:
         """Return the pair with its verdict; without both descriptions it cannot even be asked for."""
-        request = verdict_request(pair.category, pair.a, a, pair.b, b)
-        verdict = self._ask(request, Verdict, pair.category not in self._unsettled) if a and b else None
-        if verdict is None:
-            return replace(pair, decided=False)
-        return replace(pair, same=verdict.same, reason=verdict.reason)
+        if a.description and b.description:
+            request = requests.verdict_request(pair.category, pair.a, a.description, pair.b, b.description)
+            if verdict := self._ask(request, requests.Verdict, pair.category not in self._unsettled):
+                return replace(pair, same=verdict.same, reason=verdict.reason)
+        return replace(pair, decided=False)
 
     def _choose(self, category: str, members: Sequence[str], settled: bool) -> str:
         """Return the canonical name of a group; a name that stands alone needs no choice."""
         if len(members) == 1:
             return members[0]
-        choice = self._ask(choice_request(category, members), Choice, settled)
+        choice = self._ask(requests.choice_request(category, members), requests.Choice, settled)
         if choice is None:
             return longest(members)
         if spelling(choice.name) not in members:
-            raise AlignPartsError(
-                f"ontology: the language model chose '{choice.name}' for {', '.join(members)}; "
-                "expected one of them"
-            )
+            chosen = f"ontology: the language model chose '{choice.name}' for {', '.join(members)}"
+            raise AlignPartsError(f"{chosen}; expected one of them")
         return spelling(choice.name)
 
     def _unsettled_categories(self, merged: Groups) -> set[str]:
         """Return merged categories that a missing reply may still join to another, or give another name."""
-        requests = [request for request, _ in self.missing]
-        if any(request.prompt == "describe_category" for request in requests):
+        missing = [request for request, _ in self.missing]
+        if any(request.prompt == "describe_category" for request in missing):
             return set(merged)
         unsure = _open(self.pairs)
-        for request in requests:
+        for request in missing:
             if request.prompt == "name_category":
                 unsure |= {spelling(name) for name in request.variables["names"].split("; ")}
         return {category for category, names in merged.items() if unsure & _spellings(names)}
 
     def _ask(self, request: Request, schema: type[Reply], settled: bool) -> Reply | None:
         if self.partial and not self.llm.known(request):
-            self.missing.append(Missing(request, settled))
+            self.missing.append(requests.Missing(request, settled))
             return None
         return self.llm.ask(request, schema)
 
@@ -217,8 +196,7 @@ def _spellings(names: Sequence[Name]) -> set[str]:
 
 def _entry(names: Sequence[Name]) -> dict[str, Any]:
     """Return the description of the first name, and names and shapes of all."""
-    aliases = sorted(
-        (alias for name in names for alias in name.aliases), key=lambda a: (a.dataset, a.category, a.part)
-    )
+    written = (alias for name in names for alias in name.aliases)
+    aliases = tuple(sorted(written, key=lambda a: (a.dataset, a.category, a.part)))
     count = sum(alias.count for alias in aliases)
-    return {"description": names[0].description, "aliases": tuple(aliases), "count": count}
+    return {"description": names[0].description, "aliases": aliases, "count": count}

@@ -76,8 +76,8 @@ def propose(
         category: category that the names belong to; empty: they are categories.
         names: names by spelling.
         vectors: embeddings of length 1 of every name in words, and of every description.
-        threshold: cosine above which any two are proposed.
-        review_threshold: cosine above which two that no data set uses both of are proposed.
+        threshold, review_threshold: cosines above which any two, and two that no data set uses both of, are
+            proposed.
     """
     if len(names) < 2:
         return []
@@ -113,9 +113,10 @@ def group(names: Iterable[str], pairs: Sequence[Pair]) -> tuple[list[tuple[str, 
 
     sets = DisjointSet(sorted(set(names)))
     rejected = sorted((pair.a, pair.b) for pair in pairs if pair.decided and not pair.same)
-    accepted = sorted((pair for pair in pairs if pair.same), key=lambda pair: (-pair.cosine, pair.a, pair.b))
     conflicts = []
-    for pair in accepted:
+    for pair in sorted(pairs, key=lambda pair: (-pair.cosine, pair.a, pair.b)):
+        if not pair.same:
+            continue
         ends = {sets[pair.a], sets[pair.b]}
         closed = next((two for two in rejected if {sets[two[0]], sets[two[1]]} == ends), None)
         if closed is None:

@@ -91,11 +91,9 @@ class RawVocabulary:
 
 
 def chain_of(part: str, parent: str) -> Chain:
-    """Return the wholes around a part, from the path of its parent.
+    """Return the wholes around a part, from the path of its parent, empty where there is none.
 
-    Args:
-        part: name of the part; where it is a path, its first step is the root of the category and left out.
-        parent: path of the whole around it, empty where there is none.
+    Where the name of the part is a path, its first step is the root of the category and left out.
     """
     steps = [step for step in parent.split("/") if spelling(step)]
     return tuple(steps[1:] if steps and part.startswith(f"{steps[0]}/") else steps)
@@ -110,11 +108,8 @@ def read_names(sources: Sequence[Path], *, inner_nodes: bool = False) -> RawVoca
     rows of kind ``leaf`` are parts, others are wholes), ``n_shapes`` and ``n_shapes_class`` (shapes that have
     the part, shapes of the class), ``uid`` (one row per shape and part, counted where ``n_shapes`` is not
     given).
-    The order of files and rows does not matter; of two counts for one name the larger is kept.
-
-    Args:
-        sources: files and folders, at least one.
-        inner_nodes: count the wholes of a table with the column ``kind`` as parts, too.
+    The order of files and rows does not matter; of two counts for one name the larger is kept. With
+    ``inner_nodes``, the wholes of a table with the column ``kind`` count as parts, too.
 
     Raises:
         AlignPartsError: missing, neither a table of names nor a corpus, or a broken row (file and line).
@@ -147,7 +142,7 @@ def _table(path: Path, inner_nodes: bool) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, **options).fillna("")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise AlignPartsError(f"{path}: not a CSV file in UTF-8: {error}") from None
+        raise AlignPartsError(f"{path}: not a CSV file in UTF-8: {' '.join(str(error).split())}") from None
     table.columns = table.columns.str.strip().str.lower()
     if "class" in table:
         table = table.drop(columns="category", errors="ignore").rename(columns={"class": "category"})
@@ -161,11 +156,9 @@ def _table(path: Path, inner_nodes: bool) -> pd.DataFrame:
     numbers = ["n_shapes_class", "n_shapes"]
     table = table.reindex(columns=[*KEY, "parent", "kind", "uid", *numbers], fill_value="")
     spelled = table[["category", "part"]].map(spelling).ne("")
-    wrong = {
-        "expected a data set and a class, got '{dataset}', '{category}'": table.dataset.eq("")
-        | ~spelled.category,
-        "part '{part}' has no letters; expected a name, or nothing": table.part.ne("") & ~spelled.part,
-    }
+    unnamed, odd = table.dataset.eq("") | ~spelled.category, table.part.ne("") & ~spelled.part
+    wrong = {"expected a data set and a class, got '{dataset}', '{category}'": unnamed}
+    wrong["part '{part}' has no letters; expected a name, or nothing"] = odd
     for name in numbers:
         is_number = table[name].eq("") | table[name].str.isdecimal()
         wrong[f"{name} is '{{{name}}}'; expected a whole number, or nothing"] = ~is_number

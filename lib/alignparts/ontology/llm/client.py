@@ -109,10 +109,8 @@ class LanguageModel:
             try:
                 return schema.model_validate(self.records[key].reply)
             except ValidationError as error:
-                raise AlignPartsError(
-                    f"{self.folder}: the recorded reply {key[:12]} to '{request.prompt}' is not a "
-                    f"{schema.__name__}: {problems(error)}"
-                ) from None
+                place = f"{self.folder}: the recorded reply {key[:12]} to '{request.prompt}'"
+                raise AlignPartsError(f"{place} is not a {schema.__name__}: {problems(error)}") from None
         if self._online is None:
             raise AlignPartsError(f"no recorded reply to {request}; {self._way_out()}")
         content = self.prompts.content(request)
@@ -136,11 +134,9 @@ class LanguageModel:
         """
         missing = self.missing(requests)
         if missing and self._online is None:
-            raise UnansweredError(
-                f"{len(missing)} of {len(requests)} requests have no recorded reply: "
-                f"{_listed(map(str, missing))}; {self._way_out()}",
-                [(request, "no recorded reply") for request in missing],
-            )
+            share, reason = f"{len(missing)} of {len(requests)} requests", "no recorded reply"
+            message = f"{share} have {reason}: {_listed(map(str, missing))}; {self._way_out()}"
+            raise UnansweredError(message, [(request, reason) for request in missing])
         if missing and (failures := self._answer(missing, schema)):
             listed = _listed(f"{request}: {reason}" for request, reason in failures)
             raise UnansweredError(

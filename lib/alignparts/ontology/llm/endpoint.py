@@ -71,10 +71,7 @@ class Endpoint:
     ) -> tuple[Reply, Usage]:
         """Return the answer to a question, and the usage of it and of the wrong replies before it.
 
-        Args:
-            label: name of the question in errors.
-            content: content of the user's message: text, or text and image parts.
-            schema: pydantic model of the reply.
+        The user's message is a text, or text and image parts; errors call the question by its ``label``.
 
         Raises:
             EndpointError: no reply, none that fits, or a refusal.
@@ -107,19 +104,17 @@ class Endpoint:
 
         A format or an option that is given up for one request, and then answered, stays given up.
         """
-        form, options = self._form, self._options
+        form, options, raw = self._form, self._options, None
         create: Any = self._client.chat.completions.with_raw_response.create
-        while True:
+        while raw is None:
             body = {**options, **response_format(FORMATS[form], schema)}
             try:
                 raw = create(model=self.model, messages=messages, extra_headers=self._headers, **body)
-                break
             except openai.OpenAIError as error:
-                if getattr(error, "status_code", 0) not in (400, 404, 422):
-                    raise self._failure(error) from None
-                if options and "temperature" in str(getattr(error, "body", "")):
+                refused = getattr(error, "status_code", 0) in (400, 404, 422)
+                if refused and options and "temperature" in str(getattr(error, "body", "")):
                     options = {}
-                elif form + 1 < len(FORMATS):
+                elif refused and form + 1 < len(FORMATS):
                     form += 1
                 else:
                     raise self._failure(error) from None
@@ -127,11 +122,8 @@ class Endpoint:
             known, self._form = self._form, max(self._form, form)
             self._options = options and self._options
         if form > known:
-            warnings.warn(
-                f"{self.url}: refuses replies in the form {FORMATS[known]}; asking for {FORMATS[form]} "
-                "instead, and checking them all the same",
-                stacklevel=2,
-            )
+            change = f"refuses replies in the form {FORMATS[known]}; asking for {FORMATS[form]} instead"
+            warnings.warn(f"{self.url}: {change}, and checking them all the same", stacklevel=2)
         return raw
 
     def _wait_for_slot(self, _: httpx2.Request) -> None:
@@ -149,14 +141,12 @@ class Endpoint:
         prompt, completion, total = (n if type(n) is int and n >= 0 else None for n in counts)
         if prompt is not None and total is not None:
             completion = max(total - prompt, completion or 0)
-        seconds = round(seconds, 3)
+        usage = Usage(replies=1, unreported=1, seconds=round(seconds, 3), cost=None)
         if prompt is None or completion is None:
-            return Usage(replies=1, unreported=1, seconds=seconds, cost=None)
-        prices = self._prices
-        cost = (prompt * prices[0] + completion * prices[1]) / 1e6 if prices else None
-        return Usage(
-            replies=1, prompt_tokens=prompt, completion_tokens=completion, seconds=seconds, cost=cost
-        )
+            return usage
+        cost = self._prices and (prompt * self._prices[0] + completion * self._prices[1]) / 1e6
+        counted = {"prompt_tokens": prompt, "completion_tokens": completion, "unreported": 0, "cost": cost}
+        return usage.model_copy(update=counted)
 
     def _failure(self, error: openai.OpenAIError) -> EndpointError:
         if isinstance(error, openai.APIStatusError):
@@ -166,12 +156,10 @@ class Endpoint:
             hopeless = error.status_code in _HOPELESS or "insufficient_quota" in str(error.body)
             text = " ".join(str(message or error.body or "").split())[:200]
             return EndpointError(f"{self.url}: HTTP {error.status_code}: {text}{waits}", hopeless)
-        if isinstance(error, openai.APITimeoutError):
-            return EndpointError(
-                f"{self.url}: no reply within {self._timeout:g} s, in {self._tries} attempts"
-            )
         cause = error.__cause__ or error
         reason = str(cause) or type(cause).__name__
+        if isinstance(error, openai.APITimeoutError):
+            reason = f"no reply within {self._timeout:g} s, in {self._tries} attempts"
         return EndpointError(f"{self.url}: {reason}", isinstance(cause, httpx2.ConnectError))
 
 

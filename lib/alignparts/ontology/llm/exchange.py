@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
@@ -22,22 +22,14 @@ Schemas = Mapping[str, type[BaseModel]]
 """Pydantic model of the reply, by prompt."""
 
 
-class Answered(Record):
+class Answered(Record, extra="ignore"):
     """An answered line; other keys are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
 
     reply: str | dict[str, Any]  # type: ignore[assignment]
 
 
 def export_requests(path: Path, llm: LanguageModel, requests: Iterable[Request], schemas: Schemas) -> int:
     """Write the requests that no recorded reply covers as JSON lines, each once; return their number.
-
-    Args:
-        path: file to write, whole or not at all.
-        llm: client whose record and prompts count.
-        requests: any requests; recorded and repeated ones are left out.
-        schemas: pydantic models of the replies.
 
     Raises:
         AlignPartsError: a prompt or a placeholder's value is missing.
@@ -60,11 +52,6 @@ def import_replies(path: Path, llm: LanguageModel, schemas: Schemas) -> int:
 
     Every line is checked before the first is recorded. A request that is on record gets the new reply.
 
-    Args:
-        path: JSON lines as :func:`export_requests` writes them, with ``reply`` and ``model`` added.
-        llm: client whose record and prompts count.
-        schemas: pydantic models of the replies.
-
     Raises:
         AlignPartsError: a line of another form or text of the prompt, with a reply that does not fit, or that
             contradicts an earlier line; names file, line and expectation.
@@ -79,8 +66,8 @@ def import_replies(path: Path, llm: LanguageModel, schemas: Schemas) -> int:
         first, earlier = answers.setdefault(record.hash, (number, record))
         if earlier.reply != record.reply:
             raise AlignPartsError(f"{path}:{number}: answers line {first} otherwise; expected one reply each")
-    before = {key: record.reply for key, record in llm.records.items()}
-    changed = [record for _, record in answers.values() if before.get(record.hash) != record.reply]
+    known = {key: record.reply for key, record in llm.records.items()}
+    changed = [record for _, record in answers.values() if known.get(record.hash) != record.reply]
     for record in changed:
         llm.keep(record)
     return len(changed)

@@ -57,7 +57,7 @@ class Prompts:
         try:
             text = Template(self.text(request.prompt)).substitute(request.variables)
         except (KeyError, ValueError) as error:
-            path = self.folder / f"{request.prompt}.txt"
+            path = f"{self.folder / request.prompt}.txt"
             raise AlignPartsError(f"{path}: placeholder {error} has no value") from None
         images = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in request.images]
         return [{"type": "text", "text": text}, *images] if images else text
@@ -68,9 +68,7 @@ def _data_url(image: bytes | str) -> str:
     for kind, signature in _SIGNATURES.items():
         if image.startswith(signature):
             return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
-    raise AlignPartsError(
-        f"an image of {len(image)} bytes is neither PNG nor JPEG; convert it to one of them"
-    )
+    raise AlignPartsError(f"an image of {len(image)} bytes is neither PNG nor JPEG; convert it to either")
 
 
 def response_format(form: str, schema: type[BaseModel]) -> dict[str, Any]:
@@ -84,10 +82,10 @@ def response_format(form: str, schema: type[BaseModel]) -> dict[str, Any]:
 
 
 def strict_schema(schema: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema in the subset that strict structured outputs take.
+    """Return the JSON schema in the subset that strict outputs take: objects are closed and complete.
 
-    Objects are closed and all their properties required. Limits (lengths, ranges, patterns) are left out, as
-    not every endpoint takes them: replies are checked against them on arrival.
+    Limits (lengths, ranges, patterns) are left out, as not every endpoint takes them: replies are checked
+    against them on arrival.
     """
     return _without_limits(pydantic_function_tool(schema)["function"]["parameters"])
 
@@ -106,11 +104,7 @@ def _without_limits(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_reply(reply: str | dict[str, Any], schema: type[Reply]) -> Reply:
-    """Return a reply as an object of the schema.
-
-    Args:
-        reply: the JSON object, or a text that holds it, also after thoughts, in a code fence or in prose.
-        schema: pydantic model of the object.
+    """Return a reply as an object of the schema; a text may hold it after thoughts, in a fence or in prose.
 
     Raises:
         WrongReplyError: no JSON object in the text, or an object of another form.

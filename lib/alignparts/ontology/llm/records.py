@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from alignparts.core.errors import AlignPartsError
 
@@ -47,19 +47,16 @@ class Request(NamedTuple):
         return hashlib.sha256(line.encode()).hexdigest()
 
 
-class Usage(BaseModel):
+class Usage(BaseModel, frozen=True, extra="forbid"):
     """Cost of replies; usages add up.
 
     Attributes:
         replies: number of replies, those of the wrong form included.
-        prompt_tokens: number of input tokens, as counted by the endpoint.
-        completion_tokens: number of output tokens, those of hidden thought included.
+        prompt_tokens, completion_tokens: number of tokens in and out, those of hidden thought included.
         unreported: number of replies whose tokens the endpoint did not report.
         seconds: time from sending to the last byte.
         cost: in the currency of the prices, cached tokens at full price; None is unknown, never guessed.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     replies: int = 0
     prompt_tokens: int = 0
@@ -69,11 +66,8 @@ class Usage(BaseModel):
     cost: float | None = 0.0
 
     def __add__(self, other: "Usage") -> "Usage":
-        total = {
-            name: None if value is None or more is None else round(value + more, 12)
-            for (name, value), (_, more) in zip(self, other, strict=True)
-        }
-        return Usage.model_validate(total)
+        pairs = ((name, value, getattr(other, name)) for name, value in self)
+        return Usage(**{name: None if None in (a, b) else round(a + b, 12) for name, a, b in pairs})
 
     def __str__(self) -> str:
         cost = "unknown" if self.cost is None else f"{self.cost:.4f}"
@@ -84,20 +78,17 @@ class Usage(BaseModel):
         )
 
 
-class Record(BaseModel):
+class Record(BaseModel, frozen=True, extra="forbid"):
     """A recorded reply, one line of a ``.jsonl`` file.
 
     Attributes:
         hash: :meth:`Request.hash` of the request.
-        prompt: name of the prompt.
-        variables: values of its placeholders.
+        prompt, variables: name of the prompt, and values of its placeholders.
         model: name of the model that replied.
         reply: JSON object of the reply.
         images: sha256 of each image, never the image.
         usage: cost of the reply, None where it was not counted.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hash: str
     prompt: str
