@@ -214,18 +214,15 @@ class Statistics:
         Raises:
             AlignPartsError: a file is missing or does not fit the other.
         """
-        path, labels_path = folder / "statistics.safetensors", folder / "statistics.json"
-        for needed in (path, labels_path):
-            if not needed.is_file():
-                raise AlignPartsError(f"{needed}: no such file; training writes it, run: dvc repro train")
+        path = folder / "statistics.safetensors"
         try:
-            tensors = load_file(path)
-            labels = tuple(
-                (str(category), str(part)) for category, part in json.loads(labels_path.read_text())["labels"]
-            )
+            tensors, pairs = load_file(path), json.loads((folder / "statistics.json").read_text())["labels"]
+            labels = tuple((str(category), str(part)) for category, part in pairs)
             mean, covariance = tensors["mean"], tensors["covariance"]
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise AlignPartsError(f"{path}: cannot be read: {error}") from None
+            raise AlignPartsError(
+                f"{path}: cannot be read ({error}); training writes it, run: dvc repro train"
+            ) from None
         if len(labels) != len(mean):
             raise AlignPartsError(f"{path}: expected 'mean' ({len(labels)}, d_t), got {mean.shape}")
         return cls(labels, mean, covariance, ridge)

@@ -22,9 +22,7 @@ Mode = Literal["closed", "open", "query"]
 def forward(model: AlignParts, features: Mapping[str, Any]) -> Partlets:
     """Run the model on one shape, on the device of its weights.
 
-    Args:
-        model: trained model.
-        features: arrays ``points`` (n, 3) in the model frame, ``geometry`` (n, d_g), ``appearance`` (n, d_a).
+    Features are arrays: ``points`` (n, 3) in the model frame, ``geometry`` (n, d_g), ``appearance`` (n, d_a).
 
     Raises:
         AlignPartsError: an array is missing, or of a width that the model was not made for.
@@ -140,10 +138,7 @@ def closed_vocabulary(
 def calibrated(prediction: Prediction, calibration: Calibration, certainty: float = 1.0) -> Prediction:
     """Return a closed-vocabulary prediction with the calibration's confidences and acceptance.
 
-    Args:
-        prediction: named points, with Eqs. 18 and 20 per part.
-        calibration: parameters of the confidence.
-        certainty: confidence of the category; 1 where it is given.
+    Its parts have Eqs. 18 and 20. The certainty is the confidence of the category, 1 where it is given.
     """
     parts = prediction.parts
     labeled = prediction.point_part[prediction.point_part >= 0]

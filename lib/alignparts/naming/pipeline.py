@@ -5,6 +5,7 @@ import io
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,16 +178,8 @@ class NamedPartsPipeline:
             return open_vocabulary(partlets, encode, names, calibration=calibration, fill=fill), "open"
         if self.vocabulary is None:
             raise AlignPartsError("this model has no vocabulary of its own; give names with --vocabulary")
-        prediction = name_parts(
-            partlets,
-            encode,
-            self.vocabulary,
-            category=category,
-            statistics=self.statistics,
-            calibration=calibration,
-            fill=fill,
-        )
-        return prediction, "closed"
+        closed = partial(name_parts, partlets, encode, self.vocabulary, statistics=self.statistics)
+        return closed(category=category, calibration=calibration, fill=fill), "closed"
 
     def name(
         self,

@@ -159,7 +159,7 @@ def sentences(claims: pd.DataFrame, paper: pd.DataFrame | None = None) -> list[S
 
 def _paper_says(better: str, worse: str, metric: str, paper: pd.DataFrame) -> str:
     values = paper[(paper.test_set == "average") & (paper.metric == metric)].set_index("method").value
-    if better not in values.index or worse not in values.index:
+    if not {better, worse} <= set(values.index):
         return ""
     high, low = float(values[better]), float(values[worse])
     sign = ">" if high > low else "<" if high < low else "="
