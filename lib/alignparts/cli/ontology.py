@@ -10,8 +10,6 @@ from alignparts.cli.options import LlmModelOption, LlmOption, RepliesOption
 from alignparts.core.errors import AlignPartsError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from alignparts.ontology.merge import Unification
 
 
@@ -56,6 +54,8 @@ def ontology(
 
     With recorded replies alone, names that they do not cover are listed and stay apart; nothing is guessed.
     """
+    import pandas as pd
+
     from alignparts.core.atomic import write_text
     from alignparts.ontology.export import counts_table, write_ontology
     from alignparts.ontology.llm.client import REPLIES, LanguageModel
@@ -73,21 +73,21 @@ def ontology(
     encoders = text_encoder or ["all-minilm-l6-v2"]
     if len(set(encoders)) < len(encoders):
         raise AlignPartsError("--text-encoder: the same encoder is named twice; expected each once")
-    counts: dict[str, pd.DataFrame] = {}
     results: list[Unification] = []
     for name in encoders:
         start = time.perf_counter()
         encoder = TextEncoder.from_name(name)
         loaded = time.perf_counter() - start
-        result = unify(raw, encoder, model, threshold, review_threshold, partial=llm == "recorded")
-        results.append(result)
-        counts[name] = counts_table(raw, result)
+        results.append(unify(raw, encoder, model, threshold, review_threshold, partial=llm == "recorded"))
         unified = time.perf_counter() - start - loaded
         typer.echo(f"{name}: {loaded:.1f} s to load, {unified:.1f} s to unify")
     if model.spent.replies:
         typer.echo(f"{llm}: {model.spent}")
     write_ontology(out, raw, results[0], model, **({} if base is None else {"base": base}))
-    table = _side_by_side(counts)
+    counts = [counts_table(raw, result) for result in results]
+    table = pd.DataFrame({"step": counts[0].step, "data set": counts[0].dataset.replace("", "all")})
+    for name, own in zip(encoders, counts, strict=True):
+        table[name] = own.categories.astype(str) + " / " + own.parts.astype(str)
     write_text(out / "encoders.csv", table.to_csv(index=False, lineterminator="\n"))
     typer.echo(table.to_markdown(index=False))
     if export_missing is not None:
@@ -97,18 +97,6 @@ def ontology(
     for line in _notes(results[0]):
         typer.echo(line)
     typer.echo(f"-> {out}")
-
-
-def _side_by_side(counts: "dict[str, pd.DataFrame]") -> "pd.DataFrame":
-    """Return a row per step and data set, and a column per encoder: "categories / parts"."""
-    import pandas as pd
-
-    columns = {
-        name: [f"{row.categories} / {row.parts}" for row in table.itertuples()]
-        for name, table in counts.items()
-    }
-    steps = next(iter(counts.values()))
-    return pd.DataFrame({"step": steps.step, "data set": steps.dataset.replace("", "all"), **columns})
 
 
 def _notes(result: "Unification") -> list[str]:

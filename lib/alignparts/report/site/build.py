@@ -36,8 +36,10 @@ FIXED = (
 )
 """Pages that are not tables: slug, title, summary."""
 FACTS = {
-    "corpus": {"shapes": "shapes of the embedded corpus", "splits · train": "of them for training"},
-    "ontology": {"categories unified": "categories", "parts unified": "named parts"},
+    ("corpus", "shapes"): "shapes of the embedded corpus",
+    ("corpus", "splits · train"): "of them for training",
+    ("ontology", "categories unified"): "categories",
+    ("ontology", "parts unified"): "named parts",
 }
 """Metrics of the first page by stage and name."""
 VERDICTS = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided"}
@@ -164,13 +166,8 @@ def build(reports: Path, notebooks: Path = paths.NOTEBOOKS, pages: Sequence[Page
     shown_names = {name for figure in figures for name in figure.names}
     others = sorted({path.stem for path in tables.results(reports, "*.png")} - shown_names)
     deviations = tables.resource("deviations").fillna("").to_dict("records")
-    metrics = {stage: results.metrics(stage) for stage in FACTS}
-    facts = {
-        label: metrics[stage][key]
-        for stage, labels in FACTS.items()
-        for key, label in labels.items()
-        if key in metrics[stage]
-    }
+    metrics = {label: results.metrics(stage).get(key) for (stage, key), label in FACTS.items()}
+    facts = {label: text for label, text in metrics.items() if text is not None}
     fixed: dict[str, dict[str, Any]] = {
         "index": {
             "title": "ALIGN-Parts: the report", "cards": cards, "left_out": left_out, "facts": facts,
@@ -191,9 +188,7 @@ def build(reports: Path, notebooks: Path = paths.NOTEBOOKS, pages: Sequence[Page
     html = {slug: render(slug, "", **values) for slug, values in (shown | fixed).items()}
     if results.site.is_dir():  # nothing of an earlier site stays
         if any(results.site.iterdir()) and not (results.site / "index.html").is_file():
-            raise AlignPartsError(
-                f"{results.site}: expected a site or nothing; empty the folder or choose another"
-            )
+            raise AlignPartsError(f"{results.site}: expected a site or nothing; empty it or choose another")
         shutil.rmtree(results.site)
     for slug, text in html.items():
         write_text(results.site / f"{slug}.html", text)
