@@ -115,11 +115,10 @@ class Training(ABC, Generic[M, P]):
         """Constrain the weights after a step."""
 
     def fit(self, out: Path, on_epoch: Callable[[int, Row], None] | None = None) -> Trained[M]:
-        """Train and write a model folder; a killed run goes on, and a finished one is not repeated.
+        """Write a model folder: the weights of the best epoch and ``history.json``.
 
-        Args:
-            out: model folder: the weights of the best epoch and ``history.json``.
-            on_epoch: called with the number and the row of every finished epoch, after its checkpoint.
+        A killed run goes on, and a finished one is not repeated. `on_epoch` is called with the number and the
+        row of every finished epoch, after its checkpoint.
 
         Raises:
             AlignPartsError: no labeled training shape, or a loss that is not finite.

@@ -17,14 +17,12 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import Row
 from alignparts.evaluation.baselines.find3d.grid import ORDERS
 from alignparts.evaluation.baselines.find3d.model import Find3DConfig, Find3DModel
-from alignparts.evaluation.baselines.training import Texts, Training
+from alignparts.evaluation.baselines.training import Training
 from alignparts.evaluation.methods import FIND3D
-from alignparts.features.store import FeatureStore
 from alignparts.model.dataset import epoch_order, moved
 from alignparts.model.texts import STYLES
 from alignparts.model.train import CLIP
 from alignparts.model.validation import in_order
-from alignparts.ontology.vocabulary import Vocabulary
 
 MAX_SCALE = math.log(100)
 """Largest learned logarithm of the inverse temperature, as in CLIP."""
@@ -62,30 +60,6 @@ class Points:
         return self.points, self.normals, self.colors, self.shape
 
 
-def load_clouds(
-    store: FeatureStore, ids: Sequence[str], vocabulary: Vocabulary, texts: Texts, kept: int, seed: int
-) -> list[Cloud]:
-    """Return `kept` random points of every shape that has a labeled point among them.
-
-    Raises:
-        AlignPartsError: an array is missing, or the vocabulary lacks the name of a part.
-    """
-    clouds = []
-    for index, shape_id in enumerate(tqdm(ids, desc="points", leave=False, mininterval=2.0)):
-        arrays, meta = store.load(shape_id, ARRAYS)
-        for name in ARRAYS:
-            if name not in arrays:
-                raise AlignPartsError(f"shape '{shape_id}': no array '{name}'; extract it again")
-        at = np.sort(np.random.default_rng([seed, index]).permutation(len(arrays["part"]))[:kept])
-        category = vocabulary.resolve_category(meta["category"])
-        rows = [texts.row[vocabulary.resolve(category, name)] for name in meta["part_names"]]
-        row = np.array([*rows, -1])[np.maximum(arrays["part"][at], -1)]
-        if (row >= 0).any():
-            cloud = {name: torch.from_numpy(arrays[name][at]).half() for name in ARRAYS[:3]}
-            clouds.append(cloud | {"row": torch.from_numpy(row)})
-    return clouds
-
-
 def draw(clouds: Sequence[Cloud], points: int, rng: np.random.Generator) -> Points:
     """Return some shapes with at most `points` random points of each."""
     drawn = []
@@ -111,26 +85,45 @@ class Find3DTraining(Training[Find3DModel, Find3DParams]):
         return model
 
     @cached_property
-    def clouds(self) -> dict[str, list[Cloud]]:
-        """Return the labeled shapes of both splits."""
-        clouds = {
-            name: load_clouds(self.store, ids, self.table.vocabulary, self.texts, self.params.kept, self.seed)
-            for name, ids in self.split.items()
-        }
-        if not clouds["train"]:
+    def training(self) -> list[Cloud]:
+        """Return the labeled training shapes."""
+        if not (clouds := self._clouds("train")):
             raise AlignPartsError("training: no labeled shape of the split 'train' in the feature store")
+        return clouds
+
+    @cached_property
+    def validation(self) -> list[Cloud]:
+        """Return the labeled validation shapes."""
+        return self._clouds("validation")
+
+    def _clouds(self, split: str) -> list[Cloud]:
+        """Return `kept` random points of every shape that has a labeled point among them."""
+        clouds, resolve = [], self.table.vocabulary.resolve
+        for index, shape_id in enumerate(
+            tqdm(self.split[split], desc="points", leave=False, mininterval=2.0)
+        ):
+            arrays, meta = self.store.load(shape_id, ARRAYS)
+            if missing := set(ARRAYS) - set(arrays):
+                raise AlignPartsError(f"shape '{shape_id}': no array '{min(missing)}'; extract it again")
+            order = np.random.default_rng([self.seed, index]).permutation(len(arrays["part"]))
+            at = np.sort(order[: self.params.kept])
+            rows = [self.texts.row[resolve(meta["category"], name)] for name in meta["part_names"]]
+            row = np.array([*rows, -1])[np.maximum(arrays["part"][at], -1)]
+            if (row >= 0).any():
+                cloud = {name: torch.from_numpy(arrays[name][at]).half() for name in ARRAYS[:3]}
+                clouds.append(cloud | {"row": torch.from_numpy(row)})
         return clouds
 
     def shapes(self) -> int:
         """Return the number of labeled training shapes."""
-        return len(self.clouds["train"])
+        return len(self.training)
 
     def batches(self, epoch: int) -> Iterator[tuple[Points, int, list[int]]]:
         """Draw the points of an epoch, the style of their texts and the curves that the blocks take."""
         rng = np.random.default_rng([self.seed, epoch, 1])
         for indices in epoch_order(self.shapes(), self.params.batch_size, self.seed, epoch):
             style = int(rng.integers(1, STYLES)) if rng.random() < self.params.name_prompt_rate else 0
-            points = draw([self.clouds["train"][index] for index in indices], self.params.points, rng)
+            points = draw([self.training[index] for index in indices], self.params.points, rng)
             yield points, style, rng.permutation(len(ORDERS)).tolist()
 
     def loss(self, drawn: tuple[Points, int, list[int]]) -> dict[str, Tensor]:
@@ -148,7 +141,7 @@ class Find3DTraining(Training[Find3DModel, Find3DParams]):
     @torch.no_grad()
     def validate(self) -> Row:
         """Return the share of labeled points whose nearest name, among their shape's, is right."""
-        clouds, right, labeled = self.clouds["validation"], 0, 0
+        clouds, right, labeled = self.validation, 0, 0
         if not clouds:
             return {}
         self.model.eval()
