@@ -149,7 +149,8 @@ def test_the_published_size():
     ("sizes", "needle"),
     [
         ({"channels": (16, 32), "depths": (1,), "up_channels": (16,), "up_depths": (1,)}, "expected n, n"),
-        ({"channels": (20,), "depths": (1,), "up_channels": (), "up_depths": ()}, "multiple of 16"),
+        ({"channels": (16,), "depths": (1,), "up_channels": (), "up_depths": ()}, "with n > 1"),
+        ({"channels": (20, 32), "depths": (1, 1), "up_channels": (16,), "up_depths": (1,)}, "multiple of 16"),
     ],
 )
 def test_sizes_that_do_not_fit(sizes, needle):

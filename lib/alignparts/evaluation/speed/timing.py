@@ -1,8 +1,9 @@
 """Seconds of every stage, end to end, at the same number of points; never part of a result table."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,44 +83,35 @@ def _seconds(
     device = next(pipeline.model.parameters()).device
     seconds: dict[tuple[str, str], float] = {}
 
-    @contextmanager
-    def stage(name: str, method: str = OURS) -> Iterator[None]:
+    def timed(stage: str, run: Callable[..., Any], *given: Any, method: str = OURS) -> Any:
         start = clock(device)
-        yield
-        seconds[method, name] = clock(device) - start
+        result = run(*given)
+        seconds[method, stage] = clock(device) - start
+        return result
 
     manifest, encoders, names = pipeline.manifest, pipeline.encoders, list(shape.part_names)
-    with stage("sampling"):
-        sample = sample_surface(shape.surface, points, 0)
-    with stage("rendering"):
-        views = render_views(shape.surface, manifest.views, manifest.resolution)
-    with stage("DINOv2"):
-        maps = encoders.appearance.encode(views.color)
-    with stage("lifting"):
-        appearance = lift(maps, views, sample.points, sample.normals)
-    with stage("PartField"):
-        geometry = geometry_of(shape.surface, sample, encoders.geometry)
+    sample = timed("sampling", sample_surface, shape.surface, points, 0)
+    views = timed("rendering", render_views, shape.surface, manifest.views, manifest.resolution)
+    maps = timed("DINOv2", encoders.appearance.encode, views.color)
+    appearance = timed("lifting", lift, maps, views, sample.points, sample.normals)
+    geometry = timed("PartField", geometry_of, shape.surface, sample, encoders.geometry)
     features = {"points": sample.points, "geometry": geometry, "appearance": appearance}
     marks: list[float] = []
     fusion = pipeline.model.fusion
     registers = (fusion.register_forward_pre_hook, fusion.register_forward_hook)
     hooks = [register(lambda *_: marks.append(clock(device))) for register in registers]
-    with stage("model"):
-        partlets = forward(pipeline.model, features)
+    partlets = timed("model", forward, pipeline.model, features)
     for hook in hooks:
         hook.remove()
     seconds[OURS, "fusion"] = marks[1] - marks[0]
     seconds[OURS, DECODER] = seconds[OURS, "model"] - seconds[OURS, "fusion"]
     candidates = [Candidate(name) for name in names]
     pipeline.text.encode([candidate.text for candidate in candidates])  # embedded once, then remembered
-    with stage("assignment"):
-        prediction = open_vocabulary(partlets, pipeline.text.encode, candidates)
-    with stage("face labels"):
-        face_labels(shape.surface, sample, prediction.point_part, len(prediction.parts))
-    with stage(K_MEANS, PARTFIELD):
-        cluster_points(geometry, max(len(names), 1), threads=torch.get_num_threads())
+    prediction = timed("assignment", open_vocabulary, partlets, pipeline.text.encode, candidates)
+    timed("face labels", face_labels, shape.surface, sample, prediction.point_part, len(prediction.parts))
+    cluster = partial(cluster_points, threads=torch.get_num_threads())
+    timed(K_MEANS, cluster, geometry, max(len(names), 1), method=PARTFIELD)
     features |= {"normals": sample.normals, "colors": sample.colors}
     for other in others:
-        with stage(DECODER, other.label):
-            other.predict(features, Given(names=tuple(names)))
+        timed(DECODER, other.predict, features, Given(names=tuple(names)), method=other.label)
     return seconds

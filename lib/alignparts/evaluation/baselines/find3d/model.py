@@ -56,9 +56,9 @@ class Find3DConfig:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         n = len(self.channels)
         lengths = [len(getattr(self, name)) for name in names]
-        if not n or lengths != [n, n, n - 1, n - 1]:
+        if n < 2 or lengths != [n, n, n - 1, n - 1]:
             listed = ", ".join(f"{length} {name}" for length, name in zip(lengths, names, strict=True))
-            raise AlignPartsError(f"Find3D: {listed}; expected n, n, n - 1, n - 1")
+            raise AlignPartsError(f"Find3D: {listed}; expected n, n, n - 1, n - 1 with n > 1")
         for width in (*self.channels, *self.up_channels):
             if width < HEAD or width % HEAD:
                 raise AlignPartsError(f"Find3D: a width of {width}: expected a multiple of {HEAD}")
@@ -134,7 +134,7 @@ class Find3DModel(PretrainedModel):
         self.lift = nn.ModuleList(nn.Linear(a, b) for a, b in zip(above, c.up_channels, strict=True))
         self.skip = nn.ModuleList(nn.Linear(a, b) for a, b in zip(c.channels, c.up_channels, strict=False))
         self.up = _stages(c.up_channels, c.up_depths, c.patch)
-        last = (*c.up_channels, *c.channels)[0]
+        last = c.up_channels[0]
         self.own = nn.Linear(c.channels[0], last)
         self.head = nn.Sequential(nn.LayerNorm(last), nn.Linear(last, 4 * last), nn.GELU())
         self.text = nn.Linear(4 * last, c.d_t)
