@@ -128,7 +128,7 @@ def test_claims_say_verdict_difference_and_what_the_paper_says():
      (float("nan"), "–"), (None, "–"), ("", "–"), ("a", "a"), (True, "True")],
 )  # fmt: skip
 def test_values_as_people_read_them(value, text):
-    assert tables.said(value) == text
+    assert tables.readable(value) == text
 
 
 def test_a_probability_is_never_zero():

@@ -16,7 +16,7 @@ HELP = "Name the parts of 3D meshes."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 PointsOption = Annotated[
-    int | None, typer.Option(min=16, help="Surface samples a mesh.", show_default="the model's")
+    int | None, typer.Option(min=16, help="Surface samples per mesh.", show_default="the model's")
 ]
 
 app.command()(ingest)

@@ -55,7 +55,7 @@ def borrowed_names(
 
 
 def shape_row(
-    title: str, shape: Labeled, found: Mapping[str, Prediction], surface: Surface | None = None
+    title: str, shape: Labeled, outputs: Mapping[str, Prediction], surface: Surface | None = None
 ) -> Row:
     """Return the outputs of methods for one shape, by the title of their panel, the ground truth last.
 
@@ -64,10 +64,10 @@ def shape_row(
     Raises:
         AlignPartsError: an output does not fit the shape's points.
     """
-    return Row(title, _panels(shape, found, Canvas(shape, surface)))
+    return Row(title, _panels(shape, outputs, Canvas(shape, surface)))
 
 
-def closeup_row(shape: Labeled, found: Mapping[str, Prediction], surface: Surface | None = None) -> Row:
+def closeup_row(shape: Labeled, outputs: Mapping[str, Prediction], surface: Surface | None = None) -> Row:
     """Return a shape with its smallest ground-truth part marked, and close-ups of all outputs (Figure 6).
 
     Of several instances the one with the most points is shown. The camera is that of all pictures; the shape
@@ -98,8 +98,8 @@ def closeup_row(shape: Labeled, found: Mapping[str, Prediction], surface: Surfac
     )
     canvas = Canvas(shape, surface, (center, AROUND * radius))
     close = _turned((canvas.body - center) / radius, turn)
-    panels = [replace(panel, body=close, zoom=1 / radius) for panel in _panels(shape, found, canvas)]
-    for number, segments in enumerate(found.values()):
+    panels = [replace(panel, body=close, zoom=1 / radius) for panel in _panels(shape, outputs, canvas)]
+    for number, segments in enumerate(outputs.values()):
         panels[number] = replace(panels[number], note=_note_of_part(segments, shape, part))
     share = f"{count:,} of {labeled:,} labeled points ({count / labeled:.1%})"
     return Row(f"{words(shape.category)}: {words(shape.names[part])}, {share}", [whole, *panels])
@@ -109,7 +109,7 @@ def transfer_row(
     title: str,
     source: Labeled,
     target: Labeled,
-    found: Mapping[str, Prediction],
+    outputs: Mapping[str, Prediction],
     source_surface: Surface | None = None,
     target_surface: Surface | None = None,
 ) -> Row:
@@ -119,15 +119,15 @@ def transfer_row(
         title: title of the row.
         source: shape whose labels are carried.
         target: shape that gets them.
-        found: named segments of the target's points by the title of their panel.
+        outputs: named segments of the target's points by the title of their panel.
         source_surface, target_surface: meshes of both; None draws points.
 
     Raises:
         AlignPartsError: segments have no names, or do not fit the target's points.
     """
     first = _panels(source, {}, Canvas(source, source_surface))[0]
-    panels = _panels(target, found, Canvas(target, target_surface))
-    for number, (label, segments) in enumerate(found.items()):
+    panels = _panels(target, outputs, Canvas(target, target_surface))
+    for number, (label, segments) in enumerate(outputs.items()):
         right = transfer_accuracy(segments, target.truth, target.names, source.present)
         note = f"{right['transfer']:.0%} of points right" if "transfer" in right else "no shared part"
         panels[number] = replace(panels[number], title=label, note=note)
@@ -174,9 +174,9 @@ def query_rows(
     return rows
 
 
-def _panels(shape: Labeled, found: Mapping[str, Prediction], canvas: Canvas) -> list[Panel]:
+def _panels(shape: Labeled, outputs: Mapping[str, Prediction], canvas: Canvas) -> list[Panel]:
     panels = []
-    for label, segments in found.items():
+    for label, segments in outputs.items():
         if len(segments.point_part) != len(shape.truth):
             raise AlignPartsError(
                 f"'{label}': {len(segments.point_part)} labels, "

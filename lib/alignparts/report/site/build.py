@@ -142,7 +142,7 @@ class Results:
             "differences": {topic: text for topic, text in reasons.get(page.slug, {}).items() if text},
             "metrics": self.metrics(page.metrics),
             "notebook": self.link(self.notebooks / f"{page.notebook}.ipynb"),
-            "verdicts": Counter(VERDICTS[said.verdict] for one in sections for said in one.sentences),
+            "verdicts": Counter(VERDICTS[claim.verdict] for section in sections for claim in section.sentences),
         }
 
 

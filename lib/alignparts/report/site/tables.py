@@ -109,10 +109,10 @@ def _long_table(table: pd.DataFrame, keys: list[str], caption: str) -> Markup:
     columns += [("", name) for name in counts]
     lines = []
     for key, rows in table.groupby(keys, sort=False, dropna=False):
-        line = {("", name): escape(said(part)) for name, part in zip(keys, key, strict=True)}
+        line = {("", name): escape(readable(part)) for name, part in zip(keys, key, strict=True)}
         for row in rows.to_dict("records"):
             line[row["metric"], ours] = _value(row)
-            line[row["metric"], PAPER] = Markup('<span class="paper">{}</span>').format(said(row.get(PAPER)))
+            line[row["metric"], PAPER] = Markup('<span class="paper">{}</span>').format(readable(row.get(PAPER)))
         for name in counts:
             line["", name] = escape(NOTHING if rows[name].isna().all() else int(rows[name].max()))
         lines.append(line)
@@ -121,16 +121,16 @@ def _long_table(table: pd.DataFrame, keys: list[str], caption: str) -> Markup:
 
 
 def _value(row: dict[Any, Any]) -> Markup:
-    interval = f"[{said(row.get('low'))}, {said(row.get('high'))}]"
+    interval = f"[{readable(row.get('low'))}, {readable(row.get('high'))}]"
     if pd.isna(row["value"]) or NOTHING in interval:
-        return escape(said(row["value"]))
-    return Markup("{} <small>{}</small>").format(said(row["value"]), interval)
+        return escape(readable(row["value"]))
+    return Markup("{} <small>{}</small>").format(readable(row["value"]), interval)
 
 
 def plain_table(table: pd.DataFrame, caption: str = "", rows: int = ROWS) -> Markup:
     """Draw the first rows of any table as it is."""
     below = f"The first {rows} of {len(table)} rows." if len(table) > rows else ""
-    return _html(table.head(rows).map(lambda value: escape(said(value))), caption, "", below)
+    return _html(table.head(rows).map(lambda value: escape(readable(value))), caption, "", below)
 
 
 def _html(frame: pd.DataFrame, caption: str, kind: str, below: str = "") -> Markup:
@@ -171,7 +171,7 @@ def probability(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def said(value: object) -> str:
+def readable(value: object) -> str:
     """Return a value for people: three decimals, fewer for large numbers, – for nothing."""
     if isinstance(value, str):
         return value.strip() or NOTHING
@@ -188,6 +188,6 @@ def said(value: object) -> str:
 def flat(values: object, prefix: str = "") -> dict[str, str]:
     """Return metrics by name, nested names joined by a middle dot."""
     if not isinstance(values, dict):
-        return {prefix.replace("_", " "): said(values)}
+        return {prefix.replace("_", " "): readable(values)}
     joined = {f"{prefix} · {name}" if prefix else str(name): value for name, value in values.items()}
     return {key: text for name, value in joined.items() for key, text in flat(value, name).items()}
