@@ -9,11 +9,7 @@ from alignparts.core.errors import AlignPartsError
 
 
 def run(app: typer.Typer) -> None:
-    """Run the command that the arguments name, and exit.
-
-    Raises:
-        SystemExit: always; with code 2 where the input is bad.
-    """
+    """Run the command that the arguments name, and exit, with code 2 where the input is bad."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         app(standalone_mode=True)
