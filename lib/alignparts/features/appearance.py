@@ -100,15 +100,14 @@ class AppearanceEncoder(nn.Module):
         Raises:
             AlignPartsError: height or width is no multiple of the patch.
         """
-        height, width = images.shape[1:3]
-        self.check_resolution(height)
-        self.check_resolution(width)
+        for side in images.shape[1:3]:
+            self.check_resolution(side)
         device = next(self.model.parameters()).device
         maps = []
         for pictures in torch.from_numpy(np.ascontiguousarray(images)).split(batch_size):
             tokens = self.model(normalized(pictures.to(device))).last_hidden_state
             maps.append(tokens[:, 1 + self.registers :].float().cpu())
-        return torch.cat(maps).unflatten(1, (height // self.patch, width // self.patch)).numpy()
+        return torch.cat(maps).unflatten(1, [side // self.patch for side in images.shape[1:3]]).numpy()
 
     def check_resolution(self, resolution: int) -> None:
         """Raise AlignPartsError unless pictures of this side divide into whole patches."""

@@ -33,7 +33,7 @@ def train_appearance(
     Args:
         images: square renders of training shapes, RGB on white.
         recipe: sizes, steps and seed.
-        checkpoint: file of the progress (:class:`alignparts.core.trainer.Trainer`).
+        checkpoint: file of the progress, written after every ``save_every`` steps.
         save_every: number of steps between two checkpoints.
 
     Returns:

@@ -76,8 +76,7 @@ def places(
 ) -> tuple[Float[Tensor, "b rows rows 2"], Bool[Tensor, "b rows rows"]]:
     """Return the positions of the patch centers of crops in other crops of the same pictures.
 
-    Returns:
-        Coordinates in the other crop (x right, y down, -1..1 across it), and which lie within it.
+    Coordinates are x right, y down, -1..1 across the other crop; a mask tells which lie within it.
     """
     picture = at.center[:, None, None] + at.half[:, None, None] * _lattice(rows)
     there = (picture - other.center[:, None, None]) / other.half[:, None, None]

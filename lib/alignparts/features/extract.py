@@ -61,10 +61,6 @@ class Encoders:
         geometry = PartField.from_pretrained(folder / "geometry")
         return cls(geometry, AppearanceEncoder.from_pretrained(folder / "appearance"))
 
-    def digest(self) -> str:
-        """Return a hash of all weights."""
-        return weights_digest(self.geometry, self.appearance)
-
 
 def extract(
     surface: Surface, sample: Sample, encoders: Encoders, views: int = 8, resolution: int = 112, *,
@@ -76,11 +72,9 @@ def extract(
     trained with) and queried at the points. Appearance: patch features of the renders, lifted (`lift`).
 
     Args:
-        surface: surface of the shape.
-        sample: points sampled from it.
+        surface, sample: surface of the shape, and points sampled from it.
         encoders: both encoders.
-        views: number of pictures.
-        resolution: side of a picture in pixels.
+        views, resolution: number of pictures, and their side in pixels.
         seed: seed of the part field's own sample.
 
     Returns:
@@ -155,7 +149,7 @@ def extract_corpus(
     """
     base, asked, points = params.base, params.features, params.corpus.points
     features = FeatureStore(store, fingerprint_of(
-        VERSION, encoders.digest(), vocabulary.model_dump_json(),
+        VERSION, weights_digest(encoders.geometry, encoders.appearance), vocabulary.model_dump_json(),
         [asked.views, asked.resolution, points, base.seed], [ELEVATIONS, FIELD_OF_VIEW, repr(Lighting())],
     ))  # fmt: skip
     rows = corpus.index.set_index("shape_id")

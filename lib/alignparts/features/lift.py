@@ -24,12 +24,7 @@ def visibility(
     it lies on. That is so when the plane through the point, followed along the ray of the pixel's center,
     lies within `TOLERANCE` of the depth there (no slope of the surface widens the tolerance), and when the
     pixel shows the same side of the winding as the point does. The latter tells the two faces of a thin
-    board apart, whichever way its triangles wind.
-
-    Args:
-        views: pictures with depth.
-        points: coordinates in the model frame.
-        normals: unit normals by winding.
+    board apart, whichever way its triangles wind. Points are in the model frame, with unit normals.
     """
     pixel, depth = views.project(points)
     count, height, width = views.face.shape
@@ -62,12 +57,9 @@ def visibility(
 
 
 def lift(
-    patch_maps: Float[np.ndarray, "V h w d"],
-    views: Views,
-    points: Float[np.ndarray, "N 3"],
-    normals: Float[np.ndarray, "N 3"],
-    weights: Float32[np.ndarray, "V N"] | None = None,
-) -> Float32[np.ndarray, "N d"]:
+    patch_maps: Float[np.ndarray, "V h w d"], views: Views, points: Float[np.ndarray, "N 3"],
+    normals: Float[np.ndarray, "N 3"], weights: Float32[np.ndarray, "V N"] | None = None,
+) -> Float32[np.ndarray, "N d"]:  # fmt: skip
     """Return features of points: the mean over the views that see them, weighted by |n·v|.
 
     Patch maps are read bilinearly at the projected pixel, patch centers at the centers of their squares. A

@@ -98,12 +98,8 @@ def train_partfield(
 ) -> tuple[PartField, list[Row]]:  # fmt: skip
     """Train a `PartField`; return it in evaluation mode, with the loss ("total") of every step.
 
-    Args:
-        shapes: training shapes.
-        config: sizes of the network.
-        training: settings of the optimization.
-        seed: seed of the weights, the order and the augmentation.
-        checkpoint: file of the progress, written after every epoch.
+    Weights, order and augmentation depend on the seed; the progress is written to ``checkpoint`` after every
+    epoch.
 
     Raises:
         AlignPartsError: no shape with two labeled instances, or a loss that is not finite.

@@ -82,10 +82,8 @@ class FeatureStore:
         for store in stores[1:]:
             for shape_id, row in store._rows.items():
                 if shape_id in joined:
-                    first = (joined.root / joined._rows[shape_id].shard).parent
-                    raise AlignPartsError(
-                        f"shape '{shape_id}' is in {first} and in {store.root}; expected different ids"
-                    )
+                    both = f"{(joined.root / joined._rows[shape_id].shard).parent} and in {store.root}"
+                    raise AlignPartsError(f"shape '{shape_id}' is in {both}; expected different ids")
                 joined._rows[shape_id] = row._replace(shard=str(store.root.absolute() / row.shard))
         joined.fingerprint = fingerprint_of(*(store.fingerprint for store in stores))
         return joined

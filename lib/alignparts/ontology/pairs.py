@@ -19,7 +19,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Name:
-    """A name within one category: its description ("" where unknown), and how data sets write it."""
+    """A name within one category: its description, "" where unknown, and the names of data sets for it."""
 
     description: str
     aliases: tuple[Alias, ...]

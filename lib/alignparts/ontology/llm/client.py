@@ -138,12 +138,9 @@ class LanguageModel:
             message = f"{share} have {reason}: {_listed(map(str, missing))}; {self._way_out()}"
             raise UnansweredError(message, [(request, reason) for request in missing])
         if missing and (failures := self._answer(missing, schema)):
+            failed = f"{len(failures)} of {len(missing)} requests failed, the others are recorded in"
             listed = _listed(f"{request}: {reason}" for request, reason in failures)
-            raise UnansweredError(
-                f"{len(failures)} of {len(missing)} requests failed, the others are recorded in "
-                f"{self.folder}; ask again for the rest: {listed}",
-                failures,
-            )
+            raise UnansweredError(f"{failed} {self.folder}; ask again for the rest: {listed}", failures)
         return [self.ask(request, schema) for request in requests]
 
     def keep(self, record: Record) -> None:
@@ -181,9 +178,8 @@ class LanguageModel:
     def _way_out(self) -> str:
         return (
             f"either add replies to a .jsonl file in {self.folder} (see alignparts.ontology.llm.exchange), "
-            "or name the base URL of an OpenAI-compatible endpoint and a model there: ontology.llm, "
-            "ontology.llm_model of params.yaml, --llm and --llm-model of a command "
-            f"(key in {KEY_VARIABLE})"
+            "or name the base URL of an OpenAI-compatible endpoint and a model there: ontology.llm, ontology."
+            f"llm_model of params.yaml, --llm and --llm-model of a command (key in {KEY_VARIABLE})"
         )
 
 
@@ -192,10 +188,8 @@ def _connect(url: str, model: str, key: str, options: dict[str, Any]) -> Endpoin
     try:
         HttpUrl(url)
     except ValidationError:
-        raise AlignPartsError(
-            f"'{url}' is neither 'recorded' nor the base URL of an OpenAI-compatible endpoint (http://… or "
-            "https://…)"
-        ) from None
+        expected = "the base URL of an OpenAI-compatible endpoint (http://… or https://…)"
+        raise AlignPartsError(f"'{url}' is neither 'recorded' nor {expected}") from None
     if not (key.isascii() and key.isprintable()):
         raise AlignPartsError(f"{KEY_VARIABLE}: holds characters that no HTTP header takes; copy it again")
     return Endpoint(url.rstrip("/"), model, key, **options)

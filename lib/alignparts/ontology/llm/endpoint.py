@@ -94,10 +94,8 @@ class Endpoint:
                 messages[1:] = _correction(error.text, problem)
                 if not error.text and number + 1 < self._tries:
                     self.stop.wait(BACK_OFF * 2**number)
-        raise EndpointError(
-            f"{self.url}: model '{self.model}' did not answer {label} with a {schema.__name__} in "
-            f"{self._tries} attempts: {problem}"
-        )
+        failure = f"did not answer {label} with a {schema.__name__} in {self._tries} attempts: {problem}"
+        raise EndpointError(f"{self.url}: model '{self.model}' {failure}")
 
     def _send(self, messages: list[dict[str, Any]], schema: type[BaseModel]) -> Any:
         """Return the raw response to the strictest request that the endpoint takes.
@@ -175,12 +173,11 @@ def _read(raw: Any) -> tuple[str, str, bool, Any]:
         content = choice.message.content
         if isinstance(content, list):
             content = "".join(part.get("text", "") for part in content if part.get("type") == "text")
-        refusal = choice.message.refusal or (
-            choice.finish_reason == "content_filter" and "its content filter"
-        )
+        filtered = "its content filter" if choice.finish_reason == "content_filter" else ""
+        refusal = str(choice.message.refusal or filtered)
         # Half a surrogate pair would break the record.
         text = (content or "").encode("utf-8", "replace").decode()
-        return text, str(refusal or ""), choice.finish_reason == "length", completion.usage
+        return text, refusal, choice.finish_reason == "length", completion.usage
     except (AttributeError, IndexError, TypeError, ValueError):
         start = " ".join(raw.text.split())[:120]
         raise WrongReplyError(f"not a chat completion: {start!r}", "") from None
@@ -190,7 +187,5 @@ def _correction(reply: str, problem: str) -> list[dict[str, Any]]:
     """Return messages that show the model its wrong reply, which it would repeat at temperature 0."""
     if not reply.strip():
         return []  # several endpoints refuse an empty message
-    request = (
-        f"That is not what was asked for: {problem}. Answer the question again, with the JSON object alone."
-    )
-    return [{"role": "assistant", "content": reply[:4000]}, {"role": "user", "content": request}]
+    again = f"That is not what was asked for: {problem}. Answer again, with the JSON object alone."
+    return [{"role": "assistant", "content": reply[:4000]}, {"role": "user", "content": again}]

@@ -77,9 +77,8 @@ def _checked(place: str, text: bytes, llm: LanguageModel, schemas: Schemas) -> R
     try:
         line = Answered.model_validate_json(text)
     except ValidationError as error:
-        raise AlignPartsError(
-            f"{place}: {problems(error)}; expected an exported line with 'reply' and 'model' added"
-        ) from None
+        expected = "expected an exported line with 'reply' and 'model' added"
+        raise AlignPartsError(f"{place}: {problems(error)}; {expected}") from None
     if line.prompt not in schemas:
         known = ", ".join(sorted(schemas))
         raise AlignPartsError(f"{place}: unknown prompt '{line.prompt}'; expected one of {known}")

@@ -110,15 +110,12 @@ def parse_reply(reply: str | dict[str, Any], schema: type[Reply]) -> Reply:
         WrongReplyError: no JSON object in the text, or an object of another form.
     """
     text = reply if isinstance(reply, str) else ""
-    try:
-        return schema.model_validate(_json_object(reply) if isinstance(reply, str) else reply)
-    except ValidationError as error:
-        raise WrongReplyError(problems(error, 5), text) from None
-
-
-def _json_object(text: str) -> dict[str, Any]:
     answer = text.rpartition("</think>")[2]
     try:
-        return json.JSONDecoder().raw_decode(answer[answer.index("{") :])[0]
+        if isinstance(reply, str):
+            reply = json.JSONDecoder().raw_decode(answer[answer.index("{") :])[0]
+        return schema.model_validate(reply)
+    except ValidationError as error:
+        raise WrongReplyError(problems(error, 5), text) from None
     except (ValueError, RecursionError):
         raise WrongReplyError(f"no JSON object in {' '.join(answer.split())[:80]!r}", text) from None
