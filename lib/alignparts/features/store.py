@@ -54,9 +54,7 @@ class FeatureStore:
     """
 
     def __init__(self, root: Path | str, fingerprint: str | None = None, shard: int = SHARD) -> None:
-        self.root = Path(root)
-        self.shard = shard
-        self.writable = fingerprint is not None
+        self.root, self.shard, self.writable = Path(root), shard, fingerprint is not None
         self._pending: dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]] = {}
         self._rows: dict[str, Row] = {}
         self._open: dict[str, Any] = {}
