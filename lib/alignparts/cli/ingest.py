@@ -41,7 +41,7 @@ def ingest(
         bool, typer.Option("--keep-duplicates", help="Leave copies of tested shapes in training.")
     ] = False,
 ) -> None:
-    """Read a data set into a corpus: one GLB per shape, an index, the paper's split, and what was left out."""
+    """Read a data set into a corpus: one GLB per shape, an index, the paper's split, what was left out."""
     from alignparts.corpus.ingest import ingest as run
     from alignparts.corpus.readers import ReadOptions
     from alignparts.corpus.splits import paper_sizes

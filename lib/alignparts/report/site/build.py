@@ -133,6 +133,7 @@ class Results:
         figures = self.figures(page.figures)
         if not sections and not figures:
             return None
+        claims = [claim for section in sections for claim in section.sentences]
         reasons = tables.resource("differences").fillna("").set_index("table").T.to_dict()
         return {
             "page": page,
@@ -142,7 +143,7 @@ class Results:
             "differences": {topic: text for topic, text in reasons.get(page.slug, {}).items() if text},
             "metrics": self.metrics(page.metrics),
             "notebook": self.link(self.notebooks / f"{page.notebook}.ipynb"),
-            "verdicts": Counter(VERDICTS[claim.verdict] for section in sections for claim in section.sentences),
+            "verdicts": Counter(VERDICTS[claim.verdict] for claim in claims),
         }
 
 

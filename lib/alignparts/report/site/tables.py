@@ -112,7 +112,8 @@ def _long_table(table: pd.DataFrame, keys: list[str], caption: str) -> Markup:
         line = {("", name): escape(readable(part)) for name, part in zip(keys, key, strict=True)}
         for row in rows.to_dict("records"):
             line[row["metric"], ours] = _value(row)
-            line[row["metric"], PAPER] = Markup('<span class="paper">{}</span>').format(readable(row.get(PAPER)))
+            quote = readable(row.get(PAPER))
+            line[row["metric"], PAPER] = Markup('<span class="paper">{}</span>').format(quote)
         for name in counts:
             line["", name] = escape(NOTHING if rows[name].isna().all() else int(rows[name].max()))
         lines.append(line)
