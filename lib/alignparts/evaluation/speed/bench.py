@@ -152,7 +152,7 @@ def peer_rows(
     points: Sequence[int],
     parts: Sequence[int],
     *,
-    config: PartFieldConfig | None = None,
+    config: PartFieldConfig,
     repetitions: int = 1,
     device: torch.device = CPU,
 ) -> pd.DataFrame:
