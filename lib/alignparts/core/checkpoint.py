@@ -18,8 +18,7 @@ from alignparts.core.atomic import write_atomically
 from alignparts.core.errors import AlignPartsError
 
 M = TypeVar("M", bound="PretrainedModel")
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-"""State of AdamW per parameter."""
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # AdamW's state per parameter
 
 
 def save_state(

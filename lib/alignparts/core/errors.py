@@ -2,7 +2,4 @@
 
 
 class AlignPartsError(Exception):
-    """Bad input, reported in one line: the file, the key, what was expected, the way out.
-
-    The command line prints it and exits with code 2; library callers may catch it.
-    """
+    """Bad input, in one line (file, key, what was expected, way out); the command line exits with code 2."""

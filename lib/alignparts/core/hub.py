@@ -1,12 +1,11 @@
 """Public checkpoints by name: their pinned revisions, and the command that downloads them."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from alignparts.core.errors import AlignPartsError
 
 
-@dataclass(frozen=True)
-class Public:
+class Public(NamedTuple):
     """Checkpoint on the Hugging Face hub: the size of its download, and the commit taken by default."""
 
     size: str

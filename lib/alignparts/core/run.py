@@ -17,8 +17,7 @@ from alignparts.core import paths
 from alignparts.core.atomic import write_text
 from alignparts.core.config import Params, load_params, restricted
 
-FULL = "params"
-"""Profile of the pipeline: params.yaml."""
+FULL = "params"  # profile of the pipeline: params.yaml
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,6 @@ from alignparts.model.losses import Targets
 from alignparts.model.texts import STYLES, TextTable
 
 R = TypeVar("R", bound=Any)
-Negatives = Literal["shape", "category"]
-Classes = Literal["batch", "all"]
 ARRAYS = ("points", "geometry", "appearance", "part")
 """Names of the arrays of a stored shape that training reads."""
 
@@ -121,8 +119,8 @@ class PartDataset(Dataset[Shape]):
         points: int,
         k: int,
         name_prompt_rate: float = 0.0,
-        negatives: Negatives = "shape",
-        classes: Classes = "batch",
+        negatives: Literal["shape", "category"] = "shape",
+        classes: Literal["batch", "all"] = "batch",
         balance: float = 0.0,
         seed: int = 0,
     ) -> None:

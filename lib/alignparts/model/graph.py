@@ -20,11 +20,8 @@ def nearest(points: Float[np.ndarray, "n 3"], k: int) -> Int64[np.ndarray, "n k"
     """
     if not np.isfinite(points).all():
         raise AlignPartsError("points: expected finite coordinates; drop or repair the shape")
-    neighbors = np.full((len(points), k), -1, dtype=np.int64)
-    if width := min(k, len(points)):
-        index = cKDTree(points).query(points, width)[1]
-        neighbors[:, :width] = np.asarray(index).reshape(len(points), width)
-    return neighbors
+    index = cKDTree(points).query(points, range(1, k + 1))[1]
+    return np.where(index < len(points), index, -1)
 
 
 def nearest_neighbors(

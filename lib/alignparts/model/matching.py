@@ -12,12 +12,10 @@ from torch import Tensor
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignPartsOutput
 
-TEMPERATURE = 0.05
-"""Temperature of the transport plan, in units of the cost (which lies in [0, 3])."""
+TEMPERATURE = 0.05  # of the transport plan, in units of the cost (which lies in [0, 3])
 ITERATIONS = 60
 """Number of Sinkhorn iterations; the temperature falls to its value over the first half."""
-TINY = 1e-300
-"""Lower bound of the sum of a row or column, which may have no mass."""
+TINY = 1e-300  # lower bound of the sum of a row or column, which may have no mass
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,7 @@ def train(
     if statistics and trainer.first:
         save_statistics(out, *class_statistics(best, dataset("train"), params.batch_size, target))
     trainer.wait()
-    count = {name: len(ids) for name, ids in split.items()}
-    return Trained(best, trainer.history, trainer.best_epoch, count)
+    return Trained(best, trainer.history, trainer.best_epoch, {name: len(ids) for name, ids in split.items()})
 
 
 def _model(training: PartDataset, params: TrainParams, seed: int, start: AlignParts | None) -> AlignParts:

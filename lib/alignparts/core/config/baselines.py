@@ -1,8 +1,20 @@
-"""Blocks of the trained baselines: PartField+MPNet (section 12.1) and Find3D."""
+"""Optimization of networks, and the trained baselines: PartField+MPNet (section 12.1) and Find3D."""
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from alignparts.core.config.block import Block, OptimizationParams
+from alignparts.core.config.block import Block
+
+
+class OptimizationParams(Block):
+    """Optimization of a network on points with part names (sections 3.4, 9 and 12.1)."""
+
+    points: PositiveInt
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    lr: PositiveFloat
+    lr_min: NonNegativeFloat
+    weight_decay: NonNegativeFloat
+    name_prompt_rate: float = Field(ge=0, le=1)
 
 
 class PartFieldMPNetSizes(Block):

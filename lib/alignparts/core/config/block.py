@@ -1,16 +1,8 @@
-"""Base classes of the blocks of params.yaml."""
+"""Base class of the blocks of params.yaml."""
 
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -28,15 +20,3 @@ class Block(BaseModel):
                 context = {"key": str(key), "known": ", ".join(known)}
                 raise PydanticCustomError("unknown_key", "unknown key '{key}'; expected {known}", context)
         return values
-
-
-class OptimizationParams(Block):
-    """Optimization of a network on points with part names (sections 3.4, 9 and 12.1)."""
-
-    points: PositiveInt
-    epochs: PositiveInt
-    batch_size: PositiveInt
-    lr: PositiveFloat
-    lr_min: NonNegativeFloat
-    weight_decay: NonNegativeFloat
-    name_prompt_rate: float = Field(ge=0, le=1)

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from alignparts.core.config.baselines import Find3DParams, PartFieldMPNetParams
-from alignparts.core.config.block import Block, OptimizationParams
+from alignparts.core.config.baselines import Find3DParams, OptimizationParams, PartFieldMPNetParams
+from alignparts.core.config.block import Block
 from alignparts.core.config.texparts import TexPartsParams
 
 

@@ -7,8 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from alignparts.core.config.block import Block
 
 Order = Literal["confident", "uncertain", "diverse"]
-"""Order of the queue: the most confident objects first (section 13), the most uncertain first, or the most
-uncertain first with the categories taking turns."""
+"""Most confident objects first (section 13), most uncertain first, or these with categories taking turns."""
 
 
 class FilterParams(Block):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from alignparts.core.atomic import write_text
 from alignparts.core.checkpoint import PretrainedModel, save_model
-from alignparts.core.config.block import OptimizationParams
+from alignparts.core.config.baselines import OptimizationParams
 from alignparts.core.trainer import STATE, Row, Trained, Trainer, learning_rate, seeded
 from alignparts.features.store import FeatureStore
 from alignparts.model.dataset import training_ids
