@@ -163,9 +163,13 @@ def sequence(known: Confidences, error: float) -> Float64[np.ndarray, " threshol
 
 
 def promise(
-    fresh: Confidences, thresholds: Float64[np.ndarray, " thresholds"], *, error: float, certainty: float,
+    fresh: Confidences,
+    thresholds: Float64[np.ndarray, " thresholds"],
+    *,
+    error: float,
+    certainty: float,
     seed: int = 0,
-) -> Promise:  # fmt: skip
+) -> Promise:
     """Return the lowest threshold of a :func:`sequence` whose promise holds, or 1, which accepts nothing.
 
     The ``fresh`` parts are of other shapes than the calibration and the thresholds; ``certainty`` is over
@@ -218,9 +222,14 @@ def outcome(parts: ScoredParts, calibration: Calibration, made: Promise) -> dict
 
 
 def check(
-    training: ScoredParts, fresh: ScoredParts, *, errors: Sequence[float], certainty: float, splits: int,
+    training: ScoredParts,
+    fresh: ScoredParts,
+    *,
+    errors: Sequence[float],
+    certainty: float,
+    splits: int,
     seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Try promises of random halves of shapes on the other halves: rows of split, error and outcome."""
     rows = []
     for number in range(splits):

@@ -143,9 +143,13 @@ class PartScorer:
         return ScoredParts(pd.DataFrame(table))
 
     def corpus(
-        self, store: FeatureStore, splits: Sequence[str], points: int, seed: int = 0,
+        self,
+        store: FeatureStore,
+        splits: Sequence[str],
+        points: int,
+        seed: int = 0,
         ids: Sequence[str] | None = None,
-    ) -> ScoredParts:  # fmt: skip
+    ) -> ScoredParts:
         """Score the parts of :func:`ground_truth.labeled_shapes`; AlignPartsError if there is none."""
         with torch.inference_mode():
             return concatenated(map(self.score, labeled_shapes(store, splits, points, seed, ids)))

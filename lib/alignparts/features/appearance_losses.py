@@ -112,9 +112,12 @@ class Learner(nn.Module):
         return self
 
     def losses(
-        self, large: Sequence[Crops], small: Sequence[Crops], hidden: Bool[Tensor, "two_b patches"],
+        self,
+        large: Sequence[Crops],
+        small: Sequence[Crops],
+        hidden: Bool[Tensor, "two_b patches"],
         recipe: Recipe,
-    ) -> dict[str, Float[Tensor, ""]]:  # fmt: skip
+    ) -> dict[str, Float[Tensor, ""]]:
         """Return the losses by name, and their weighted sum as "total".
 
         Args:
@@ -155,9 +158,13 @@ class Learner(nn.Module):
         return {"total": total, **losses}
 
     def _place(
-        self, crop: Crops, other: Crops, student: Float[Tensor, "b patches width"],
-        teacher: Float[Tensor, "b patches width"], recipe: Recipe,
-    ) -> Float[Tensor, ""]:  # fmt: skip
+        self,
+        crop: Crops,
+        other: Crops,
+        student: Float[Tensor, "b patches width"],
+        teacher: Float[Tensor, "b patches width"],
+        recipe: Recipe,
+    ) -> Float[Tensor, ""]:
         """Return the InfoNCE of student patches and teacher patches at the same places of another crop."""
         rows = math.isqrt(student.shape[1])
         at, within = places(crop, other, rows)

@@ -25,9 +25,12 @@ Drawn = tuple[list[Crops], list[Crops], Bool[Tensor, "two_b patches"]]
 
 
 def train_appearance(
-    images: UInt8[np.ndarray, "n h w 3"], recipe: Recipe, *, checkpoint: Path | None = None,
+    images: UInt8[np.ndarray, "n h w 3"],
+    recipe: Recipe,
+    *,
+    checkpoint: Path | None = None,
     save_every: int = 100,
-) -> tuple[AppearanceEncoder, list[Row]]:  # fmt: skip
+) -> tuple[AppearanceEncoder, list[Row]]:
     """Train the small appearance encoder on pictures, without labels.
 
     Args:

@@ -63,9 +63,14 @@ class Encoders:
 
 
 def extract(
-    surface: Surface, sample: Sample, encoders: Encoders, views: int = 8, resolution: int = 112, *,
+    surface: Surface,
+    sample: Sample,
+    encoders: Encoders,
+    views: int = 8,
+    resolution: int = 112,
+    *,
     seed: int = 0,
-) -> dict[str, np.ndarray]:  # fmt: skip
+) -> dict[str, np.ndarray]:
     """Return geometry and appearance of the sampled points of a shape.
 
     Geometry: the part field is encoded from its own, denser sample of the surface (as many points as it was

@@ -57,9 +57,12 @@ def visibility(
 
 
 def lift(
-    patch_maps: Float[np.ndarray, "V h w d"], views: Views, points: Float[np.ndarray, "N 3"],
-    normals: Float[np.ndarray, "N 3"], weights: Float32[np.ndarray, "V N"] | None = None,
-) -> Float32[np.ndarray, "N d"]:  # fmt: skip
+    patch_maps: Float[np.ndarray, "V h w d"],
+    views: Views,
+    points: Float[np.ndarray, "N 3"],
+    normals: Float[np.ndarray, "N 3"],
+    weights: Float32[np.ndarray, "V N"] | None = None,
+) -> Float32[np.ndarray, "N d"]:
     """Return features of points: the mean over the views that see them, weighted by |n·v|.
 
     Patch maps are read bilinearly at the projected pixel, patch centers at the centers of their squares. A

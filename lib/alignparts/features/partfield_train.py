@@ -93,9 +93,13 @@ def contrastive_loss(
 
 
 def train_partfield(
-    shapes: Sequence[PartMasks], config: PartFieldConfig, training: PartFieldTraining, seed: int, *,
+    shapes: Sequence[PartMasks],
+    config: PartFieldConfig,
+    training: PartFieldTraining,
+    seed: int,
+    *,
     checkpoint: Path | None = None,
-) -> tuple[PartField, list[Row]]:  # fmt: skip
+) -> tuple[PartField, list[Row]]:
     """Train a `PartField`; return it in evaluation mode, with the loss ("total") of every step.
 
     Weights, order and augmentation depend on the seed; the progress is written to ``checkpoint`` after every

@@ -50,9 +50,14 @@ class Unification:
 
 
 def unify(
-    raw: RawVocabulary, encoder: Encoder, llm: LanguageModel, threshold: float = 0.85,
-    review_threshold: float = 0.7, *, partial: bool = False,
-) -> Unification:  # fmt: skip
+    raw: RawVocabulary,
+    encoder: Encoder,
+    llm: LanguageModel,
+    threshold: float = 0.85,
+    review_threshold: float = 0.7,
+    *,
+    partial: bool = False,
+) -> Unification:
     """Merge the vocabularies of several data sets into one.
 
     Args:

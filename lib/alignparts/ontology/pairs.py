@@ -67,9 +67,12 @@ def longest(names: Iterable[str]) -> str:
 
 
 def propose(
-    category: str, names: Mapping[str, Name], vectors: Mapping[str, np.ndarray], threshold: float,
+    category: str,
+    names: Mapping[str, Name],
+    vectors: Mapping[str, np.ndarray],
+    threshold: float,
     review_threshold: float,
-) -> list[Pair]:  # fmt: skip
+) -> list[Pair]:
     """Return pairs of names worth a verdict (stages ``embedding`` and ``review``, see `ontology.merge`).
 
     Args:

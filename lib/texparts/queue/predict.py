@@ -195,9 +195,14 @@ def _proposed(
 
 
 def _job(
-    root: Path, folder: Path, row: Mapping[Any, Any], model: _Model, identity: str, params: TexPartsParams,
+    root: Path,
+    folder: Path,
+    row: Mapping[Any, Any],
+    model: _Model,
+    identity: str,
+    params: TexPartsParams,
     proposed: Mapping[str, tuple[Candidate, ...]],
-) -> _Job:  # fmt: skip
+) -> _Job:
     candidates = proposed.get(row["category"], ())
     made = {
         "version": VERSION, "model": identity, "content": row["content"], "points": params.points,

@@ -74,9 +74,11 @@ def reliability_table(
 
 
 def shift_table(
-    sets: Mapping[str, ScoredParts], calibration: Calibration, promises: Sequence[Promise],
+    sets: Mapping[str, ScoredParts],
+    calibration: Calibration,
+    promises: Sequence[Promise],
     table: pd.DataFrame,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Return the outcome of promises on other sets; ``table`` is their :func:`reliability_table`."""
     rows = []
     for name, parts in sets.items():

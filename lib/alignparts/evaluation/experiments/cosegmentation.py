@@ -60,9 +60,11 @@ class Prepared:
 
 
 def source_of(
-    features: Float[np.ndarray, "n d"], part: Int[np.ndarray, " n"], names: Sequence[str],
+    features: Float[np.ndarray, "n d"],
+    part: Int[np.ndarray, " n"],
+    names: Sequence[str],
     clusters: Int[np.ndarray, " n"] | None = None,
-) -> Source:  # fmt: skip
+) -> Source:
     """Return the centers of a source shape and their names; parts of one name are one.
 
     Without ``clusters`` the centers are those of the ground-truth parts (``part``, -1 unlabeled). A cluster
@@ -135,9 +137,14 @@ def draw_pairs(categories: Mapping[str, str], each: int, seed: int = 0) -> list[
 
 
 def evaluate_transfer(
-    store: FeatureStore, ours: Ours, *, points: int = 2048, pairs: int = 10, seed: int = 0,
+    store: FeatureStore,
+    ours: Ours,
+    *,
+    points: int = 2048,
+    pairs: int = 10,
+    seed: int = 0,
     splits: Sequence[str] = ("test",),
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Score every way to carry labels, over at most ``pairs`` seeded pairs per category.
 
     Clustering: in both feature spaces, from the source's ground truth and from its clusters; independent

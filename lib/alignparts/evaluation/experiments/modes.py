@@ -86,9 +86,13 @@ def with_part_number(
 
 
 def evaluate_part_number(
-    store: FeatureStore, ours: Ours, *, points: int = 2048, seed: int = 0,
+    store: FeatureStore,
+    ours: Ours,
+    *,
+    points: int = 2048,
+    seed: int = 0,
     splits: Sequence[str] = ("test", "heldout"),
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Return the scores of the three rows of Table 4 on :func:`ground_truth.labeled_shapes`.
 
     Names come from the closed vocabulary of the predicted category (Eq. 16); for held-out categories from the
@@ -164,10 +168,16 @@ def query_iou(returned: Masks, truth: Masks, counted: Bool[np.ndarray, " n"] | N
 
 
 def evaluate_retrieval(
-    store: FeatureStore, ours: Ours, methods: Sequence[Method] = (), *, queries: Sequence[str] = QUERIES,
-    background: bool = False, points: int = 2048, seed: int = 0,
+    store: FeatureStore,
+    ours: Ours,
+    methods: Sequence[Method] = (),
+    *,
+    queries: Sequence[str] = QUERIES,
+    background: bool = False,
+    points: int = 2048,
+    seed: int = 0,
     splits: Sequence[str] = ("test", "heldout"),
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Query every part that is present on :func:`ground_truth.labeled_shapes`, one query per part.
 
     ALIGN-Parts answers all queries of a shape together (:func:`constrained`), and each alone (mode 3,

@@ -59,9 +59,15 @@ def read_judged(path: Path) -> pd.DataFrame:
 
 
 def candidate_table(
-    judged: pd.DataFrame, encoder: Encoder, name: str, llm: LanguageModel, *,
-    thresholds: Sequence[float] = THRESHOLDS, threshold: float = 0.85, review_threshold: float = 0.7,
-) -> pd.DataFrame:  # fmt: skip
+    judged: pd.DataFrame,
+    encoder: Encoder,
+    name: str,
+    llm: LanguageModel,
+    *,
+    thresholds: Sequence[float] = THRESHOLDS,
+    threshold: float = 0.85,
+    review_threshold: float = 0.7,
+) -> pd.DataFrame:
     """Return precision and recall over the whole list, taking candidates of the first stage for verdicts.
 
     In the long table n counts pairs. ``<name>, names > t`` is the cosine of the names alone; ``<name>, both

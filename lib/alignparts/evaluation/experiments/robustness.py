@@ -96,9 +96,11 @@ def over_disturbances(
 
 
 def _over_cells(
-    function: Callable[[Labeled, Cell, Bench], R], cells: Sequence[Cell], inputs: tuple[bytes, Path, Path],
+    function: Callable[[Labeled, Cell, Bench], R],
+    cells: Sequence[Cell],
+    inputs: tuple[bytes, Path, Path],
     shape_id: str,
-) -> list[R]:  # fmt: skip
+) -> list[R]:
     bench, threads = _bench(*inputs), torch.get_num_threads()
     shape = bench.corpus.load(shape_id)
     # One thread per process: the processes share the cores, and the sums do not depend on their number.
@@ -140,10 +142,16 @@ def judged(shape: Labeled, cell: Cell, bench: Bench) -> pd.DataFrame:
 
 
 def points_scores(
-    store: FeatureStore, predict: Predict, encode: Encode, *, points: Sequence[int] = (256, 1024, 4096),
-    splits: Sequence[str] = ("test", "heldout"), ids: Sequence[str] | None = None, scored: int = 4096,
+    store: FeatureStore,
+    predict: Predict,
+    encode: Encode,
+    *,
+    points: Sequence[int] = (256, 1024, 4096),
+    splits: Sequence[str] = ("test", "heldout"),
+    ids: Sequence[str] | None = None,
+    scored: int = 4096,
     seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Score methods that see fewer and fewer points of a shape, all on the same points.
 
     Each scored point takes the label of the nearest point that the method saw. Scored on the seen points

@@ -60,9 +60,16 @@ class LanguageModel:
     """
 
     def __init__(
-        self, endpoint: str = "recorded", model: str = "recorded", replies: Path = REPLIES, *,
-        prompts: Path = PROMPTS, api_key: str | None = None, parallel: int = 4, **options: Any,
-    ) -> None:  # fmt: skip
+        self,
+        endpoint: str = "recorded",
+        model: str = "recorded",
+        replies: Path = REPLIES,
+        *,
+        prompts: Path = PROMPTS,
+        api_key: str | None = None,
+        parallel: int = 4,
+        **options: Any,
+    ) -> None:
         self.model, self.folder, self.parallel = model, replies, parallel
         self.prompts = Prompts(prompts)
         self.records = read_records(replies)

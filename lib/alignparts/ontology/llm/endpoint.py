@@ -47,9 +47,17 @@ class Endpoint:
     """
 
     def __init__(
-        self, url: str, model: str, key: str = "", *, max_retries: int = 4, timeout: float = 60.0,
-        per_minute: float | None = None, price_in: float | None = None, price_out: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        url: str,
+        model: str,
+        key: str = "",
+        *,
+        max_retries: int = 4,
+        timeout: float = 60.0,
+        per_minute: float | None = None,
+        price_in: float | None = None,
+        price_out: float | None = None,
+    ) -> None:
         self.url, self.model = url, model
         self.spent = Usage()
         self.stop = threading.Event()
