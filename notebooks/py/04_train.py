@@ -22,10 +22,9 @@ import torch
 from alignparts.core.run import start
 from alignparts.core.trainer import forget_progress
 from alignparts.features.store import FeatureStore
+from alignparts.model import losses, matching
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
 from alignparts.model.dataset import PartDataset, collate, ids_of_split
-from alignparts.model.losses import alignment_losses
-from alignparts.model.matching import assign, cost_matrix, sinkhorn
 from alignparts.model.texts import TextTable
 from alignparts.model.train import train
 from alignparts.naming.pipeline import Manifest, write_manifest
@@ -89,9 +88,11 @@ widths = {"d_g": shape.geometry.shape[1], "d_a": shape.appearance.shape[1], "d_t
 untrained = AlignParts(AlignPartsConfig(**widths, **settings.model.model_dump()))
 with torch.no_grad():
     output = untrained(**batch.inputs())
-    cost = cost_matrix(output.mask_logits, output.partlets, targets.masks, targets.labeled, targets.text)
-    plan = sinkhorn(cost, targets.parts)
-    assignment = assign(plan, targets.parts)
+    cost = matching.cost_matrix(
+        output.mask_logits, output.partlets, targets.masks, targets.labeled, targets.text
+    )
+    plan = matching.sinkhorn(cost, targets.parts)
+    assignment = matching.assign(plan, targets.parts)
 matched = assignment[0][assignment[0] >= 0].tolist()
 assert len(set(matched)) == len(matched) == min(len(shape.names), settings.model.K)
 print("matched partlets:", len(matched))
@@ -113,7 +114,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 weights = settings.loss.model_dump(exclude={"tau"}, by_alias=True)
-before = alignment_losses(output, targets, settings.loss, assignment)
+before = losses.alignment_losses(output, targets, settings.loss, assignment)
 pd.DataFrame(
     {
         "weight": pd.Series(weights),

@@ -28,15 +28,11 @@ from alignparts.ontology.vocabulary import Vocabulary
 from texparts.annotation.geometry import Shapes
 from texparts.export.export import export_dataset
 from texparts.filter.filter import filter_folder
-from texparts.queue import pictures
-from texparts.queue.predict import predict
-from texparts.queue.rank import rank
+from texparts.queue import pictures, predict, rank
 from texparts.raw.synthetic import write_texverse_like
-from texparts.simulation import checks, effort
-from texparts.simulation.cost import CostModel
-from texparts.simulation.rehearsal import entries, hand_in_unchanged, rehearse, simulated_work
-from texparts.simulation.truth import truth_of
+from texparts.simulation import checks, cost, effort, rehearsal, truth
 
+# %%
 run = start("texparts", profile)
 block, base = run.params.texparts, run.params.base
 home = run.data / "texparts"
@@ -85,9 +81,9 @@ figure
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-predicted = predict(work, run.models / "alignparts", block, workers=base.workers)
+predicted = predict.predict(work, run.models / "alignparts", block, workers=base.workers)
 assert predicted.done.all()
-truths = {object_id: truth_of(folder, object_id, vocabulary) for object_id in predicted.object_id}
+truths = {object_id: truth.truth_of(folder, object_id, vocabulary) for object_id in predicted.object_id}
 shapes = Shapes(work)
 parts = checks.judged_parts(shapes, truths)
 accepted = checks.acceptance_table(parts, unseen)
@@ -100,7 +96,7 @@ accepted
 # The most confident objects come first: they are the quickest to check. Unseen categories gather at the end.
 
 # %%
-queue = rank(work, block.order)
+queue = rank.rank(work, block.order)
 figure = pictures.draw_queue(work, queue, shown=min(6, len(queue) // 2))
 run.figure(figure, "texparts_queue")
 figure
@@ -115,9 +111,9 @@ figure
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-cost = CostModel(**dict(block.effort))
+keystrokes = cost.CostModel(**dict(block.effort))
 parallel = {"workers": base.workers, "scheduler": base.scheduler}
-measured = effort.measure_effort(work, truths, cost, unseen, **parallel)
+measured = effort.measure_effort(work, truths, keystrokes, unseen, **parallel)
 bootstrap = {"resamples": run.params.evaluate.bootstrap, "seed": base.seed}
 means = effort.mean_table(measured, **bootstrap)
 ratios = effort.ratio_table(measured, **bootstrap)
@@ -153,28 +149,28 @@ figure
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-costs = [cost.model_copy(update={"quality": quality}) for quality in block.rehearsal.qualities]
-opinions = entries(queue, len(costs), block.rehearsal.second_opinions)
+costs = [keystrokes.model_copy(update={"quality": quality}) for quality in block.rehearsal.qualities]
+opinions = rehearsal.entries(queue, len(costs), block.rehearsal.second_opinions)
 with tempfile.TemporaryDirectory() as temporary:
     database = f"sqlite:///{temporary}/review.db"
-    store = rehearse(
-        work, opinions, simulated_work(shapes, truths, costs), database,
+    store = rehearsal.rehearse(
+        work, opinions, rehearsal.simulated_work(shapes, truths, costs), database,
         annotators=len(costs), vocabulary=vocabulary,
     )  # fmt: skip
     progress = store.submissions.progress()
     first = {one.object_id: one.opinions[0] for one in store.submissions.submitted()}
     edits = Counter(event.edit.kind for key in first for event in store.events.history(key))
-    done = export_dataset(
-        store.submissions.submitted(), work, home / "dataset", title="Tex-Parts, embedded", license="MIT",
-        by="simulated annotators",
-    )  # fmt: skip
+    about = {"title": "Tex-Parts, embedded", "license": "MIT", "by": "simulated annotators"}
+    done = export_dataset(store.submissions.submitted(), work, home / "dataset", **about)
     store.close()
+print("edits:", ", ".join(f"{kind} {count}" for kind, count in sorted(edits.items())))
+
+# %%
 ours = measured[measured.start == effort.OURS].set_index("object_id").seconds
 careful = [key for key, one in first.items() if one.annotator == "simulated annotator 1"]
 assert progress.done == len(queue) and len(done.index) == len(queue)
 assert all(abs(first[key].seconds - ours[key]) < 0.01 for key in careful)
 print("objects handed in:", progress.done, "| with a second opinion:", progress.pairs)
-print("edits:", ", ".join(f"{kind} {count}" for kind, count in sorted(edits.items())))
 
 # %% [markdown]
 # ## Export
@@ -184,7 +180,7 @@ print("edits:", ", ".join(f"{kind} {count}" for kind, count in sorted(edits.item
 
 # %%
 with tempfile.TemporaryDirectory() as temporary:
-    store = hand_in_unchanged(work, queue, f"sqlite:///{temporary}/none.db")
+    store = rehearsal.hand_in_unchanged(work, queue, f"sqlite:///{temporary}/none.db")
     raw = export_dataset(
         store.submissions.submitted(), work, home / "unreviewed", title="Tex-Parts, embedded, not reviewed",
         license="MIT", by="nobody",
