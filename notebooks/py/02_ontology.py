@@ -33,7 +33,6 @@ from alignparts.ontology import export
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.merge import unify
 from alignparts.ontology.raw import RawVocabulary
-from alignparts.ontology.skos import turtle
 from alignparts.ontology.text import TextEncoder
 from alignparts.report.ontology_map import map_figure, tree_html
 
@@ -215,7 +214,7 @@ columns = ["level", "category", "a", "b", "name_cosine", "description_cosine", "
 write_text(run.folder / "ontology_pairs.csv", pairs[columns].to_csv(index=False, lineterminator="\n"))
 for name, table in {"counts": counts, "strata": strata, "precision": precision}.items():
     tables.write_table(run.folder, f"ontology_{name}", table)
-write_text(run.reports / "ontology.ttl", turtle(raw, vocabulary))
+write_text(run.reports / "ontology.ttl", export.turtle(raw, vocabulary))
 steps = overall[["categories", "parts"]].rename(index=lambda step: step.replace(" ", "_")).stack()
 judged_pairs = pairs.groupby("stage").same.agg(proposed="size", merged="sum").stack()
 metrics = {"_".join(key): int(value) for key, value in [*steps.items(), *judged_pairs.items()]}

@@ -15,7 +15,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.llm.records import Request
 from alignparts.ontology.merge import Unification, unify
-from alignparts.ontology.pairs import Pair, embed, group, longest
+from alignparts.ontology.pairs import Pair, embed, group
 from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.vocabulary import Vocabulary, spelling
 
@@ -170,7 +170,7 @@ def test_groups_of_random_verdicts(seed: int) -> None:
         rng.shuffle(pairs)
         assert group(names, pairs) == (groups, conflicts)  # whatever the order
     if not conflicts:
-        heads = [longest(members) for members in groups]
+        heads = [members[0] for members in groups]
         left = [pair for pair in pairs if {pair.a, pair.b} <= set(heads)]
         assert group(heads, left)[0] == sorted((head,) for head in heads)  # idempotent
 
@@ -179,7 +179,6 @@ def test_without_rejections_groups_are_connected_components() -> None:
     same = [("a", "b"), ("b", "cc"), ("d", "e")]
     pairs = [Pair("", a, b, 0.9, 0.0, "embedding", True, "same thing") for a, b in same]
     assert group(["a", "b", "cc", "d", "e", "f"], pairs)[0] == [("a", "b", "cc"), ("d", "e"), ("f",)]
-    assert longest(["d", "cc", "bb"]) == "bb"
 
 
 def test_a_rejected_pair_is_not_joined_through_a_third_name() -> None:

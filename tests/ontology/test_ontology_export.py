@@ -19,14 +19,14 @@ from alignparts.ontology.export import (
     hierarchy_table,
     missing_lines,
     parts_table,
+    turtle,
     write_ontology,
 )
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.llm.records import Record, Request, append_record
 from alignparts.ontology.merge import Unification, unify
+from alignparts.ontology.pairs import Description, Verdict
 from alignparts.ontology.raw import RawVocabulary, read_names
-from alignparts.ontology.requests import description_request, verdict_request
-from alignparts.ontology.skos import turtle
 from alignparts.report.ontology_map import embedding_map, tree_html
 
 # "bar" stands under two wholes; "back" is a fine part of one data set and a whole of another; the names
@@ -233,8 +233,8 @@ def test_command(tmp_path: Path, names: RawVocabulary) -> None:
     assert read(tmp_path / "out", "merged.csv").empty
     for category in ("arm chair", "armor", "chair"):
         told = {"description": f"a thing called {category}"}
-        record(replies, description_request(category.replace(" ", "_")), told)
-    pair = verdict_request("", "arm_chair", "a thing called arm chair", "chair", "a thing called chair")
+        record(replies, Description.request(category.replace(" ", "_")), told)
+    pair = Verdict.request("", "arm_chair", "a thing called arm chair", "chair", "a thing called chair")
     record(replies, pair, {"same": True, "reason": "one is the other"})
     assert CliRunner().invoke(app, arguments).exit_code == 0
     asked = [json.loads(line) for line in (tmp_path / "ask.jsonl").read_text().splitlines()]

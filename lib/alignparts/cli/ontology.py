@@ -62,8 +62,8 @@ def ontology(
     from alignparts.ontology.llm.exchange import export_requests
     from alignparts.ontology.llm.exchange import import_replies as read_replies
     from alignparts.ontology.merge import unify
+    from alignparts.ontology.pairs import SCHEMAS
     from alignparts.ontology.raw import read_names
-    from alignparts.ontology.requests import SCHEMAS
     from alignparts.ontology.text import TextEncoder
 
     raw = read_names(names, inner_nodes=inner_nodes)

@@ -18,11 +18,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.ontology import requests
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.llm.messages import Reply
-from alignparts.ontology.llm.records import Request
-from alignparts.ontology.pairs import Encoder, Name, Pair, embed, group, longest, propose
+from alignparts.ontology.llm.records import Missing, Request
+from alignparts.ontology.pairs import Choice, Description, Encoder, Name, Pair, Verdict, embed, group, propose
 from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.vocabulary import Alias, CategoryEntry, PartEntry, Vocabulary, spelling, words
 
@@ -46,7 +45,7 @@ class Unification:
     vocabulary: Vocabulary
     pairs: tuple[Pair, ...]
     conflicts: tuple[str, ...]
-    missing: tuple[requests.Missing, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
 def unify(
@@ -100,7 +99,7 @@ class _Compression:
         self.encoder, self.llm, self.thresholds, self.partial = encoder, llm, thresholds, partial
         self.pairs: list[Pair] = []
         self.conflicts: list[str] = []
-        self.missing: list[requests.Missing] = []
+        self.missing: list[Missing] = []
         self._unsettled: set[str] = set()
 
     def categories(self, raw: RawVocabulary) -> Groups:
@@ -146,16 +145,16 @@ class _Compression:
     def _describe(self, category: str, aliases: Mapping[str, Sequence[Alias]]) -> dict[str, Name]:
         names = {}
         for name in sorted(aliases):
-            request = requests.description_request(*((category, name) if category else (name,)))
-            reply = self._ask(request, requests.Description, category not in self._unsettled)
+            request = Description.request(category or name, name if category else "")
+            reply = self._ask(request, Description, category not in self._unsettled)
             names[name] = Name(reply.description if reply else "", tuple(aliases[name]))
         return names
 
     def _judge(self, pair: Pair, a: Name, b: Name) -> Pair:
         """Return the pair with its verdict; without both descriptions it cannot even be asked for."""
         if a.description and b.description:
-            request = requests.verdict_request(pair.category, pair.a, a.description, pair.b, b.description)
-            if verdict := self._ask(request, requests.Verdict, pair.category not in self._unsettled):
+            request = Verdict.request(pair.category, pair.a, a.description, pair.b, b.description)
+            if verdict := self._ask(request, Verdict, pair.category not in self._unsettled):
                 return replace(pair, same=verdict.same, reason=verdict.reason)
         return replace(pair, decided=False)
 
@@ -163,9 +162,9 @@ class _Compression:
         """Return the canonical name of a group; a name that stands alone needs no choice."""
         if len(members) == 1:
             return members[0]
-        choice = self._ask(requests.choice_request(category, members), requests.Choice, settled)
+        choice = self._ask(Choice.request(category, members), Choice, settled)
         if choice is None:
-            return longest(members)
+            return min(members, key=lambda name: (-len(name), name))
         if spelling(choice.name) not in members:
             chosen = f"ontology: the language model chose '{choice.name}' for {', '.join(members)}"
             raise AlignPartsError(f"{chosen}; expected one of them")
@@ -184,7 +183,7 @@ class _Compression:
 
     def _ask(self, request: Request, schema: type[Reply], settled: bool) -> Reply | None:
         if self.partial and not self.llm.known(request):
-            self.missing.append(requests.Missing(request, settled))
+            self.missing.append(Missing(request, settled))
             return None
         return self.llm.ask(request, schema)
 

@@ -1,4 +1,4 @@
-"""Pairs of names that may mean the same: candidates for a verdict, and the groups that verdicts make."""
+"""Names that may mean the same: candidate pairs, questions to the language model, groups (section 9.4)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
+from pydantic import BaseModel, Field
 
+from alignparts.ontology.llm.records import Request
 from alignparts.ontology.vocabulary import Alias, words
 
 
@@ -55,15 +57,62 @@ class Pair:
         return max(self.name_cosine, self.description_cosine)
 
 
+class Description(BaseModel):
+    """Reply to ``describe_category`` and ``describe_part``."""
+
+    description: str = Field(min_length=8)
+
+    @staticmethod
+    def request(category: str, part: str = "") -> Request:
+        """Return the question for the description of a category or, given one, of a part of it."""
+        if part:
+            return _question("describe", category, {"part": words(part)})
+        return _question("describe", "", {"category": words(category)})
+
+
+class Verdict(BaseModel):
+    """Reply to ``same_category`` and ``same_part``."""
+
+    same: bool
+    reason: str = Field(min_length=8)
+
+    @staticmethod
+    def request(category: str, a: str, a_description: str, b: str, b_description: str) -> Request:
+        """Return the question about two names ``a < b`` of a category or, if it is empty, two categories."""
+        ends = {"a": words(a), "a_description": a_description, "b": words(b), "b_description": b_description}
+        return _question("same", category, ends)
+
+
+class Choice(BaseModel):
+    """Reply to ``name_category`` and ``name_part``."""
+
+    name: str
+
+    @staticmethod
+    def request(category: str, names: Sequence[str]) -> Request:
+        """Return the question for the canonical one of names that mean the same, in alphabetical order."""
+        return _question("name", category, {"names": "; ".join(map(words, names))})
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    f"{verb}_{subject}": reply
+    for verb, reply in (("describe", Description), ("same", Verdict), ("name", Choice))
+    for subject in ("category", "part")
+}
+"""Pydantic model of the reply, by prompt."""
+
+
+def _question(verb: str, category: str, variables: dict[str, str]) -> Request:
+    """Return a question about parts of a category or, where it is empty, about categories."""
+    if category:
+        return Request(f"{verb}_part", {"category": words(category), **variables})
+    return Request(f"{verb}_category", variables)
+
+
 def embed(encoder: Encoder, texts: Iterable[str]) -> dict[str, Float32[np.ndarray, " d_t"]]:
     """Return the embedding of every distinct text, all of them encoded in one call."""
     distinct = sorted(set(texts))
     return dict(zip(distinct, encoder.encode(distinct), strict=True))
-
-
-def longest(names: Iterable[str]) -> str:
-    """Return the longest name, of equally long ones the first in the alphabet."""
-    return min(names, key=lambda name: (-len(name), name))
 
 
 def propose(

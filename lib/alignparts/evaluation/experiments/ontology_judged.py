@@ -18,8 +18,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.intervals import Interval
 from alignparts.evaluation.tables import long_table, row
 from alignparts.ontology.llm.client import LanguageModel
-from alignparts.ontology.pairs import Encoder, embed
-from alignparts.ontology.requests import Description, Verdict, description_request, verdict_request
+from alignparts.ontology.pairs import Description, Encoder, Verdict, embed
 from alignparts.ontology.vocabulary import words
 
 COLUMNS = ["category", "a", "b", "same", "reason", "dataset_a", "dataset_b", "stratum", "population"]
@@ -103,7 +102,7 @@ def recorded(judged: pd.DataFrame, llm: LanguageModel) -> list[bool | None]:
     verdicts: list[bool | None] = []
     described = _descriptions(judged, llm)
     for category, a, b, texts in zip(judged.category, judged.a, judged.b, described, strict=True):
-        request = texts and verdict_request(category, a, texts[0], b, texts[1])
+        request = texts and Verdict.request(category, a, texts[0], b, texts[1])
         verdicts.append(llm.ask(request, Verdict).same if request and llm.known(request) else None)
     return verdicts
 
@@ -141,7 +140,7 @@ def _descriptions(judged: pd.DataFrame, llm: LanguageModel) -> list[tuple[str, s
     """Return the descriptions of both names per pair, if both are on record."""
     described: list[tuple[str, str] | None] = []
     for category, *names in judged[["category", "a", "b"]].itertuples(index=False):
-        asked = [description_request(category or name, name if category else "") for name in names]
+        asked = [Description.request(category or name, name if category else "") for name in names]
         known = all(map(llm.known, asked))
         first, second = (llm.ask(request, Description).description if known else "" for request in asked)
         described.append((first, second) if known else None)

@@ -47,6 +47,17 @@ class Request(NamedTuple):
         return hashlib.sha256(line.encode()).hexdigest()
 
 
+class Missing(NamedTuple):
+    """A request that no recorded reply covers.
+
+    ``settled``: it will be asked in this form whatever the other missing replies turn out to be. The rest
+    depends on them: a category may still get another name, a group another member.
+    """
+
+    request: Request
+    settled: bool
+
+
 class Usage(BaseModel, frozen=True, extra="forbid"):
     """Cost of replies; usages add up.
 
