@@ -36,10 +36,6 @@ from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.text import TextEncoder
 from alignparts.report.ontology_map import map_figure, tree_html
 
-run = start("ontology", profile)
-settings = run.params.ontology
-pd.set_option("display.max_colwidth", 160, "display.max_rows", 400)
-
 # %% [markdown]
 # ## The names as they are
 #
@@ -48,6 +44,9 @@ pd.set_option("display.max_colwidth", 160, "display.max_rows", 400)
 # which names a data set itself tells apart, must not depend on the sample.
 
 # %%
+run = start("ontology", profile)
+settings = run.params.ontology
+pd.set_option("display.max_colwidth", 160, "display.max_rows", 400)
 seen = RawVocabulary.of_corpus(run.data / "corpus")
 raw = seen.with_declared(RawVocabulary.of_dialects())
 parts = pd.DataFrame([*raw.parts], columns=["dataset", "category", "part"])
