@@ -7,10 +7,8 @@ import re
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import trimesh
 
-from alignparts.core.errors import AlignPartsError
 from alignparts.core.run import start
 from alignparts.pictures import scene3d
 from alignparts.pictures.gallery import Panel, Row, legend_of, palette_of
@@ -136,10 +134,3 @@ def test_a_gallery_is_a_picture_and_a_page(tmp_path):
     assert figure.get_figwidth() > 0
     assert (tmp_path / "tour" / "shapes.png").stat().st_size > 1000
     assert "<title>Some shapes</title>" in (tmp_path / "3d" / "tour" / "shapes.html").read_text()
-
-
-def test_errors(tmp_path):
-    for rows in ([], [Row("one", [])]):
-        with pytest.raises(AlignPartsError, match="without rows"):
-            write_scene(tmp_path / "x.html", "x", rows)
-    assert not (tmp_path / "x.html").exists()

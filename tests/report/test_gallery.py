@@ -86,13 +86,6 @@ def test_nameless_segments_are_not_said_to_have_names():
     assert "no name" in looks(one, {"leg": (1.0, 0.0, 0.0)})[0].label
 
 
-def test_empty_figures():
-    with pytest.raises(AlignPartsError, match="without rows"):
-        panel_grid([])
-    with pytest.raises(AlignPartsError, match="without panels"):
-        panel_grid([Row("a", [])])
-
-
 def test_points_and_triangles_are_drawn_in_their_colors():
     colors = {"leg": (1.0, 0.0, 0.0)}
     flat = panel([0] * 5000, ["leg"])
@@ -255,8 +248,6 @@ def test_row_of_methods():
     assert np.mean(pictures[0] != pictures[1]) == 0
     assert np.mean((pictures[0] != pictures[3]).any(axis=2)) < 0.05
     assert looks(row.panels[2], colors).keys() == {-1}
-    with pytest.raises(AlignPartsError, match="'ours': 3 labels"):
-        shape_row("a lamp", one, {"ours": Prediction.of_names(np.zeros(3, int), ["foot"])})
 
 
 def test_close_up_looks_at_the_smallest_part():
@@ -325,8 +316,6 @@ def test_rows_of_queries():
     assert (rows[1].panels[0].part == -1).all()
     most = query_rows("lamp", one, {"ours": masks}, most=1)
     assert len(most) == 1 and most[0].panels[0].names == [one.names[np.bincount(one.truth).argmax()]]
-    with pytest.raises(AlignPartsError, match="'ours': answers"):
-        query_rows("lamp", one, {"ours": masks[:1]})
 
 
 def scores(values, metric="miou", test_set="partnet", method="ALIGN-Parts"):
@@ -372,5 +361,3 @@ def test_finest_parts_are_chosen():
     ]  # fmt: skip
     assert choose_fine(shapes) == ["b", "c"]
     assert choose_fine(shapes[::-1], count=1) == ["b"]
-    with pytest.raises(AlignPartsError, match="no labeled point"):
-        smallest_part(replace(shapes[0], truth=np.full(600, -1)))

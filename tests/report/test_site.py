@@ -14,7 +14,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation import tables
 from alignparts.report.site import build
 from alignparts.report.site import tables as site_tables
-from alignparts.report.site.pages import Page, Table, read_site
+from alignparts.report.site.build import Page, Table, read_site
 
 EVIL = "<script>alert('x')</script>"
 PIXEL = bytes.fromhex(

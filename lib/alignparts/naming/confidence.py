@@ -61,15 +61,10 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the model says about some parts; probabilities except ``share``.
+    """All that the model says about some parts; probabilities except ``share``, that of the labeled points.
 
-    Attributes:
-        soft: Eq. 20.
-        mahalanobis: Eq. 18; NaN for a label without training partlets.
-        category: softmax of Eq. 16; 1 where the category is given.
-        partness: partness of the partlet.
-        mask_confidence: mean mask probability over the points of the part.
-        share: share of the labeled points.
+    ``soft`` is Eq. 20, ``mahalanobis`` Eq. 18 (NaN for a label without training partlets), ``category`` the
+    softmax of Eq. 16 (1 where it is given), ``mask_confidence`` the mean mask probability over the points.
     """
 
     soft: Float64[np.ndarray, " parts"]
@@ -93,11 +88,8 @@ class EvidenceWeights(BaseModel, frozen=True, extra="forbid"):
     """A fitted logistic regression over all that the model says about a part, beyond the paper.
 
     Eq. 40 combines the softmax over names with the distance to the name's training partlets; the regression
-    also weighs the certainty of the category and of the mask.
-
-    Attributes:
-        weights: one per predictor, in the order of :data:`PREDICTORS`.
-        bias: log-odds where all predictors are 0.
+    also weighs the certainty of the category and of the mask. The weights stand in the order of
+    :data:`PREDICTORS`; the bias is the log-odds where all predictors are 0.
     """
 
     weights: tuple[float, ...] = Field(min_length=len(PREDICTORS), max_length=len(PREDICTORS))
@@ -193,13 +185,9 @@ PAPER = Calibration()
 
 @dataclass(frozen=True)
 class Statistics:
-    """Means and shared covariance of the training partlets (Eqs. 38 and 39).
+    """Mean raw embedding per label and shared covariance of the training partlets (Eqs. 38 and 39).
 
-    Attributes:
-        labels: (category, part) per row of ``mean``.
-        mean: mean raw partlet embedding per label.
-        covariance: covariance shared by all labels.
-        ridge: epsilon, as a share of the mean variance.
+    The ridge is the epsilon of Eq. 39, as a share of the mean variance.
     """
 
     labels: tuple[Label, ...]

@@ -49,16 +49,9 @@ def export_named(
 
     All files are made in a temporary folder and moved together at the end: a failure leaves nothing behind.
     In ``labels.json``, a part's ``index`` is its value in ``face_labels.npy``, and ``nodes`` lists the
-    geometry nodes of the input in the order of the faces.
-
-    Args:
-        mesh: the input.
-        face_part: part per face of ``mesh.surface``, -1 unlabeled.
-        parts: named parts.
-        folder: target folder, made if needed; files of these names are replaced.
-        category: category of the shape, "" if unknown.
-        mode: "closed", "open" or "query".
-        picture: also draw the picture.
+    geometry nodes of the input in the order of the faces. The folder is made if needed, and files of these
+    names are replaced. ``face_part`` is the part per face of ``mesh.surface``, -1 unlabeled; the category is
+    "" if unknown, the mode "closed", "open" or "query".
 
     Raises:
         AlignPartsError: the labels do not fit the mesh, or the folder cannot be written.

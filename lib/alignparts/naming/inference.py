@@ -80,15 +80,9 @@ def name_parts(
 ) -> Prediction:
     """Name parts by the closed vocabulary of one category (mode 1).
 
-    Args:
-        partlets: output of the model.
-        encode: the text encoder's ``encode``.
-        vocabulary: categories and their parts.
-        category: category of the shape, by any alias; None lets the model choose (Eq. 16;
-            ties: alphabetical).
-        statistics: training statistics for Eq. 18; None leaves the confidence to Eq. 20.
-        calibration: parameters of the confidence.
-        fill: also label the points that Eq. 22 leaves unlabeled, by their best mask.
+    The category is given by any alias; None lets the model choose (Eq. 16; ties: alphabetical). Without
+    training statistics for Eq. 18 the confidence is left to Eq. 20. ``fill`` also labels the points that
+    Eq. 22 leaves unlabeled, by their best mask.
 
     Raises:
         AlignPartsError: an empty vocabulary, an unknown category.

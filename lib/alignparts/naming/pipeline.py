@@ -58,13 +58,9 @@ class Manifest(Settings):
 
 @dataclass(frozen=True)
 class NamedMesh:
-    """A mesh with named faces.
+    """A mesh with named faces: an index into ``prediction.parts`` per face, -1 unlabeled.
 
-    Attributes:
-        mesh: the input.
-        face_part: index into ``prediction.parts`` per face, -1 unlabeled.
-        prediction: named samples that the faces took their names from.
-        mode: "closed", "open" or "query".
+    The prediction holds the named samples that the faces took their names from.
     """
 
     mesh: InputMesh
@@ -91,16 +87,9 @@ class NamedMesh:
 
 @dataclass
 class NamedPartsPipeline:
-    """ALIGN-Parts with all that it needs to read a mesh.
+    """ALIGN-Parts with all that it needs to read a mesh: the encoders that it was trained with, and settings.
 
-    Attributes:
-        model: trained model.
-        encoders: geometry and appearance encoders that it was trained with.
-        text: text encoder that it was trained with.
-        vocabulary: vocabulary for the closed mode; None leaves the open one.
-        statistics: training statistics for Eq. 18; None leaves Eq. 20.
-        manifest: sizes of renders and samples.
-        calibration: parameters of the confidence; the paper's by default.
+    Without a vocabulary there is no closed mode; without training statistics for Eq. 18, Eq. 20 is left.
     """
 
     model: AlignParts
@@ -191,15 +180,10 @@ class NamedPartsPipeline:
         fill: bool = False,
         points: int | None = None,
     ) -> NamedMesh:
-        """Name the parts of a mesh.
+        """Name the parts of a mesh: by candidates (open vocabulary), a query for one part, or the vocabulary.
 
-        Args:
-            mesh: a file or a loaded mesh.
-            candidates: names to choose from (open vocabulary).
-            query: name of the one part to find.
-            category: category of the object; None lets the model choose (Eq. 16).
-            fill: leave no face unlabeled.
-            points: number of surface samples; the manifest's by default.
+        The model chooses the category (Eq. 16) where none is given. ``fill`` leaves no face unlabeled;
+        ``points`` is the number of surface samples, the manifest's by default.
 
         Raises:
             AlignPartsError: an unreadable mesh, an unknown category, no names or an empty one.

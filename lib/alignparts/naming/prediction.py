@@ -47,12 +47,8 @@ class Candidate:
 class Partlets:
     """Output of the model for one shape, on the CPU.
 
-    Attributes:
-        mask: probability per partlet and point that the point belongs to the partlet.
-        partness: probability that a partlet is a part.
-        embeddings: raw partlet embeddings z_k.
-        global_embedding: embedding of the whole shape.
-        fused: fused feature h_i per point.
+    ``mask`` is the probability that a point belongs to a partlet, ``partness`` that a partlet is a part;
+    ``embeddings`` are the raw z_k, ``fused`` the features h_i of the points.
     """
 
     mask: Float32[np.ndarray, "k n"]

@@ -170,14 +170,9 @@ def draw_surface(
 def picture_of_parts(
     surface: Surface, part: Int[np.ndarray, " n"], names: Sequence[str], labels: Sequence[str], path: Path
 ) -> None:
-    """Write a PNG with the input beside its colored parts, and a legend.
+    """Write a PNG with the input beside its colored parts, and a legend with a label per part.
 
-    Args:
-        surface: input shape.
-        part: part of every face, -1 unlabeled.
-        names: name of every part, which gives it its color.
-        labels: text of every part in the legend.
-        path: PNG to write.
+    The name of a part gives it its color. ``part`` is the part of every face, -1 unlabeled.
 
     Raises:
         AlignPartsError: no triangle has an area.
@@ -206,10 +201,8 @@ def contact_sheet(shapes: Sequence[tuple[str, Surface]], size: int = 150, column
     """Draw many shapes in their own colors on one sheet, each with its title; size in hundredths of an inch.
 
     Raises:
-        AlignPartsError: there are no shapes, or one has no triangle with an area.
+        AlignPartsError: a shape has no triangle with an area.
     """
-    if not shapes:
-        raise AlignPartsError("a contact sheet without shapes")
     columns = min(columns, len(shapes))
     rows = -(-len(shapes) // columns)
     figure = Figure(figsize=(columns * size / 100, rows * (size + 24) / 100), layout="constrained")

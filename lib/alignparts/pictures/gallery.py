@@ -12,7 +12,6 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, Patch
 from PIL import Image
 
-from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.vocabulary import words
 from alignparts.pictures import figures
 from alignparts.pictures.palette import UNLABELED_COLOR, Color, palette
@@ -77,13 +76,7 @@ class Look(NamedTuple):
 
 
 def palette_of(rows: Sequence[Row]) -> dict[str, Color]:
-    """Return one color for every name that any panel of these rows shows.
-
-    Raises:
-        AlignPartsError: there are no rows, or a row has no panels.
-    """
-    if not rows or not all(row.panels for row in rows):
-        raise AlignPartsError("a figure without rows, or a row without panels")
+    """Return one color for every name that any panel of these rows shows."""
     panels = [panel for row in rows for panel in row.panels]
     names = (panel.names[part] for panel in panels for part in panel.shown if part >= 0)
     return palette(name for name in names if name)
@@ -127,9 +120,6 @@ def panel_grid(rows: Sequence[Row], *, width: float = 1.9, size: int = 360) -> F
     """Draw rows of panels, each row with its own legend; a name has one color in the whole figure.
 
     A panel is ``width`` inches wide, its picture ``size`` pixels before empty margins are cut.
-
-    Raises:
-        AlignPartsError: there are no rows, or a row has no panels.
     """
     colors, columns = palette_of(rows), max(len(row.panels) for row in rows)
     # Names are no formulas, whatever signs they have in them.
@@ -162,9 +152,8 @@ def _add_row(
         for texts in zip(*((panel.title, panel.note) for panel in row.panels), strict=True)
     )
     lines = title.count("\n") + 3 + sum(max(text.count("\n") for text in texts) for texts in (above, below))
-    axes = part.subplots(1, columns, squeeze=False)[0]
-    for axis in axes:
-        axis.set(xticks=[], yticks=[], frame_on=False)
+    bare = {"xticks": [], "yticks": [], "frame_on": False}
+    axes = part.subplots(1, columns, squeeze=False, subplot_kw=bare)[0]
     for number, (axis, panel) in enumerate(zip(axes, row.panels, strict=False)):
         axis.set_title(above[number], fontsize=SMALL)
         axis.set_xlabel(below[number], fontsize=SMALL, color="#555555")

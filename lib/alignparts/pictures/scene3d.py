@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
 from alignparts.core.atomic import write_text
+from alignparts.core.paths import RESOURCES
 from alignparts.core.run import Run
 from alignparts.pictures import figures
 from alignparts.pictures.gallery import Look, Panel, Row, legend_of, looks, palette_of, panel_grid
@@ -34,11 +34,7 @@ DISTANCE = 1.6
 
 
 def save_gallery(run: Run, name: str, title: str, rows: Sequence[Row]) -> Figure:
-    """Draw rows as ``reports/<stage>/<name>.png``, and in 3D, titled, as ``reports/3d/<stage>/<name>.html``.
-
-    Raises:
-        AlignPartsError: there are no rows, or a row has no panels.
-    """
+    """Draw rows as ``reports/<stage>/<name>.png``, and titled in 3D as ``reports/3d/<stage>/<name>.html``."""
     figure = panel_grid(rows)
     run.figure(figure, name)
     write_scene(run.reports / "3d" / run.stage / f"{name}.html", title, rows)
@@ -51,9 +47,6 @@ def write_scene(path: Path, title: str, rows: Sequence[Row]) -> Path:
     Hovering shows the part's name; a click on the legend hides the part in all views. The same rows give the
     same bytes. Plotly's script is written beside the page unless it is there already. Meshes of more than
     :data:`MOST_FACES` triangles are shown as points.
-
-    Raises:
-        AlignPartsError: there are no rows, or a row has no panels.
     """
     colors = palette_of(rows)
     bodies: dict[str, int] = {}
@@ -67,11 +60,10 @@ def write_scene(path: Path, title: str, rows: Sequence[Row]) -> Path:
     ]
     camera = (np.array(figures.EYE) / np.linalg.norm(figures.EYE) * DISTANCE).round(3).tolist()
     data = {"camera": camera, "bodies": [json.loads(body) for body in bodies], "rows": shown}
-    folder = resources.files("alignparts") / "resources"
     environment = jinja2.Environment(autoescape=True)
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    template = environment.from_string((folder / "scene3d.html").read_text())
-    script = Markup((folder / "scene3d.js").read_text())
+    template = environment.from_string((RESOURCES / "scene3d.html").read_text())
+    script = Markup((RESOURCES / "scene3d.js").read_text())
     write_text(path, template.render(title=title, library=LIBRARY, data=data, script=script))
     write_library(path.parent)
     return path

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.render import draw_views
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.evaluation.experiments.cosegmentation import transfer_accuracy
@@ -60,9 +59,6 @@ def shape_row(
     """Return the outputs of methods for one shape, by the title of their panel, the ground truth last.
 
     Figures 4, 5 and 7. Without a mesh, points are drawn.
-
-    Raises:
-        AlignPartsError: an output does not fit the shape's points.
     """
     return Row(title, _panels(shape, outputs, Canvas(shape, surface)))
 
@@ -72,9 +68,6 @@ def closeup_row(shape: Labeled, outputs: Mapping[str, Prediction], surface: Surf
 
     Of several instances the one with the most points is shown. The camera is that of all pictures; the shape
     is turned by quarters about the up axis until most of the part is in sight.
-
-    Raises:
-        AlignPartsError: an output does not fit the shape's points, or no point is labeled.
     """
     part, count, labeled = smallest_part(shape)
     inside = shape.truth == part
@@ -90,17 +83,15 @@ def closeup_row(shape: Labeled, outputs: Mapping[str, Prediction], surface: Surf
     centers = whole.body.reshape(len(whole.body), -1, 3).mean(axis=1)
     wanted = (whole.part == part) & (np.linalg.norm(centers - center, axis=1) < max(reach, 0.02))
     turn = max(range(4), key=lambda quarters: _in_sight(_turned(whole.body, quarters), wanted))
-    whole = replace(
-        whole,
-        title=f"whole shape, {TRUTH}",
-        body=_turned(whole.body, turn),
-        mark=(tuple(_turned(center, turn).tolist()), radius),
-    )
+    mark = (tuple(_turned(center, turn).tolist()), radius)
+    whole = replace(whole, title=f"whole shape, {TRUTH}", body=_turned(whole.body, turn), mark=mark)
     canvas = Canvas(shape, surface, (center, AROUND * radius))
     close = _turned((canvas.body - center) / radius, turn)
-    panels = [replace(panel, body=close, zoom=1 / radius) for panel in _panels(shape, outputs, canvas)]
-    for number, segments in enumerate(outputs.values()):
-        panels[number] = replace(panels[number], note=_note_of_part(segments, shape, part))
+    notes = [*(_note_of_part(segments, shape, part) for segments in outputs.values()), ""]
+    panels = [
+        replace(panel, body=close, zoom=1 / radius, note=note)
+        for panel, note in zip(_panels(shape, outputs, canvas), notes, strict=True)
+    ]
     share = f"{count:,} of {labeled:,} labeled points ({count / labeled:.1%})"
     return Row(f"{words(shape.category)}: {words(shape.names[part])}, {share}", [whole, *panels])
 
@@ -115,25 +106,20 @@ def transfer_row(
 ) -> Row:
     """Return a source, and its target as several methods label it, the ground truth last (Figure 8).
 
-    Args:
-        title: title of the row.
-        source: shape whose labels are carried.
-        target: shape that gets them.
-        outputs: named segments of the target's points by the title of their panel.
-        source_surface, target_surface: meshes of both; None draws points.
+    The outputs are named segments of the target's points, by the title of their panel. Without meshes, points
+    are drawn.
 
     Raises:
-        AlignPartsError: segments have no names, or do not fit the target's points.
+        AlignPartsError: segments have no names.
     """
     first = _panels(source, {}, Canvas(source, source_surface))[0]
-    panels = _panels(target, outputs, Canvas(target, target_surface))
-    for number, (label, segments) in enumerate(outputs.items()):
+    *panels, last = _panels(target, outputs, Canvas(target, target_surface))
+    row = [replace(first, title="source")]
+    for panel, segments in zip(panels, outputs.values(), strict=True):
         right = transfer_accuracy(segments, target.truth, target.names, source.present)
         note = f"{right['transfer']:.0%} of points right" if "transfer" in right else "no shared part"
-        panels[number] = replace(panels[number], title=label, note=note)
-    return Row(
-        title, [replace(first, title="source"), *panels[:-1], replace(panels[-1], title=f"target, {TRUTH}")]
-    )
+        row.append(replace(panel, note=note))
+    return Row(title, [*row, replace(last, title=f"target, {TRUTH}")])
 
 
 def query_rows(
@@ -147,20 +133,11 @@ def query_rows(
 
     The queries are the shape's present parts in order, or the ``most`` largest of them. A method answers with
     the points (q, n) of every query, by the title of its panel. Without a mesh, points are drawn.
-
-    Raises:
-        AlignPartsError: answers do not fit the shape's points and parts.
     """
     truth = masks_of(Prediction.of_names(shape.truth, shape.names), shape.present)
     canvas, counted = Canvas(shape, surface), shape.truth >= 0
     chosen = np.sort(np.argsort(-truth.sum(axis=1), kind="stable")[:most])
     exact, rows = canvas.truth(), []
-    for label, masks in answers.items():
-        if masks.shape != truth.shape:
-            raise AlignPartsError(
-                f"'{label}': answers {masks.shape} for {len(shape.present)} queries and "
-                f"{len(shape.truth)} points of {shape.shape_id}"
-            )
     for query in chosen.tolist():
         name = shape.present[query]
         wanted = [index for index, one in enumerate(shape.names) if one == name]
@@ -177,16 +154,10 @@ def query_rows(
 def _panels(shape: Labeled, outputs: Mapping[str, Prediction], canvas: Canvas) -> list[Panel]:
     panels = []
     for label, segments in outputs.items():
-        if len(segments.point_part) != len(shape.truth):
-            raise AlignPartsError(
-                f"'{label}': {len(segments.point_part)} labels, "
-                f"but {shape.shape_id} has {len(shape.truth)} points"
-            )
         named, scores = segments.named, score(segments, shape)
         shown = segments.names if named else borrowed_names(segments.point_part, shape.truth, shape.names)
-        ending = f"LA {scores['la_miou']:.2f}" if named else "no names"
         part = canvas.carry(segments.point_part, len(shown))
-        note = f"mIoU {scores['miou']:.2f}, {ending}"
+        note = f"mIoU {scores['miou']:.2f}, " + (f"LA {scores['la_miou']:.2f}" if named else "no names")
         panels.append(Panel(label, canvas.body, part, shown, note, named=named))
     return [*panels, Panel(TRUTH, canvas.body, canvas.truth(), shape.names)]
 

@@ -23,9 +23,7 @@ def tree_html(raw: RawVocabulary, vocabulary: Vocabulary) -> str:
     blocks = []
     for category in vocabulary.categories:
         entry = vocabulary.entries[category]
-        places = [
-            (chain, part, one) for part, one in entry.parts.items() for chain in raw.chains(one.aliases)
-        ]
+        places = [(chain, part, it) for part, it in entry.parts.items() for chain in raw.chains(it.aliases)]
         sets = len({alias.dataset for alias in entry.aliases})
         about = f"{len(entry.parts)} parts, {sets} data sets, {entry.count} shapes"
         title = f"<b>{_named(category, {spelling(alias.category) for alias in entry.aliases})}</b>: {about}"

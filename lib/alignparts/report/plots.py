@@ -183,16 +183,11 @@ def draw_intervals(
     upright: bool = True,
     joined: bool = True,
 ) -> None:
-    """Draw values with their intervals, methods side by side at every tick.
+    """Draw values with their intervals, methods side by side at every tick; ``joined``: with a line each.
 
-    Args:
-        axis: axes to draw on.
-        rows: columns ``method``, ``value``, ``low``, ``high`` and ``place``, the number of the tick; with a
-            column ``standing``, marks of :data:`AS_GOOD` are hollow, those of :data:`BELOW` pale.
-        ticks: labels of the places.
-        styles: style of every method.
-        upright: draw values upwards; otherwise to the right.
-        joined: join the values of a method with a line.
+    The rows have the columns ``method``, ``value``, ``low``, ``high`` and ``place``, the number of the tick;
+    with a column ``standing``, marks of :data:`AS_GOOD` are hollow, those of :data:`BELOW` pale. Values grow
+    upwards, or to the right unless ``upright``.
     """
     step = min(0.8 / len(styles), 0.06 if joined else 0.12)
     for lane, (method, (color, marker)) in enumerate(styles.items()):
@@ -211,9 +206,11 @@ def draw_intervals(
     set_ticks(range(len(ticks)), ticks, fontsize=8)
 
 
-def dress(axis: Axes, title: str) -> None:
-    """Give axes their title, small ticks and a faint grid."""
+def dress(axis: Axes, title: str, x: str = "", y: str = "") -> None:
+    """Give axes their title and labels, small ticks and a faint grid."""
     axis.set_title(title, fontsize=9)
+    axis.set_xlabel(x, fontsize=8)
+    axis.set_ylabel(y, fontsize=8)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.25, lw=0.5)
     axis.spines[["top", "right"]].set_visible(False)

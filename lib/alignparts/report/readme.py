@@ -33,8 +33,8 @@ def fill_all(run: Run) -> list[str]:
     return marked
 
 
-def fill(path: Path, name: str, text: str) -> bool:
-    """Replace the text between ``<!-- name -->`` and ``<!-- /name -->``; return whether the file changed.
+def fill(path: Path, name: str, text: str) -> None:
+    """Replace the text between ``<!-- name -->`` and ``<!-- /name -->``.
 
     Raises:
         AlignPartsError: the file lacks one of the markers.
@@ -44,10 +44,7 @@ def fill(path: Path, name: str, text: str) -> bool:
     if opening not in page or closing not in page:
         raise AlignPartsError(f"{path}: expected the markers {opening} and {closing}; put them back")
     before, rest = page.split(opening, 1)
-    filled = f"{before}{opening}\n{text.strip()}\n{closing}{rest.split(closing, 1)[1]}"
-    if filled != page:
-        write_text(path, filled)
-    return filled != page
+    write_text(path, f"{before}{opening}\n{text.strip()}\n{closing}{rest.split(closing, 1)[1]}")
 
 
 def main_table(table: pd.DataFrame) -> str:

@@ -22,14 +22,9 @@ def choose_rows(
 ) -> list[str]:
     """Choose the ids of shapes by their scores: per quantile the nearest shape, each of a new category.
 
-    Args:
-        scores: long frame of :data:`alignparts.evaluation.comparison.COLUMNS`; means over seeds count.
-        method: method whose scores count.
-        metric: key of the metric in the frame.
-        quantiles: quantiles of the scores of all these shapes, in the order of the rows; there may be fewer
-            categories, and ids, than quantiles.
-        test_sets: test sets to choose from; None for all but "heldout".
-        seed: seed of the draw that decides ties.
+    The scores are a long frame of :data:`alignparts.evaluation.comparison.COLUMNS`, of which means over seeds
+    count, and the test sets all but "heldout" by default. The ids come in the order of the quantiles, fewer
+    where there are fewer categories; a draw by the seed decides ties.
 
     Raises:
         AlignPartsError: the frame has no such score.
@@ -54,23 +49,15 @@ def choose_fine(shapes: Iterable[Labeled], count: int = 3, least: int = 10) -> l
 
     A part has at least ``least`` points. The smallest by share of the labeled points comes first; ties by id.
     """
-    ranked = []
-    for shape in shapes:
-        _, points, labeled = smallest_part(shape)
-        if points >= least:
-            ranked.append((points / labeled, shape.shape_id, shape.category))
-    table = pd.DataFrame(sorted(ranked), columns=["share", "shape_id", "category"])
-    return table.drop_duplicates("category").shape_id.head(count).tolist()
+    rows = [(*smallest_part(shape)[1:], shape.shape_id, shape.category) for shape in shapes]
+    table = pd.DataFrame(rows, columns=["points", "labeled", "shape_id", "category"])
+    table = table[table.points >= least].assign(share=table.points / table.labeled)
+    ranked = table.sort_values(["share", "shape_id"]).drop_duplicates("category")
+    return ranked.shape_id.head(count).tolist()
 
 
 def smallest_part(shape: Labeled) -> tuple[int, int, int]:
-    """Return index and number of points of the smallest ground-truth part, and the number of labeled points.
-
-    Raises:
-        AlignPartsError: no point is labeled.
-    """
+    """Return index and number of points of the smallest ground-truth part, and that of labeled points."""
     parts, counts = np.unique(shape.truth[shape.truth >= 0], return_counts=True)
-    if not len(parts):
-        raise AlignPartsError(f"{shape.shape_id}: no labeled point")
     smallest = int(counts.argmin())
     return int(parts[smallest]), int(counts[smallest]), int(counts.sum())

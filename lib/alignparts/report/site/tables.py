@@ -61,10 +61,10 @@ def draw(ours: pd.DataFrame, paper: pd.DataFrame | None, name: str) -> list[Mark
     Raises:
         AlignPartsError: the paper's keys are no columns of ours.
     """
-    if {"method", "metric", "value"} <= set(ours):
-        return long_tables(ours if paper is None else beside(ours, paper, name))
     if paper is not None:
-        raise AlignPartsError(f"{name}.csv: expected method, metric, value to join the paper's numbers on")
+        return long_tables(beside(ours, paper, name))
+    if {"method", "metric", "value"} <= set(ours):
+        return long_tables(ours)
     return [plain_table(ours, name.replace("_", " "))]
 
 
@@ -72,17 +72,17 @@ def beside(ours: pd.DataFrame, paper: pd.DataFrame, name: str = "table") -> pd.D
     """Return our long table with a column ``paper``, and the paper's further rows at its end.
 
     Raises:
-        AlignPartsError: a key of the paper's is no column of ours, or one of its rows is there twice.
+        AlignPartsError: a key of the paper's is no column of ours.
+        pandas.errors.MergeError: a row of the paper's is there twice.
     """
-    keys = [column for column in paper.columns if column != "value"]
+    keys = paper.columns.drop("value").tolist()
     for key in keys:
         if key not in ours:
             raise AlignPartsError(f"{name}.csv: no column '{key}' to join the paper's numbers on")
-    if paper.duplicated(keys).any():
-        raise AlignPartsError(f"the paper's numbers for {name}: a row is there twice")
     theirs = paper.rename(columns={"value": PAPER})
     further = ~pd.MultiIndex.from_frame(theirs[keys]).isin(pd.MultiIndex.from_frame(ours[keys]))
-    return pd.concat([ours.merge(theirs, on=keys, how="left"), theirs[further]], ignore_index=True)
+    joined = ours.merge(theirs, on=keys, how="left", validate="m:1")
+    return pd.concat([joined, theirs[further]], ignore_index=True)
 
 
 def long_tables(table: pd.DataFrame) -> list[Markup]:
