@@ -65,7 +65,7 @@ print(f"{points} points: {flops / 1e9:.2f} GFLOP in matrix products")
 repetitions = settings.repetitions
 at = sorted({*settings.points, points})
 ours = bench.forward_rows(model, at, settings.batches, points, repetitions=repetitions)
-peer = bench.peer_rows(at, settings.parts, config=geometry, repetitions=1, device=device)
+peer = bench.peer_rows(at, settings.parts, config=geometry, device=device)
 bounds = bench.bounds(ours, peer, points, product_seconds)
 bounds.round(2)
 

@@ -1,20 +1,21 @@
 """Write the unified vocabulary as JSON, CSV and SKOS, with the pairs and verdicts that it came from."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
 from rdflib import RDF, SKOS, Graph, Literal, URIRef
+from rdflib.term import Node
 
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.merge import Unification
 from alignparts.ontology.pairs import Pair
-from alignparts.ontology.raw import Chain, RawVocabulary
-from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary, spelling, words
+from alignparts.ontology.raw import RawVocabulary
+from alignparts.ontology.vocabulary import PartEntry, Vocabulary, spelling, words
 
 BASE = "urn:alignparts:"
 
@@ -182,62 +183,46 @@ def turtle(raw: RawVocabulary, vocabulary: Vocabulary, base: str = BASE) -> str:
     """
     if not base.endswith(("/", "#", ":")) or ":" not in base or quote(base, safe=":/#?&=@%+~,;.-_") != base:
         raise AlignPartsError(f"'{base}': expected an absolute URI that ends in '/', '#' or ':', like {BASE}")
-    return _Thesaurus(base).of(raw, vocabulary).serialize(format="turtle")
+    graph = Graph()
+    graph.bind("skos", SKOS)
+    for statement in _triples(raw, vocabulary, base):
+        graph.add(statement)
+    return graph.serialize(format="turtle")
 
 
-class _Thesaurus:
-    """A graph of concepts under one scheme."""
+def _triples(raw: RawVocabulary, vocabulary: Vocabulary, base: str) -> Iterator[tuple[Node, Node, Node]]:
+    """Yield the statements of the thesaurus; that of a whole comes again with every part in it."""
 
-    def __init__(self, base: str) -> None:
-        self.base, self.graph = base, Graph()
-        self.graph.bind("skos", SKOS)
-        self.scheme = self._uri("-")
+    def uri(*steps: str) -> URIRef:
+        return URIRef(base + "/".join(quote(step, safe="") for step in steps))
 
-    def of(self, raw: RawVocabulary, vocabulary: Vocabulary) -> Graph:
-        self._add(self.scheme, (RDF.type, SKOS.ConceptScheme), (SKOS.prefLabel, _text("parts of 3D objects")))
-        for category in vocabulary.categories:
-            entry = vocabulary.entries[category]
-            top = self._concept(self._uri(category), category, entry)
-            self._add(top, (SKOS.topConceptOf, self.scheme))
-            self._add(self.scheme, (SKOS.hasTopConcept, top))
-            for part, member in entry.parts.items():
-                concept = self._concept(self._uri(category, part), part, member)
-                for chain in raw.chains(member.aliases):
-                    self._add(concept, (SKOS.broader, self._whole(category, chain)))
-        return self.graph
-
-    def _whole(self, category: str, chain: Chain) -> URIRef:
-        """Return the concept of a whole, and add the wholes around it; an empty chain is the category."""
-        if not chain:
-            return self._uri(category)
-        whole = self._uri(category, "-", *chain)  # no spelled name is a hyphen
-        if (whole, RDF.type, SKOS.Concept) not in self.graph:
-            self._concept(whole, chain[-1])
-            self._add(whole, (SKOS.broader, self._whole(category, chain[:-1])))
-        return whole
-
-    def _concept(self, concept: URIRef, name: str, entry: CategoryEntry | PartEntry | None = None) -> URIRef:
-        """Add a concept with its label and, for an entry, its definition and all names that mean it."""
-        self._add(concept, (RDF.type, SKOS.Concept), (SKOS.inScheme, self.scheme))
-        self._add(concept, (SKOS.prefLabel, _text(words(name))))
+    def concept(node: URIRef, name: str, entry: PartEntry | None = None) -> Iterator[tuple[Node, Node, Node]]:
+        yield node, RDF.type, SKOS.Concept
+        yield node, SKOS.inScheme, scheme
+        yield node, SKOS.prefLabel, Literal(words(name), lang="en")
         if entry and entry.description:
-            self._add(concept, (SKOS.definition, _text(entry.description)))
+            yield node, SKOS.definition, Literal(entry.description, lang="en")
         for alias in entry.aliases if entry else ():
             other = words(spelling(alias.part or alias.category))
             if other != words(name):
-                self._add(concept, (SKOS.altLabel, _text(other)))
+                yield node, SKOS.altLabel, Literal(other, lang="en")
             code = f"{alias.category}: {alias.part}" if alias.part else alias.category
-            self._add(concept, (SKOS.notation, Literal(code, datatype=self._uri("-", alias.dataset))))
-        return concept
+            yield node, SKOS.notation, Literal(code, datatype=uri("-", alias.dataset))
 
-    def _add(self, subject: URIRef, *facts: tuple[URIRef, URIRef | Literal]) -> None:
-        """Add a triple per predicate and value."""
-        for predicate, value in facts:
-            self.graph.add((subject, predicate, value))
-
-    def _uri(self, *steps: str) -> URIRef:
-        return URIRef(self.base + "/".join(quote(step, safe="") for step in steps))
-
-
-def _text(text: str) -> Literal:
-    return Literal(text, lang="en")
+    scheme = uri("-")  # no spelled name is a hyphen
+    yield scheme, RDF.type, SKOS.ConceptScheme
+    yield scheme, SKOS.prefLabel, Literal("parts of 3D objects", lang="en")
+    for category, entry in vocabulary.entries.items():
+        yield from concept(uri(category), category, entry)
+        yield uri(category), SKOS.topConceptOf, scheme
+        yield scheme, SKOS.hasTopConcept, uri(category)
+        for part, member in entry.parts.items():
+            yield from concept(uri(category, part), part, member)
+            for chain in raw.chains(member.aliases):
+                outer = uri(category)
+                for depth, name in enumerate(chain, start=1):
+                    whole = uri(category, "-", *chain[:depth])
+                    yield from concept(whole, name)
+                    yield whole, SKOS.broader, outer
+                    outer = whole
+                yield uri(category, part), SKOS.broader, outer

@@ -122,14 +122,10 @@ def propose(
     threshold: float,
     review_threshold: float,
 ) -> list[Pair]:
-    """Return pairs of names worth a verdict (stages ``embedding`` and ``review``, see `ontology.merge`).
+    """Return pairs of a category's names (of categories, if it is empty) that are worth a verdict.
 
-    Args:
-        category: category that the names belong to; empty: they are categories.
-        names: names by spelling.
-        vectors: embeddings of length 1 of every name in words, and of every description.
-        threshold, review_threshold: cosines above which any two, and two that no data set uses both of, are
-            proposed.
+    ``vectors`` holds embeddings of length 1 of every name in words and of every description. Any two names
+    are proposed above the cosine ``threshold``, two that no data set uses both of above ``review_threshold``.
     """
     if len(names) < 2:
         return []

@@ -45,12 +45,9 @@ class PartEntry(BaseModel, frozen=True, extra="forbid"):
     aliases: tuple[Alias, ...]
 
 
-class CategoryEntry(BaseModel, frozen=True, extra="forbid"):
-    """A canonical category and its parts."""
+class CategoryEntry(PartEntry, frozen=True, extra="forbid"):
+    """A canonical category, described and named as a part is, and its parts."""
 
-    description: str
-    count: int
-    aliases: tuple[Alias, ...]
     parts: dict[str, PartEntry]
 
 
@@ -156,7 +153,7 @@ class Vocabulary(BaseModel, frozen=True, extra="forbid"):
         return {category: _lookup(entry.parts) for category, entry in self.entries.items()}
 
 
-def _lookup(entries: Mapping[str, CategoryEntry | PartEntry]) -> dict[str, str]:
+def _lookup(entries: Mapping[str, PartEntry]) -> dict[str, str]:
     """Return the canonical name of every spelling of some categories, or of the parts of one."""
     return {
         name: head

@@ -124,7 +124,7 @@ def stratum_table(judged: pd.DataFrame) -> pd.DataFrame:
 def wilson(hits: Sequence[bool]) -> Interval:
     """Return a share with Wilson's interval of 95 %; NaN without any."""
     if not hits:
-        return Interval(float("nan"), float("nan"), float("nan"), 0)
+        return Interval(np.nan, np.nan, np.nan, 0)
     bounds = binomtest(sum(hits), len(hits)).proportion_ci(0.95, method="wilson")
     return Interval(sum(hits) / len(hits), float(bounds.low), float(bounds.high), len(hits))
 

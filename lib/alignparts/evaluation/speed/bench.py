@@ -38,16 +38,13 @@ from alignparts.ontology.text import TextEncoder
 CPU = torch.device("cpu")
 OURS, STRAIGHT, PEER = "ALIGN-Parts", "transcription", "PartField"
 COLUMNS = ["method", "stage", "points", "parts", "batch", "seconds", "memory_mb", "device"]
-EDGE_COPIES = 6
-"""Number of float tensors (points, neighbors, d_m) that the transcription holds at its peak."""
-SMALL = AlignPartsConfig(d_g=64, d_a=96, d_m=64, d_f=32, d_t=48, K=8, k=8, layers=2)
-"""Sizes that fit the small encoders and take milliseconds."""
 
 
 def network_sizes(settings: BenchParams) -> tuple[AlignPartsConfig, PartFieldConfig, Dinov2Config]:
-    """Return the sizes of ALIGN-Parts, PartField and DINOv2: the paper's, or small ones."""
+    """Return the sizes of ALIGN-Parts, PartField and DINOv2: the paper's, or small ones (milliseconds)."""
     if settings.networks == "small":
-        return SMALL, PartFieldConfig.small(), small_config(settings.resolution)
+        ours = AlignPartsConfig(d_g=64, d_a=96, d_m=64, d_f=32, d_t=48, K=8, k=8, layers=2)
+        return ours, PartFieldConfig.small(), small_config(settings.resolution)
     return AlignPartsConfig(), PartFieldConfig(), Dinov2Config(image_size=518, patch_size=14)
 
 
@@ -140,7 +137,8 @@ def forward_rows(
                 (OURS, "decoder"): partial(model.decoder, fused),
                 (OURS, "neighbors"): partial(nearest_neighbors, given["points"], k),
             }
-            if n * batch * k * model.config.d_m * 4 * EDGE_COPIES / 2**20 <= memory_mb:
+            # At its peak, the transcription holds six tensors (points, neighbors, d_m) of 4-byte floats.
+            if n * batch * k * model.config.d_m * 4 * 6 / 2**20 <= memory_mb:
                 runs[STRAIGHT, "forward"] = partial(transcription.forward, model, **given)
             for (method, stage), run in runs.items():
                 memory = peak_memory(run, device)
@@ -149,12 +147,7 @@ def forward_rows(
 
 
 def peer_rows(
-    points: Sequence[int],
-    parts: Sequence[int],
-    *,
-    config: PartFieldConfig,
-    repetitions: int = 1,
-    device: torch.device = CPU,
+    points: Sequence[int], parts: Sequence[int], *, config: PartFieldConfig, device: torch.device = CPU
 ) -> pd.DataFrame:
     """Time PartField's path: its planes, its field at our points, k-means at every number of parts.
 
@@ -167,7 +160,7 @@ def peer_rows(
     rows: list[tuple[Any, ...]] = []
 
     def add(stage: str, n: int, count: int, run: Callable[[], Any]) -> None:
-        rows.append((PEER, stage, n, count, 1, seconds(run, repetitions, device), float("nan")))
+        rows.append((PEER, stage, n, count, 1, seconds(run, 1, device), np.nan))
 
     with torch.inference_mode():
         add("planes", field.config.input_points, 0, partial(field.encode, dense))
@@ -190,9 +183,8 @@ def random_pipeline(
     Random vectors stand in for the text encoder, which embeds each text only once and is not timed.
     """
     device = next(model.parameters()).device
-    encoders = Encoders(
-        PartField(geometry).eval().to(device), AppearanceEncoder(Dinov2Model(appearance)).to(device)
-    )
+    field = PartField(geometry).eval().to(device)
+    images = AppearanceEncoder(Dinov2Model(appearance)).to(device)
     manifest = Manifest(views=settings.views, resolution=settings.resolution, points=settings.stage_points)
 
     def encode(texts: Sequence[str]) -> np.ndarray:
@@ -200,7 +192,7 @@ def random_pipeline(
         return directions(np.stack(rows))
 
     text = cast(TextEncoder, SimpleNamespace(encode=encode))
-    return NamedPartsPipeline(model, encoders, text, manifest=manifest)
+    return NamedPartsPipeline(model, Encoders(field, images), text, manifest=manifest)
 
 
 def growth(table: pd.DataFrame, method: str, stage: str, low: int = 0, high: int = 10**9) -> float:
@@ -213,9 +205,8 @@ def growth(table: pd.DataFrame, method: str, stage: str, low: int = 0, high: int
 
 def value(table: pd.DataFrame, method: str, stage: str, points: int, parts: int = 0) -> float:
     """Look up the seconds of one row with one shape; NaN where there is none."""
-    rows = table[(table.method == method) & (table.stage == stage) & (table.batch == 1)]
-    chosen = rows.seconds[(rows.points == points) & (rows.parts == parts)]
-    return float(chosen.iloc[0]) if len(chosen) else float("nan")
+    rows = table[table.batch == 1].groupby(["method", "stage", "points", "parts"]).seconds.first()
+    return float(rows.get((method, stage, points, parts), np.nan))
 
 
 def bounds(ours: pd.DataFrame, peer: pd.DataFrame, points: int, product_seconds: float) -> pd.Series:
@@ -225,7 +216,7 @@ def bounds(ours: pd.DataFrame, peer: pd.DataFrame, points: int, product_seconds:
     of the peer's k-means to the decoder.
     """
     forward, decoder = (value(ours, OURS, stage, points) for stage in ("forward", "decoder"))
-    alone = ours[(ours.stage == "forward") & (ours.points == points) & (ours.batch == 1)]
+    alone = ours.query("stage == 'forward' and points == @points and batch == 1")
     memory = alone.set_index("method").memory_mb
     ratios = {
         "forward / its matrix products alone": forward / product_seconds,

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 PROMPTS = RESOURCES / "prompts"
 REPLIES = RESOURCES / "replies"
 KEY_VARIABLE = "ALIGNPARTS_LLM_KEY"
-_SHOWN = 10
-"""Maximum number of requests that an error spells out."""
 
 
 class UnansweredError(AlignPartsError):
@@ -75,8 +73,16 @@ class LanguageModel:
         self.records = read_records(replies)
         self._online: Endpoint | None = None
         if endpoint != "recorded":
-            key = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
-            self._online = _connect(endpoint, model, key.strip(), options)
+            key = (os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key).strip()
+            try:
+                HttpUrl(endpoint)
+            except ValidationError:
+                expected = "the base URL of an OpenAI-compatible endpoint (http://… or https://…)"
+                raise AlignPartsError(f"'{endpoint}' is neither 'recorded' nor {expected}") from None
+            if not (key.isascii() and key.isprintable()):
+                odd = "holds characters that no HTTP header takes; copy it again"
+                raise AlignPartsError(f"{KEY_VARIABLE}: {odd}")
+            self._online = Endpoint(endpoint.rstrip("/"), model, key, **options)
 
     @classmethod
     def from_params(cls, params: "OntologyParams", replies: Path = REPLIES) -> "LanguageModel":
@@ -190,19 +196,7 @@ class LanguageModel:
         )
 
 
-def _connect(url: str, model: str, key: str, options: dict[str, Any]) -> Endpoint:
-    """Return a checked endpoint; errors never show the key."""
-    try:
-        HttpUrl(url)
-    except ValidationError:
-        expected = "the base URL of an OpenAI-compatible endpoint (http://… or https://…)"
-        raise AlignPartsError(f"'{url}' is neither 'recorded' nor {expected}") from None
-    if not (key.isascii() and key.isprintable()):
-        raise AlignPartsError(f"{KEY_VARIABLE}: holds characters that no HTTP header takes; copy it again")
-    return Endpoint(url.rstrip("/"), model, key, **options)
-
-
-def _listed(items: Iterable[str]) -> str:
+def _listed(items: Iterable[str], most: int = 10) -> str:
     listed = list(items)
-    more = f"; and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return "; ".join(listed[:_SHOWN]) + more
+    more = [f"and {len(listed) - most} more"] if len(listed) > most else []
+    return "; ".join(listed[:most] + more)
