@@ -79,13 +79,10 @@ def unify(
         raise AlignPartsError(f"{limits} ({threshold})")
     compression = _Compression(encoder, llm, (threshold, review_threshold), partial)
     categories = compression.categories(raw)
-    entries = {
-        category: CategoryEntry(
-            parts={part: PartEntry(**_entry(names)) for part, names in parts.items()},
-            **_entry(categories[category]),
-        )
-        for category, parts in compression.parts(raw, categories).items()
-    }
+    entries = {}
+    for category, merged in compression.parts(raw, categories).items():
+        parts = {part: PartEntry(**_entry(names)) for part, names in merged.items()}
+        entries[category] = CategoryEntry(parts=parts, **_entry(categories[category]))
     history = tuple(compression.pairs), tuple(compression.conflicts), tuple(compression.missing)
     return Unification(Vocabulary(entries=entries), *history)
 

@@ -87,7 +87,11 @@ def _wheel_folder(name: str) -> Path:
 
 def _from_folder(folder: Path, name: str, device: str) -> Any:
     # Any other folder would silently become an untrained pooling on top of whatever it holds.
-    if not (folder / "modules.json").is_file() and not _is_tower(folder):
+    try:
+        tower = json.loads((folder / "config.json").read_text()).get("model_type") in TOWERS
+    except (OSError, ValueError, AttributeError):
+        tower = False
+    if not tower and not (folder / "modules.json").is_file():
         raise AlignPartsError(
             f"text encoder '{name}': {folder} has no modules.json and no config.json of CLIP or SigLIP; "
             "expected a folder saved by sentence-transformers or transformers"
@@ -113,10 +117,3 @@ def _open(source: str, device: str, **options: Any) -> Any:
             # SigLIP was trained on texts padded to the full length, without an attention mask.
             transformer.processing_kwargs = {"text": {"padding": "max_length", "max_length": length}}
     return model
-
-
-def _is_tower(folder: Path) -> bool:
-    try:
-        return json.loads((folder / "config.json").read_text()).get("model_type") in TOWERS
-    except (OSError, ValueError, AttributeError):
-        return False

@@ -6,7 +6,6 @@ share within a stratum estimates that of all its pairs; precision and recall ove
 """
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from alignparts.ontology.pairs import Description, Encoder, Verdict, embed
 from alignparts.ontology.vocabulary import words
 
 COLUMNS = ["category", "a", "b", "same", "reason", "dataset_a", "dataset_b", "stratum", "population"]
-THRESHOLDS = (0.7, 0.8, 0.85, 0.9)
 
 
 def read_judged(path: Path) -> pd.DataFrame:
@@ -63,7 +61,7 @@ def candidate_table(
     name: str,
     llm: LanguageModel,
     *,
-    thresholds: Sequence[float] = THRESHOLDS,
+    thresholds: Sequence[float] = (0.7, 0.8, 0.85, 0.9),
     threshold: float = 0.85,
     review_threshold: float = 0.7,
 ) -> pd.DataFrame:
@@ -80,10 +78,10 @@ def candidate_table(
         return np.array([float(vectors[pair[0]] @ vectors[pair[1]]) if pair else 0.0 for pair in pairs])
 
     truth, names = judged.same.to_numpy(), cosines(named)
-    above = [_scores(f"{name}, names > {t:g}", truth, names > t) for t in thresholds]
+    scores = [line for t in thresholds for line in _scores(f"{name}, names > {t:g}", truth, names > t)]
     either = np.maximum(names, cosines(described))
     proposed = (either > threshold) | (~judged.apart.to_numpy() & (either > review_threshold))
-    return long_table([*chain(*above), *_scores(f"{name}, both stages", truth, proposed)])
+    return long_table([*scores, *_scores(f"{name}, both stages", truth, proposed)])
 
 
 def verdict_table(judged: pd.DataFrame, llm: LanguageModel) -> pd.DataFrame:
@@ -138,10 +136,11 @@ def _scores(
 
 def _descriptions(judged: pd.DataFrame, llm: LanguageModel) -> list[tuple[str, str] | None]:
     """Return the descriptions of both names per pair, if both are on record."""
-    described: list[tuple[str, str] | None] = []
-    for category, *names in judged[["category", "a", "b"]].itertuples(index=False):
-        asked = [Description.request(category or name, name if category else "") for name in names]
-        known = all(map(llm.known, asked))
-        first, second = (llm.ask(request, Description).description if known else "" for request in asked)
-        described.append((first, second) if known else None)
-    return described
+
+    def described(category: str, a: str, b: str) -> tuple[str, str] | None:
+        first, second = (Description.request(category or x, x if category else "") for x in (a, b))
+        if not (llm.known(first) and llm.known(second)):
+            return None
+        return llm.ask(first, Description).description, llm.ask(second, Description).description
+
+    return list(map(described, judged.category, judged.a, judged.b))

@@ -198,9 +198,8 @@ def random_pipeline(
 def growth(table: pd.DataFrame, method: str, stage: str, low: int = 0, high: int = 10**9) -> float:
     """Fit the exponent of seconds in points by least squares on a log-log scale; one shape at a time."""
     rows = table.query("method == @method and stage == @stage and batch == 1 and @low <= points <= @high")
-    if rows.points.nunique() < 2:
-        return float("nan")
-    return float(np.polyfit(np.log(rows.points), np.log(rows.seconds), 1)[0])
+    enough = rows.points.nunique() > 1
+    return float(np.polyfit(np.log(rows.points), np.log(rows.seconds), 1)[0]) if enough else float("nan")
 
 
 def value(table: pd.DataFrame, method: str, stage: str, points: int, parts: int = 0) -> float:

@@ -40,8 +40,8 @@ class LanguageModel:
     """A language model that answers from the record first, then from an endpoint.
 
     Args:
-        endpoint: ``recorded`` (replay only), or the base URL of an OpenAI-compatible endpoint
-            (``http://localhost:11434/v1``, ``https://api.openai.com/v1``, …).
+        endpoint: ``recorded`` (replay only), or the base URL of an OpenAI-compatible endpoint, such as
+            ``http://localhost:11434/v1``.
         model: name of the model at the endpoint.
         replies: folder of recorded replies, read and appended to.
         prompts: folder of the prompts.

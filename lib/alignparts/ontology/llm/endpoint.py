@@ -20,8 +20,6 @@ from alignparts.ontology.llm.records import Usage
 
 BACK_OFF = 0.5
 """Seconds before an endpoint that sent no completion is asked again; doubles each time."""
-_HOPELESS = (401, 402, 404)
-"""Statuses of a wrong key, no money, a wrong address or model: no other request will fare better."""
 
 
 class EndpointError(AlignPartsError):
@@ -147,19 +145,19 @@ class Endpoint:
         prompt, completion, total = (n if type(n) is int and n >= 0 else None for n in counts)
         if prompt is not None and total is not None:
             completion = max(total - prompt, completion or 0)
-        usage = Usage(replies=1, unreported=1, seconds=round(seconds, 3), cost=None)
+        took = round(seconds, 3)
         if prompt is None or completion is None:
-            return usage
+            return Usage(replies=1, unreported=1, seconds=took, cost=None)
         cost = self._prices and (prompt * self._prices[0] + completion * self._prices[1]) / 1e6
-        counted = {"prompt_tokens": prompt, "completion_tokens": completion, "unreported": 0, "cost": cost}
-        return usage.model_copy(update=counted)
+        return Usage(replies=1, prompt_tokens=prompt, completion_tokens=completion, seconds=took, cost=cost)
 
     def _failure(self, error: openai.OpenAIError) -> EndpointError:
         if isinstance(error, openai.APIStatusError):
             message = error.body.get("message") if isinstance(error.body, dict) else error.body
             pause = error.response.headers.get("retry-after")
             waits = f" (asks to wait: {pause})" if pause else ""
-            hopeless = error.status_code in _HOPELESS or "insufficient_quota" in str(error.body)
+            # A wrong key, no money, a wrong address or model: no other request will fare better.
+            hopeless = error.status_code in (401, 402, 404) or "insufficient_quota" in str(error.body)
             text = " ".join(str(message or error.body or "").split())[:200]
             return EndpointError(f"{self.url}: HTTP {error.status_code}: {text}{waits}", hopeless)
         cause = error.__cause__ or error
