@@ -27,9 +27,8 @@ def write_ontology(
 
     ``vocabulary.json``, ``aliases.csv`` (resolves every legacy name), ``parts.csv``, ``hierarchy.csv``,
     ``ontology.ttl``, ``merged.csv``, ``rejected.csv``, ``undecided.csv``, ``conflicts.csv``,
-    ``counts.csv`` and ``missing.jsonl`` (requests that no recorded reply covers).
-
-    The folder is made if it does not exist; every URI of ``ontology.ttl`` starts with ``base``.
+    ``counts.csv`` and ``missing.jsonl`` (requests that no recorded reply covers). The folder is made if it
+    does not exist; every URI of ``ontology.ttl`` starts with ``base``.
     """
     result.vocabulary.save(folder / "vocabulary.json")
     result.vocabulary.save_aliases(folder / "aliases.csv")
@@ -176,10 +175,8 @@ def turtle(raw: RawVocabulary, vocabulary: Vocabulary, base: str = BASE) -> str:
     that a data set says it lies in, and from there to the category: a part of several data sets keeps every
     level of theirs. Wholes are concepts told apart by their path, and never merged with a part of the same
     name. Every name that means a concept is an ``altLabel``; as a data set writes it, path and all, it is a
-    ``skos:notation`` whose datatype stands for the data set (SKOS Reference, section 6).
-
-    Raises:
-        AlignPartsError: a base that is no absolute URI.
+    ``skos:notation`` whose datatype stands for the data set (SKOS Reference, section 6). A ``base`` that is
+    no absolute URI raises AlignPartsError.
     """
     if not base.endswith(("/", "#", ":")) or ":" not in base or quote(base, safe=":/#?&=@%+~,;.-_") != base:
         raise AlignPartsError(f"'{base}': expected an absolute URI that ends in '/', '#' or ':', like {BASE}")

@@ -25,8 +25,6 @@ from alignparts.ontology.pairs import Choice, Description, Encoder, Name, Pair, 
 from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.vocabulary import Alias, CategoryEntry, PartEntry, Vocabulary, spelling, words
 
-Aliases = Mapping[str, Mapping[str, Sequence[Alias]]]
-"""The names of data sets by category and spelling; the category "" holds the categories."""
 Groups = dict[str, list[Name]]
 """Canonical name → the names that mean it, the canonical one first."""
 
@@ -35,11 +33,9 @@ Groups = dict[str, list[Name]]
 class Unification:
     """The vocabulary that holds every name of every data set, and its history.
 
-    Attributes:
-        vocabulary: the unified vocabulary.
-        pairs: the candidates, with their verdicts.
-        conflicts: accepted pairs that were left out, because they contradict rejected ones.
-        missing: questions without a reply on record; empty unless the merge is ``partial``.
+    ``pairs`` are the candidates with their verdicts, ``conflicts`` the accepted pairs that were left out as
+    they contradict rejected ones, ``missing`` the questions without a reply on record, none unless the merge
+    is ``partial``.
     """
 
     vocabulary: Vocabulary
@@ -118,7 +114,8 @@ class _Compression:
             aliases[canonical[spelling(category)]].setdefault(spelling(part), []).append(alias)
         return self._merge(aliases)
 
-    def _merge(self, aliases: Aliases) -> dict[str, Groups]:
+    def _merge(self, aliases: Mapping[str, Mapping[str, Sequence[Alias]]]) -> dict[str, Groups]:
+        """Merge names, given by category and spelling; the category "" holds the categories."""
         named = {category: self._describe(category, spelled) for category, spelled in aliases.items()}
         texts = {words(name) for names in named.values() for name in names}
         texts |= {name.description for names in named.values() for name in names.values()} - {""}

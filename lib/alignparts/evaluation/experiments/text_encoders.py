@@ -41,25 +41,22 @@ def at_hand(names: Sequence[str]) -> tuple[dict[str, TextEncoder], dict[str, str
 
 def parts_of(vocabulary: Vocabulary) -> list[Part]:
     """Return every part that has a description."""
-    pairs = [(category, part) for category in vocabulary.categories for part in vocabulary.parts(category)]
+    pairs = [(category, part) for category, part, _ in vocabulary.groups() if part]
     return [pair for pair in pairs if vocabulary.description(*pair)]
 
 
 def study(
     encoders: Mapping[str, Encoder], vocabulary: Vocabulary, **bootstrap: Unpack[Bootstrap]
 ) -> pd.DataFrame:
-    """Compare encoders on the vocabulary's names and affordance descriptions.
+    """Compare encoders on names and descriptions, as a long table with bootstrap intervals; n counts parts.
 
-    Returns:
-        A long table with bootstrap intervals; n counts parts. Test sets and metrics:
+    Test set ``names → descriptions``: top-1 and mean reciprocal rank of a part's description, queried by the
+    name of the part among its category's, and by category and name among all.
 
-        ``names → descriptions``: top-1 and mean reciprocal rank of a part's description, queried by the name
-        of the part among its category's, and by category and name among all.
-
-        ``names``, ``descriptions``: mean cosine of a part with the others of its category (low keeps them
-        apart), with parts of the same name elsewhere (a name without the category's own words), and with
-        parts of other names elsewhere; and ``transfer``, the chance that a part lies nearer to one of the
-        same name elsewhere than to one of another name elsewhere (area under the ROC curve, by part).
+    Test sets ``names``, ``descriptions``: mean cosine of a part with the others of its category (low keeps
+    them apart), with parts of the same name elsewhere (without the category's own words), and of other names
+    elsewhere; and ``transfer``, the chance that a part lies nearer to one of the same name elsewhere than to
+    one of another name elsewhere (area under the ROC curve, by part).
     """
     pairs, rows = parts_of(vocabulary), []
     groups, texts = _relations(pairs), _texts(pairs, vocabulary)

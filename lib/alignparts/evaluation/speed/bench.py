@@ -211,8 +211,7 @@ def value(table: pd.DataFrame, method: str, stage: str, points: int, parts: int 
 def bounds(ours: pd.DataFrame, peer: pd.DataFrame, points: int, product_seconds: float) -> pd.Series:
     """Return the times of :func:`forward_rows` and :func:`peer_rows` at ``points`` points as ratios.
 
-    They are to the seconds that the matrix products of one forward pass take alone, to the transcription, and
-    of the peer's k-means to the decoder.
+    The matrix products of one forward pass take ``product_seconds`` alone.
     """
     forward, decoder = (value(ours, OURS, stage, points) for stage in ("forward", "decoder"))
     alone = ours.query("stage == 'forward' and points == @points and batch == 1")

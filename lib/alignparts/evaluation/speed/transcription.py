@@ -5,7 +5,7 @@ baseline of benchmarks. Keys and values are projected once per point, not once p
 not depend on i).
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -71,8 +71,7 @@ def decode(
 ) -> tuple[Float[Tensor, "b k n"], Float[Tensor, "b k"], Float[Tensor, "b k d_t"]]:
     """Return mask logits, partness logits and partlets (Eqs. 2-6)."""
     partlets = model.partlets.expand(len(fused), -1, -1)
-    layers: Any = model.layers
-    for layer in layers:
+    for layer in cast(Any, model.layers):
         inner, outer = layer.attend_partlets, layer.attend_points
         query, key, value = inner.project(layer.norm_self(partlets)).chunk(3, dim=-1)
         partlets = partlets + inner.out(_attention(query, key, value, inner.heads))

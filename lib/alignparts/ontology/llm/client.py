@@ -49,10 +49,6 @@ class LanguageModel:
         parallel: number of requests under way at once in :meth:`ask_all`.
         options: further arguments of `alignparts.ontology.llm.endpoint.Endpoint`.
 
-    Attributes:
-        prompts: the prompts of the folder.
-        records: recorded replies by the hash of their request.
-
     Raises:
         AlignPartsError: neither ``recorded`` nor a base URL, a key with odd characters, or a broken record.
     """
@@ -70,7 +66,7 @@ class LanguageModel:
     ) -> None:
         self.model, self.folder, self.parallel = model, replies, parallel
         self.prompts = Prompts(prompts)
-        self.records = read_records(replies)
+        self.records = read_records(replies)  # by the hash of their request
         self._online: Endpoint | None = None
         if endpoint != "recorded":
             key = (os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key).strip()
@@ -113,9 +109,7 @@ class LanguageModel:
     def ask(self, request: Request, schema: type[Reply]) -> Reply:
         """Return the reply to a request as an object of the schema, from the record or else the endpoint.
 
-        Raises:
-            AlignPartsError: no reply on record and no endpoint; a recorded reply of another form; an endpoint
-                that refuses or stays silent.
+        Raises AlignPartsError if neither has it, a recorded one has another form, or the endpoint refuses.
         """
         key = self.request_hash(request)
         if key in self.records:
@@ -139,11 +133,8 @@ class LanguageModel:
 
         Replies are recorded as they arrive, so that a second call asks for the rest alone. A failed request
         does not keep the others from being asked, unless it shows that all would fail (a wrong key, no such
-        model, no server).
-
-        Raises:
-            UnansweredError: requests without a reply, all of them with their reasons.
-            AlignPartsError: a recorded reply of another form.
+        model, no server). Requests without a reply raise UnansweredError with all their reasons, a recorded
+        reply of another form AlignPartsError.
         """
         missing = self.missing(requests)
         if missing and self._online is None:

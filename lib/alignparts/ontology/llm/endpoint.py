@@ -40,8 +40,7 @@ class Endpoint:
         max_retries: number of repetitions after a failed request, and after a wrong reply.
         timeout: seconds for a connection, and between two parts of a reply.
         per_minute: maximum number of requests per minute, repetitions included; None is no limit.
-        price_in: price of a million input tokens, in any currency; None leaves the cost unknown.
-        price_out: price of a million output tokens.
+        price_in, price_out: prices of a million tokens, in any currency; None leaves the cost unknown.
     """
 
     def __init__(
@@ -77,10 +76,8 @@ class Endpoint:
     ) -> tuple[Reply, Usage]:
         """Return the answer to a question, and the usage of it and of the wrong replies before it.
 
-        The user's message is a text, or text and image parts; errors call the question by its ``label``.
-
-        Raises:
-            EndpointError: no reply, none that fits, or a refusal.
+        The user's message is a text, or text and image parts. No reply, none that fits, or a refusal raises
+        EndpointError, which calls the question by its ``label``.
         """
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         usage, problem = Usage(), ""
@@ -168,10 +165,9 @@ class Endpoint:
 
 
 def _read(raw: Any) -> tuple[str, str, bool, Any]:
-    """Return text and refusal of a completion, whether it is cut off at the token limit, and its tokens.
+    """Return text and refusal of a completion, True if it is cut off at the token limit, and its tokens.
 
-    Raises:
-        WrongReplyError: not a chat completion.
+    Raises WrongReplyError if it is not a chat completion.
     """
     try:
         completion = raw.parse()

@@ -31,8 +31,7 @@ class Answered(Record, extra="ignore"):
 def export_requests(path: Path, llm: LanguageModel, requests: Iterable[Request], schemas: Schemas) -> int:
     """Write the requests that no recorded reply covers as JSON lines, each once; return their number.
 
-    Raises:
-        AlignPartsError: a prompt or a placeholder's value is missing.
+    Raises AlignPartsError if a prompt or a placeholder's value is missing.
     """
     missing = llm.missing(requests)
     contents = [{
@@ -50,11 +49,9 @@ def export_requests(path: Path, llm: LanguageModel, requests: Iterable[Request],
 def import_replies(path: Path, llm: LanguageModel, schemas: Schemas) -> int:
     """Put the replies of an answered file on record; return the number of new or changed ones.
 
-    Every line is checked before the first is recorded. A request that is on record gets the new reply.
-
-    Raises:
-        AlignPartsError: a line of another form or text of the prompt, with a reply that does not fit, or that
-            contradicts an earlier line; names file, line and expectation.
+    Every line is checked before the first is recorded. A request that is on record gets the new reply. A line
+    of another form or text of the prompt, with a reply that does not fit, or that contradicts an earlier line
+    raises AlignPartsError with file, line and expectation.
     """
     if not path.is_file():
         raise AlignPartsError(f"{path}: no such file; expected the exported requests with their replies")

@@ -17,7 +17,6 @@ Reply = TypeVar("Reply", bound=BaseModel)
 FORMATS = ("json_schema", "json_object", "text")
 """Ways to ask for a reply, the strictest first; an endpoint may refuse any but the last."""
 
-_SIGNATURES = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff"}
 _KEYWORDS = {"type", "enum", "const", "description", "properties", "required", "additionalProperties",
              "items", "anyOf", "$ref", "$defs"}  # fmt: skip
 
@@ -38,11 +37,7 @@ class Prompts:
         self._texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))}
 
     def text(self, name: str) -> str:
-        """Return the text of a prompt, placeholders unfilled.
-
-        Raises:
-            AlignPartsError: no such prompt; names those of the folder.
-        """
+        """Return the text of a prompt, placeholders unfilled; raise AlignPartsError if there is none."""
         if name not in self._texts:
             known = ", ".join(self._texts)
             raise AlignPartsError(f"{self.folder / name}.txt: no such prompt; there are: {known}")
@@ -51,8 +46,7 @@ class Prompts:
     def content(self, request: Request) -> str | list[dict[str, Any]]:
         """Return the content of the user's message: text, or text and images as data URLs.
 
-        Raises:
-            AlignPartsError: no such prompt; a placeholder without a value; an image neither PNG nor JPEG.
+        Raises AlignPartsError for no such prompt, a placeholder without a value, an image of another kind.
         """
         try:
             text = Template(self.text(request.prompt)).substitute(request.variables)
@@ -65,7 +59,7 @@ class Prompts:
 
 def _data_url(image: bytes | str) -> str:
     assert isinstance(image, bytes), "a hash is not shown"
-    for kind, signature in _SIGNATURES.items():
+    for kind, signature in (("png", b"\x89PNG\r\n\x1a\n"), ("jpeg", b"\xff\xd8\xff")):
         if image.startswith(signature):
             return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
     raise AlignPartsError(f"an image of {len(image)} bytes is neither PNG nor JPEG; convert it to either")
@@ -106,8 +100,7 @@ def _without_limits(node: dict[str, Any]) -> dict[str, Any]:
 def parse_reply(reply: str | dict[str, Any], schema: type[Reply]) -> Reply:
     """Return a reply as an object of the schema; a text may hold it after thoughts, in a fence or in prose.
 
-    Raises:
-        WrongReplyError: no JSON object in the text, or an object of another form.
+    Raises WrongReplyError for a text without a JSON object, or an object of another form.
     """
     text = reply if isinstance(reply, str) else ""
     answer = text.rpartition("</think>")[2]

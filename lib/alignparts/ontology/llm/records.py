@@ -18,10 +18,8 @@ from alignparts.core.errors import AlignPartsError
 class Request(NamedTuple):
     """A question to the language model.
 
-    Attributes:
-        prompt: name of a file in the folder of prompts, without ``.txt``.
-        variables: values of the prompt's ``$placeholders``.
-        images: PNG or JPEG files to show; to look up a reply, the sha256 of a file will do.
+    ``prompt`` is the name of a file in the folder of prompts, without ``.txt``; ``variables`` fill its
+    ``$placeholders``; ``images`` are PNG or JPEG files (to look up a reply, the sha256 of each will do).
     """
 
     prompt: str
@@ -92,13 +90,8 @@ class Usage(BaseModel, frozen=True, extra="forbid"):
 class Record(BaseModel, frozen=True, extra="forbid"):
     """A recorded reply, one line of a ``.jsonl`` file.
 
-    Attributes:
-        hash: :meth:`Request.hash` of the request.
-        prompt, variables: name of the prompt, and values of its placeholders.
-        model: name of the model that replied.
-        reply: JSON object of the reply.
-        images: sha256 of each image, never the image.
-        usage: cost of the reply, None where it was not counted.
+    ``hash`` is :meth:`Request.hash` of the request, ``model`` the name of the model that replied, ``reply``
+    a JSON object, ``images`` the sha256 of each image, ``usage`` the cost, None where it was not counted.
     """
 
     hash: str
@@ -120,10 +113,8 @@ def problems(error: ValidationError, most: int = 1) -> str:
 def read_records(folder: Path) -> dict[str, Record]:
     """Read the recorded replies of a folder's ``.jsonl`` files, by hash; of two for one hash the later wins.
 
-    A last line that breaks off, as a killed process leaves it, is skipped with a warning.
-
-    Raises:
-        AlignPartsError: a line that is not a record; names file and line.
+    A last line that breaks off, as a killed process leaves it, is skipped with a warning; any other line that
+    is not a record raises AlignPartsError with file and line.
     """
     records: dict[str, Record] = {}
     for path in sorted(folder.glob("*.jsonl")):
@@ -146,8 +137,7 @@ def read_records(folder: Path) -> dict[str, Record]:
 def append_record(path: Path, record: Record) -> None:
     """Append one line, also when several processes write; replace a last line that breaks off.
 
-    Raises:
-        AlignPartsError: the disk is full, or the file cannot be written.
+    Raises AlignPartsError if the disk is full, or the file cannot be written.
     """
     content = record.model_dump(mode="json", exclude_defaults=True)
     line = json.dumps(content, ensure_ascii=False, sort_keys=True).encode() + b"\n"
