@@ -61,9 +61,10 @@ def findings(metrics: Mapping[str, Any]) -> str:
     """Return the results of ALIGN-Parts in ``metrics/evaluate.json`` as a sentence."""
     gain, low, high = (f"{metrics[key]:+.1%}" for key in ("gain_over_clustering", "gain_low", "gain_high"))
     return (
-        f"On the {metrics['seen_shapes']} test shapes of known categories, the mIoU of ALIGN-Parts differs by "
-        f"{gain} [{low}, {high}] from that of k-means on the model's own part field, which is given the true "
-        f"number of parts. The predicted category is right for {metrics['category_accuracy']:.0%} (over the test sets)."
+        f"On the {metrics['seen_shapes']} test shapes of known categories, the mIoU of ALIGN-Parts differs "
+        f"by {gain} [{low}, {high}] from that of k-means on the model's own part field, which is given the "
+        f"true number of parts. The predicted category is right for {metrics['category_accuracy']:.0%} "
+        "(over the test sets)."
     )
 
 
