@@ -12,7 +12,7 @@ Kind = Literal[
     "auto", "partnet", "partnet_mobility", "compat", "compat_hdf5", "find3d", "partobjaverse", "texverse",
     "named_glb", "labeled_mesh", "corpus",
 ]  # fmt: skip
-"""What a folder may hold; "auto" finds out, and takes folders that mix several."""
+"""Kinds of data set; "auto" detects them, also several in one folder."""
 
 
 def ingest(
