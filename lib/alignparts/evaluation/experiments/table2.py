@@ -18,7 +18,7 @@ from alignparts.model.stage import Stage
 from alignparts.naming.prediction import Prediction
 
 TOLD: Mapping[str, tuple[Told, ...]] = {"find3d": ("category", "names"), "partfield_mpnet": ()}
-"""Information that the paper gives the trained baselines: Find3D gets the part names, PartField+MPNet nothing."""
+"""Information that the paper gives the trained baselines: part names for Find3D, none for PartField+MPNet."""
 NAMED = ((OURS, MPNET), (MPNET, FIND3D), (OURS, FIND3D), (GIVEN, FIND3D))
 CLAIMS = [
     *(Claim(better, worse, "la_miou") for better, worse in NAMED),
