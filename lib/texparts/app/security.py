@@ -129,7 +129,7 @@ def address_of(scope: Scope) -> str:
 
 
 def session_key(headers: Headers, cookie: str) -> str | None:
-    """Return the key of the session from the cookie; None without one."""
+    """Return the key of the log-in from its cookie; None without one."""
     try:
         morsel = SimpleCookie(headers.get("cookie", "")).get(cookie)
     except CookieError:
