@@ -27,7 +27,7 @@ def test_profiles_are_valid_and_have_the_keys_of_params():
         load_params(path)
         assert keys(path) == keys(paths.PARAMS)
     params, smoke = load_params(), load_params(paths.PROFILES / "smoke.yaml")
-    assert smoke.corpus.shapes_per_category < params.corpus.shapes_per_category
+    assert smoke.corpus.embedded.shapes_per_category < params.corpus.embedded.shapes_per_category
     assert smoke.corpus.heldout == params.corpus.heldout
 
 
@@ -45,7 +45,10 @@ def test_no_setting_has_a_value_outside_the_settings_files():
     """A key that params.yaml states and a profile leaves out is an error, never a default."""
 
     def leaves(block, *path):
-        if isinstance(block, dict) and path not in (("corpus", "dialects"), ("ablation", "train")):
+        if isinstance(block, dict) and path not in (
+            ("corpus", "embedded", "dialects"),
+            ("ablation", "train"),
+        ):
             for key, inner in block.items():
                 yield from leaves(inner, *path, key)
         else:
@@ -69,7 +72,7 @@ def test_no_setting_has_a_value_outside_the_settings_files():
         ({"train": {"epohcs": 3}}, ["train.epohcs", "epochs"]),
         ({"train": {"epochs": "many"}}, ["train.epochs", "many"]),
         ({"train": {"loss": {"txt": 1.0}}}, ["train.loss.txt", "text"]),
-        ({"corpus": {"dialects": {"partnet": 0.9}}}, ["corpus", "add up to 1"]),
+        ({"corpus": {"embedded": {"dialects": {"partnet": 0.9}}}}, ["corpus", "add up to 1"]),
         ({"evaluate": {"confidence": 1.5}}, ["evaluate.confidence", "1.5"]),
         ({"ablation": {"rows": ["nobody"]}}, ["'nobody', which ablations lacks", "full"]),
         ({"ablation": {"train": {"epohcs": 1}}}, ["ablation.train.epohcs", "epochs"]),
@@ -111,7 +114,7 @@ def test_params_are_frozen_and_a_stage_sees_only_what_dvc_lists():
         params.train.epochs = 3
     shown = restricted(params, ["base", "corpus.points"])
     assert (shown.base, shown.corpus.points) == (params.base, params.corpus.points)
-    for read in (lambda: shown.train, lambda: shown.corpus.free_yaw):
+    for read in (lambda: shown.train, lambda: shown.corpus.heldout):
         with pytest.raises(AttributeError):
             read()
     assert params_of_stage("ablations").count("ablations") == 1

@@ -74,8 +74,11 @@ def generator(monkeypatch, tmp_path):
 
 
 PARAMS = smoke.block(
-    "corpus", shapes_per_category=6, test_per_category=2, find3d_test=1, heldout_shapes=2, heldout=("bench",),
-    validation_fraction=0.2, dialects={"partnet": 0.5, "compat": 0.3, "find3d": 0.2},
+    "corpus", test_per_category=2, find3d_test=1, heldout=("bench",), validation_fraction=0.2,
+    embedded={
+        "shapes_per_category": 6, "heldout_shapes": 2,
+        "dialects": {"partnet": 0.5, "compat": 0.3, "find3d": 0.2},
+    },
 )  # fmt: skip
 
 

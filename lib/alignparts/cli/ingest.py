@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 Kind = Literal[
     "auto", "partnet", "partnet_mobility", "compat", "compat_hdf5", "find3d", "partobjaverse", "texverse",
-    "named_glb", "labeled_mesh", "corpus",
+    "named_glb", "labeled_mesh", "open", "corpus",
 ]  # fmt: skip
 """Kinds of data set; "auto" detects them, also several in one folder."""
 
@@ -34,6 +34,13 @@ def ingest(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    split: Annotated[
+        Literal["paper", "official", "by_source"],
+        typer.Option(help="Section 3.4, the data sets' own, or packs and authors apart."),
+    ] = "paper",
+    test_fraction: Annotated[
+        float, typer.Option(min=0.01, max=0.99, help="by_source: share of the shapes in packs that test.")
+    ] = 0.2,
     heldout: Annotated[
         list[str] | None, typer.Option(help="A category that is never trained on; may be repeated.")
     ] = None,
@@ -41,17 +48,18 @@ def ingest(
         bool, typer.Option("--keep-duplicates", help="Leave copies of tested shapes in training.")
     ] = False,
 ) -> None:
-    """Read a data set into a corpus: one GLB per shape, an index, the paper's split, what was left out."""
+    """Read a data set into a corpus: one GLB per shape, an index, splits, what was left out."""
+    from alignparts.corpus.ingest import Source
     from alignparts.corpus.ingest import ingest as run
     from alignparts.corpus.readers import ReadOptions
     from alignparts.corpus.splits import paper_sizes
 
+    options = ReadOptions(tree, level, geometry, granularity)
+    rule = {"split": split, "test_fraction": test_fraction, "heldout": tuple(heldout or ())}
     done = run(
-        folders,
+        [Source(folder, kind, options) for folder in folders],
         out,
-        paper_sizes().model_copy(update={"heldout": tuple(heldout or ())}),
-        kind=kind,
-        options=ReadOptions(tree, level, geometry, granularity),
+        paper_sizes().model_copy(update=rule),
         seed=seed,
         workers=workers,
         scheduler=scheduler,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import procparts
-from alignparts.core.config.params import CorpusParams
+from alignparts.core.config.corpus import CorpusParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
 from alignparts.corpus.dialects import DATASETS, Dialects, load_dialects
@@ -111,13 +111,13 @@ def _counts(category: str, present: list[str], params: CorpusParams, extra: bool
     """Return the number of shapes of a category per data set that has it."""
     tested = [name for name in present if name != "find3d"] or present
     if category in params.heldout:
-        base, rest = divmod(params.heldout_shapes, len(tested))
+        base, rest = divmod(params.embedded.heldout_shapes, len(tested))
         return {name: base + (index < rest) for index, name in enumerate(tested)}
-    shares = {name: params.dialects.get(name, 0.0) for name in present}  # type: ignore[call-overload]
+    shares = {name: params.embedded.dialects.get(name, 0.0) for name in present}  # type: ignore[call-overload]
     total = sum(shares.values()) or 1.0
-    exact = {name: params.shapes_per_category * share / total for name, share in shares.items()}
+    exact = {name: params.embedded.shapes_per_category * share / total for name, share in shares.items()}
     counts = {name: int(value) for name, value in exact.items()}
-    left = params.shapes_per_category - sum(counts.values())
+    left = params.embedded.shapes_per_category - sum(counts.values())
     for name in sorted(exact, key=lambda name: (counts[name] - exact[name], present.index(name)))[:left]:
         counts[name] += 1
     tests = {name: params.test_per_category // 2 for name in tested} | {"find3d": int(extra)}
@@ -145,7 +145,7 @@ def _write_one(item: Planned, root: Path, params: CorpusParams, seed: int) -> No
     if target.exists():
         return
     words, seed = load_dialects(), seed_of(f"{item.category}/{item.dataset}/{item.number}", seed)
-    pieces = generate(item.category, np.random.default_rng(seed), params.free_yaw)
+    pieces = generate(item.category, np.random.default_rng(seed), params.embedded.free_yaw)
     names = [words.part(item.category, item.dataset, piece.part) or "" for piece in pieces]
     category = words.category(item.category, item.dataset)
     shape = LabeledShape(item.key, item.dataset, category, LICENSE, "", names, surface_of(pieces))
@@ -178,7 +178,7 @@ def _clear_if_stale(root: Path, params: CorpusParams, seed: int) -> None:
     generator = Path(procparts.__file__).parent.rglob("*.py")
     files = [*generator, *folder.glob("writers/*.py"), *folder.glob("dialects/*.yaml"), Path(__file__)]
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()
-    stamp = {"code": code, "seed": seed, "free_yaw": params.free_yaw}
+    stamp = {"code": code, "seed": seed, "free_yaw": params.embedded.free_yaw}
     marker = root / _STAMP
     if marker.is_file():
         if json.loads(marker.read_text()) == stamp:

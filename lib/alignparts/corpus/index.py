@@ -31,8 +31,8 @@ class Corpus:
     Attributes:
         root: the folder; AlignPartsError is raised where it has no index.
         index: one row per shape: :data:`COLUMNS` and the columns that ingestion adds: model (the object that
-            it shows by the data set), parts, instances, faces, and official_split (by the data set: train,
-            validation, test, or "" where it states none).
+            it shows by the data set), pack (or author, "" where not stated), parts, instances, faces, and
+            official_split (by the data set: train, validation, test, or "" where it states none).
     """
 
     def __init__(self, root: Path | str) -> None:

@@ -18,7 +18,7 @@ from alignparts.core.config import Params, TrainParams, load_params
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import forget_progress
 from alignparts.corpus.index import Corpus
-from alignparts.corpus.ingest import ingest
+from alignparts.corpus.ingest import Source, ingest
 from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.comparison import Claim, paired_table, readable
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes, taking_turns
@@ -103,11 +103,11 @@ def export_features(export: Path, work: Path, loop: Stage) -> FeatureStore | Non
     if not pd.read_parquet(export / INDEX)["parts"].sum():
         return None
     everything = load_params().corpus.model_copy(update={
-        "test_per_category": 0, "find3d_test": 0, "heldout": (), "validation_fraction": 0.0,
+        "split": "paper", "test_per_category": 0, "find3d_test": 0, "heldout": (), "validation_fraction": 0.0,
     })  # fmt: skip
     base = loop.params.base
     read = ingest(
-        [export / "objects"], work / "corpus", everything, kind="labeled_mesh", seed=base.seed,
+        [Source(export / "objects", "labeled_mesh")], work / "corpus", everything, seed=base.seed,
         workers=base.workers, scheduler=base.scheduler, keep_duplicates=True,
     )  # fmt: skip
     encoders = Encoders.from_params(loop.params.features, loop.models)

@@ -115,7 +115,9 @@ def _plan(folder: TexVerseLike, params: Params, seed: int) -> list[_Job]:
     def job(key: str, number: int, category: str, kind: str = "") -> _Job:
         key_seed = seed_of(f"texverse/{f'broken/{kind}' if kind else key}", seed)
         uid = hashlib.sha256(f"texverse/{seed}/{key}".encode()).hexdigest()[:32]
-        return _Job(folder, uid, number, key_seed, 0.0 if kind else params.corpus.free_yaw, category, kind)
+        return _Job(
+            folder, uid, number, key_seed, 0.0 if kind else params.corpus.embedded.free_yaw, category, kind
+        )
 
     size, unseen = params.texparts, sorted(params.corpus.heldout)
     seen = sorted(set(CATEGORIES) - set(unseen))
@@ -211,7 +213,7 @@ def _clear_if_stale(folder: TexVerseLike, params: Params, seed: int) -> None:
         *sorted(Path(procparts.__file__).parent.rglob("*.py")), *sorted(corpus.glob("dialects/*.yaml")),
     ]  # fmt: skip
     code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    stamp = {"code": code, "seed": seed, "free_yaw": params.corpus.free_yaw}
+    stamp = {"code": code, "seed": seed, "free_yaw": params.corpus.embedded.free_yaw}
     marker = folder.truth / _STAMP
     if marker.is_file() and json.loads(marker.read_text()) == stamp:
         return

@@ -2,10 +2,11 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from alignparts.core.config.baselines import Find3DParams, OptimizationParams, PartFieldMPNetParams
 from alignparts.core.config.block import Block
+from alignparts.core.config.corpus import CorpusParams
 from alignparts.core.config.texparts import TexPartsParams
 
 
@@ -16,26 +17,6 @@ class Base(Block):
     threads: PositiveInt
     workers: PositiveInt
     scheduler: str | None
-
-
-class CorpusParams(Block):
-    """Sizes of the embedded corpus and its splits (section 3.4)."""
-
-    shapes_per_category: PositiveInt
-    test_per_category: NonNegativeInt
-    find3d_test: NonNegativeInt
-    heldout_shapes: NonNegativeInt
-    heldout: tuple[str, ...]
-    validation_fraction: float = Field(ge=0, lt=1)
-    dialects: dict[Literal["partnet", "compat", "find3d"], float]
-    free_yaw: float = Field(ge=0, le=1)
-    points: int = Field(ge=16)
-
-    @model_validator(mode="after")
-    def _check_sum_of_shares(self) -> "CorpusParams":
-        if abs(sum(self.dialects.values()) - 1) > 1e-6:
-            raise ValueError("dialects: the shares must add up to 1")
-        return self
 
 
 class OntologyParams(Block):

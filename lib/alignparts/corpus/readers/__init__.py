@@ -5,6 +5,16 @@ A kind of data set is a module with ``is_root``, ``locate`` and ``read`` (:class
 """
 
 from alignparts.corpus.readers.common import BrokenLabels, Locator, ReadOptions
-from alignparts.corpus.readers.kinds import KINDS, detect, model_and_split, read, scan
+from alignparts.corpus.readers.kinds import KINDS, UNKNOWN, detect, model_and_split, read, scan
 
-__all__ = ["KINDS", "BrokenLabels", "Locator", "ReadOptions", "detect", "model_and_split", "read", "scan"]
+__all__ = [
+    "KINDS",
+    "UNKNOWN",
+    "BrokenLabels",
+    "Locator",
+    "ReadOptions",
+    "detect",
+    "model_and_split",
+    "read",
+    "scan",
+]

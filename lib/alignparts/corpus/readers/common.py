@@ -64,6 +64,7 @@ class Locator:
         split: official split, where the data set states one: "train", "validation" or "test".
         options: labels and shapes that are wanted.
         model: object that the shape shows, where known before reading; shapes of one model stay together.
+        pack: pack or author of the shape, where stated; ``corpus.split: by_source`` keeps packs apart.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class Locator:
     split: str = ""
     options: ReadOptions = ReadOptions()
     model: str = ""
+    pack: str = ""
 
 
 def sorted_entries(folder: Path) -> list[os.DirEntry[str]]:

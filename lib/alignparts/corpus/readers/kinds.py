@@ -95,7 +95,8 @@ def scan(
 
     The kind is "unknown", with the reason, for entries of no known kind and shapes that are not used. Nothing
     is read but names and the data sets' own lists, and no more than the names of one folder and the ids are
-    held. A ``manifest.csv`` with the columns path and category (and license) tells of all files below it.
+    held. A ``manifest.csv`` with the columns path and category (and license, and pack or author) tells of
+    all files below it.
 
     Args:
         folder: a folder or a file.
@@ -171,28 +172,30 @@ def _with_manifest(locator: Locator, top: Path) -> Locator:
         rows = _read_manifest(path, path.stat().st_mtime_ns) if path.is_file() else {}
         row = rows.get(str(locator.path.relative_to(folder)))
         if row is not None:
-            return replace(locator, category=row[0], license=row[1])
+            category, license, pack = row
+            return replace(locator, category=category, license=license, pack=pack)
         if folder == top:
             break
     return locator
 
 
 @functools.lru_cache(maxsize=64)
-def _read_manifest(path: Path, stamp: int) -> dict[str, tuple[str, str]]:
-    """Return category and license by path, of a manifest with this time stamp."""
-    table: dict[str, tuple[str, str]] = {}
+def _read_manifest(path: Path, stamp: int) -> dict[str, tuple[str, str, str]]:
+    """Return category, license and pack by path, of a manifest with this time stamp."""
+    table: dict[str, tuple[str, str, str]] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, strict=True)
             head = rows.fieldnames or []
             if not {"path", "category"} <= set(head):
-                expected = "expected the columns path and category (and license)"
+                expected = "expected the columns path and category (and license, pack)"
                 raise BrokenLabels(f"{path}: line 1: {expected}, got {head}")
             expected = f"expected {len(head)} cells ({', '.join(head)})"
             for row in rows:
                 if None in row or None in row.values():
                     raise BrokenLabels(f"{path}: line {rows.line_num}: {expected}")
-                table[row["path"].rstrip("/")] = (row["category"], row.get("license", ""))
+                pack = row.get("pack") or row.get("author") or ""
+                table[row["path"].rstrip("/")] = (row["category"], row.get("license", ""), pack)
     except (UnicodeDecodeError, csv.Error) as error:
         raise BrokenLabels(f"{path}: not a CSV file in UTF-8: {error}") from None
     return table

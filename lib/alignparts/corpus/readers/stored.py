@@ -14,10 +14,11 @@ def is_root(folder: Path, names: Collection[str]) -> bool:
 
 
 def locate(root: Path) -> Iterator[Locator]:
-    """Yield the shapes of a corpus, each with its model and its official split."""
-    index = Corpus(root).index.reindex(columns=["shape_id", "model", "official_split"], fill_value="")
-    for shape_id, model, split in index.itertuples(index=False):
-        yield Locator(shape_file(root, shape_id), root, shape_id, model=model, split=split)
+    """Yield the shapes of a corpus, each with its model, official split and pack."""
+    columns = ["shape_id", "model", "official_split", "pack"]
+    index = Corpus(root).index.reindex(columns=columns, fill_value="")
+    for shape_id, model, split, pack in index.itertuples(index=False):
+        yield Locator(shape_file(root, shape_id), root, shape_id, model=model, split=split, pack=pack)
 
 
 def read(locator: Locator) -> LabeledShape:

@@ -36,7 +36,7 @@ def halves(store: FeatureStore, seed: int = 0) -> tuple[list[list[str]], list[li
     if not second:
         raise AlignPartsError(
             "generalization: every held-out category has a single shape, expected two; "
-            "raise corpus.heldout_shapes"
+            "raise corpus.embedded.heldout_shapes"
         )
     return first, second
 
