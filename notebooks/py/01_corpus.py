@@ -1,13 +1,14 @@
 # %% [markdown]
-# # One corpus from three data sets
+# # One corpus from several data sets
 #
-# The paper trains on PartNet, 3DCoMPaT++ and Find3D (§3.4), which cannot be shipped. This chapter
-# makes the *embedded corpus* in their place: procedural, textured shapes of everyday categories,
-# **written to disk in the three data sets' own formats**, each with its own names and its own idea of
-# what a part is. From there on nothing is special: the readers that read the real folders read these,
-# and turn all of them into one corpus.
+# `corpus.sources` of the settings lists the data sets; this chapter reads all of them into one corpus.
+# The paper trains on PartNet, 3DCoMPaT++ and Find3D (§3.4), which cannot be shipped: whoever has them
+# names their folders there. The default's only source makes the *embedded corpus* in their place:
+# procedural, textured shapes of everyday categories, **written to disk in the three data sets' own
+# formats**, each with its own names and its own idea of what a part is. From there on nothing is
+# special: the readers that read the real folders read these.
 #
-# Three categories (`corpus.heldout`) are never trained on: they are the open-vocabulary test.
+# Categories under `corpus.heldout` are never trained on: they are the open-vocabulary test.
 
 # %% tags=["parameters"]
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
@@ -18,43 +19,45 @@ import pandas as pd
 
 from alignparts.core.atomic import write_text
 from alignparts.core.run import start
-from alignparts.corpus import embedded, ingest
+from alignparts.corpus.sources import build_corpus
+from alignparts.corpus.splits import write_lists
 from alignparts.pictures import figures
 
 run = start("corpus", profile)
-base = run.params.base
+params = run.params.corpus
+pd.DataFrame([source.model_dump() for source in params.sources]).dropna(axis="columns", how="all")
 
 # %% [markdown]
-# ## Three trees on disk
+# ## All sources into one
 #
-# Every shape is written in exactly one dialect. PartNet has untextured components and a tree of raw
-# names, and carries color only in its point samples; 3DCoMPaT++ has styled glTF; Find3D's benchmark
-# has colored clouds of 5,000 points and no mesh at all.
+# A folder that is missing is an error before anything is read. Of the generated shapes, every one is written
+# in exactly one dialect: PartNet has untextured components and a tree of raw names, and carries color only in
+# its point samples; 3DCoMPaT++ has styled glTF; Find3D's benchmark has colored clouds of 5,000 points and no
+# mesh at all.
 
 # %%
-on = {"seed": base.seed, "workers": base.workers, "scheduler": base.scheduler}
-embedded.write_embedded(run.data / "raw", run.params.corpus, **on)
-sorted(path.name for path in (run.data / "raw").iterdir() if path.is_dir())
-
-# %% [markdown]
-# ## Read back into one corpus
-#
-# A shape that cannot be read is left out with its reason; nothing is left out here.
-
-# %%
-corpus = ingest.ingest(
-    [run.data / "raw" / name for name in ("partnet", "compat", "find3d")],
-    run.data / "corpus", run.params.corpus, **on,
-).corpus
-left_out = pd.read_csv(run.data / "corpus" / "report.csv")
-assert left_out.empty
+done = build_corpus(params, run.params.base, run.data)
+corpus = done.corpus
 print("shapes:", len(corpus))
 
 # %% [markdown]
-# Shapes by data set and split: PartNet and 3DCoMPaT++ give three test shapes per category each, Find3D one
-# of each of some categories, as the paper does (§3.4).
+# A shape that cannot be read or is not drawn is left out with its reason (`data/corpus/report.csv`); copies
+# of one object, within a data set or across several, leave training where another of them is tested. Of the
+# generated shapes none is left out.
 
 # %%
+assert params.sources[0].kind != "embedded" or len(params.sources) > 1 or done.report.empty
+print(f"left out: {len(done.report)}; shapes with a copy: {len(done.groups)}; taken out of training: "
+      f"{int((corpus.index.split == 'duplicate').sum())}")
+done.report.groupby(["kind"]).agg(shapes=("shape_id", "size"), example=("reason", "first"))
+
+# %% [markdown]
+# Shapes by data set and split, by the rule `corpus.split`. By the paper's (§3.4), PartNet and 3DCoMPaT++ give
+# three test shapes per category each, Find3D one of each of some categories. The ids of every split are
+# written as lists, `reports/corpus/splits`.
+
+# %%
+write_lists(run.folder, corpus.index)
 counts = corpus.index.groupby(["dataset", "split"]).size().unstack(fill_value=0)
 counts
 
@@ -86,7 +89,7 @@ plt.show()
 # %% [markdown]
 # ## A contact sheet
 #
-# Several shapes of every category, as the renderer sees them.
+# Several shapes of every category.
 
 # %% tags=["nbval-ignore-output"]
 sheet = figures.contact_sheet(figures.first_of_each(corpus, 6))
@@ -106,6 +109,6 @@ run.metrics(
         "shapes": len(corpus),
         "categories": int(corpus.index.category.nunique()),
         "splits": {str(name): int(count) for name, count in corpus.index.groupby("split").size().items()},
-        "left_out": len(left_out),
+        "left_out": len(done.report),
     }
 )

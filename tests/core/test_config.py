@@ -22,7 +22,7 @@ def keys(path):
 
 def test_profiles_are_valid_and_have_the_keys_of_params():
     profiles = sorted(paths.PROFILES.glob("*.yaml"))
-    assert [path.stem for path in profiles] == ["gpu", "paper", "smoke"]
+    assert [path.stem for path in profiles] == ["gpu", "paper", "real", "smoke"]
     for path in profiles:
         load_params(path)
         assert keys(path) == keys(paths.PARAMS)

@@ -262,7 +262,7 @@ def _convert(job: _Job, out: Path, texture_size: int) -> dict[str, Any]:
             "category": plain_name(about["category"]),
             "raw_category": about["category"],
             "model": model,
-            "pack": locator.pack or source.partition("/")[0],
+            "pack": locator.pack or "/".join(source.split("/")[:-1][:2]),
             "parts": len(set(about["instances"])),
             "instances": len(about["instances"]),
             "official_split": split,

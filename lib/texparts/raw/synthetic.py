@@ -119,7 +119,7 @@ def _plan(folder: TexVerseLike, params: Params, seed: int) -> list[_Job]:
             folder, uid, number, key_seed, 0.0 if kind else params.corpus.embedded.free_yaw, category, kind
         )
 
-    size, unseen = params.texparts, sorted(params.corpus.heldout)
+    size, unseen = params.texparts, sorted({*params.corpus.heldout} & {*CATEGORIES})
     seen = sorted(set(CATEGORIES) - set(unseen))
     order = sorted(seen, key=lambda name: hashlib.sha256(f"texverse:{seed}:{name}".encode()).hexdigest())
     strange = size.unseen if unseen else 0

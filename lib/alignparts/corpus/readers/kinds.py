@@ -195,7 +195,8 @@ def _read_manifest(path: Path, stamp: int) -> dict[str, tuple[str, str, str]]:
                 if None in row or None in row.values():
                     raise BrokenLabels(f"{path}: line {rows.line_num}: {expected}")
                 pack = row.get("pack") or row.get("author") or ""
-                table[row["path"].rstrip("/")] = (row["category"], row.get("license", ""), pack)
+                license = row.get("license") or row.get("licence") or ""
+                table[row["path"].rstrip("/")] = (row["category"], license, pack)
     except (UnicodeDecodeError, csv.Error) as error:
         raise BrokenLabels(f"{path}: not a CSV file in UTF-8: {error}") from None
     return table
