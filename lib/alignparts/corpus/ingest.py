@@ -252,6 +252,9 @@ def _convert(job: _Job, out: Path, texture_size: int) -> dict[str, Any]:
         kept = stored is not None
         if stored is None:
             shape = replace(readers.read(kind, locator), shape_id=locator.shape_id)
+            if shape.part_names and not plain_name(shape.category):
+                way = "a manifest.csv (path,category) above it may state one"
+                raise AlignPartsError(f"{locator.path}: parts without a category; {way}")
             shape = shape if kind == "corpus" else replace(shape, source=source)
             path = write_shape(out / "shapes", shape, texture_size=texture_size)
             stored = read_about(path), describe_file(path)
