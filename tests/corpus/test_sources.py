@@ -47,7 +47,7 @@ def test_all_sources_become_one_corpus_and_nothing_else_is_in_it(data):
     done = build(data, *sources, heldout=[])
     index = done.corpus.index.set_index("shape_id")
     assert index["dataset"].value_counts().to_dict() == {"partnet": 6, "find3d": 1, "named_glb": 1}
-    assert not (data / "embedded").exists() and index["source"].str.match("pn/|f3/|glb/").all()
+    assert not any((data / "embedded").iterdir()) and index["source"].str.match("pn/|f3/|glb/").all()
     assert index.loc["named_glb_pot", "license"] == "CC0-1.0"
     assert build(data, *sources, heldout=[]).kept == 8
     # Another choice of labels is another corpus.
@@ -57,9 +57,11 @@ def test_all_sources_become_one_corpus_and_nothing_else_is_in_it(data):
 def test_generated_shapes_are_a_source_beside_folders(data, monkeypatch):
     monkeypatch.setattr(embedded, "plan", lambda params, seed, plan=embedded.plan: plan(params, seed)[:3])
     named(data / "raw/glb/pot.glb", size=4)
-    done = build(data, {"kind": "embedded"}, {"kind": "named_glb", "folder": "glb"})
+    folder = {"kind": "named_glb", "folder": "glb"}
+    done = build(data, {"kind": "embedded"}, folder)
     assert len(done.corpus) == 4 and (data / "embedded/embedded.json").is_file()
     assert build(data, {"kind": "embedded"}).kept == 0  # the list of sources changed
+    assert len(build(data, folder).corpus) == 1 and not any((data / "embedded").iterdir())
 
 
 @pytest.mark.parametrize(

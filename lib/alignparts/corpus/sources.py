@@ -87,6 +87,9 @@ def build_corpus(params: CorpusParams, base: Base, data: Path) -> Ingested:
         else:
             options = ReadOptions(asked.tree, asked.level, asked.geometry, asked.granularity)
             sources.append(Source(folder, asked.kind, options, asked.limit, asked.share, asked.license))
+    if not params.is_embedded:  # the folder is an output of the stage; what lies there is of other settings
+        shutil.rmtree(data / "embedded", ignore_errors=True)
+        (data / "embedded").mkdir(parents=True)
     out = data / "corpus"
     if out.is_dir() and not ((out / _STAMP).is_file() and json.loads((out / _STAMP).read_text()) == stamp):
         shutil.rmtree(out)
