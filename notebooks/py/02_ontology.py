@@ -1,5 +1,5 @@
 # %% [markdown]
-# # One vocabulary out of three
+# # One vocabulary out of many
 #
 # The data sets name the same things differently. PartNet has a *Microwave* with a *glass*, 3DCoMPaT++ a
 # *microwave_oven* with a *door_glass*; Find3D often stops at *door*. A model that is trained on all of them
@@ -14,7 +14,9 @@
 #
 # Merged names take the longer one as canonical, counts add up, and an alias log resolves every old name.
 # The replies of the language model are recorded with the project, keyed by a hash of prompt and variables,
-# so this chapter needs no account; `ontology.llm` may name any OpenAI-compatible endpoint instead.
+# so this chapter needs no account; `ontology.llm` may name any OpenAI-compatible endpoint instead. The
+# record covers the generated data sets, and of the real ones PartNet (raw, merged and its levels),
+# PartNet-Mobility, 3DCoMPaT++ (fine and coarse) and Find3D's public names.
 
 # %% tags=["parameters"]
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
@@ -40,15 +42,16 @@ from alignparts.report.ontology_map import map_figure, tree_html
 # ## The names as they are
 #
 # A name counts once for every shape that carries it. Instances without a label have no name and stay out.
-# Names that a data set declares but no shape of this corpus happens to carry count 0: what a name means, and
-# which names a data set itself tells apart, must not depend on the sample.
+# Names that a generated data set declares but no shape of this corpus happens to carry count 0: what a name
+# means, and which names a data set itself tells apart, must not depend on the sample.
 
 # %%
 run = start("ontology", profile)
 settings = run.params.ontology
 pd.set_option("display.max_colwidth", 160, "display.max_rows", 400)
 seen = RawVocabulary.of_corpus(run.data / "corpus")
-raw = seen.with_declared(RawVocabulary.of_dialects())
+embedded = any(source.kind == "embedded" for source in run.params.corpus.sources)
+raw = seen.with_declared(RawVocabulary.of_dialects()) if embedded else seen
 parts = pd.DataFrame([*raw.parts], columns=["dataset", "category", "part"])
 parts.groupby("dataset").agg(
     categories=("category", "nunique"), names=("part", "nunique"), pairs=("part", "size")
@@ -63,19 +66,34 @@ parts.groupby("dataset").agg(
 # the lower `review_threshold`. A data set that uses both names in one category has kept them apart itself.
 #
 # Accepted pairs are joined into groups by union-find. Should they chain together two names that were kept
-# apart, the weakest link would be left out; here no chain does.
+# apart, the weakest link is left out, and listed above the table.
 
 # %%
 encoder = TextEncoder.from_name(settings.text_encoder)
 llm = LanguageModel.from_params(settings)
-result = unify(raw, encoder, llm, settings.threshold, settings.review_threshold)
+limits = settings.threshold, settings.review_threshold
+result = unify(raw, encoder, llm, *limits, partial=settings.llm == "recorded")
 vocabulary = result.vocabulary
-assert not result.conflicts
 
 pairs = pd.DataFrame([pair.__dict__ for pair in result.pairs])
 pairs["level"] = pairs.category.eq("").map({True: "categories", False: "parts"})
-pairs["verdict"] = pairs.same.map({True: "the same", False: "kept apart"})
+pairs["verdict"] = pairs.same.map({True: "the same", False: "kept apart"}).where(pairs.decided, "open")
+print("left out:", *result.conflicts or ["none"], sep="\n")
 pairs.pivot_table(index=["level", "stage"], columns="verdict", values="a", aggfunc="size", fill_value=0)
+
+# %% [markdown]
+# ## What the record lacks
+#
+# Nothing is guessed. A name without a description on record is compared by name alone, a pair without a
+# verdict stays apart, a group without a chosen name takes its longest. All of them are listed here and in
+# `ontology_missing.csv`; `settled` tells those that can be answered now from those that wait for the answers.
+# `alignparts ontology data/corpus --out FOLDER --export-missing ASK.jsonl` writes the questions, and
+# `--import-replies` takes the answers.
+
+# %%
+missing = export.missing_table(result)
+print(len(missing), "questions without a reply on record")
+missing.head(40)
 
 # %% [markdown]
 # ## From raw to unified
@@ -112,7 +130,7 @@ export.merged_table(result).set_index("category")
 # that the language model refused:
 
 # %%
-rejected = export.pairs_table(result, lambda pair: not pair.same)
+rejected = export.pairs_table(result, lambda pair: pair.decided and not pair.same)
 rejected.set_index("category")[["a", "b", "cosine", "stage", "reason"]].head(40).round(3)
 
 # %% [markdown]
@@ -174,14 +192,16 @@ run.figure(figure, "ontology_map")
 figure
 
 # %% [markdown]
-# ## Is it right? A list judged by reading
+# ## Is it right? Two lists judged by reading
 #
-# `data/ontology_judged.csv` holds pairs of names from the real data sets (PartNet's raw names, 3DCoMPaT++'s
-# fine names, Find3D's). A language model read and judged them one by one, without sight of the recorded
-# verdicts, and gave each a reason; correct the file where you disagree. They are a sample of all pairs
-# within one category, drawn by the cosine of the names and by whether one data set itself uses both. Within
-# a stratum the share of pairs that mean the same is therefore an estimate (with Wilson's interval of 95 %),
-# and `expected` says how many such pairs there are in all.
+# `data/ontology_judged.csv` holds pairs of names from the real data sets. A language model read and judged
+# them one by one, without sight of the recorded verdicts, and gave each a reason; correct the file where you
+# disagree. They are samples of all pairs within one category, drawn by the cosine of the names and by whether
+# one data set itself uses both. Within a stratum the share of pairs that mean the same is therefore an
+# estimate (with Wilson's interval of 95 %), and `expected` says how many such pairs there are in all.
+#
+# The `first` list is of PartNet's raw names, 3DCoMPaT++'s fine names and Find3D's. The `second`, of other
+# pairs, is also of PartNet's merged names, PartNet-Mobility's and 3DCoMPaT++'s coarse ones.
 
 # %%
 judged = ontology_judged.read_judged(paths.DATA / "ontology_judged.csv")
@@ -191,13 +211,13 @@ strata
 # %% [markdown]
 # Names that one data set uses side by side hardly ever mean the same, however alike they are; and most names
 # that do mean the same are less alike than the paper's 0.85. Hence the second stage, and hence the verdicts.
-# Over the whole list (not a random one, so compare the rows with each other): a cosine as the verdict, what
+# Over each list (not a random one, so compare the rows with each other): a cosine as the verdict, what
 # both stages put forward, and the verdicts on record for the pairs that they cover; n counts pairs.
 
 # %% tags=["nbval-ignore-output"]
 candidates = ontology_judged.candidate_table(judged, encoder, settings.text_encoder, llm)
 precision = pd.concat([candidates, ontology_judged.verdict_table(judged, llm)])
-precision.drop(columns=["test_set", "seeds"]).round(3)
+precision.rename(columns={"test_set": "list"}).drop(columns="seeds").round(3)
 
 # %% [markdown]
 # ## Files
@@ -211,7 +231,8 @@ vocabulary.save(run.data / "ontology" / "vocabulary.json")
 vocabulary.save_aliases(run.data / "ontology" / "aliases.csv")
 columns = ["level", "category", "a", "b", "name_cosine", "description_cosine", "stage", "verdict", "reason"]
 write_text(run.folder / "ontology_pairs.csv", pairs[columns].to_csv(index=False, lineterminator="\n"))
-for name, table in {"counts": counts, "strata": strata, "precision": precision}.items():
+tabled = {"counts": counts, "strata": strata, "precision": precision, "missing": missing}
+for name, table in tabled.items():
     tables.write_table(run.folder, f"ontology_{name}", table)
 write_text(run.reports / "ontology.ttl", export.turtle(raw, vocabulary))
 steps = overall[["categories", "parts"]].rename(index=lambda step: step.replace(" ", "_")).stack()

@@ -1,8 +1,9 @@
-"""The list judged by a person, and the figures drawn from it."""
+"""The lists judged by reading, and the figures drawn from it."""
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from ontology_toys import Bag, Part
 
@@ -21,10 +22,10 @@ from alignparts.ontology.vocabulary import spelling
 
 HEAD = ",".join(COLUMNS) + "\n"
 ROWS = (
-    "chair,arm,arm rest,yes,one thing,p,c,near,10\n"
-    "chair,arm,leg,no,two things,p,c,far,100\n"
-    "chair,back leg,front leg,no,two places,p,p,near,10\n"
-    ",chair,stool,no,with a back and without,p,c,far,100\n"
+    "chair,arm,arm rest,yes,one thing,p,c,near,10,one\n"
+    "chair,arm,leg,no,two things,p,c,far,100,one\n"
+    "chair,back leg,front leg,no,two places,p,p,near,10,one\n"
+    ",chair,stool,no,with a back and without,p,c,far,100,one\n"
 )
 
 
@@ -57,6 +58,18 @@ def test_recorded_verdicts(listed: Path) -> None:
     assert verdict_table(judged, Part(set(), lambda *_: False)).empty
 
 
+def test_every_list_is_scored_on_its_own(listed: Path) -> None:
+    """A second list of the same pairs, judged otherwise, changes no score of the first."""
+    other = read_judged(listed)
+    judged = pd.concat([other, other.assign(list="two", same=~other.same)], ignore_index=True)
+    known = Part({("arm", "arm rest"), ("arm", "leg")}, lambda prompt, v: "front leg" not in v.values())
+    first, both = verdict_table(other, known), verdict_table(judged, known)
+    assert both[both.test_set == "one"].reset_index(drop=True).equals(first)
+    found = {one.metric: (one.value, one.n) for one in both[both.test_set == "two"].itertuples()}
+    assert found == {"precision": (0.5, 2), "recall": (0.5, 2), "agreement": (0.3333, 3)}
+    assert len(stratum_table(judged)) == 2 * len(stratum_table(other))
+
+
 def test_shares_of_strata(listed: Path) -> None:
     table = stratum_table(read_judged(listed)).set_index("stratum")
     assert table.loc["near", ["judged", "same", "population", "expected"]].tolist() == [2, 1, 10, 5.0]
@@ -77,10 +90,10 @@ def test_bad_lists(tmp_path: Path) -> None:
     path = tmp_path / "judged.csv"
     bad = {
         "category,a,b\n": "judged.csv:1: expected the columns category, a, b, same",
-        HEAD + "chair,leg,arm,no,two things,p,c,far,1\n": "judged.csv:2: expected a < b",
-        HEAD + "chair,arm,leg,maybe,two things,p,c,far,1\n": "yes or no in same",
-        HEAD + "chair,arm,leg,no,,p,c,far,1\n": "expected a reason",
-        HEAD + "chair,arm,leg,no,two things,p,c,far,few\n": "a whole number or nothing as population",
+        HEAD + "chair,leg,arm,no,two things,p,c,far,1,one\n": "judged.csv:2: expected a < b",
+        HEAD + "chair,arm,leg,maybe,two things,p,c,far,1,one\n": "yes or no in same",
+        HEAD + "chair,arm,leg,no,,p,c,far,1,one\n": "expected a reason",
+        HEAD + "chair,arm,leg,no,two things,p,c,far,few,one\n": "a whole number or nothing as population",
         HEAD + ROWS + ROWS: "judged.csv:6: judged twice; got chair, arm, arm rest",
     }
     for text, message in bad.items():
@@ -93,11 +106,11 @@ def test_bad_lists(tmp_path: Path) -> None:
 
 def test_the_list_of_the_project() -> None:
     judged = read_judged(paths.DATA / "ontology_judged.csv")
-    assert len(judged) >= 220 and judged.same.sum() >= 30
+    assert judged.list.value_counts().to_dict() == {"first": 310, "second": 180} and judged.same.sum() >= 30
     for pair in judged.itertuples():
         assert (pair.a, pair.b) == (spelling(pair.a), spelling(pair.b)) and len(pair.reason) > 10
         assert pair.dataset_a and pair.dataset_b
-    for stratum, pairs in judged.groupby("stratum"):
+    for (_, stratum), pairs in judged.groupby(["list", "stratum"]):
         assert pairs.population.nunique() == 1 and len(pairs) >= 4
         # the stratum says whether a data set uses both names
         if stratum.startswith(("one", "two")):

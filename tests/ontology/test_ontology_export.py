@@ -18,6 +18,7 @@ from alignparts.ontology.export import (
     counts_table,
     hierarchy_table,
     missing_lines,
+    missing_table,
     parts_table,
     turtle,
     write_ontology,
@@ -277,3 +278,14 @@ def test_command_with_bad_input(tmp_path: Path) -> None:
     twice = ["--text-encoder", "all-minilm-l6-v2"] * 2
     ran = CliRunner().invoke(app, ["ontology", str(tmp_path / "names.csv"), "--out", str(tmp_path), *twice])
     assert isinstance(ran.exception, AlignPartsError) and "named twice" in str(ran.exception)
+
+
+def test_a_made_up_name_is_listed_and_stays_apart() -> None:
+    """The replies of the project cover real names; "leggon" is none, and as like "leg" as can be here."""
+    shapes = [("partnet", "Chair", ["leg", "seat_soft_surface"]), ("ours", "chair", ["leg", "leggon"])]
+    result = unify(RawVocabulary.of(shapes), Bag(), LanguageModel(), 0.9, 0.9, partial=True)
+    assert missing_table(result).to_dict("records") == [
+        {"missing": "description", "category": "chair", "names": "leggon", "settled": True}
+    ]
+    assert result.vocabulary.parts("chair") == ["leg", "leggon", "seat_soft_surface"]
+    assert result.vocabulary.description("chair", "leggon") == "leggon"

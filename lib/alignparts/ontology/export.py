@@ -60,6 +60,18 @@ def missing_lines(result: Unification, llm: LanguageModel) -> str:
     return "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
 
 
+def missing_table(result: Unification) -> pd.DataFrame:
+    """Return a row per request that no recorded reply covers: the question, category and names of it."""
+    questions = {"describe": "description", "same": "verdict", "name": "choice"}
+    rows = []
+    for (prompt, asked, _), settled in result.missing:
+        verb, _, subject = prompt.partition("_")
+        of = asked["category"] if subject == "part" else ""
+        names = [asked[key] for key in ("part" if of else "category", "a", "b", "names") if key in asked]
+        rows.append((questions[verb], of, "; ".join(names), settled))
+    return pd.DataFrame(rows, columns=["missing", "category", "names", "settled"])
+
+
 def parts_table(raw: RawVocabulary, vocabulary: Vocabulary) -> pd.DataFrame:
     """Return a row per canonical part: its shapes, data sets, other names, and the wholes that it lies in."""
     rows = []

@@ -38,7 +38,7 @@ class Alias(BaseModel, frozen=True, extra="forbid"):
 
 
 class PartEntry(BaseModel, frozen=True, extra="forbid"):
-    """A canonical part of a category, its affordance description and every name that means it."""
+    """A canonical part of a category, its affordance description ("": none) and every name that means it."""
 
     description: str
     count: int
@@ -66,13 +66,17 @@ class Vocabulary(BaseModel, frozen=True, extra="forbid"):
         return sorted(self.entries[self.resolve_category(category)].parts)
 
     def description(self, category: str, part: str) -> str:
-        """Return the affordance description of a part (section 3.1); either name may be an alias."""
+        """Return the affordance description of a part (section 3.1), its name in words where it has none.
+
+        Either name may be an alias.
+        """
         category, part = self.resolve(category, part)
-        return self.entries[category].parts[part].description
+        return self.entries[category].parts[part].description or words(part)
 
     def category_description(self, category: str) -> str:
-        """Return the description of a category; the name may be an alias."""
-        return self.entries[self.resolve_category(category)].description
+        """Return the description of a category, its name in words where it has none; it may be an alias."""
+        category = self.resolve_category(category)
+        return self.entries[category].description or words(category)
 
     def resolve_category(self, category: str) -> str:
         """Return the canonical name of a category.

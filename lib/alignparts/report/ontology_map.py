@@ -69,7 +69,7 @@ def map_figure(vocabulary: Vocabulary, encoder: Encoder, seed: int = 0) -> Figur
     for category in vocabulary.categories:
         for part, entry in vocabulary.entries[category].parts.items():
             names = {spelling(alias.part) for alias in entry.aliases}
-            rows.append((category, vocabulary.description(category, part) or words(part), len(names)))
+            rows.append((category, vocabulary.description(category, part), len(names)))
     parts = pd.DataFrame(rows, columns=["category", "text", "names"])
     vectors = embed(encoder, parts.text.tolist())
     places = embedding_map(np.stack([vectors[text] for text in parts.text]), seed)

@@ -1,11 +1,14 @@
-"""Agreement of cosines and recorded verdicts with pairs of names judged by a person.
+"""Agreement of cosines and recorded verdicts with pairs of names judged by reading.
 
-The pairs are a stratified sample within categories of PartNet's raw names, 3DCoMPaT++'s fine names and
-Find3D's; strata are the cosine of the names under MiniLM, and whether a data set itself uses both names. A
-share within a stratum estimates that of all its pairs; precision and recall over the whole list do not.
+The pairs are stratified samples within categories: the first list of PartNet's raw names, 3DCoMPaT++'s fine
+names and Find3D's; the second, of other pairs, also of PartNet's merged names, PartNet-Mobility's and
+3DCoMPaT++'s coarse ones. Strata are the cosine of the names under MiniLM, and whether a data set itself uses
+both names. A share within a stratum estimates that of all its pairs; precision and recall over a whole list
+do not.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,8 @@ from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.pairs import Description, Encoder, Verdict, embed
 from alignparts.ontology.vocabulary import words
 
-COLUMNS = ["category", "a", "b", "same", "reason", "dataset_a", "dataset_b", "stratum", "population"]
+COLUMNS = ["category", "a", "b", "same", "reason", "dataset_a", "dataset_b", "stratum", "population",
+           "list"]  # fmt: skip
 
 
 def read_judged(path: Path) -> pd.DataFrame:
@@ -28,8 +32,9 @@ def read_judged(path: Path) -> pd.DataFrame:
 
     Returns a row per pair. ``category``: of both parts, "" for two categories; ``a`` < ``b`` in alphabetical
     order; ``same``: they mean the same; ``population``: pairs in the stratum that the pair was drawn from, 0
-    if not at random; ``apart``: one data set uses both names. Raises AlignPartsError with file and line if it
-    is missing or of another form, or a pair comes twice or in the wrong order.
+    if not at random; ``list``: that the pair belongs to; ``apart``: one data set uses both names. Raises
+    AlignPartsError with file and line if it is missing or of another form, or a pair comes twice or in the
+    wrong order.
     """
     if not path.is_file():
         raise AlignPartsError(f"{path}: no such file; expected a CSV file with {', '.join(COLUMNS)}")
@@ -40,6 +45,7 @@ def read_judged(path: Path) -> pd.DataFrame:
         "expected a < b": table.a >= table.b,
         "expected yes or no in same": ~table.same.isin(["yes", "no"]),
         "expected a reason": table.reason == "",
+        "expected the name of a list": table.list == "",
         "expected a whole number or nothing as population": ~table.population.str.fullmatch("[0-9]*"),
         "judged twice": table.duplicated(["category", "a", "b"]),
     }
@@ -65,10 +71,11 @@ def candidate_table(
     threshold: float = 0.85,
     review_threshold: float = 0.7,
 ) -> pd.DataFrame:
-    """Return precision and recall over the whole list, taking candidates of the first stage for verdicts.
+    """Return precision and recall over each list, taking candidates of the first stage for verdicts.
 
-    In the long table n counts pairs. ``<name>, names > t`` is the cosine of the names alone; ``<name>, both
-    stages`` is what :func:`ontology.merge.unify` proposes, with the descriptions on record.
+    In the long table n counts pairs, ``test_set`` is the list. ``<name>, names > t`` is the cosine of the
+    names alone; ``<name>, both stages`` is what :func:`ontology.merge.unify` proposes, with the descriptions
+    on record.
     """
     named = list(zip(judged.a.map(words), judged.b.map(words), strict=True))
     described = _descriptions(judged, llm)
@@ -77,22 +84,25 @@ def candidate_table(
     def cosines(pairs: Sequence[tuple[str, str] | None]) -> Float[np.ndarray, " n"]:
         return np.array([float(vectors[pair[0]] @ vectors[pair[1]]) if pair else 0.0 for pair in pairs])
 
-    truth, names = judged.same.to_numpy(), cosines(named)
-    scores = [line for t in thresholds for line in _scores(f"{name}, names > {t:g}", truth, names > t)]
+    names = cosines(named)
     either = np.maximum(names, cosines(described))
     proposed = (either > threshold) | (~judged.apart.to_numpy() & (either > review_threshold))
-    return long_table([*scores, *_scores(f"{name}, both stages", truth, proposed)])
+    methods = {f"{name}, names > {t:g}": names > t for t in thresholds} | {f"{name}, both stages": proposed}
+    rows = [_scores(*method, judged, here) for here in _lists(judged) for method in methods.items()]
+    return long_table(list(chain.from_iterable(rows)))
 
 
 def verdict_table(judged: pd.DataFrame, llm: LanguageModel) -> pd.DataFrame:
-    """Return precision, recall and agreement of the verdicts on record, over the pairs that they cover."""
-    verdicts = zip(judged.same, recorded(judged, llm), strict=True)
-    covered = np.array([(same, verdict) for same, verdict in verdicts if verdict is not None], bool)
-    if not len(covered):
-        return long_table([])
-    truth, positive = covered.T
-    agreement = row("recorded verdicts", "judged pairs", "agreement", wilson((truth == positive).tolist()))
-    return long_table([*_scores("recorded verdicts", truth, positive), agreement])
+    """Return precision, recall and agreement of the verdicts on record per list; n are those covered."""
+    verdicts = np.array([np.nan if verdict is None else verdict for verdict in recorded(judged, llm)], float)
+    rows: list[dict[str, object]] = []
+    for here in _lists(judged):
+        covered, name = here & ~np.isnan(verdicts), judged.list[here].iloc[0]
+        if covered.any():
+            agree = wilson((judged.same.to_numpy() == (verdicts == 1))[covered].tolist())
+            rows += _scores("recorded verdicts", verdicts == 1, judged, covered)
+            rows.append(row("recorded verdicts", name, "agreement", agree))
+    return long_table(rows)
 
 
 def recorded(judged: pd.DataFrame, llm: LanguageModel) -> list[bool | None]:
@@ -106,12 +116,12 @@ def recorded(judged: pd.DataFrame, llm: LanguageModel) -> list[bool | None]:
 
 
 def stratum_table(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return per stratum the share of same pairs with interval; ``expected`` is of its population."""
+    """Return per list and stratum the share of same pairs; ``expected`` is that of its population."""
     rows = []
-    for stratum, pairs in judged.groupby("stratum"):
+    for (name, stratum), pairs in judged.groupby(["list", "stratum"]):
         share, population = wilson(pairs.same.tolist()), int(pairs.population.iloc[0])
         rows.append({
-            "stratum": stratum, "judged": len(pairs), "same": int(pairs.same.sum()),
+            "list": name, "stratum": stratum, "judged": len(pairs), "same": int(pairs.same.sum()),
             "share": round(share.value, 3), "low": round(share.low, 3), "high": round(share.high, 3),
             "population": population or None,
             "expected": round(share.value * population, 1) if population else None,
@@ -127,11 +137,19 @@ def wilson(hits: Sequence[bool]) -> Interval:
     return Interval(sum(hits) / len(hits), float(bounds.low), float(bounds.high), len(hits))
 
 
+def _lists(judged: pd.DataFrame) -> list[Bool[np.ndarray, " n"]]:
+    """Return the rows of each list, in the order of their names."""
+    return [judged.list.eq(name).to_numpy() for name in sorted(set(judged.list))]
+
+
 def _scores(
-    method: str, truth: Bool[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]
+    method: str, positive: Bool[np.ndarray, " n"], judged: pd.DataFrame, of: Bool[np.ndarray, " n"]
 ) -> list[dict[str, object]]:
+    """Return precision and recall over some pairs of one list."""
+    truth, positive = judged.same.to_numpy()[of], positive[of]
     hits = {"precision": truth[positive], "recall": positive[truth]}
-    return [row(method, "judged pairs", metric, wilson(right.tolist())) for metric, right in hits.items()]
+    name = judged.list[of].iloc[0]
+    return [row(method, name, metric, wilson(right.tolist())) for metric, right in hits.items()]
 
 
 def _descriptions(judged: pd.DataFrame, llm: LanguageModel) -> list[tuple[str, str] | None]:

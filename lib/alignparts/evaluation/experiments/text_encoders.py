@@ -42,7 +42,7 @@ def at_hand(names: Sequence[str]) -> tuple[dict[str, TextEncoder], dict[str, str
 def parts_of(vocabulary: Vocabulary) -> list[Part]:
     """Return every part that has a description."""
     pairs = [(category, part) for category, part, _ in vocabulary.groups() if part]
-    return [pair for pair in pairs if vocabulary.description(*pair)]
+    return [pair for pair in pairs if vocabulary.entries[pair[0]].parts[pair[1]].description]
 
 
 def study(
@@ -79,8 +79,9 @@ def study(
 
 
 def heatmaps(encoders: Mapping[str, Encoder], vocabulary: Vocabulary, wanted: Sequence[Part]) -> Figure:
-    """Draw cosines between the ``wanted`` parts that the vocabulary knows, a row per encoder (Fig. 3)."""
+    """Draw cosines between the ``wanted`` parts that the vocabulary knows, or its first ones (Fig. 3)."""
     pairs = list(dict.fromkeys(vocabulary.resolve(*pair) for pair in wanted if vocabulary.has(*pair)))
+    pairs = pairs or parts_of(vocabulary)[:16]
     labels = [f"{words(category)} · {words(part)}" for category, part in pairs]
     figure = Figure(figsize=(13, 5.8 * len(encoders)), layout="constrained")
     for axis, cosines in _panels(figure, encoders, _texts(pairs, vocabulary)):
