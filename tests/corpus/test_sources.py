@@ -30,7 +30,7 @@ def build(data, *sources, **changes):
 
 
 def test_every_kind_is_known_everywhere():
-    assert set(get_args(Kind)) == {*readers.KINDS, "open", "auto", "embedded"} == {*ABOUT, "embedded"}
+    assert set(get_args(Kind)) == {*readers.KINDS, "auto", "embedded"} == {*ABOUT, "embedded"}
     assert set(get_args(Commanded)) == set(get_args(Kind)) - {"embedded"}
     guide = (paths.ROOT / "data/raw/README.md").read_text()
     assert all(f"| `{kind}` |" in guide for kind in get_args(Kind))

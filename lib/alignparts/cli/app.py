@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from alignparts.cli.entry import complain, run
+from alignparts.cli.fetch import fetch
 from alignparts.cli.ingest import ingest
 from alignparts.cli.ontology import ontology
 from alignparts.cli.options import DeviceOption, LlmModelOption, LlmOption, ModelOption, RepliesOption
@@ -19,6 +20,7 @@ PointsOption = Annotated[
     int | None, typer.Option(min=16, help="Surface samples per mesh.", show_default="the model's")
 ]
 
+app.command()(fetch)
 app.command()(ingest)
 app.command()(ontology)
 

@@ -18,6 +18,7 @@ from alignparts.corpus.readers import (
     labeled_mesh,
     mobility,
     named_glb,
+    open_set,
     partnet,
     partobjaverse,
     stored,
@@ -48,6 +49,7 @@ class DataSet(Protocol):
 
 DATA_SETS: dict[str, DataSet] = {
     "corpus": stored,
+    "open": open_set,
     "partnet_mobility": mobility,
     "partnet": partnet,
     "compat": compat,
