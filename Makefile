@@ -11,7 +11,7 @@ export PYTHONHASHSEED := 0
 export MALLOC_MMAP_THRESHOLD_ := 33554432
 export MALLOC_TRIM_THRESHOLD_ := 1073741824
 
-.PHONY: repro test unit chapters lint notebooks lock clean site env bench train profile
+.PHONY: repro test unit chapters lint notebooks lock clean site env bench train profile reality
 
 env: $(VENV)/.ready
 
@@ -37,6 +37,11 @@ train: env
 # Other settings of the same keys: make profile NAME=gpu; `git checkout params.yaml` goes back.
 profile: env
 	$(BIN)/alignparts profile $(NAME)
+
+# The open test set of real shapes, which needs the network once (MIRROR=FOLDER of clones instead), and the model on it.
+reality: env
+	$(BIN)/alignparts fetch open $(if $(MIRROR),--mirror $(MIRROR))
+	$(BIN)/dvc repro data/open/dvc.yaml
 
 site: env
 	$(BIN)/dvc repro report

@@ -17,6 +17,7 @@ from alignparts.core import paths
 from alignparts.core.atomic import write_text
 from alignparts.core.config import Params, load_params, restricted
 
+PIPELINES = (paths.ROOT / "dvc.yaml", paths.DATA / "open" / "dvc.yaml")
 FULL = "params"  # profile of the pipeline: params.yaml
 
 
@@ -69,9 +70,11 @@ def start(stage: str, profile: str = FULL) -> Run:
 
 
 def params_of_stage(stage: str) -> list[str]:
-    """Return the keys that dvc.yaml lists for a stage, ``ablations.${item.variant}`` as ``ablations``."""
-    pipeline = yaml.safe_load((paths.ROOT / "dvc.yaml").read_text())
-    keys = pipeline["stages"].get(stage, {}).get("params", [])
+    """Return the keys that the pipelines list for a stage, ``ablations.${item.variant}`` as ``ablations``."""
+    stages: dict[str, Any] = {}
+    for path in PIPELINES:
+        stages |= yaml.safe_load(path.read_text())["stages"]
+    keys = stages.get(stage, {}).get("params", [])
     return [key.partition(".${")[0] for key in keys]
 
 

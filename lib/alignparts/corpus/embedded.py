@@ -17,6 +17,7 @@ from alignparts.core.config.corpus import CorpusParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
 from alignparts.corpus.dialects import DATASETS, Dialects, load_dialects
+from alignparts.corpus.mesh.glb import write_glb
 from alignparts.corpus.mesh.sampling import seed_of
 from alignparts.corpus.mesh.surface import Surface, join_surfaces, make_surface
 from alignparts.corpus.shape import LabeledShape, safe_id
@@ -87,6 +88,27 @@ def write_embedded(
     deque(map_shapes(write, planned, workers=workers, scheduler=scheduler, description=name), maxlen=0)
     _finish(root, planned, params, seed)
     return [root / name for name in DATASETS if (root / name).is_dir()]
+
+
+def write_open_like(root: Path, seed: int, count: int = 6) -> None:
+    """Write a few shapes as the open test set lies on disk: a manifest, and files whose nodes name parts.
+
+    Repository and license stand for none; every two shapes are a pack.
+    """
+    rows = []
+    for number, category in enumerate(sorted(CATEGORIES)[:count]):
+        pieces = generate(category, np.random.default_rng([seed, number]), free_yaw=0.0)
+        parts = sorted({piece.part for piece in pieces})
+        nodes = [{"name": piece.part} for piece in pieces]
+        path = root / f"files/generated+pack/{category}.glb"
+        write_glb(path, surface_of(pieces), nodes)
+        rows.append({
+            "id": category, "repository": "generated/pack", "commit": "0" * 40, "path": path.name,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "license": LICENSE,
+            "attribution": "generated", "category": category, "pack": f"pack_{number // 2}", "by": "node",
+            "parts": "|".join(f"{part}={part}" for part in parts), "files": "",
+        })  # fmt: skip
+    write_bytes(root / "manifest.csv", pd.DataFrame(rows).to_csv(index=False).encode())
 
 
 def surface_of(pieces: list[Piece]) -> Surface:

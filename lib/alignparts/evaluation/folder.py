@@ -1,6 +1,6 @@
 """``alignparts evaluate``: scores on any folder of labeled shapes, named from their own part names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.readers import detect, read
+from alignparts.corpus.readers import Locator, detect, read
 from alignparts.corpus.shape import LabeledShape
 from alignparts.evaluation import tables
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
@@ -20,7 +20,7 @@ from alignparts.evaluation.intervals import Bootstrap, interval, relative_gain
 from alignparts.evaluation.methods import OURS, PARTFIELD, Entrant
 from alignparts.evaluation.scoring import score, similarity_of
 from alignparts.naming.pipeline import NamedPartsPipeline
-from alignparts.naming.prediction import Candidate
+from alignparts.naming.prediction import Candidate, Prediction
 
 MEASURED = ("miou", "la_miou", "rla_miou", "label_iou")
 COLUMNS = ["shape_id", "dataset", "category", "parts", "predicted", *MEASURED, "clustering_miou", "error"]
@@ -49,11 +49,24 @@ def evaluate_folder(
     and of k-means. ``report`` is called with one line for every shape that fails. Raises AlignPartsError if
     there is no such folder, no shape in it, or none that can be evaluated.
     """
-    locators = detect(folder)
-    if not locators:
+    located = detect(folder)
+    if not located:
         raise AlignPartsError(f"{folder}: no labeled shape; expected a corpus or a data set's own folder")
+    return evaluate_located(located, pipeline, points=points, resamples=resamples, seed=seed, report=report)
+
+
+def evaluate_located(
+    located: Sequence[tuple[str, Locator]],
+    pipeline: NamedPartsPipeline,
+    *,
+    points: int | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    report: Callable[[str], None] = lambda line: None,
+) -> FolderReport:
+    """Evaluate shapes that readers located; see :func:`evaluate_folder`."""
     rows: list[dict[str, Any]] = []
-    for kind, locator in tqdm(locators, desc="evaluate", mininterval=2.0, leave=False):
+    for kind, locator in tqdm(located, desc="evaluate", mininterval=2.0, leave=False):
         base = {"shape_id": locator.shape_id, "dataset": kind, "category": locator.category, "error": ""}
         try:
             shape = read(kind, locator)
@@ -70,7 +83,7 @@ def evaluate_folder(
     good = shapes[shapes.error == ""]
     if not len(good):
         raise AlignPartsError(
-            f"{folder}: none of its {len(shapes)} shapes could be evaluated; the first: {rows[0]['error']}"
+            f"none of {len(shapes)} shapes could be evaluated; the first: {rows[0]['error']}"
         )
     return FolderReport(shapes, _table(good, resamples=resamples, seed=seed))
 
@@ -79,6 +92,20 @@ def evaluate_shape(
     shape: LabeledShape, pipeline: NamedPartsPipeline, *, points: int | None = None, seed: int = 0
 ) -> dict[str, float | int]:
     """Score a shape with its own part names, and clustering; AlignPartsError without ground truth."""
+    labeled, prediction = predict_shape(shape, pipeline, points)
+    clusters = Entrant(PartFieldClustering(seed=seed), ("parts",)).predict(labeled)
+    return {
+        "parts": len(labeled.present),
+        "predicted": len(prediction.parts),
+        **score(prediction, labeled, similarity_of(pipeline.text.encode)),
+        "clustering_miou": score(clusters, labeled)["miou"],
+    }
+
+
+def predict_shape(
+    shape: LabeledShape, pipeline: NamedPartsPipeline, points: int | None = None
+) -> tuple[Labeled, Prediction]:
+    """Return a shape's ground truth, and its parts named from its own names; raises as evaluate_shape."""
     sample, features = pipeline.features(shape.surface, shape.shape_id, points)
     names = shape.part_names
     number = {name: index for index, name in enumerate(names)}
@@ -89,13 +116,7 @@ def evaluate_shape(
         raise AlignPartsError(f"{shape.shape_id}: no sample fell on a part with a name")
     labeled = Labeled(shape.shape_id, shape.dataset, shape.category, features, truth, names, present)
     prediction, _ = pipeline.decode(features, candidates=[Candidate(name) for name in names])
-    clusters = Entrant(PartFieldClustering(seed=seed), ("parts",)).predict(labeled)
-    return {
-        "parts": len(present),
-        "predicted": len(prediction.parts),
-        **score(prediction, labeled, similarity_of(pipeline.text.encode)),
-        "clustering_miou": score(clusters, labeled)["miou"],
-    }
+    return labeled, prediction
 
 
 def _table(good: pd.DataFrame, **bootstrap: Unpack[Bootstrap]) -> pd.DataFrame:

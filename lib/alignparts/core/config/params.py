@@ -213,6 +213,14 @@ class RetrainParams(Block):
     lr: PositiveFloat
 
 
+class RealityParams(Block):
+    """Shares of the open set's shapes in packs that test and validate; folder of research-only shapes."""
+
+    test_fraction: float = Field(gt=0, lt=1)
+    validation_fraction: float = Field(gt=0, lt=1)
+    research: str
+
+
 class BenchParams(Block):
     """Sizes of the benchmark (`make bench`)."""
 
@@ -244,4 +252,5 @@ class Params(Block):
     generalization: GeneralizationParams
     texparts: TexPartsParams
     retrain: RetrainParams
+    reality: RealityParams
     bench: BenchParams

@@ -1,0 +1,130 @@
+# %% [markdown]
+# # Real shapes that anybody can get
+#
+# The embedded corpus is procedural, and what a model does on procedural shapes says little about real ones.
+# `data/open/manifest.csv` lists real shapes of public repositories under open licenses, each pinned by commit
+# and checksum, with a map from the names of its nodes or materials to part names that was checked on a
+# picture. `alignparts fetch open` brings the files; this chapter measures the trained model on them. Nothing
+# was trained, tuned or chosen on the shapes of the test part.
+
+# %% tags=["parameters"]
+profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
+
+# %%
+import pandas as pd
+from IPython.display import display
+
+from alignparts.core import paths
+from alignparts.core.run import start
+from alignparts.corpus import open_set, readers
+from alignparts.corpus.embedded import write_open_like
+from alignparts.corpus.splits import by_source, write_lists
+from alignparts.evaluation import tables
+from alignparts.evaluation.folder import evaluate_folder, evaluate_located, predict_shape
+from alignparts.naming.pipeline import NamedPartsPipeline
+from alignparts.ontology.vocabulary import words
+from alignparts.pictures import figures
+from alignparts.pictures.scene3d import save_gallery
+from alignparts.report import figure_rows, readme
+
+# %% [markdown]
+# ## The shapes
+#
+# At the smoke size, which must run anywhere, a few generated files with a manifest of the same form take the
+# place of the set.
+
+# %%
+run = start("reality", profile)
+settings, seed = run.params.reality, run.params.base.seed
+folder = run.data / "open"
+if run.reports != paths.REPORTS:
+    write_open_like(folder, seed)
+shapes = pd.DataFrame([shape.model_dump() for shape in open_set.read_manifest(folder / "manifest.csv")])
+names = {pair.split("=")[1] for parts in shapes.parts for pair in parts.split("|")}
+print(f"{len(shapes)} shapes, {shapes.category.nunique()} categories, {len(names)} part names")
+shapes.groupby(["repository", "license"]).size().rename("shapes").reset_index()
+
+# %% [markdown]
+# ## Packs stay together
+#
+# Shapes of one pack share their maker's hand, often whole parts. So packs, not shapes, are drawn for test,
+# validation and training; whoever trains or chooses on real shapes has the latter two for it. The ids are in
+# `reports/reality/splits`.
+
+# %%
+located = dict((locator.shape_id, (kind, locator)) for kind, locator in readers.scan(folder, "open"))
+index = pd.DataFrame({"shape_id": list(located), "pack": [locator.pack for _, locator in located.values()]})
+sizes = {"test_fraction": settings.test_fraction, "validation_fraction": settings.validation_fraction}
+index["split"] = by_source(index, **sizes, seed=seed)
+write_lists(run.folder, index)
+index.groupby(["split", "pack"]).size().rename("shapes").reset_index()
+
+# %% tags=["nbval-ignore-output"]
+tested = index.shape_id[index.split == "test"].tolist()
+loaded = {shape_id: readers.read(*located[shape_id]) for shape_id in tested}
+sheet = figures.contact_sheet([(words(shape.category), shape.surface) for shape in loaded.values()])
+run.figure(sheet, "contact_sheet")
+sheet
+
+# %% [markdown]
+# ## The test part
+#
+# Every shape's own part names are the vocabulary. Beside the model stands k-means on its part field, which is
+# told the true number of parts and names nothing. Shapes for research alone, which cannot be passed on, give
+# a second row where their folder is present (`reality.research`, under `data/raw`).
+
+# %% tags=["nbval-ignore-output"]
+pipeline = NamedPartsPipeline.from_pretrained(run.models / "alignparts")
+look = {"resamples": run.params.evaluate.bootstrap, "seed": seed, "report": print}
+report = evaluate_located([located[shape_id] for shape_id in tested], pipeline, **look)
+parts = {"open test set": report.table[report.table.test_set == "all"]}
+research = paths.DATA / "raw" / settings.research
+if research.is_dir() and run.reports == paths.REPORTS:
+    other = evaluate_folder(research, pipeline, **look).table
+    parts["research-only shapes"] = other[other.test_set == "all"]
+table = pd.concat([part.assign(test_set=name) for name, part in parts.items()], ignore_index=True)
+tables.write_table(run.folder, "reality", table, tables.by_set(table))
+tables.by_set(table)
+
+# %%
+good = report.shapes[report.shapes.error == ""]
+assert len(good) == len(tested)
+assert good.miou.between(0, 1).all() and (good.la_miou <= good.miou + 1e-9).all()
+print("shapes scored:", len(good))
+
+# %% [markdown]
+# ## Good ones and bad ones
+#
+# The shapes nearest to the 0.9, 0.5 and 0.1 quantile of LA-mIoU.
+
+# %% tags=["nbval-ignore-output"]
+rows = []
+for quantile in (0.9, 0.5, 0.1):
+    nearest = (good.la_miou - good.la_miou.quantile(quantile)).abs().sort_values(kind="stable").index[0]
+    shape = loaded[good.shape_id[nearest]]
+    truth, prediction = predict_shape(shape, pipeline)
+    outputs = {"ALIGN-Parts": prediction}
+    rows.append(figure_rows.shape_row(words(shape.category), truth, outputs, shape.surface))
+save_gallery(run, "examples", "Real shapes", rows)
+
+# %% [markdown]
+# ## By category, and whose shapes they are
+
+# %% tags=["nbval-ignore-output"]
+display(good.groupby("category")[["miou", "la_miou"]].agg(["mean", "size"]).round(3))
+shapes.groupby(["pack", "license"]).agg(
+    shapes=("id", "size"), attribution=("attribution", "first"), repository=("repository", "first")
+)
+
+# %% [markdown]
+# ## Written
+#
+# The README shows the same table.
+
+# %% tags=["nbval-ignore-output"]
+if run.reports == paths.REPORTS:
+    readme.fill(paths.ROOT / "README.md", "reality", tables.by_set(table).to_markdown(index=False))
+run.metrics({
+    "shapes": len(shapes), "categories": int(shapes.category.nunique()), "tested": len(tested),
+    "names": len(names),
+})  # fmt: skip
