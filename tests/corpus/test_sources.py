@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import smoke
+from load import miniature
 from test_ingest import annotation, cloud, named, partnet
 
 from alignparts.cli.ingest import Kind as Commanded
@@ -197,3 +198,22 @@ def test_a_model_annotated_twice_in_two_sources_is_not_tested_and_trained_on(dat
     done = build(data, {"kind": "partnet", "folder": "a"}, {"kind": "partnet", "folder": "b"}, heldout=[])
     split = done.corpus.index.set_index("shape_id")["split"]
     assert split["partnet_1"] == split["partnet_100"]
+
+
+def test_the_papers_profile_reads_its_own_folders_and_nothing_generated(data, monkeypatch):
+    def few(params, seed, plan=embedded.plan):
+        return [item for i, item in enumerate(plan(params, seed)) if i % 9 == 0 or item.dataset == "find3d"]
+
+    monkeypatch.setattr(embedded, "plan", few)
+    params = smoke.parse_params(miniature.settings())
+    miniature.write_sources(data / "raw", params.corpus)
+    done = build_corpus(params.corpus, params.base, data)
+    assert done.corpus.index["dataset"].nunique() == 3 and done.report.empty
+    assert not any((data / "embedded").iterdir())
+    top = done.corpus.index["source"].str.partition("/")[0]
+    assert (
+        set(top)
+        == {str(source.folder) for source in params.corpus.sources}
+        == {"partnet", "compat", "find3d"}
+    )
+    assert "heldout" not in set(done.corpus.index["split"])
