@@ -10,6 +10,7 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import (
     AVERAGE,
     COLUMNS,
+    SETS,
     Claim,
     differences,
     exchange_test,
@@ -79,12 +80,12 @@ def test_scores_that_do_not_add_up_are_one_line(scores: pd.DataFrame, spoil, sai
 
 
 def test_differences_are_of_common_shapes(scores: pd.DataFrame) -> None:
-    groups = differences(over_seeds(scores), Claim("ours", "theirs", "mIoU"))
+    groups = differences(over_seeds(scores), Claim("ours", "theirs", "mIoU"), SETS)
     np.testing.assert_allclose(np.concatenate(groups), [0.3, 0.1, 0.2])
     with pytest.raises(AlignPartsError, match="no common shape of partnet"):
-        differences(over_seeds(scores), Claim("ours", "cut off", "mIoU"))
+        differences(over_seeds(scores), Claim("ours", "cut off", "mIoU"), SETS)
     with pytest.raises(AlignPartsError, match="'nobody' has no mIoU"):
-        differences(over_seeds(scores), Claim("ours", "nobody", "mIoU"))
+        differences(over_seeds(scores), Claim("ours", "nobody", "mIoU"), SETS)
 
 
 @pytest.mark.parametrize("sizes", [(5,), (4, 3), (6, 2, 1)])

@@ -1,7 +1,7 @@
 """The paper's profile on a handful of shapes: prepares a clone so that `dvc repro` runs it in minutes.
 
-``python tests/load/miniature.py CLONE [--partnet FOLDER]``, then ``dvc repro`` there. Shapes are generated into
-the layouts of PartNet, 3DCoMPaT++ and Find3D, as sources of the kinds ``partnet``, ``compat`` and ``find3d``;
+``python tests/load/miniature.py CLONE [--partnet FOLDER]``, then ``dvc repro`` there. Shapes are generated in
+the layouts of PartNet, 3DCoMPaT++ and Find3D, as sources of the kinds ``partnet``, ``compat``, ``find3d``;
 annotations of a real PartNet folder are added. The encoders are tiny checkpoints of the public classes.
 """
 
@@ -13,6 +13,7 @@ import typer
 import yaml
 
 from alignparts.core import paths
+from alignparts.core.checkpoint import save_model
 from alignparts.core.config import parse_params
 from alignparts.core.config.corpus import CorpusParams
 from alignparts.corpus.embedded import write_embedded
@@ -61,7 +62,7 @@ def main(
     """Prepare a clone: sources, checkpoints and params.yaml."""
     blocks = settings()
     write_sources(clone / "data/raw", parse_params(blocks).corpus, partnet)
-    PartField(PartFieldConfig.small()).save(clone / "models/partfield")
+    save_model(PartField(PartFieldConfig.small()), clone / "models/partfield")
     AppearanceEncoder.small(blocks["features"]["resolution"]).save_pretrained(clone / "models/dinov2")
     (clone / "params.yaml").write_text(yaml.safe_dump(blocks, sort_keys=False))
 

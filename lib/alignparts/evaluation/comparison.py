@@ -14,6 +14,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.readers import KINDS
 from alignparts.evaluation.ground_truth import HELDOUT
 from alignparts.evaluation.intervals import DEFAULT, Bootstrap, Interval, interval, relative_gain
 from alignparts.evaluation.methods import OURS, PARTFIELD
@@ -21,8 +22,9 @@ from alignparts.evaluation.tables import DIGITS, long_table, row
 
 COLUMNS = ["method", "seed", "shape_id", "test_set", "category", "metric", "value"]
 SETS = ("compat", "find3d", "partnet")
-"""The paper's test sets; "average" is the unweighted mean over them."""
+"""The paper's test sets, which come first."""
 AVERAGE = "average"
+"""Unweighted mean over the test sets of data sets."""
 LABELS = {
     "miou": "mIoU",
     "la_miou": "LA-mIoU",
@@ -65,11 +67,14 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def score_table(
-    scores: pd.DataFrame, *, sets: Sequence[str] = SETS, **bootstrap: Unpack[Bootstrap]
+    scores: pd.DataFrame, *, sets: Sequence[str] | None = None, **bootstrap: Unpack[Bootstrap]
 ) -> pd.DataFrame:
-    """Return a long table; the average is given for methods with all ``sets`` that any method has."""
+    """Return a long table; the average is given for methods with all ``sets`` that any method has.
+
+    By default the sets are those of data sets (:func:`data_sets`).
+    """
     means, rows = over_seeds(scores), []
-    known = [name for name in sets if name in set(means.test_set)]
+    known = [name for name in data_sets(scores) if sets is None or name in sets]
     order = dict.fromkeys([*known, *means.test_set])
     for (method, metric), group in means.groupby(["method", "metric"], sort=False):
         ordered = group.sort_values("shape_id").groupby("test_set").value
@@ -90,7 +95,7 @@ def setting_table(
     settings: Mapping[str, int | float] | None = None,
     *,
     method: str = OURS,
-    sets: Sequence[str] = SETS,
+    sets: Sequence[str] | None = None,
     **bootstrap: Unpack[Bootstrap],
 ) -> pd.DataFrame:
     """Return :func:`score_table` for every value of a setting, with a column for the setting.
@@ -126,7 +131,13 @@ def arranged(table: pd.DataFrame, **orders: Sequence[str]) -> pd.DataFrame:
 
 def set_order(scores: pd.DataFrame) -> list[str]:
     """Return the test sets in the order of Table 2: the paper's, others, the average, held-out categories."""
-    return [*SETS, *sorted({*scores.test_set} - {*SETS, HELDOUT}), AVERAGE, HELDOUT]
+    return [*SETS, *sorted({*scores.test_set} - {*SETS, AVERAGE, HELDOUT}), AVERAGE, HELDOUT]
+
+
+def data_sets(scores: pd.DataFrame) -> list[str]:
+    """Return the test sets that are data sets, in the order of Table 2."""
+    present = {*scores.test_set} & {*KINDS}
+    return [name for name in set_order(scores) if name in present]
 
 
 def category_table(
@@ -153,7 +164,10 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired_table(
-    scores: pd.DataFrame, claims: Sequence[Claim], sets: Sequence[str] = SETS, **bootstrap: Unpack[Bootstrap]
+    scores: pd.DataFrame,
+    claims: Sequence[Claim],
+    sets: Sequence[str] | None = None,
+    **bootstrap: Unpack[Bootstrap],
 ) -> pd.DataFrame:
     """Test claims on the average over ``sets``, on the shapes that both methods have.
 
@@ -163,6 +177,7 @@ def paired_table(
     AlignPartsError if a method has no scores, or two have no common shape in one of the sets.
     """
     means, rows, settings = over_seeds(scores), [], DEFAULT | bootstrap
+    sets = data_sets(scores) if sets is None else sets
     for claim in claims:
         groups = differences(means, claim, sets)
         mean = interval(groups, **bootstrap)
@@ -178,7 +193,7 @@ def paired_table(
     return table
 
 
-def differences(means: pd.DataFrame, claim: Claim, sets: Sequence[str] = SETS) -> list[np.ndarray]:
+def differences(means: pd.DataFrame, claim: Claim, sets: Sequence[str]) -> list[np.ndarray]:
     """Return better minus worse for every common shape, one array per test set that either method has."""
     pair = [claim.better, claim.worse]
     chosen = (means.metric == claim.metric) & means.method.isin(pair) & means.test_set.isin(list(sets))
@@ -198,6 +213,8 @@ def differences(means: pd.DataFrame, claim: Claim, sets: Sequence[str] = SETS) -
 def exchange_test(groups: Sequence[Float[np.ndarray, " _"]], resamples: int = 1000, seed: int = 0) -> float:
     """Return the two-sided p of the mean of the groups' means, signs exchanged; exact where cheaper."""
     weighted = np.concatenate([group / len(group) / len(groups) for group in groups])
+    if len(weighted) == 1:
+        return 1.0  # either sign is as far from 0
     test = stats.permutation_test(
         (weighted, np.zeros_like(weighted)), lambda a, b, axis=-1: (a - b).sum(axis=axis), vectorized=True,
         permutation_type="samples", n_resamples=resamples, rng=np.random.default_rng(seed),

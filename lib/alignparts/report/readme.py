@@ -12,10 +12,9 @@ from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.run import Run
 from alignparts.evaluation import tables
+from alignparts.evaluation.comparison import AVERAGE, set_order
+from alignparts.evaluation.ground_truth import HELDOUT
 from alignparts.evaluation.tables import lookup
-
-SETS = ("compat", "find3d", "partnet", "average", "heldout")
-"""Test sets of the README's table, in order; the last two show intervals."""
 
 
 def fill_all(run: Run) -> list[str]:
@@ -49,7 +48,7 @@ def fill(path: Path, name: str, text: str) -> None:
 
 def main_table(table: pd.DataFrame) -> str:
     """Return the long Table 2 as Markdown, a row per method: mIoU / LA-mIoU by test set."""
-    sets = [name for name in SETS if name in set(table.test_set)]
+    sets = [name for name in set_order(table) if name in set(table.test_set)]
     counts = table[table.metric == "mIoU"].groupby("test_set").n.max()
     rows = [["method", *(f"{name} ({counts[name]})" for name in sets)], ["---"] * (len(sets) + 1)]
     for method, own in table.groupby("method", sort=False):
@@ -102,7 +101,7 @@ def _cell(rows: pd.DataFrame) -> str:
     texts = []
     for metric in ("mIoU", "LA-mIoU"):
         own = rows[(rows.metric == metric) & rows.value.notna()]
-        precise = len(own) and own.test_set.iloc[0] in SETS[-2:]
+        precise = len(own) and own.test_set.iloc[0] in (AVERAGE, HELDOUT)
         texts.append(_value(own.iloc[0]) if precise else f"{own.value.iloc[0]:.3f}" if len(own) else "–")
     return "–" if texts == ["–", "–"] else " / ".join(texts)
 
