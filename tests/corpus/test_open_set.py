@@ -158,6 +158,8 @@ def test_the_manifest_maps_nodes_materials_and_objects_to_parts(tmp_path, remote
         ({"parts": "lid"}, "manifest.csv:2: parts: String should match"),
         ({"by": "object"}, "manifest.csv:2: by: Input should be 'node' or 'material'"),
         ({"files": "two.mtl"}, "manifest.csv:2: files: String should match"),
+        ({"files": f"../two.mtl {'0' * 64}"}, "manifest.csv:2: files: Value error, expected a path within"),
+        ({"parts": "lid=a|lid=b"}, "manifest.csv:2: parts: Value error, expected every name once; lid is"),
     ],
 )
 def test_a_wrong_row_is_named_by_line_and_column(tmp_path, changes, expected):
@@ -179,8 +181,8 @@ def test_an_id_twice_and_no_manifest_are_refused(tmp_path):
     ("changes", "expected"),
     [
         ({"sha256": "0" * 64}, "two.obj: SHA-256 is "),
-        ({"commit": "0" * 40}, "git fetch: "),
-        ({"path": "three.obj"}, "no file three.obj"),
+        ({"commit": "0" * 40}, "ada/things@00000000: the repository does not have it any more"),
+        ({"path": "three.obj"}, "three.obj: no file of this name"),
         ({"repository": "ada/gone"}, "check the network, or give --mirror a folder of clones"),
     ],
 )
@@ -192,7 +194,7 @@ def test_what_cannot_be_had_is_a_line_and_the_rest_comes(tmp_path, remote, monke
     done = fetch(path, address=address)
     assert len(done.failures) == 1 and expected in done.failures[0]
     there = {Path(name).name for name in contents(tmp_path / "open")}
-    assert there <= {"pot.glb"} and (there or "path" in changes)
+    assert there == {"pot.glb"}
 
 
 def test_a_mirror_without_the_repository_or_the_commit(tmp_path, remote):
@@ -202,6 +204,30 @@ def test_a_mirror_without_the_repository_or_the_commit(tmp_path, remote):
     git(tmp_path, "clone", "--quiet", "--bare", address.format("ada/things"), str(tmp_path / "ada+things"))
     assert f"commit {'0' * 40} is not in {tmp_path}" in fetch(path, tmp_path).failures[0]
     assert not (tmp_path / "open/files").exists()
+
+
+def test_a_blob_that_a_mirror_lacks_costs_its_own_shape_alone(tmp_path, remote):
+    _, commit = remote
+    git(tmp_path, "clone", "--quiet", "--bare", str(tmp_path / "remote/ada/things"), "ada+things")
+    blob = git(tmp_path / "ada+things", "rev-parse", f"{commit}:packs/pot.glb")
+    (tmp_path / f"ada+things/objects/{blob[:2]}/{blob[2:]}").unlink()
+    done = fetch(whole(tmp_path / "open", commit), tmp_path)
+    assert len(done.failures) == 1 and "packs/pot.glb: not in" in done.failures[0]
+    assert {Path(name).name for name in contents(tmp_path / "open")} == {"two.obj", "two.mtl"}
+
+
+def test_materials_of_one_part_are_one_instance_and_names_are_not_prefixes(tmp_path):
+    rows = (
+        row(1, "0" * 40, "two.obj", "material", "red=pot|blue=pot"),
+        row(2, "0" * 40, "two.obj", "node", "pot=body"),
+    )
+    place = manifest(tmp_path, *rows).parent / "files/ada+things"
+    place.mkdir(parents=True)
+    (place / "two.obj").write_text(OBJ.replace("o lid", "o pot_2"))
+    (place / "two.mtl").write_bytes(FILES["two.mtl"])
+    one, named = (readers.read(kind, locator) for kind, locator in readers.scan(tmp_path))
+    assert one.instances == ["pot"] and (one.surface.face_part == 0).all()
+    assert named.instances == ["body"] and (named.surface.face_part == 0).sum() == 2
 
 
 def test_the_command_says_what_it_did(tmp_path, remote, monkeypatch, capsys):

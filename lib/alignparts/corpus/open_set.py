@@ -40,6 +40,19 @@ def _inside(path: str) -> str:
     return path
 
 
+def _unique(parts: str) -> str:
+    names = [pair.partition("=")[0] for pair in parts.split("|")]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"expected every name once; {twice[0]} is there twice")
+    return parts
+
+
+def _all_inside(files: str) -> str:
+    for item in filter(None, files.split(";")):
+        _inside(item.rpartition(" ")[0])
+    return files
+
+
 Inside = Annotated[str, Field(min_length=1), AfterValidator(_inside)]
 Sum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -63,8 +76,8 @@ class OpenShape(BaseModel):
     category: Annotated[str, Field(min_length=1)]
     pack: Annotated[str, Field(min_length=1)]
     by: Literal["node", "material"]
-    parts: Annotated[str, Field(pattern="^[^=|]+=[^=|]+([|][^=|]+=[^=|]+)*$")]
-    files: Annotated[str, Field(pattern="^([^;]+ [0-9a-f]{64}(;|$))*$")] = ""
+    parts: Annotated[str, Field(pattern="^[^=|]+=[^=|]+([|][^=|]+=[^=|]+)*$"), AfterValidator(_unique)]
+    files: Annotated[str, Field(pattern="^([^;]+ [0-9a-f]{64}(;|$))*$"), AfterValidator(_all_inside)] = ""
 
     @property
     def part_of(self) -> dict[str, str]:
@@ -75,7 +88,7 @@ class OpenShape(BaseModel):
     def sums(self) -> dict[str, str]:
         """Return the SHA-256 of every file by its path in the repository."""
         further = (item.rpartition(" ") for item in self.files.split(";") if item)
-        return {self.path: self.sha256, **{_inside(path): digest for path, _, digest in further}}
+        return {self.path: self.sha256, **{path: digest for path, _, digest in further}}
 
     def place(self, path: str = "") -> str:
         """Return where a file of the repository, by default the shape's, lies below the manifest's folder."""
@@ -148,25 +161,28 @@ def fetch(manifest: Path, mirror: Path | None = None, address: str = ADDRESS) ->
     with tqdm(total=total, desc="fetch", disable=not total, mininterval=1.0) as bar:
         for (repository, commit), files in wanted.items():
             bar.set_postfix_str(repository)
+            place = f"{repository}@{commit[:8]}"
             try:
                 for path, data in _blobs(repository, commit, list(files), mirror, address):
                     target, digest = files[path]
-                    if (got := hashlib.sha256(data).hexdigest()) == digest:
+                    if isinstance(data, AlignPartsError):
+                        failures.append(f"{place}:{path}: {data}")
+                    elif (got := hashlib.sha256(data).hexdigest()) == digest:
                         write_atomically(target, partial(Path.write_bytes, data=data))
                         new += 1
                     else:
-                        failures.append(f"{repository}@{commit[:8]}:{path}: SHA-256 is {got}, not {digest}; "
+                        failures.append(f"{place}:{path}: SHA-256 is {got}, not {digest}; "
                                         "the manifest or the repository was changed")  # fmt: skip
                     bar.update()
             except AlignPartsError as error:
-                failures.append(str(error))
+                failures.append(f"{place}: {error}")
     return Fetched(len(kept), new, failures)
 
 
 def _blobs(
     repository: str, commit: str, paths: list[str], mirror: Path | None, address: str
-) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of files at a commit."""
+) -> Iterator[tuple[str, bytes | AlignPartsError]]:
+    """Yield path and content of files at a commit, or the error of a file that is not there."""
     with tempfile.TemporaryDirectory(prefix="open-") as temporary:
         folder = Path(temporary) if mirror is None else _mirrored(mirror, repository)
         if mirror is None:
@@ -178,15 +194,19 @@ def _blobs(
             tree = _git(folder, "ls-tree", "-r", "-z", commit).decode()
         except _GitError:
             where = f"commit {commit} is not in {mirror or 'the repository'}"
-            raise AlignPartsError(f"{repository}: {where}; the manifest needs another one") from None
+            raise AlignPartsError(f"{where}; the manifest needs another one") from None
         found = {entry.partition("\t")[2]: entry.split()[2] for entry in tree.split("\0") if entry}
-        absent = [path for path in paths if path not in found]
-        if absent:
-            raise AlignPartsError(f"{repository}@{commit[:8]}: no file {absent[0]} ({len(absent)} absent)")
-        if mirror is None:
-            _pull(folder, sorted({found[path] for path in paths}))
+        if mirror is None and (there := {found[path] for path in paths if path in found}):
+            _pull(folder, sorted(there))
         for path in paths:
-            yield path, _git(folder, "cat-file", "blob", found[path])
+            data: bytes | AlignPartsError
+            try:
+                data = _git(folder, "cat-file", "blob", found[path])
+            except KeyError:
+                data = AlignPartsError("no file of this name at this commit; the manifest needs another one")
+            except _GitError:
+                data = AlignPartsError(f"not in {mirror or 'the answer'}; expected a whole clone")
+            yield path, data
 
 
 def _mirrored(mirror: Path, repository: str) -> Path:
@@ -201,6 +221,10 @@ def _mirrored(mirror: Path, repository: str) -> Path:
 
 class _GitError(AlignPartsError):
     """Failure of git, with its message."""
+
+
+class _GoneError(AlignPartsError):
+    """Commit that a repository does not have: asking again does not help."""
 
 
 @retry(
@@ -223,6 +247,8 @@ def _git(folder: Path, *arguments: str) -> bytes:
     if done.returncode:
         lines = re.findall(r"(?:fatal|error): (.*)", done.stderr.decode(errors="replace"))
         reason = lines[-1] if lines else f"exit code {done.returncode}"
+        if "not our ref" in reason:
+            raise _GoneError("the repository does not have it any more; the manifest needs another commit")
         way = "check the network, or give --mirror a folder of clones" if arguments[0] == "fetch" else ""
         raise _GitError(f"git {arguments[0]}: {reason}" + (f"; {way}" if way else ""))
     return done.stdout

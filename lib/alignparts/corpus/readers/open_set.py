@@ -50,13 +50,17 @@ def read(locator: Locator) -> LabeledShape:
     shapes = _shapes(root, (root / MANIFEST).stat().st_mtime_ns)
     shape = shapes[locator.shape_id]
     part_of = shape.part_of
-    owners, surface = _by_node(path, root, part_of) if shape.by == "node" else _by_material(path, root)
+    owners, surface = _by_node(path, root) if shape.by == "node" else _by_material(path, root)
     missing = [name for name in part_of if name not in owners]
     if missing:
         there = ", ".join(sorted(set(owners)))
         message = f"the manifest names {shape.by} '{missing[0]}', which the file lacks; it has {there}"
         raise AlignPartsError(f"{path}: {message}")
     names = [part_of.get(owner, "") for owner in owners]
+    if shape.by == "material":  # several may paint one part
+        distinct, instance = np.unique(names, return_inverse=True)
+        surface.face_part[:] = instance[surface.face_part]
+        names = distinct.tolist()
     return labeled_shape(locator, "open", names, surface)
 
 
@@ -66,13 +70,17 @@ def _shapes(root: Path, stamp: int) -> dict[str, OpenShape]:
     return {safe_id("open", shape.id): shape for shape in read_manifest(root / MANIFEST)}
 
 
-def _by_node(path: Path, root: Path, listed: Collection[str]) -> tuple[list[str], Surface]:
+def _by_node(path: Path, root: Path) -> tuple[list[str], Surface]:
     """Return the node's name of every instance, and the surface."""
     if path.suffix.lower() == ".obj":
         scene = _obj(path, root, split=True)
         names = (str(mesh) for mesh in (scene.graph[node][1] for node, _, _ in faced_nodes(scene)))
-        longest = sorted(listed, key=len, reverse=True)
-        # trimesh calls a mesh OBJECT_GROUP_MATERIAL, of those that there are.
+        lines = (line.partition(" ") for line in path.read_text(errors="replace").splitlines())
+        longest = sorted(
+            {name.strip() for key, _, name in lines if key in ("o", "g")} - {""}, key=len, reverse=True
+        )
+        # trimesh calls a mesh OBJECT_GROUP_MATERIAL, of those that there are; all of the file's names are
+        # tried, so that "body_2" is not taken for "body".
         return _labeled(
             scene, [next((x for x in longest if f"{name}_".startswith(f"{x}_")), name) for name in names]
         )
