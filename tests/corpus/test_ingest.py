@@ -365,7 +365,7 @@ def test_corrupt_shapes_are_left_out_with_their_reason(run, tmp_path):
     assert "leg.obj: a face refers to a vertex that is not there" in reasons["partnet_2"]
     assert "result.json: not JSON" in reasons["partnet_3"]
     assert "meta.json: no such file" in reasons["partnet_4"]
-    assert "cut.glb: cannot be read" in reasons["named_glb_glb_cut"]
+    assert "cut.glb: not a glTF file: it is cut off" in reasons["named_glb_glb_cut"]
     assert "head.glb: not a glTF file" in reasons["named_glb_glb_head"]
 
 

@@ -260,6 +260,6 @@ def test_the_shipped_manifest_is_sound():
     from alignparts.core import paths
 
     shapes = read_manifest(paths.DATA / "open/manifest.csv")
-    assert len(shapes) >= 100 and all(isinstance(shape, OpenShape) for shape in shapes)
+    assert len(shapes) >= 150 and all(isinstance(shape, OpenShape) for shape in shapes)
     assert all(len(set(shape.part_of.values())) > 1 for shape in shapes)
     assert len({shape.pack for shape in shapes}) >= 8

@@ -149,7 +149,7 @@ def _cut_texture(surface: Surface, rng: np.random.Generator) -> bytes:
 KINDS: dict[str, Kind] = {
     "empty": Kind("unreadable", lambda *_: b""),
     "not_glb": Kind("unreadable", lambda *_: b"<!DOCTYPE html><title>404 Not Found</title>\n"),
-    "truncated": Kind("unreadable", lambda surface, _: glb_of(surface)[: len(glb_of(surface)) // 2]),
+    "truncated": Kind("unreadable", lambda surface, _: glb_of(surface)[:-400]),
     "missing_buffer": Kind("unreadable", _edited(lambda glb: glb["buffers"][0].update(uri="scene.bin"))),
     "shared_children": Kind("unreadable", _edited(_shared_children)),
     "claimed_memory": Kind("too_many_faces", _edited(_claimed_memory)),

@@ -37,6 +37,9 @@ def split_container(data: bytes, source: str) -> tuple[dict[str, Any], bytes | N
                 raise ValueError("no JSON chunk")
             header, at = json.loads(data[20 : 20 + length]), 20 + length
             size, kind = struct.unpack_from("<II", data, at) if at + 8 <= len(data) else (0, None)
+            if at + 8 + size > len(data) and kind is not None:
+                cut = f"it is cut off at {len(data):,} of {at + 8 + size:,} bytes"
+                raise AlignPartsError(f"{source}: not a glTF file: {cut}")
             binary = data[at + 8 : at + 8 + size] if kind == _BIN else None
     except (ValueError, struct.error) as error:
         raise AlignPartsError(f"{source}: not a glTF file: {error}") from None
