@@ -599,3 +599,6 @@ def test_killed_processes_and_all(tmp_path):
     again = bench_ingest.run_command(source, tmp_path / "out", 1)
     assert "were there" in again.output
     assert bench_ingest.same_records(tmp_path / "whole", tmp_path / "out")
+    with bench_ingest.dask_workers() as (address, (victim, _)):
+        bench_ingest.run_command(source, tmp_path / "dask", 2, 60, address, victim)
+    assert bench_ingest.same_records(tmp_path / "whole", tmp_path / "dask")

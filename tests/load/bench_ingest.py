@@ -1,5 +1,7 @@
 """Benchmark of ``alignparts ingest`` at the size of the real data: rate, memory, a run killed and resumed.
 
+Also by a Dask scheduler with two workers of which one is killed.
+
 ``python tests/load/bench_ingest.py --shapes 10000 --workers 2``
 """
 
@@ -10,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -76,14 +80,42 @@ def write_folders(root: Path, shapes: int, seed: int = 0) -> None:
     (root / "stats" / "all_valid_anno_info.txt").write_text("".join(rows))
 
 
-def run_command(source: Path, out: Path, workers: int, kill_at: int | None = None) -> Measured:
+@contextmanager
+def dask_workers(count: int = 2) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Yield the address of a Dask scheduler on this machine and its workers, processes of their own."""
+    from distributed import LocalCluster
+
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny"]
+    with LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        started = [subprocess.Popen([*command, address], **quiet) for _ in range(count)]
+        try:
+            yield address, started
+        finally:
+            for worker in started:
+                worker.kill()
+                worker.wait()
+
+
+def run_command(
+    source: Path,
+    out: Path,
+    workers: int,
+    kill_at: int | None = None,
+    scheduler: str | None = None,
+    victim: subprocess.Popen[bytes] | None = None,
+) -> Measured:
     """Run ``alignparts ingest partnet`` in a process group; kill it once ``kill_at`` shapes are written.
+
+    With a ``scheduler``, its workers do the work, and the ``victim`` among them is killed instead.
 
     Raises:
         AlignPartsError: it failed, or it ended before it could be killed.
     """
     command = [sys.executable, "-m", "alignparts.cli.app", "ingest", "partnet", str(source),
-               "--out", str(out), "--workers", str(workers)]  # fmt: skip
+               "--out", str(out), "--workers", str(workers),
+               *(["--scheduler", scheduler] if scheduler else [])]  # fmt: skip
     start, memory, processes, killed = time.perf_counter(), 0, 0, False
     with tempfile.TemporaryFile("w+") as log:
         running = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
@@ -91,14 +123,18 @@ def run_command(source: Path, out: Path, workers: int, kill_at: int | None = Non
             used = _resident(running.pid)
             if sum(used) > memory:
                 memory, processes = sum(used), len(used)
-            if kill_at is not None and _count(out / "shapes") >= kill_at:
-                os.killpg(running.pid, signal.SIGKILL)
-                running.wait()
+            if kill_at is not None and not killed and _count(out / "shapes") >= kill_at:
                 killed = True
+                if victim is not None:
+                    victim.kill()
+                else:
+                    os.killpg(running.pid, signal.SIGKILL)
+                    running.wait()
             time.sleep(0.1)
         log.seek(0)
         output = log.read()
-    if killed != (kill_at is not None) or (not killed and running.returncode):
+    ended = victim is not None or not killed
+    if killed != (kill_at is not None) or (ended and running.returncode):
         raise AlignPartsError(f"{' '.join(command)}: exit code {running.returncode}: {output[-500:]}")
     return Measured(time.perf_counter() - start, memory, processes, output)
 
@@ -131,7 +167,12 @@ def main(
         typer.echo(_last_lines(second.output))
         same = same_records(whole, resumed)
         typer.echo(f"resumed in {second.seconds:.1f} s: identical records: {same}")
-        if not same:
+        with dask_workers() as (address, (victim, _)):
+            third = run_command(source, root / "dask", 2, shapes // 2, address, victim)
+        spread = same_records(whole, root / "dask")
+        typer.echo(_last_lines(third.output))
+        typer.echo(f"by Dask, one of two workers killed, {third.seconds:.1f} s: identical records: {spread}")
+        if not (same and spread):
             raise typer.Exit(1)
 
 
