@@ -3,7 +3,7 @@
 #
 # ALIGN-Parts reads two frozen encoders (§3.1): a 3D part field for geometry, $f^g$, and DINOv2 patch
 # features of multi-view renders, lifted back to the points, for appearance, $f^a$. Each is a checkpoint
-# named in `params.yaml`. With `checkpoint: null`, as here, a small one *of the same class* is trained on
+# named in `params.yaml`. With `checkpoint: null`, as in the embedded default, a small one *of the same class* is trained on
 # training shapes only: PartField's architecture with a contrastive loss on part masks, and DINOv2 with
 # self-distillation on renders.
 
@@ -36,7 +36,8 @@ print("training shapes:", len(corpus.ids(split="train")))
 # Clouds without a mesh (Find3D's benchmark) are drawn as one small oriented square per point.
 
 # %% tags=["nbval-ignore-output"]
-shape_id = corpus.ids(split="train", dataset="compat")[0]
+with_mesh = corpus.index[(corpus.index.split == "train") & (corpus.index.faces > 0)]
+shape_id = with_mesh.sort_values("dataset", kind="stable").shape_id.iloc[0]
 surface = corpus.load(shape_id).surface
 views = render_views(surface, run.params.features.views, run.params.features.resolution)
 print("views:", views.color.shape)
@@ -69,11 +70,15 @@ appearance, appearance_losses = pretrain.appearance_encoder(corpus, run.params, 
 print("d_a:", appearance.d_a)
 
 # %% tags=["nbval-ignore-output"]
+curves = {
+    "part field": pd.DataFrame([{"contrastive loss": losses["total"]} for losses in geometry_losses]),
+    "appearance": pd.DataFrame(appearance_losses),
+}
 figure, axes = plt.subplots(1, 2, figsize=(10, 3))
-axes[0].plot([losses["total"] for losses in geometry_losses], lw=0.7)
-axes[0].set(title="part field", xlabel="step", ylabel="contrastive loss")
-pd.DataFrame(appearance_losses).plot(ax=axes[1], lw=0.7)
-axes[1].set(title="appearance", xlabel="step")
+for axis, (title, losses) in zip(axes, curves.items(), strict=True):
+    axis.set(title=title if len(losses) else f"{title}: a checkpoint, not trained here", xlabel="step")
+    if len(losses):
+        losses.plot(ax=axis, lw=0.7, xlabel="step")
 run.figure(figure, "encoder_curves")
 plt.show()
 

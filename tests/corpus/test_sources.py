@@ -208,7 +208,7 @@ def test_the_papers_profile_reads_its_own_folders_and_nothing_generated(data, mo
     params = smoke.parse_params(miniature.settings())
     miniature.write_sources(data / "raw", params.corpus)
     done = build_corpus(params.corpus, params.base, data)
-    assert done.corpus.index["dataset"].nunique() == 3 and done.report.empty
+    assert done.corpus.index["dataset"].nunique() == 4 and done.report.empty
     assert not any((data / "embedded").iterdir())
     top = done.corpus.index["source"].str.partition("/")[0]
     assert (

@@ -1,14 +1,17 @@
 """The paper's profile on a handful of shapes: prepares a clone so that `dvc repro` runs it in minutes.
 
 ``python tests/load/miniature.py CLONE [--partnet FOLDER]``, then ``dvc repro`` there. Shapes are generated in
-the layouts of PartNet, 3DCoMPaT++ and Find3D, as sources of the kinds ``partnet``, ``compat``, ``find3d``;
+the layouts of PartNet, 3DCoMPaT++, Find3D and PartObjaverse-Tiny, as sources of these kinds, and
 annotations of a real PartNet folder are added. The encoders are tiny checkpoints of the public classes.
 """
 
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 import yaml
 
@@ -16,9 +19,12 @@ from alignparts.core import paths
 from alignparts.core.checkpoint import save_model
 from alignparts.core.config import parse_params
 from alignparts.core.config.corpus import CorpusParams
-from alignparts.corpus.embedded import write_embedded
+from alignparts.corpus.embedded import surface_of, write_embedded
+from alignparts.corpus.mesh.glb import write_glb
+from alignparts.corpus.mesh.surface import make_surface
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.partfield import PartField, PartFieldConfig
+from procparts import CATEGORIES, generate
 
 PAPER = {
     "corpus": ("sources", "split", "find3d_test", "test_fraction", "heldout"),
@@ -41,10 +47,29 @@ def settings() -> dict[str, Any]:
     return small
 
 
+def write_partobjaverse(root: Path, groups: Sequence[str]) -> None:
+    """Write two generated shapes per group in the layout of PartObjaverse-Tiny."""
+    names: dict[str, dict[str, list[str]]] = {}
+    for number, category in enumerate(sorted(CATEGORIES)[: 2 * len(groups)]):
+        uid, rng = f"{number:032x}", np.random.default_rng(number)
+        pieces = generate(category, rng, free_yaw=0.0)
+        surface = surface_of(pieces)
+        parts = sorted({piece.part for piece in pieces})
+        labels = np.array([parts.index(piece.part) for piece in pieces])[surface.face_part]
+        mesh = make_surface(surface.vertices, surface.faces)  # of one material: the faces keep their order
+        write_glb(root / f"PartObjaverse-Tiny_mesh/{uid}.glb", mesh, [])
+        labeled = root / f"PartObjaverse-Tiny_semantic_gt/{uid}.npy"
+        labeled.parent.mkdir(parents=True, exist_ok=True)
+        np.save(labeled, labels)
+        names.setdefault(groups[number // 2], {})[uid] = parts
+    (root / "PartObjaverse-Tiny_semantic.json").write_text(json.dumps(names))
+
+
 def write_sources(raw: Path, params: CorpusParams, partnet: Path | None = None) -> None:
-    """Write the three data sets' folders, of generated shapes and of real annotations of PartNet."""
+    """Write the data sets' folders, of generated shapes and of real annotations of PartNet."""
     made = raw.parent / "miniature"
-    write_embedded(made, params, 0)
+    write_embedded(made, params.model_copy(update={"heldout": ()}), 0)
+    write_partobjaverse(made / "partobjaverse", params.heldout)
     for source in params.sources:
         shutil.rmtree(raw / str(source.folder), ignore_errors=True)
         shutil.move(made / source.kind, raw / str(source.folder))
