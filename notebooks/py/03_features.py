@@ -3,9 +3,9 @@
 #
 # ALIGN-Parts reads two frozen encoders (§3.1): a 3D part field for geometry, $f^g$, and DINOv2 patch
 # features of multi-view renders, lifted back to the points, for appearance, $f^a$. Each is a checkpoint
-# named in `params.yaml`. With `checkpoint: null`, as in the embedded default, a small one *of the same class* is trained on
-# training shapes only: PartField's architecture with a contrastive loss on part masks, and DINOv2 with
-# self-distillation on renders.
+# named in `params.yaml`. With `checkpoint: null`, as in the embedded default, a small one *of the same
+# class* is trained on training shapes only: PartField's architecture with a contrastive loss on part masks,
+# and DINOv2 with self-distillation on renders.
 
 # %% tags=["parameters"]
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml

@@ -4,6 +4,8 @@ import copy
 
 import nbformat
 import pytest
+import smoke
+import yaml
 
 from alignparts.core import paths
 from alignparts.core.atomic import write_text
@@ -80,3 +82,18 @@ def test_every_notebook_agrees_with_its_twin():
         notebook = nbformat.read(paths.NOTEBOOKS / f"{name}.ipynb", as_version=4)
         run, twin = ([(c.cell_type, c.source.strip()) for c in n.cells] for n in (notebook, read_twin(name)))
         assert run == twin, f"{name}: run `make notebooks`"
+
+
+def test_a_finding_that_fails_is_an_error_of_the_embedded_corpus_alone(monkeypatch, tmp_path, capsys):
+    for name, kind in (("embedded", [{"kind": "embedded"}]), ("real", [{"kind": "partnet", "folder": "x"}])):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(smoke.blocks(corpus={"sources": kind})))
+        monkeypatch.setattr(paths, "PARAMS", path)
+        run = start("report")
+        run.check(True, "the loss falls")
+        if name == "embedded":
+            with pytest.raises(AssertionError, match="the loss falls"):
+                run.check(False, "the loss falls")
+        else:
+            run.check(False, "the loss falls")
+    assert capsys.readouterr().out == "does not hold: the loss falls\n"

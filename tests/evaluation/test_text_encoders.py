@@ -7,7 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alignparts.evaluation.experiments.text_encoders import at_hand, cosine_figure, heatmaps, parts_of, study
+from alignparts.evaluation.experiments.text_encoders import (
+    at_hand,
+    candidates,
+    cosine_figure,
+    heatmaps,
+    parts_of,
+    study,
+    worked_examples,
+)
+from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary
 
 PARTS = {
@@ -135,3 +145,30 @@ def test_only_what_lies_here_is_loaded(tmp_path: Path, monkeypatch: pytest.Monke
     assert "hf download google/siglip-base-patch16-224 --revision" in absent[names[1]]
     assert "(813 MB)" in absent[names[1]]
     assert "modules.json" in absent[names[2]]
+
+
+class Letters:
+    """An encoder of letter counts: equal texts have a cosine of 1, others less."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        counts = np.array(
+            [[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz _"] for text in texts]
+        )
+        return (counts / np.linalg.norm(counts, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_worked_examples_have_the_papers_numbers_and_the_nearest_spelling() -> None:
+    table = worked_examples({"letters": Letters()}, LanguageModel())
+    assert len(table) == 8 and table.paper.between(0.86, 0.96).all()
+    spellings = table[["underscores", "words", "with category", "descriptions"]]
+    off = spellings.sub(table.paper, axis=0).abs()
+    assert (off.idxmin(axis=1) == table.nearest).all()
+    laptop = table[table.b == "laptop"].iloc[0]
+    assert laptop["with category"] == laptop["words"]  # a category is in none
+
+
+def test_candidates_of_one_threshold_are_counted_by_level() -> None:
+    raw = RawVocabulary.of([("x", "laptop", ["keyboard"]), ("y", "laptops", ["keyboard", "zip"])])
+    table = candidates({"letters": Letters()}, raw, LanguageModel(), 0.9).set_index("level")
+    assert table.loc["categories", "proposed"] == table.loc["categories", "without a verdict"] == 1
+    assert table.loc["parts", "proposed"] == 0

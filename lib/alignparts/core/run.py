@@ -30,6 +30,7 @@ class Run:
     data: Path
     models: Path  # folder of the checkpoints
     reports: Path  # folder of the results
+    strict: bool = False  # whether a finding that fails is an error
 
     @property
     def folder(self) -> Path:
@@ -37,8 +38,13 @@ class Run:
         return self.reports / self.stage
 
     def check(self, holds: bool, finding: str) -> None:
-        """Raise AssertionError if a finding fails at full size; models of the smoke size learn too little."""
-        assert holds or self.reports != paths.REPORTS, finding
+        """Raise AssertionError if a finding of the embedded corpus fails at full size; elsewhere say so.
+
+        Models of the smoke size learn too little, and what real shapes show is for their readers to judge.
+        """
+        assert holds or not self.strict, finding
+        if not holds:
+            print(f"does not hold: {finding}")
 
     def metrics(self, values: Mapping[str, Any]) -> None:
         """Write ``reports/metrics/<stage>.json``."""
@@ -66,7 +72,8 @@ def start(stage: str, profile: str = FULL) -> Run:
     listed = params_of_stage(stage)
     shown = restricted(params, listed) if listed else params
     root = paths.ROOT if full else paths.ROOT / "build" / profile
-    return Run(stage, shown, root / "data", root / "models", root / "reports")
+    strict = full and params.corpus.is_embedded
+    return Run(stage, shown, root / "data", root / "models", root / "reports", strict)
 
 
 def params_of_stage(stage: str) -> list[str]:

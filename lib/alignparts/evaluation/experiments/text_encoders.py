@@ -11,12 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import mannwhitneyu
 
-from alignparts.core import hub
+from alignparts.core import hub, paths
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.intervals import Bootstrap, interval
 from alignparts.evaluation.tables import long_table, row
 from alignparts.ontology import wheels
-from alignparts.ontology.pairs import Encoder, embed
+from alignparts.ontology.llm.client import LanguageModel
+from alignparts.ontology.merge import unify
+from alignparts.ontology.pairs import Description, Encoder, embed
+from alignparts.ontology.raw import RawVocabulary
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary, words
 
@@ -77,6 +80,47 @@ def study(
             for test_set, values in measured.items() for metric, x in values.items() if len(x)
         ]  # fmt: skip
     return long_table(rows)
+
+
+def worked_examples(encoders: Mapping[str, Encoder], llm: LanguageModel) -> pd.DataFrame:
+    """Return the cosines that the paper prints (sections 4.1, 9.4) beside ours, per encoder and spelling.
+
+    Spellings: underscores, words, "part of a category", and the descriptions on record, NaN where one is
+    missing. ``nearest`` is the spelling whose cosine is nearest to the paper's.
+    """
+    paper = pd.read_csv(paths.RESOURCES / "paper_cosines.csv", keep_default_na=False)
+    rows: list[dict[str, object]] = []
+    for category, a, b, value in paper[["category", "a", "b", "value"]].itertuples(index=False, name=None):
+        asked = [Description.request(category or x, x if category else "") for x in (a, b)]
+        spellings = {
+            "underscores": [a, b],
+            "words": [words(a), words(b)],
+            "with category": [f"{words(x)} of a {words(category)}" if category else words(x) for x in (a, b)],
+        }
+        if all(llm.known(request) for request in asked):
+            spellings["descriptions"] = [llm.ask(request, Description).description for request in asked]
+        for method, encoder in encoders.items():
+            vectors = {name: encoder.encode(texts) for name, texts in spellings.items()}
+            cosines = {name: float(first @ second) for name, (first, second) in vectors.items()}
+            nearest = min(cosines, key=lambda name, at=cosines: abs(at[name] - value))  # type: ignore[misc]
+            about = {"category": category, "a": a, "b": b, "paper": value, "method": method}
+            rows.append({**about, **cosines, "nearest": nearest})
+    return pd.DataFrame(rows)
+
+
+def candidates(
+    encoders: Mapping[str, Encoder], raw: RawVocabulary, llm: LanguageModel, threshold: float = 0.85
+) -> pd.DataFrame:
+    """Return the pairs of a vocabulary above the paper's one threshold (section 4.1), counted per encoder."""
+    rows = []
+    for method, encoder in encoders.items():
+        pairs = unify(raw, encoder, llm, threshold, threshold, partial=True).pairs
+        for level in ("categories", "parts"):
+            own = [pair for pair in pairs if bool(pair.category) == (level == "parts")]
+            decided = sum(pair.decided for pair in own)
+            counts = {"proposed": len(own), "the same": sum(bool(pair.same) for pair in own)}
+            rows.append({"method": method, "level": level, **counts, "without a verdict": len(own) - decided})
+    return pd.DataFrame(rows)
 
 
 def heatmaps(encoders: Mapping[str, Encoder], vocabulary: Vocabulary, wanted: Sequence[Part]) -> Figure:
