@@ -99,7 +99,7 @@ def write_open_like(root: Path, seed: int, count: int = 6) -> None:
     for number, category in enumerate(sorted(CATEGORIES)[:count]):
         pieces = generate(category, np.random.default_rng([seed, number]), free_yaw=0.0)
         parts = sorted({piece.part for piece in pieces})
-        nodes = [{"name": piece.part} for piece in pieces]
+        nodes = [{"name": piece.part, "extras": {}} for piece in pieces]
         path = root / f"files/generated+pack/{category}.glb"
         write_glb(path, surface_of(pieces), nodes)
         rows.append({
