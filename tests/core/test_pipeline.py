@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from alignparts.core import paths
 from alignparts.core.run import PIPELINES
@@ -85,3 +86,9 @@ def test_dependencies_and_parameters_are_there():
             block = params
             for part in key.partition(".${")[0].split("."):
                 block = block[part]
+
+
+def test_dvc_finds_both_pipelines():
+    """A pattern of .gitignore that takes data/open for ignored would hide the second from DVC."""
+    found = {stage.name for stage in Repo(str(paths.ROOT)).index.stages}
+    assert set(FILES[1]) <= found and {"corpus", "report"} <= found
