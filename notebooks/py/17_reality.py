@@ -75,7 +75,7 @@ sheet
 
 # %% tags=["nbval-ignore-output"]
 pipeline = NamedPartsPipeline.from_pretrained(run.models / "alignparts")
-look = {"resamples": run.params.evaluate.bootstrap, "seed": seed, "report": print}
+look = {"resamples": run.params.evaluate.bootstrap, "seed": seed}
 report = evaluate_located([located[shape_id] for shape_id in tested], pipeline, **look)
 parts = {"open test set": report.table[report.table.test_set == "all"]}
 research = paths.DATA / "raw" / settings.research
