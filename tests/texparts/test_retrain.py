@@ -12,6 +12,7 @@ import toy
 
 from alignparts.core.config import Params
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.index import COLUMNS, Corpus
 from alignparts.evaluation.ground_truth import taking_turns
 from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
@@ -99,6 +100,14 @@ def test_arms_train_on_as_many_shapes_and_differ_in_the_new_ones(loop, watched) 
     weights = [AlignParts.from_pretrained(str(retrain.arm_folder(loop.models, arm))) for arm in retrain.ARMS]
     same = [torch.equal(*(one.state_dict()[name] for one in weights[:2])) for name in weights[0].state_dict()]
     assert not all(same)
+
+
+def test_objects_of_unknown_categories_are_left_out_and_told(tmp_path: Path, capsys) -> None:
+    rows = [{name: "x" for name in COLUMNS} | {"shape_id": c, "category": c} for c in ("mug", "fan", "Chair")]
+    pd.DataFrame(rows).to_parquet(tmp_path / "index.parquet")
+    assert retrain.known_alone(Corpus(tmp_path), toy.vocabulary()).ids() == ["mug", "Chair"]
+    assert capsys.readouterr().err == "1 of 3 objects left out, not in the vocabulary: fan\n"
+    assert len(retrain.known_alone(Corpus(tmp_path), toy.vocabulary().only(["lamp"]))) == 0
 
 
 def test_old_shapes_are_drawn_from_all_categories_in_turn(loop) -> None:

@@ -5,6 +5,7 @@ differ. An epoch sees new shapes several times: there are few of them, and the m
 ``python -m texparts.export.retrain ARM`` trains one item of the pipeline's matrix.
 """
 
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -29,6 +30,7 @@ from alignparts.features.store import FeatureStore
 from alignparts.model.alignparts import AlignParts
 from alignparts.model.stage import Stage
 from alignparts.model.train import train
+from alignparts.ontology.vocabulary import Vocabulary
 from texparts.export.export import INDEX
 
 ARMS = ("continued", "predicted", "reviewed")
@@ -58,8 +60,7 @@ def retrain(arm: str, loop: Stage) -> None:
     """Train the model on with an arm's shapes, filled up with old ones; it goes to :func:`arm_folder`.
 
     Raises:
-        AlignPartsError: no such arm; the export is missing, holds too many shapes, or names a category that
-            the vocabulary lacks.
+        AlignPartsError: no such arm; the export is missing or holds too many shapes.
     """
     out = arm_folder(loop.models, arm)
     with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
@@ -95,8 +96,9 @@ def retrain_missing(loop: Stage) -> None:
 def export_features(export: Path, work: Path, loop: Stage) -> FeatureStore | None:
     """Read an exported data set back, as anybody would read it; returns the features of its shapes.
 
-    None means that none of its objects has a part: there is nothing to train on. Corpus and store go to
-    ``work``. A missing export, or a category that the vocabulary lacks, raises AlignPartsError.
+    Objects of categories that the vocabulary lacks are left out, and told on stderr: they have no text to
+    train on. None means that no object with a part is left. Corpus and store go to ``work``. A missing
+    export raises AlignPartsError.
     """
     if not (export / "objects").is_dir():
         raise AlignPartsError(f"{export}: no exported data set; run: dvc repro texparts")
@@ -110,8 +112,24 @@ def export_features(export: Path, work: Path, loop: Stage) -> FeatureStore | Non
         [Source(export / "objects", "labeled_mesh")], work / "corpus", everything, seed=base.seed,
         workers=base.workers, scheduler=base.scheduler, keep_duplicates=True,
     )  # fmt: skip
+    corpus = known_alone(Corpus(read.corpus.root), loop.vocabulary)
+    if not len(corpus):
+        return None
     encoders = Encoders.from_params(loop.params.features, loop.models)
-    return extract_corpus(Corpus(read.corpus.root), loop.vocabulary, encoders, loop.params, work / "features")
+    return extract_corpus(corpus, loop.vocabulary, encoders, loop.params, work / "features")
+
+
+def known_alone(corpus: Corpus, vocabulary: Vocabulary) -> Corpus:
+    """Leave out of a corpus, in memory, the categories that the vocabulary lacks; name them on stderr."""
+    known = corpus.index["category"].map(vocabulary.has).astype(bool)
+    if not known.all():
+        lacking = ", ".join(sorted({*corpus.index["category"][~known]}))
+        print(
+            f"{(~known).sum()} of {len(known)} objects left out, not in the vocabulary: {lacking}",
+            file=sys.stderr,
+        )
+    corpus.index = corpus.index[known]
+    return corpus
 
 
 def settings_of(params: Params) -> TrainParams:
