@@ -10,6 +10,7 @@ from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.naming.confidence import PAPER
 from alignparts.naming.pipeline import Manifest, NamedPartsPipeline
 from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary
+from alignparts.patches.patches import surface_patches
 
 WORDS = ["top", "bottom", "handle", "mug", "chair"]
 
@@ -53,10 +54,11 @@ class HandMade(NamedPartsPipeline):
         self.statistics, self.manifest = None, Manifest(points=512)
         self.calibration = PAPER
 
-    def features(self, surface, key, points=None):
-        sample = sample_surface(surface, points or self.manifest.points, 0)
-        appearance = np.ones((len(sample.points), 2), np.float32)
-        return sample, {"points": sample.points, "geometry": sample.points, "appearance": appearance}
+    def features(self, surface, points=None, seed=0):
+        sample = sample_surface(surface, points or self.manifest.points, seed)
+        arrays = {"points": sample.points, "geometry": sample.points}
+        arrays["appearance"] = np.ones((len(sample.points), 2), np.float32)
+        return sample, arrays | surface_patches(surface, sample, sample.points).arrays(sample)
 
 
 def vocabulary():

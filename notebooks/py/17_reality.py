@@ -11,6 +11,8 @@
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
 
 # %%
+from functools import partial
+
 import pandas as pd
 from IPython.display import display
 
@@ -18,9 +20,12 @@ from alignparts.core import paths
 from alignparts.core.run import start
 from alignparts.corpus import open_set, readers
 from alignparts.corpus.embedded import write_open_like
+from alignparts.corpus.mesh.perturb import shelled
 from alignparts.corpus.splits import by_source, write_lists
 from alignparts.evaluation import tables
-from alignparts.evaluation.folder import evaluate_folder, evaluate_located, predict_shape
+from alignparts.evaluation.experiments import steadiness
+from alignparts.evaluation.folder import entrants, evaluate_located, label_shape, locate
+from alignparts.evaluation.intervals import interval
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.ontology.vocabulary import words
 from alignparts.pictures import figures
@@ -69,19 +74,26 @@ sheet
 # %% [markdown]
 # ## The test part
 #
-# Every shape's own part names are the vocabulary. Beside the model stands k-means on its part field, which is
-# told the true number of parts and names nothing. Shapes for research alone, which cannot be passed on, give
-# a second row where their folder is present (`reality.research`, under `data/raw`).
+# Every shape's own part names are the vocabulary. ALIGN-Parts labels points by Eq. 22, as in the paper, or
+# mesh-aware, as `alignparts name` does: whole patches of the surface. Beside it stands k-means on its part
+# field and on the means of the field over the same patches, which is told the true number of parts and names
+# nothing. *One shell*: the same shapes as one closed, smooth surface without inner faces or creases, as
+# generators make them from pictures. Shapes for research alone, which cannot be passed on, give further rows
+# where their folder is present (`reality.research`, under `data/raw`).
 
 # %% tags=["nbval-ignore-output"]
 pipeline = NamedPartsPipeline.from_pretrained(run.models / "alignparts")
 look = {"resamples": run.params.evaluate.bootstrap, "seed": seed}
-report = evaluate_located([located[shape_id] for shape_id in tested], pipeline, **look)
-parts = {"open test set": report.table[report.table.test_set == "all"]}
+chosen, as_shell = [located[shape_id] for shape_id in tested], partial(shelled, cell=0.02, seed=seed)
+report = evaluate_located(chosen, pipeline, **look)
+results = {
+    "open test set": report.table,
+    "open test set, one shell": evaluate_located(chosen, pipeline, change=as_shell, **look).table,
+}
 research = paths.DATA / "raw" / settings.research
 if research.is_dir() and run.reports == paths.REPORTS:
-    other = evaluate_folder(research, pipeline, **look).table
-    parts["research-only shapes"] = other[other.test_set == "all"]
+    results["research-only shapes"] = evaluate_located(locate(research), pipeline, **look).table
+parts = {name: table[table.test_set == "all"] for name, table in results.items()}
 table = pd.concat([part.assign(test_set=name) for name, part in parts.items()], ignore_index=True)
 tables.write_table(run.folder, "reality", table, tables.by_set(table))
 tables.by_set(table)
@@ -93,17 +105,36 @@ assert good.miou.between(0, 1).all() and (good.la_miou <= good.miou + 1e-9).all(
 print("shapes scored:", len(good))
 
 # %% [markdown]
+# ## Steadiness
+#
+# A name should not depend on the draw of the samples, on the frame or on the triangles. Shapes of the test
+# part are named by the closed vocabulary, with no names given, again and again: the share of the area that
+# keeps its name, and how often the category stays.
+
+# %% tags=["nbval-ignore-output"]
+few = {shape_id: loaded[shape_id].surface for shape_id in tested[:: max(len(tested) // 40, 1)]}
+steady = steadiness.steadiness(few, pipeline)
+rows = [
+    tables.row(change, "open test set", metric, interval(group[metric].to_numpy(), **look))
+    for change, group in steady.groupby("change", sort=False)
+    for metric in ("area", "category")
+]
+table_steady = tables.long_table(rows)
+tables.write_table(run.folder, "steadiness", table_steady, tables.by_set(table_steady))
+tables.by_set(table_steady)
+
+# %% [markdown]
 # ## Good ones and bad ones
 #
 # The shapes nearest to the 0.9, 0.5 and 0.1 quantile of LA-mIoU.
 
 # %% tags=["nbval-ignore-output"]
-rows = []
+rows, methods = [], list(entrants(pipeline, seed).values())
 for quantile in (0.9, 0.5, 0.1):
     nearest = (good.la_miou - good.la_miou.quantile(quantile)).abs().sort_values(kind="stable").index[0]
     shape = loaded[good.shape_id[nearest]]
-    truth, prediction = predict_shape(shape, pipeline)
-    outputs = {"ALIGN-Parts": prediction}
+    truth = label_shape(shape, pipeline)
+    outputs = {method.label: method.predict(truth) for method in methods[:2]}
     rows.append(figure_rows.shape_row(words(shape.category), truth, outputs, shape.surface))
 save_gallery(run, "examples", "Real shapes", rows)
 

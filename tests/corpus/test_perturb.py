@@ -6,8 +6,8 @@ import trimesh
 from scipy.spatial.distance import pdist
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.perturb import DISTURBANCES, LEAST, STRENGTH, disturbed
-from alignparts.corpus.mesh.surface import GRAY, Surface, make_surface, surface_from_cloud
+from alignparts.corpus.mesh.perturb import DISTURBANCES, LEAST, SHELL_FACES, STRENGTH, disturbed
+from alignparts.corpus.mesh.surface import GRAY, Surface, join_surfaces, make_surface, surface_from_cloud
 
 RED, BLUE = (1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0)
 
@@ -98,3 +98,20 @@ def test_what_is_wrong_is_said():
         disturbed(ball(), "melting", 1.0)
     with pytest.raises(AlignPartsError, match="from 0 to below 1"):
         disturbed(ball(), "decimation", 1.0)
+
+
+def test_a_shell_is_closed_has_the_form_and_color_and_hides_what_is_inside():
+    inner = trimesh.creation.icosphere(2, 0.3).triangles.reshape(-1, 3)
+    hidden = make_surface(inner, np.arange(len(inner)).reshape(-1, 3), face_part=np.full(len(inner) // 3, 2))
+    shell = disturbed(join_surfaces([ball(), hidden]), "shell", 0.05)
+    mesh = trimesh.Trimesh(shell.vertices, shell.faces, process=False)
+    assert mesh.is_watertight and mesh.is_winding_consistent and mesh.body_count == 1
+    assert mesh.volume == pytest.approx(4 / 3 * np.pi, rel=0.15)
+    centers = mesh.triangles_center
+    clear = np.abs(centers[:, 2]) > 0.1
+    assert np.array_equal(shell.face_part[clear], (centers[clear, 2] > 0).astype(np.int32))
+    red = shell.corner_color[clear, 0, 0] > 0.5
+    assert np.array_equal(red, centers[clear, 2] > 0)
+    assert len(disturbed(ball(4), "shell", 0.015).faces) <= SHELL_FACES
+    with pytest.raises(AlignPartsError, match="shell"):
+        disturbed(ball(), "shell", 1.5)

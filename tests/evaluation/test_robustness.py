@@ -51,7 +51,7 @@ def encode(texts):
 def bench(tmp_path_factory, encoders, vocabulary) -> Bench:
     params = smoke.params(
         features={"views": 2, "resolution": 24}, evaluate={"points": 128},
-        generalization={"rotation": [90], "noise": [], "decimation": [0.5], "texture": [1]},
+        generalization={"rotation": [90], "noise": [], "decimation": [0.5], "texture": [1], "shell": []},
     )  # fmt: skip
     corpus = make_corpus(tmp_path_factory.mktemp("corpus"), range(2))
     methods = [Entrant(ByHeight()), Entrant(ByColor())]

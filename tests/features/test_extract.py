@@ -51,7 +51,12 @@ def test_arrays_have_their_types_and_repeat(encoders: Encoders) -> None:
         "geometry": ("float16", (50, 12)),
         "appearance": ("float16", (50, 96)),
         "seen": ("bool", (50,)),
+        "face_patch": ("int32", (48,)),
+        "patch": ("int32", (50,)),
+        "patch_pairs": ("int32", (len(arrays["patch_pairs"]), 2)),
+        "patch_bonds": ("float32", (len(arrays["patch_pairs"]),)),
     }
+    assert np.array_equal(arrays["patch"], arrays["face_patch"][sample.face])
     again = extract(surface(), sample, encoders, 3, 24)
     assert all(np.array_equal(arrays[name], again[name]) for name in arrays)
     assert arrays["seen"].mean() > 0.5 and arrays["appearance"].std() > 0.1

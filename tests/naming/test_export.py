@@ -181,7 +181,7 @@ def test_pipeline_names_every_face(tmp_path):
     mesh = trimesh.creation.icosphere(3)
     source = tmp_path / "ball.stl"
     mesh.export(source)
-    named = pipeline().name(source)
+    named = pipeline().name(source, labels="points")
     assert named.prediction.category == "mug"
     centers = mesh.triangles_center[:, 1]
     names = np.array([*named.prediction.names, "unlabeled"])[named.face_part]
@@ -189,7 +189,32 @@ def test_pipeline_names_every_face(tmp_path):
     assert (names[centers < -0.3] == "bottom").all()
     assert (names[np.abs(centers) < 0.02] == "unlabeled").mean() > 0.5
     assert "mug: " in named.summary
-    assert (pipeline().name(source, fill=True).face_part >= 0).all()
+    assert (pipeline().name(source, labels="filled").face_part >= 0).all()
+
+
+def test_mesh_aware_names_follow_the_mesh_whatever_the_file_is_called_and_how_it_groups_faces(tmp_path):
+    ends = [trimesh.creation.cylinder(1, 1, transform=np.diag([1, 1, 1, 1])) for _ in range(2)]
+    ends[1].apply_translation((0, 0, 5))
+    whole = trimesh.util.concatenate(ends)
+    whole.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, (1, 0, 0)))  # up is y
+    whole.export(tmp_path / "whole.stl")
+    named = pipeline().name(tmp_path / "whole.stl")
+    upper = whole.triangles_center[:, 1] > 2.5
+    names = np.array(named.prediction.names)[named.face_part]
+    assert (names[upper] == "top").all() and (names[~upper] == "bottom").all()
+    whole.export(tmp_path / "other name.stl")
+    assert np.array_equal(pipeline().name(tmp_path / "other name.stl").face_part, named.face_part)
+    scene = trimesh.Scene()
+    group = np.random.default_rng(0).integers(0, 4, len(whole.faces))
+    for number in range(4):
+        scene.add_geometry(
+            whole.submesh([np.flatnonzero(group == number)], append=True), node_name=str(number)
+        )
+    scene.export(tmp_path / "torn.glb")
+    torn = pipeline().name(tmp_path / "torn.glb")
+    centers = torn.mesh.surface.vertices[torn.mesh.surface.faces].mean(axis=1)
+    names = np.array(torn.prediction.names)[torn.face_part]
+    assert (names == np.where(centers[:, 1] > 2.5, "top", "bottom")).all()
 
 
 def test_picture_is_written_with_the_rest(tmp_path):

@@ -1,6 +1,7 @@
 """The modes of section 3.3 on partlets made by hand, and confidence against its formulas."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +21,7 @@ from alignparts.naming.inference import (
 )
 from alignparts.naming.prediction import Candidate, Partlets
 from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary
+from alignparts.patches.cut import PatchGraph
 
 WORDS = ["leg", "seat", "back", "chair", "table"]
 
@@ -50,9 +52,34 @@ def test_open_vocabulary_joins_partlets_of_one_name():
     assert found.point_part.tolist() == [0, 0, 1, -1]
 
 
-def test_fill_leaves_no_point_unlabeled():
-    found = open_vocabulary(LEGS, encode, CANDIDATES, fill=True)
+def test_filled_leaves_no_point_unlabeled():
+    found = open_vocabulary(LEGS, encode, CANDIDATES, labels="filled")
     assert found.point_part.tolist() == [0, 0, 1, 1]
+
+
+def on_patches(patch, found=LEGS):
+    graph = PatchGraph(np.asarray(patch), np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+    return replace(found, graph=graph)
+
+
+def test_mesh_aware_labels_are_one_a_patch_and_leave_nothing_unlabeled():
+    found = open_vocabulary(on_patches([0, 0, 1, 1]), encode, CANDIDATES, labels="patches")
+    assert found.names == ["leg", "seat"] and found.point_part.tolist() == [0, 0, 1, 1]
+    cloud = open_vocabulary(LEGS, encode, CANDIDATES, labels="patches")
+    assert cloud.point_part.tolist() == open_vocabulary(LEGS, encode, CANDIDATES).point_part.tolist()
+
+
+def test_mesh_aware_closed_vocabulary_lets_partlets_share_a_name():
+    found = closed_vocabulary(on_patches([0, 1, 2, 2]), encode, CANDIDATES, labels="patches")
+    assert found.names == ["leg", "seat"] and found.point_part.tolist() == [0, 0, 1, 1]
+    assert np.allclose([part.mask_confidence for part in found.parts], [0.85, 0.65])
+
+
+def test_mesh_aware_query_takes_whole_patches():
+    found = retrieval(on_patches([0, 1, 1, 1]), encode, Candidate("seat"), "patches")
+    assert found.point_part.tolist() == [-1, -1, -1, -1] and not found.parts
+    found = retrieval(on_patches([0, 0, 1, 1]), encode, Candidate("seat"), "patches")
+    assert found.point_part.tolist() == [-1, -1, 0, 0]
 
 
 def test_closed_vocabulary_gives_every_name_once():

@@ -9,7 +9,14 @@ from alignparts.cli.entry import complain, run
 from alignparts.cli.fetch import fetch
 from alignparts.cli.ingest import ingest
 from alignparts.cli.ontology import ontology
-from alignparts.cli.options import DeviceOption, LlmModelOption, LlmOption, ModelOption, RepliesOption
+from alignparts.cli.options import (
+    DeviceOption,
+    LabelsOption,
+    LlmModelOption,
+    LlmOption,
+    ModelOption,
+    RepliesOption,
+)
 from alignparts.core import paths
 from alignparts.core.errors import AlignPartsError
 
@@ -50,7 +57,7 @@ def name(
         str | None, typer.Option(help="The object's category, instead of finding it.")
     ] = None,
     model: ModelOption = paths.MODELS / "alignparts",
-    fill: Annotated[bool, typer.Option("--fill", help="Leave no face unlabeled.")] = False,
+    labels: LabelsOption = "patches",
     points: PointsOption = None,
     picture: Annotated[bool, typer.Option(help="Draw the picture (needs EGL).")] = True,
     device: DeviceOption = "cpu",
@@ -78,7 +85,7 @@ def name(
     for path, folder in zip(meshes, _folders(meshes, out), strict=True):
         try:
             named = pipeline.name(
-                path, candidates=candidates, query=asked, category=category, fill=fill, points=points
+                path, candidates=candidates, query=asked, category=category, labels=labels, points=points
             )
             named.save(folder, picture=picture)
             typer.echo(f"{named.summary} -> {folder}")
@@ -101,15 +108,16 @@ def evaluate(
     """Measure mIoU, LA-mIoU and rLA-mIoU on labeled shapes, its own part names as the vocabulary."""
     from alignparts.core.atomic import write_text
     from alignparts.evaluation import tables
-    from alignparts.evaluation.folder import evaluate_folder, summary
+    from alignparts.evaluation.folder import evaluate_located, locate, summary
     from alignparts.naming.pipeline import NamedPartsPipeline
 
     if not folder.exists():
         raise AlignPartsError(f"{folder}: no such folder")
     pipeline = NamedPartsPipeline.from_pretrained(model, device)
-    report = evaluate_folder(
-        folder, pipeline, points=points, resamples=bootstrap, report=lambda line: typer.echo(line, err=True)
-    )
+    report = evaluate_located(
+        locate(folder), pipeline, points=points, resamples=bootstrap,
+        report=lambda line: typer.echo(line, err=True),
+    )  # fmt: skip
     lines = summary(folder, report)
     if out is not None:
         text = report.shapes.to_csv(index=False, float_format="%.4f", lineterminator="\n")

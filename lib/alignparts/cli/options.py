@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,4 +13,11 @@ LlmOption = Annotated[str, typer.Option(help="'recorded', or the base URL of an 
 LlmModelOption = Annotated[str, typer.Option(help="Name of the model at the endpoint.")]
 RepliesOption = Annotated[
     Path | None, typer.Option(help="Folder of recorded replies.", show_default="the library's own")
+]
+LabelsOption = Annotated[
+    Literal["patches", "filled", "points"],
+    typer.Option(
+        help="Faces get their part by the mesh's patches; or by the best mask of the nearest samples; or by "
+        "Eq. 22, which leaves faces unlabeled."
+    ),
 ]

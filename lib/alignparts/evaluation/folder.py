@@ -1,7 +1,7 @@
 """``alignparts evaluate``: scores on any folder of labeled shapes, named from their own part names."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -10,20 +10,28 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.readers import Locator, detect, read
 from alignparts.corpus.shape import LabeledShape
 from alignparts.evaluation import tables
+from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.baselines.partfield_clustering import PartFieldClustering
 from alignparts.evaluation.comparison import LABELS
 from alignparts.evaluation.ground_truth import Labeled, present_names
 from alignparts.evaluation.intervals import Bootstrap, interval, relative_gain
-from alignparts.evaluation.methods import OURS, PARTFIELD, Entrant
+from alignparts.evaluation.methods import Entrant
 from alignparts.evaluation.scoring import score, similarity_of
 from alignparts.naming.pipeline import NamedPartsPipeline
-from alignparts.naming.prediction import Candidate, Prediction
+from alignparts.ontology.vocabulary import Vocabulary
 
 MEASURED = ("miou", "la_miou", "rla_miou", "label_iou")
-COLUMNS = ["shape_id", "dataset", "category", "parts", "predicted", *MEASURED, "clustering_miou", "error"]
+PREFIXES = {"": MEASURED, "points_": MEASURED, "clustering_": ("miou",), "patches_clustering_": ("miou",)}
+"""Metrics of each of :func:`entrants`, by the beginning of their columns."""
+COLUMNS = [
+    *("shape_id", "dataset", "category", "parts", "predicted"),
+    *(prefix + metric for prefix, metrics in PREFIXES.items() for metric in metrics),
+    "error",
+]
 
 
 @dataclass(frozen=True)
@@ -34,25 +42,35 @@ class FolderReport:
     table: pd.DataFrame
 
 
-def evaluate_folder(
-    folder: Path,
-    pipeline: NamedPartsPipeline,
-    *,
-    points: int | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-    report: Callable[[str], None] = lambda line: None,
-) -> FolderReport:
-    """Evaluate every shape that the readers find under a folder: a corpus, or data sets in their own formats.
+def entrants(pipeline: NamedPartsPipeline, seed: int = 0) -> dict[str, Entrant]:
+    """Return methods by the beginning of their columns.
 
-    Every shape is sampled at ``points`` points, by default the pipeline's; ``seed`` is that of the bootstrap
-    and of k-means. ``report`` is called with one line for every shape that fails. Raises AlignPartsError if
-    there is no such folder, no shape in it, or none that can be evaluated.
+    ALIGN-Parts with mesh-aware labels, as ``alignparts name``, and by Eq. 22, told the names; k-means on
+    PartField's field and on its means over patches, told the number of parts.
+    """
+    vocabulary = pipeline.vocabulary or Vocabulary(entries={})  # not read where names are given
+    aware, plain = (
+        Ours(pipeline.model, pipeline.text.encode, vocabulary, labels=labels)
+        for labels in ("patches", "points")
+    )
+    clusters = [PartFieldClustering(seed, patches=patches) for patches in (False, True)]
+    every = [
+        *(Entrant(one, ("names",)) for one in (aware, plain)),
+        *(Entrant(one, ("parts",)) for one in clusters),
+    ]
+    return dict(zip(PREFIXES, every, strict=True))
+
+
+def locate(folder: Path) -> list[tuple[str, Locator]]:
+    """Return what the readers find under a folder: a corpus, or data sets in their own formats.
+
+    Raises:
+        AlignPartsError: there is no such folder, or no shape in it.
     """
     located = detect(folder)
     if not located:
         raise AlignPartsError(f"{folder}: no labeled shape; expected a corpus or a data set's own folder")
-    return evaluate_located(located, pipeline, points=points, resamples=resamples, seed=seed, report=report)
+    return located
 
 
 def evaluate_located(
@@ -63,15 +81,30 @@ def evaluate_located(
     resamples: int = 1000,
     seed: int = 0,
     report: Callable[[str], None] = lambda line: None,
+    change: Callable[[Surface], Surface] | None = None,
 ) -> FolderReport:
-    """Evaluate shapes that readers located; see :func:`evaluate_folder`."""
+    """Evaluate shapes that readers located, their surfaces after a ``change`` if there is one.
+
+    Every shape is sampled at ``points`` points, by default the pipeline's; ``seed`` is that of the bootstrap
+    and of k-means. ``report`` is called with one line for every shape that fails. Raises AlignPartsError if
+    none can be evaluated.
+    """
     rows: list[dict[str, Any]] = []
+    methods, similarity = entrants(pipeline, seed), similarity_of(pipeline.text.encode)
     for kind, locator in tqdm(located, desc="evaluate", mininterval=2.0, leave=False):
         base = {"shape_id": locator.shape_id, "dataset": kind, "category": locator.category, "error": ""}
         try:
-            shape = read(kind, locator)
-            base |= {"dataset": shape.dataset, "category": shape.category}
-            rows.append(base | evaluate_shape(shape, pipeline, points=points, seed=seed))
+            source = read(kind, locator)
+            base |= {"dataset": source.dataset, "category": source.category}
+            if change is not None:
+                source = replace(source, surface=change(source.surface), cloud=None)
+            shape = label_shape(source, pipeline, points)
+            predictions = {prefix: method.predict(shape) for prefix, method in methods.items()}
+            row: dict[str, float] = {"parts": len(shape.present), "predicted": len(predictions[""].parts)}
+            for prefix, prediction in predictions.items():
+                values = score(prediction, shape, similarity)
+                row |= {prefix + metric: values[metric] for metric in PREFIXES[prefix]}
+            rows.append(base | row)
         # Files of others break in ways of their own; one of them must not end the run.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -85,28 +118,17 @@ def evaluate_located(
         raise AlignPartsError(
             f"none of {len(shapes)} shapes could be evaluated; the first: {rows[0]['error']}"
         )
-    return FolderReport(shapes, _table(good, resamples=resamples, seed=seed))
+    labels = {prefix: method.label for prefix, method in methods.items()}
+    return FolderReport(shapes, _table(good, labels, resamples=resamples, seed=seed))
 
 
-def evaluate_shape(
-    shape: LabeledShape, pipeline: NamedPartsPipeline, *, points: int | None = None, seed: int = 0
-) -> dict[str, float | int]:
-    """Score a shape with its own part names, and clustering; AlignPartsError without ground truth."""
-    labeled, prediction = predict_shape(shape, pipeline, points)
-    clusters = Entrant(PartFieldClustering(seed=seed), ("parts",)).predict(labeled)
-    return {
-        "parts": len(labeled.present),
-        "predicted": len(prediction.parts),
-        **score(prediction, labeled, similarity_of(pipeline.text.encode)),
-        "clustering_miou": score(clusters, labeled)["miou"],
-    }
+def label_shape(shape: LabeledShape, pipeline: NamedPartsPipeline, points: int | None = None) -> Labeled:
+    """Return a shape's features and ground truth at samples of its surface.
 
-
-def predict_shape(
-    shape: LabeledShape, pipeline: NamedPartsPipeline, points: int | None = None
-) -> tuple[Labeled, Prediction]:
-    """Return a shape's ground truth, and its parts named from its own names; raises as evaluate_shape."""
-    sample, features = pipeline.features(shape.surface, shape.shape_id, points)
+    Raises:
+        AlignPartsError: no sample fell on a part with a name.
+    """
+    sample, features = pipeline.features(shape.surface, points)
     names = shape.part_names
     number = {name: index for index, name in enumerate(names)}
     table = np.array([*(number.get(name, -1) for name in shape.instances), -1], np.int64)
@@ -114,20 +136,18 @@ def predict_shape(
     present = present_names(truth, names)
     if not present:
         raise AlignPartsError(f"{shape.shape_id}: no sample fell on a part with a name")
-    labeled = Labeled(shape.shape_id, shape.dataset, shape.category, features, truth, names, present)
-    prediction, _ = pipeline.decode(features, candidates=[Candidate(name) for name in names])
-    return labeled, prediction
+    return Labeled(shape.shape_id, shape.dataset, shape.category, features, truth, names, present)
 
 
-def _table(good: pd.DataFrame, **bootstrap: Unpack[Bootstrap]) -> pd.DataFrame:
+def _table(good: pd.DataFrame, labels: dict[str, str], **bootstrap: Unpack[Bootstrap]) -> pd.DataFrame:
     groups, rows = [("all", good)], []
     if good.dataset.nunique() > 1:
         groups += [(str(name), group) for name, group in good.groupby("dataset")]
-    columns = [*((OURS, name, LABELS[name]) for name in MEASURED), (PARTFIELD, "clustering_miou", "mIoU")]
     for test_set, group in groups:
-        for method, metric, label in columns:
-            mean = interval(group[metric].to_numpy(np.float64), **bootstrap)
-            rows.append(tables.row(method, test_set, label, mean))
+        for prefix, metrics in PREFIXES.items():
+            for metric in metrics:
+                mean = interval(group[prefix + metric].to_numpy(np.float64), **bootstrap)
+                rows.append(tables.row(labels[prefix], test_set, LABELS[metric], mean))
     return tables.long_table(rows)
 
 
@@ -136,9 +156,11 @@ def summary(folder: Path, report: FolderReport) -> list[str]:
     good = report.shapes[report.shapes.error == ""]
     lines = [f"{folder}: {len(good)} shapes evaluated, {len(report.shapes) - len(good)} failed"]
     for row in report.table[report.table.test_set == "all"].itertuples():
-        lines.append(f"  {row.method:<12} {row.metric:<9} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]")
-    baseline = good.clustering_miou.to_numpy(np.float64)
+        lines.append(f"  {row.method:<30} {row.metric:<9} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]")
+    baseline = good.patches_clustering_miou.to_numpy(np.float64)
     if baseline.mean() > 0:
         gain = relative_gain(good.miou.to_numpy(np.float64), baseline)
-        lines.append(f"  gain in mIoU over clustering {gain.value:+.1%} [{gain.low:+.1%}, {gain.high:+.1%}]")
+        lines.append(
+            f"  gain in mIoU over clustering on patches {gain.value:+.1%} [{gain.low:+.1%}, {gain.high:+.1%}]"
+        )
     return lines

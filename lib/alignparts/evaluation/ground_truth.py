@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.sampling import seed_of
 from alignparts.features.store import FeatureStore
+from alignparts.patches.cut import PER_SHAPE
 
 SEEN, HELDOUT = "seen", "heldout"
 
@@ -48,13 +49,21 @@ def present_names(truth: Int64[np.ndarray, " n"], names: Sequence[str]) -> list[
     return list(dict.fromkeys(names[part] for part in np.unique(truth[truth >= 0]).tolist()))
 
 
-def subset(arrays: Mapping[str, np.ndarray], points: int, key: str, seed: int = 0) -> dict[str, np.ndarray]:
-    """Return at most ``points`` of a stored shape's points; equal keys choose equal ones."""
-    stored = len(arrays["points"])
+def at_rows(arrays: Mapping[str, np.ndarray], rows: Int64[np.ndarray, " m"]) -> dict[str, np.ndarray]:
+    """Return a shape's arrays at some of its points; what is not per point stays."""
+    return {name: values if name in PER_SHAPE else values[rows] for name, values in arrays.items()}
+
+
+def chosen_rows(stored: int, points: int, key: str, seed: int = 0) -> Int64[np.ndarray, " m"]:
+    """Return the rows of at most ``points`` of a shape's stored points; equal keys choose equal ones."""
     if stored <= points:
-        return dict(arrays)
-    chosen = np.sort(np.random.default_rng(seed_of(key, seed)).permutation(stored)[:points])
-    return {name: values[chosen] for name, values in arrays.items()}
+        return np.arange(stored)
+    return np.sort(np.random.default_rng(seed_of(key, seed)).permutation(stored)[:points])
+
+
+def subset(arrays: Mapping[str, np.ndarray], points: int, key: str, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return a stored shape at :func:`chosen_rows`."""
+    return at_rows(arrays, chosen_rows(len(arrays["points"]), points, key, seed))
 
 
 def load_labeled(store: FeatureStore, shape_id: str, points: int, seed: int = 0) -> Labeled | None:

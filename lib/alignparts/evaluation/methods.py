@@ -18,7 +18,9 @@ OURS = "ALIGN-Parts"
 GIVEN = "ALIGN-Parts, category given"
 DESCRIBED = "ALIGN-Parts, descriptions given"
 FILLED = "ALIGN-Parts, every point labeled"
+MESH_AWARE = "ALIGN-Parts, mesh-aware labels"
 PARTFIELD = "PartField"
+PARTFIELD_PATCHES = "PartField, on patches"
 FIND3D, MPNET = "Find3D", "PartField+MPNet"
 
 Told = Literal["category", "names", "descriptions", "parts"]

@@ -20,7 +20,7 @@ from alignparts.model.alignparts import AlignParts
 from alignparts.model.metrics import confusion, iou_matrix
 from alignparts.naming import inference
 from alignparts.naming.confidence import Calibration, Evidence, Statistics, soft_confidence
-from alignparts.naming.prediction import Encode
+from alignparts.naming.prediction import Encode, Labels
 from alignparts.ontology.vocabulary import Vocabulary
 
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
@@ -91,21 +91,23 @@ def concatenated(several: Iterable[ScoredParts | None]) -> ScoredParts:
 class PartScorer:
     """The closed vocabulary as the pipeline runs it, with the category chosen by the model (Eq. 16).
 
-    ``fill`` also labels the points that Eq. 22 leaves unlabeled, by their best mask.
+    ``labels`` is the rule by which points get their part.
     """
 
     model: AlignParts
     statistics: Statistics
     encode: Encode
     vocabulary: Vocabulary
-    fill: bool = False
+    labels: Labels = "points"
 
     @classmethod
-    def load(cls, models: Path, encode: Encode, vocabulary: Vocabulary, fill: bool = False) -> "PartScorer":
+    def load(
+        cls, models: Path, encode: Encode, vocabulary: Vocabulary, labels: Labels = "points"
+    ) -> "PartScorer":
         """Load the model in ``models/alignparts``."""
         folder = models / "alignparts"
         model = AlignParts.from_pretrained(str(folder)).eval()
-        return cls(model, Statistics.load(folder), encode, vocabulary, fill)
+        return cls(model, Statistics.load(folder), encode, vocabulary, labels)
 
     def score(self, shape: Labeled) -> ScoredParts | None:
         """Name and score the parts of one shape; None where no part has a labeled point."""
@@ -114,7 +116,7 @@ class PartScorer:
         category = self.vocabulary.categories[int(categories.argmax())]
         candidates = inference.category_candidates(self.vocabulary, category)
         prediction = inference.closed_vocabulary(
-            partlets, self.encode, candidates, category=category, fill=self.fill
+            partlets, self.encode, candidates, category=category, labels=self.labels
         )
         counts = confusion(prediction.point_part, shape.truth, len(prediction.parts), len(shape.names))
         inside, iou = counts[:, :-1], iou_matrix(counts)

@@ -24,8 +24,9 @@ from alignparts.features.lift import lift, visibility
 from alignparts.features.partfield import FRAME, PartField
 from alignparts.features.store import FeatureStore, fingerprint_of
 from alignparts.ontology.vocabulary import Vocabulary
+from alignparts.patches.patches import surface_patches
 
-VERSION = 1
+VERSION = 2
 """Version of the features; bump it when the same inputs give other ones."""
 
 
@@ -84,7 +85,8 @@ def extract(
 
     Returns:
         ``points, normals, colors`` (N, 3) float32, ``geometry`` (N, d_g) and ``appearance`` (N, d_a) float16,
-        ``seen`` (N,) bool: in at least one view.
+        ``seen`` (N,) bool: in at least one view. Of a mesh also those of
+        :meth:`alignparts.patches.patches.Patches.arrays`.
 
     Raises:
         AlignPartsError: the resolution does not suit the appearance encoder, or a feature is not finite.
@@ -94,13 +96,16 @@ def extract(
     maps = encoders.appearance.encode(pictures.color)
     weights = visibility(pictures, sample.points, sample.normals)
     appearance = lift(maps, pictures, sample.points, sample.normals, weights)
+    geometry = _half(geometry_of(surface, sample, encoders.geometry, seed), "geometry")
+    patches = {} if surface.is_cloud else surface_patches(surface, sample, geometry).arrays(sample)
     return {
         "points": sample.points,
         "normals": sample.normals,
         "colors": sample.colors,
-        "geometry": _half(geometry_of(surface, sample, encoders.geometry, seed), "geometry"),
+        "geometry": geometry,
         "appearance": _half(appearance, "appearance"),
         "seen": np.asarray((weights > 0).any(axis=0)),
+        **patches,
     }
 
 
@@ -146,8 +151,9 @@ def extract_corpus(
     file, are not done again, so a killed run resumes where it stopped and ends with the same index.
 
     Returns:
-        The store, in the order of the corpus. Beside the arrays of `extract` it keeps ``part`` int16 and
-        ``instance`` int32 of every point; meta: category, dataset, split, part_names, seen (share), content.
+        The store, in the order of the corpus. Beside the arrays of `extract` (less ``face_patch``) it keeps
+        ``part`` int16 and ``instance`` int32 of every point; meta: category, dataset, split, part_names,
+        seen (share), content.
 
     Raises:
         AlignPartsError: a shape is broken or of an unknown category; the message names it.
@@ -200,6 +206,7 @@ def _extract_shape(
             torch.set_num_threads(threads)
     except AlignPartsError as error:
         raise AlignPartsError(f"shape '{shape_id}': {error}") from None
+    arrays.pop("face_patch", None)  # nothing stored needs it
     arrays |= {"part": part, "instance": sample.instance}
     meta = {"category": category, "part_names": names, "seen": round(float(arrays["seen"].mean()), 4)}
     return arrays, meta

@@ -6,15 +6,24 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from scipy.optimize import linear_sum_assignment
 from scipy.special import expit
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignParts
 from alignparts.naming.confidence import PAPER, Calibration, Evidence, Statistics, soft_confidence
-from alignparts.naming.prediction import ACTIVE_ABOVE, Candidate, Encode, Partlets, PredictedPart, Prediction
+from alignparts.naming.prediction import (
+    ACTIVE_ABOVE,
+    Candidate,
+    Encode,
+    Labels,
+    Partlets,
+    PredictedPart,
+    Prediction,
+)
 from alignparts.ontology.vocabulary import Vocabulary
+from alignparts.patches.cut import PatchGraph, cut
 
 Mode = Literal["closed", "open", "query"]
 
@@ -22,7 +31,8 @@ Mode = Literal["closed", "open", "query"]
 def forward(model: AlignParts, features: Mapping[str, Any]) -> Partlets:
     """Run the model on one shape, on the device of its weights.
 
-    Features are arrays: ``points`` (n, 3) in the model frame, ``geometry`` (n, d_g), ``appearance`` (n, d_a).
+    Features are arrays: ``points`` (n, 3) in the model frame, ``geometry`` (n, d_g), ``appearance`` (n, d_a);
+    those of a mesh also have :class:`alignparts.patches.cut.PatchGraph`.
 
     Raises:
         AlignPartsError: an array is missing, or of a width that the model was not made for.
@@ -46,7 +56,7 @@ def forward(model: AlignParts, features: Mapping[str, Any]) -> Partlets:
     model.train(was_training)
     names = ("mask_logits", "partness", "partlets", "global_embedding", "fused")
     mask, partness, *rest = (getattr(output, name)[0].float().cpu().numpy() for name in names)
-    return Partlets(expit(mask), expit(partness), *rest)
+    return replace(Partlets(expit(mask), expit(partness), *rest), graph=PatchGraph.of(features))
 
 
 def category_cosines(
@@ -76,13 +86,12 @@ def name_parts(
     category: str | None = None,
     statistics: Statistics | None = None,
     calibration: Calibration = PAPER,
-    fill: bool = False,
+    labels: Labels = "points",
 ) -> Prediction:
     """Name parts by the closed vocabulary of one category (mode 1).
 
     The category is given by any alias; None lets the model choose (Eq. 16; ties: alphabetical). Without
-    training statistics for Eq. 18 the confidence is left to Eq. 20. ``fill`` also labels the points that
-    Eq. 22 leaves unlabeled, by their best mask.
+    training statistics for Eq. 18 the confidence is left to Eq. 20.
 
     Raises:
         AlignPartsError: an empty vocabulary, an unknown category.
@@ -95,7 +104,13 @@ def name_parts(
     category = vocabulary.resolve_category(category)
     names = category_candidates(vocabulary, category)
     prediction = closed_vocabulary(
-        partlets, encode, names, category=category, statistics=statistics, calibration=calibration, fill=fill
+        partlets,
+        encode,
+        names,
+        category=category,
+        statistics=statistics,
+        calibration=calibration,
+        labels=labels,
     )
     return calibrated(prediction, calibration, certainty)
 
@@ -108,23 +123,28 @@ def closed_vocabulary(
     category: str = "",
     statistics: Statistics | None = None,
     calibration: Calibration = PAPER,
-    fill: bool = False,
+    labels: Labels = "points",
 ) -> Prediction:
     """Give each active partlet a name of its own, by exact assignment on Eq. 17.
 
-    Where there are more active partlets than names, those without a name are no longer active. See
+    Where there are more active partlets than names, those without a name are no longer active. Mesh-aware
+    labels let partlets share a name instead: several of them often cover one part, and become it. See
     :func:`name_parts` for the arguments; the category counts as certain.
     """
     active = partlets.active()
     cosines = part_cosines(partlets, active, encode, candidates)
-    rows, columns = linear_sum_assignment(1 - cosines)
+    if labels == "patches" and partlets.graph is not None:
+        rows, columns = np.arange(len(active)), cosines.argmax(axis=1)
+    else:
+        rows, columns = linear_sum_assignment(1 - cosines)
     soft = soft_confidence(cosines, calibration.tau)[rows, columns]
     chosen = [candidates[column] for column in columns.tolist()]
-    prediction = _assemble(partlets, active[rows], chosen, soft, calibration, fill)
+    assigned = _assigned(partlets, active[rows], labels)
+    prediction = _assemble(partlets, active[rows], chosen, soft, calibration, assigned)
     parts = prediction.parts
     if statistics is not None:
-        labels = [(partlets.embeddings[part.partlet], (category, part.name)) for part in parts]
-        distances = [statistics.mahalanobis(*label) for label in labels]
+        near_to = [(partlets.embeddings[part.partlet], (category, part.name)) for part in parts]
+        distances = [statistics.mahalanobis(*label) for label in near_to]
         parts = [replace(part, mahalanobis=near) for part, near in zip(parts, distances, strict=True)]
     return calibrated(replace(prediction, parts=parts, category=category), calibration)
 
@@ -153,7 +173,7 @@ def open_vocabulary(
     candidates: Sequence[Candidate],
     *,
     calibration: Calibration = PAPER,
-    fill: bool = False,
+    labels: Labels = "points",
 ) -> Prediction:
     """Give each active partlet the nearest name (mode 2, Eq. 19); partlets of one name become one part."""
     active = partlets.active()
@@ -161,19 +181,36 @@ def open_vocabulary(
     columns = cosines.argmax(axis=1)
     soft = soft_confidence(cosines, calibration.tau)[np.arange(len(active)), columns]
     chosen = [candidates[column] for column in columns.tolist()]
-    return _assemble(partlets, active, chosen, soft, calibration, fill)
+    return _assemble(partlets, active, chosen, soft, calibration, _assigned(partlets, active, labels))
 
 
-def retrieval(partlets: Partlets, encode: Encode, query: Candidate) -> Prediction:
+def retrieval(partlets: Partlets, encode: Encode, query: Candidate, labels: Labels = "points") -> Prediction:
     """Return the one active partlet nearest to the query, and its mask (mode 3, Eq. 21).
 
-    Points with a mask probability below 0.5 are unlabeled; other partlets do not compete. The confidence
-    is the cosine, negative ones as 0: a softmax over one candidate would always be 1.
+    Points with a mask probability below 0.5 are unlabeled, with mesh-aware labels whole patches; other
+    partlets do not compete. The confidence is the cosine, negative ones as 0: a softmax over one candidate
+    would always be 1.
     """
     active = partlets.active()
     cosines = part_cosines(partlets, active, encode, [query])[:, 0]
     row = cosines.argmax(axis=0, keepdims=True)
-    return _assemble(partlets, active[row], [query], np.clip(cosines[row], 0, 1), PAPER, False)
+    mask = partlets.mask[active[row]]
+    if labels == "patches" and partlets.graph is not None:
+        assigned = -cut(np.concatenate([mask, 1 - mask]), partlets.graph)
+    else:
+        assigned = _assigned(partlets, active[row], "points")
+    return _assemble(partlets, active[row], [query], np.clip(cosines[row], 0, 1), PAPER, assigned)
+
+
+def _assigned(
+    partlets: Partlets, active: Int[np.ndarray, " active"], labels: Labels
+) -> Int64[np.ndarray, " n"]:
+    """Return the row of ``active`` of every point, -1 unlabeled; see :data:`prediction.Labels`."""
+    mask = partlets.mask[active]
+    if labels == "patches" and partlets.graph is not None:
+        return cut(mask, partlets.graph)
+    best = mask.argmax(axis=0).astype(np.int64)
+    return best if labels == "filled" else np.where(mask.max(axis=0) >= ACTIVE_ABOVE, best, -1)
 
 
 def _assemble(
@@ -182,17 +219,17 @@ def _assemble(
     chosen: Sequence[Candidate],
     soft: Float[np.ndarray, " active"],
     calibration: Calibration,
-    fill: bool,
+    assigned: Int[np.ndarray, " n"],
 ) -> Prediction:
-    """Give points to their best partlet (Eq. 22) and join the partlets of one name into a part.
+    """Join the partlets of one name into a part, from the row of ``active`` of every point, -1 unlabeled.
 
     The confidence of a part is Eq. 20, the mean over its partlets weighted by their points.
     """
-    mask = partlets.mask[active]
-    best, probability = mask.argmax(axis=0).astype(np.int64), mask.max(axis=0)
-    labeled = (probability >= ACTIVE_ABOVE) | fill
-    points = np.bincount(best[labeled], minlength=len(active))
-    sums = np.bincount(best[labeled], weights=probability[labeled], minlength=len(active))
+    labeled = np.flatnonzero(assigned >= 0)
+    best = assigned[labeled]
+    probability = partlets.mask[active[best], labeled]
+    points = np.bincount(best, minlength=len(active))
+    sums = np.bincount(best, weights=probability, minlength=len(active))
     members: dict[str, list[int]] = {}
     for row in np.flatnonzero(points).tolist():
         members.setdefault(chosen[row].name, []).append(row)
@@ -213,7 +250,7 @@ def _assemble(
             review_below=calibration.review_below,
         )
         parts.append(part)
-    return Prediction(np.where(labeled, part_of[best], -1), parts)
+    return Prediction(np.append(part_of, -1)[assigned], parts)
 
 
 def part_cosines(

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import InputMesh, load_mesh
-from alignparts.corpus.mesh.sampling import Sample, face_labels, sample_surface, seed_of
+from alignparts.corpus.mesh.sampling import Sample, face_labels, sample_surface
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders, extract
@@ -25,11 +25,13 @@ from alignparts.model.alignparts import AlignParts
 from alignparts.naming.confidence import CALIBRATION, PAPER, Calibration, Settings, Statistics
 from alignparts.naming.export import Written, export_named
 from alignparts.naming.inference import Mode, forward, name_parts, open_vocabulary, retrieval
-from alignparts.naming.prediction import Candidate, Prediction
+from alignparts.naming.prediction import Candidate, Labels, Prediction
 from alignparts.ontology.text import TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
 MANIFEST = "pipeline.json"
+SAMPLE_SEED = 0
+"""Seed of the samples of any mesh: names depend on the geometry, not on the name of the file."""
 
 
 class Manifest(Settings):
@@ -136,11 +138,11 @@ class NamedPartsPipeline:
         return cls(model, encoders, text, vocabulary, statistics, manifest, calibration)
 
     def features(
-        self, surface: Surface, key: str, points: int | None = None
+        self, surface: Surface, points: int | None = None, seed: int = SAMPLE_SEED
     ) -> tuple[Sample, dict[str, Any]]:
-        """Return samples of a surface and their features; equal keys give equal samples."""
+        """Return samples of a surface and their features; the same surface has the same samples."""
         settings = self.manifest
-        sample = sample_surface(surface, points or settings.points, seed_of(key, 0))
+        sample = sample_surface(surface, points or settings.points, seed)
         views, resolution = settings.views, settings.resolution
         return sample, extract(surface, sample, self.encoders, views=views, resolution=resolution)
 
@@ -151,7 +153,7 @@ class NamedPartsPipeline:
         candidates: Sequence[Candidate | str] | None = None,
         query: Candidate | str | None = None,
         category: str | None = None,
-        fill: bool = False,
+        labels: Labels = "patches",
     ) -> tuple[Prediction, Mode]:
         """Run the model once, and name its partlets by a query, by candidates (open) or by the vocabulary.
 
@@ -161,14 +163,14 @@ class NamedPartsPipeline:
         partlets = forward(self.model, features)
         encode, calibration = self.text.encode, self.calibration
         if query is not None:
-            return retrieval(partlets, encode, Candidate.of(query)), "query"
+            return retrieval(partlets, encode, Candidate.of(query), labels), "query"
         if candidates is not None:
             names = [Candidate.of(name) for name in candidates]
-            return open_vocabulary(partlets, encode, names, calibration=calibration, fill=fill), "open"
+            return open_vocabulary(partlets, encode, names, calibration=calibration, labels=labels), "open"
         if self.vocabulary is None:
             raise AlignPartsError("this model has no vocabulary of its own; give names with --vocabulary")
         closed = partial(name_parts, partlets, encode, self.vocabulary, statistics=self.statistics)
-        return closed(category=category, calibration=calibration, fill=fill), "closed"
+        return closed(category=category, calibration=calibration, labels=labels), "closed"
 
     def name(
         self,
@@ -177,13 +179,13 @@ class NamedPartsPipeline:
         candidates: Sequence[Candidate | str] | None = None,
         query: Candidate | str | None = None,
         category: str | None = None,
-        fill: bool = False,
+        labels: Labels = "patches",
         points: int | None = None,
     ) -> NamedMesh:
         """Name the parts of a mesh: by candidates (open vocabulary), a query for one part, or the vocabulary.
 
-        The model chooses the category (Eq. 16) where none is given. ``fill`` leaves no face unlabeled;
-        ``points`` is the number of surface samples, the manifest's by default.
+        The model chooses the category (Eq. 16) where none is given. ``labels`` "points" is the paper's rule,
+        which leaves faces unlabeled; ``points`` is the number of surface samples, the manifest's by default.
 
         Raises:
             AlignPartsError: an unreadable mesh, an unknown category, no names or an empty one.
@@ -192,23 +194,53 @@ class NamedPartsPipeline:
             mesh = load_mesh(mesh)
         if category is not None and self.vocabulary is not None:
             self.vocabulary.resolve_category(category)  # before the features, which take seconds
-        sample, features = self.features(mesh.surface, mesh.path.name, points)
+        sample, features = self.features(mesh.surface, points)
         names: dict[str, Any] = {"candidates": candidates, "query": query, "category": category}
-        prediction, mode = self.decode(features, **names, fill=fill)
-        return self.carry(mesh, sample, prediction, mode, fill)
+        prediction, mode = self.decode(features, **names, labels=labels)
+        return self.carry(mesh, sample, features, prediction, mode, labels)
+
+    def face_names(self, surface: Surface, seed: int = SAMPLE_SEED) -> tuple[np.ndarray, str]:
+        """Return the name of every face, by the closed vocabulary and mesh-aware labels, and the category."""
+        sample, features = self.features(surface, seed=seed)
+        prediction, mode = self.decode(features)
+        face_part = face_parts(surface, sample, features, prediction, mode, "patches")
+        return np.array([*prediction.names, ""])[face_part], prediction.category
 
     @staticmethod
-    def carry(mesh: InputMesh, sample: Sample, prediction: Prediction, mode: Mode, fill: bool) -> NamedMesh:
+    def carry(
+        mesh: InputMesh,
+        sample: Sample,
+        features: Mapping[str, Any],
+        prediction: Prediction,
+        mode: Mode,
+        labels: Labels = "patches",
+    ) -> NamedMesh:
         """Transfer a prediction from the samples to the faces; parts that win no face are dropped."""
-        labels = face_labels(
-            mesh.surface, sample, prediction.point_part, len(prediction.parts), fill=fill and mode != "query"
-        )
-        visible = np.unique(labels[labels >= 0])
+        face_part = face_parts(mesh.surface, sample, features, prediction, mode, labels)
+        visible = np.unique(face_part[face_part >= 0])
         table = np.full(len(prediction.parts) + 1, -1, np.int32)  # the last entry is for -1
         table[visible] = np.arange(len(visible), dtype=np.int32)
         points = table[prediction.point_part].astype(np.int64)
         parts = [prediction.parts[index] for index in visible.tolist()]
-        return NamedMesh(mesh, table[labels], Prediction(points, parts, prediction.category), mode)
+        return NamedMesh(mesh, table[face_part], Prediction(points, parts, prediction.category), mode)
+
+
+def face_parts(
+    surface: Surface,
+    sample: Sample,
+    features: Mapping[str, Any],
+    prediction: Prediction,
+    mode: Mode,
+    labels: Labels,
+) -> Int32[np.ndarray, " faces"]:
+    """Return the part of every face, -1 unlabeled, from the parts of the samples."""
+    part = prediction.point_part
+    if labels == "patches" and "face_patch" in features:
+        of_patch = np.empty(int(features["face_patch"].max()) + 1, np.int32)
+        of_patch[features["patch"]] = part  # every patch has a sample, and all of its samples one part
+        return of_patch[features["face_patch"]]
+    filled = labels == "filled" and mode != "query"
+    return face_labels(surface, sample, part, len(prediction.parts), fill=filled)
 
 
 def read_manifest(folder: Path) -> Manifest:

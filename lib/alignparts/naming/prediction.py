@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
@@ -9,9 +10,14 @@ from jaxtyping import Float, Float32, Int64
 from alignparts.core.errors import AlignPartsError
 from alignparts.naming.confidence import PAPER
 from alignparts.ontology.vocabulary import words
+from alignparts.patches.cut import PatchGraph
 
 ACTIVE_ABOVE = 0.5
 """Threshold of the partness for a partlet, and of the mask probability for a point (section 3.3, Eq. 22)."""
+
+Labels = Literal["points", "filled", "patches"]
+"""Rules by which points get their part: Eq. 22, which leaves some unlabeled; the best mask of every point; or
+mesh-aware, one part per patch of the surface. Point clouds have no patches, and fall back to Eq. 22."""
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 """Maps texts to embeddings of length 1, as :meth:`alignparts.ontology.text.TextEncoder.encode`."""
@@ -48,7 +54,8 @@ class Partlets:
     """Output of the model for one shape, on the CPU.
 
     ``mask`` is the probability that a point belongs to a partlet, ``partness`` that a partlet is a part;
-    ``embeddings`` are the raw z_k, ``fused`` the features h_i of the points.
+    ``embeddings`` are the raw z_k, ``fused`` the features h_i of the points; ``graph`` holds the patches of
+    the mesh that the points lie on, None for a cloud.
     """
 
     mask: Float32[np.ndarray, "k n"]
@@ -56,6 +63,7 @@ class Partlets:
     embeddings: Float32[np.ndarray, "k d_t"]
     global_embedding: Float32[np.ndarray, " d_t"]
     fused: Float32[np.ndarray, "n d_f"]
+    graph: PatchGraph | None = None
 
     def active(self) -> Int64[np.ndarray, " active"]:
         """Return the partlets with partness above 0.5, or else the one with the highest."""

@@ -256,9 +256,9 @@ def _named(job: _Job, glb: bytes) -> tuple[NamedMesh, dict[int, Int32[np.ndarray
         path = Path(folder) / "mesh.glb"
         path.write_bytes(glb)
         mesh = load_mesh(path)
-    sample, features = pipeline.features(mesh.surface, job.about["object_id"], job.params.points)
+    sample, features = pipeline.features(mesh.surface, job.params.points)
     prediction, mode = pipeline.decode(features, candidates=job.candidates or None)
-    named = pipeline.carry(mesh, sample, prediction, mode, False)
+    named = pipeline.carry(mesh, sample, features, prediction, mode)
     clusters = field_clusters(mesh.surface, sample, features, job.params.clusters)
     picture = part_thumbnail(mesh.surface, named.face_part, named.prediction.names, job.params.thumbnail)
     return named, clusters, picture

@@ -187,12 +187,13 @@ class GeneralizationParams(Block):
     noise: tuple[float, ...]
     decimation: tuple[float, ...]
     texture: tuple[float, ...]
+    shell: tuple[float, ...]
 
 
 class ConfidenceParams(Block):
     """Calibration of the confidences, the guarantee for accepted parts, and shifts of the inputs."""
 
-    fill: bool
+    labels: Literal["points", "filled", "patches"]
     fit_share: float = Field(gt=0, lt=1)
     training: int = Field(ge=2)
     error: float = Field(gt=0, lt=1)

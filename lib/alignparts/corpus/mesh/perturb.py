@@ -1,24 +1,29 @@
-"""Disturbed surfaces: turned, noisy, with fewer triangles, without color. Parts keep their instances."""
+"""Disturbed surfaces: turned, noisy, coarser, without color, as one shell. Parts keep their instances."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import trimesh
-from jaxtyping import Int
+from jaxtyping import Bool, Float64, Int, Int64
+from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import GRAY, Surface, join_surfaces, make_surface
 
 LEAST = 4
 """Triangles that a part keeps at least: a tetrahedron."""
+SHELL_FACES = 20_000
+"""Maximum number of triangles of a shell."""
 STRENGTH = {
     "rotation": "degrees about a random axis",
     "noise": "noise of vertices, share of the longest half side",
     "decimation": "share of triangles removed",
     "texture": "without color and texture",
+    "shell": "one welded shell; side of a cell, share of the longest half side",
 }
 """Meaning of the strength of every disturbance."""
 
@@ -75,8 +80,49 @@ def colorless(surface: Surface, strength: float, seed: int) -> Surface:
     return replace(surface, corner_color=gray.copy(), textures=(None,) * len(surface.textures))
 
 
+def shelled(surface: Surface, cell: float, seed: int) -> Surface:
+    """Replace all by one smooth shell around it, without inner faces, as generators of meshes make them.
+
+    The shell is the border of the filled cells of a grid, smoothed, of at most `SHELL_FACES` triangles. Color
+    and part are those of the nearest of many samples. ``cell`` is the side of a cell, as a share (0 to 1) of
+    the longest half side.
+    """
+    if not 0 < cell <= 1:
+        raise AlignPartsError(f"shell: expected a share of the longest half side from 0 to 1, got {cell}")
+    sample = sample_surface(surface, round(48 * (2 / cell) ** 2), seed)
+    at = np.floor((sample.points.astype(np.float64) + 1) / cell).astype(np.int64) + 1
+    grid = np.zeros((int(2 / cell) + 4,) * 3, bool)
+    grid[tuple(at.T)] = True
+    corners, faces = _border(ndimage.binary_fill_holes(grid))
+    mesh = trimesh.Trimesh((corners - 1) * cell - 1, faces, process=False)
+    trimesh.smoothing.filter_taubin(mesh)
+    if len(mesh.faces) > SHELL_FACES:
+        mesh = mesh.simplify_quadric_decimation(face_count=SHELL_FACES)
+    near = cKDTree(sample.points).query(mesh.triangles_center)[1]
+    color = np.concatenate([sample.colors[near], np.ones((len(near), 1), np.float32)], axis=1)
+    vertices = mesh.vertices / sample.scale + sample.center
+    return make_surface(vertices, mesh.faces, face_part=sample.instance[near], color=color)
+
+
+def _border(
+    filled: Bool[np.ndarray, "x y z"],
+) -> tuple[Float64[np.ndarray, "V 3"], Int64[np.ndarray, "F 3"]]:
+    """Return corners and outward triangles of the border of filled cells, none of them at the edge."""
+    quads = []
+    for axis in range(3):
+        step, first, second = np.roll(np.eye(3, dtype=np.int64), -axis, axis=0)
+        for side in (0, 1):
+            at = np.argwhere(filled & ~np.roll(filled, 1 - 2 * side, axis=axis)) + side * step
+            quad = np.stack([at, at + first, at + first + second, at + second], axis=1)
+            quads.append(quad if side else quad[:, ::-1])
+    corners = np.concatenate(quads)
+    places, index = np.unique(corners.reshape(-1, 3), axis=0, return_inverse=True)
+    index = index.reshape(-1, 4)
+    return places.astype(np.float64), np.concatenate([index[:, [0, 1, 2]], index[:, [0, 2, 3]]])
+
+
 DISTURBANCES: Mapping[str, Callable[[Surface, float, int], Surface]] = {
-    "rotation": rotated, "noise": noisy, "decimation": decimated, "texture": colorless,
+    "rotation": rotated, "noise": noisy, "decimation": decimated, "texture": colorless, "shell": shelled,
 }  # fmt: skip
 """Functions of a surface, a strength and a seed."""
 

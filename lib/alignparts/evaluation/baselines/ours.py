@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from alignparts.evaluation.ground_truth import Labeled
-from alignparts.evaluation.methods import DESCRIBED, FILLED, GIVEN, OURS, Entrant, Given
+from alignparts.evaluation.methods import DESCRIBED, FILLED, GIVEN, MESH_AWARE, OURS, Entrant, Given
 from alignparts.model.alignparts import AlignParts
 from alignparts.naming.inference import forward, name_parts, open_vocabulary
-from alignparts.naming.prediction import Candidate, Encode, Partlets, Prediction
+from alignparts.naming.prediction import Candidate, Encode, Labels, Partlets, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
+
+LABELS: Mapping[Labels, str] = {"points": OURS, "filled": FILLED, "patches": MESH_AWARE}
+"""Names in tables, by the rule of the labels."""
 
 
 class Ours:
@@ -20,14 +23,14 @@ class Ours:
         model: trained model.
         encode: maps texts to embeddings of length 1, with the encoder that the model was trained with.
         vocabulary: categories, their parts and descriptions.
-        fill: also label the points that Eq. 22 leaves unlabeled, by their best mask.
+        labels: rule by which points get their part.
     """
 
     def __init__(
-        self, model: AlignParts, encode: Encode, vocabulary: Vocabulary, *, fill: bool = False
+        self, model: AlignParts, encode: Encode, vocabulary: Vocabulary, *, labels: Labels = "points"
     ) -> None:
-        self.label = FILLED if fill else OURS
-        self.model, self.encode, self.vocabulary, self.fill = model.eval(), encode, vocabulary, fill
+        self.label = LABELS[labels]
+        self.model, self.encode, self.vocabulary, self.labels = model.eval(), encode, vocabulary, labels
         self._last: tuple[Mapping[str, np.ndarray], Partlets] | None = None
 
     def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
@@ -43,13 +46,13 @@ class Ours:
             self._last = arrays, forward(self.model, arrays)
         partlets, vocabulary, category = self._last[1], self.vocabulary, given.category
         if given.names is None:
-            result = name_parts(partlets, self.encode, vocabulary, category=category, fill=self.fill)
+            result = name_parts(partlets, self.encode, vocabulary, category=category, labels=self.labels)
         else:
             candidates = [
                 Candidate(name, "" if category is None else vocabulary.description(category, name))
                 for name in given.names
             ]
-            result = open_vocabulary(partlets, self.encode, candidates, fill=self.fill)
+            result = open_vocabulary(partlets, self.encode, candidates, labels=self.labels)
         return replace(result, vectors=partlets.embeddings[[part.partlet for part in result.parts]])
 
 

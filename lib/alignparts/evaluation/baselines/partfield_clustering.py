@@ -20,10 +20,11 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.core.parallel import map_shapes
 from alignparts.evaluation.baselines.clustering import cluster_points, directions
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
-from alignparts.evaluation.methods import PARTFIELD, Given
+from alignparts.evaluation.methods import PARTFIELD, PARTFIELD_PATCHES, Given
 from alignparts.evaluation.scoring import frame, score, score_rows
 from alignparts.features.store import FeatureStore
 from alignparts.naming.prediction import Prediction
+from alignparts.patches.cut import PatchGraph, pooled
 
 Partition = Callable[[int], Int64[np.ndarray, " n"]]
 """Cluster of every point, from 0, by the number of clusters; fewer come out where there are fewer points."""
@@ -40,12 +41,14 @@ SAMPLE = 256
 
 
 class PartFieldClustering:
-    """K-means on PartField's frozen field at the given number of parts, the paper's row "PartField"."""
+    """K-means on PartField's frozen field at the given number of parts, the paper's row "PartField".
 
-    label = PARTFIELD
+    With ``patches`` the field is first averaged over the patches of the mesh, which then are clustered whole.
+    """
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
+    def __init__(self, seed: int = 0, *, patches: bool = False) -> None:
+        self.seed, self.patches = seed, patches
+        self.label = PARTFIELD_PATCHES if patches else PARTFIELD
 
     def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
         """Segment one shape by its ``geometry`` (n, d_g), without names.
@@ -57,7 +60,10 @@ class PartFieldClustering:
             raise AlignPartsError(f"{self.label}: features: 'geometry' is missing")
         if given.parts is None:
             raise AlignPartsError(f"{self.label}: needs the number of parts; give it")
-        return Prediction.unnamed(cluster_points(arrays["geometry"], given.parts, seed=self.seed))
+        field, graph = arrays["geometry"], PatchGraph.of(arrays) if self.patches else None
+        if graph is not None:
+            field = pooled(directions(field).T, graph)[graph.patch]
+        return Prediction.unnamed(cluster_points(field, given.parts, seed=self.seed))
 
 
 def partfield_scores(

@@ -22,7 +22,7 @@ from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.perturb import DISTURBANCES, disturbed
 from alignparts.corpus.mesh.sampling import sample_surface, seed_of
 from alignparts.corpus.shape import LabeledShape
-from alignparts.evaluation.experiments.table2 import entrants
+from alignparts.evaluation.experiments.table2 import entrants, mesh_aware
 from alignparts.evaluation.ground_truth import SEEN, Labeled, labeled_shapes, present_names, subset
 from alignparts.evaluation.methods import Entrant, answers
 from alignparts.evaluation.scored_parts import PartScorer
@@ -54,13 +54,13 @@ class Bench(Stage):
 
     @cached_property
     def entrants(self) -> list[Entrant]:
-        """Return the methods of Table 2."""
-        return entrants(self)
+        """Return the methods of Table 2, and the model with mesh-aware labels."""
+        return [*entrants(self), mesh_aware(self)]
 
     @cached_property
     def scorer(self) -> PartScorer:
         """Return the scorer of the model's parts."""
-        return PartScorer.load(self.models, self.encode, self.vocabulary, self.params.confidence.fill)
+        return PartScorer.load(self.models, self.encode, self.vocabulary, self.params.confidence.labels)
 
 
 def cells(params: Params) -> list[Cell]:

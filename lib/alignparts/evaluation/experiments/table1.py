@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.ground_truth import Labeled
+from alignparts.evaluation.ground_truth import Labeled, at_rows
 from alignparts.evaluation.methods import Entrant, Given, Method
 from alignparts.model.metrics import confusion, iou_matrix
 from alignparts.naming.prediction import Prediction
@@ -105,8 +105,7 @@ def _order(entrant: Entrant, shapes: Sequence[Labeled], before: Sequence[Predict
     shares = []
     for shape, prediction in zip(shapes, before, strict=True):
         order = np.random.default_rng(seed).permutation(len(shape.truth))
-        arrays = {name: values[order] for name, values in shape.arrays.items()}
-        shuffled = entrant.predict(replace(shape, arrays=arrays))
+        shuffled = entrant.predict(replace(shape, arrays=at_rows(shape.arrays, order)))
         shares.append(
             _agreement(prediction, replace(shuffled, point_part=shuffled.point_part[order.argsort()]))
         )
