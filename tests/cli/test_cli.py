@@ -50,6 +50,18 @@ def test_name_writes_all_and_says_one_line(run, ball, tmp_path):
     }
 
 
+def test_name_with_instances_and_detail(run, tmp_path):
+    balls = [trimesh.creation.icosphere(2), trimesh.creation.icosphere(2)]
+    balls[1].apply_translation((0, 5, 0))
+    trimesh.util.concatenate(balls).export(tmp_path / "balls.glb")
+    options = ("--out", tmp_path / "out", "--no-picture", "--instances", "--query", "top", "--detail", "fine")
+    assert run("name", tmp_path / "balls.glb", *options)[0] == 0
+    arrays = {path.name for path in (tmp_path / "out").glob("*.npy")}
+    assert arrays == {"face_labels.npy", "face_instances.npy", "face_pieces.npy"}
+    code, _, err = run("name", tmp_path / "balls.glb", "--out", tmp_path / "out", "--detail", "much")
+    assert code == 2 and "coarse" in err
+
+
 def test_name_with_own_words(run, ball, tmp_path):
     names = tmp_path / "names.yaml"
     names.write_text("deckel: top\nboden: bottom\n")

@@ -10,7 +10,9 @@ from alignparts.cli.fetch import fetch
 from alignparts.cli.ingest import ingest
 from alignparts.cli.ontology import ontology
 from alignparts.cli.options import (
+    DetailOption,
     DeviceOption,
+    InstancesOption,
     LabelsOption,
     LlmModelOption,
     LlmOption,
@@ -58,6 +60,8 @@ def name(
     ] = None,
     model: ModelOption = paths.MODELS / "alignparts",
     labels: LabelsOption = "patches",
+    detail: DetailOption = "default",
+    instances: InstancesOption = False,
     points: PointsOption = None,
     picture: Annotated[bool, typer.Option(help="Draw the picture (needs EGL).")] = True,
     device: DeviceOption = "cpu",
@@ -85,8 +89,9 @@ def name(
     for path, folder in zip(meshes, _folders(meshes, out), strict=True):
         try:
             named = pipeline.name(
-                path, candidates=candidates, query=asked, category=category, labels=labels, points=points
-            )
+                path, candidates=candidates, query=asked, category=category, labels=labels, points=points,
+                detail=detail, instances=instances,
+            )  # fmt: skip
             named.save(folder, picture=picture)
             typer.echo(f"{named.summary} -> {folder}")
         except AlignPartsError as error:

@@ -21,3 +21,16 @@ LabelsOption = Annotated[
         "Eq. 22, which leaves faces unlabeled."
     ),
 ]
+DetailOption = Annotated[
+    Literal["coarse", "default", "fine"],
+    typer.Option(
+        help="Coarse: parts below 5% of the area join a neighbor. Fine: connected pieces and partlets of one "
+        "part become its children."
+    ),
+]
+InstancesOption = Annotated[
+    bool,
+    typer.Option(
+        "--instances", help="Give each connected instance of a part its own node, such as leg_1 (front left)."
+    ),
+]

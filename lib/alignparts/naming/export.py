@@ -15,6 +15,7 @@ from trimesh.exchange.gltf import export_glb
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import InputMesh, quiet
 from alignparts.corpus.mesh.surface import rgba_float
+from alignparts.naming.granularity import Child, Level, children
 from alignparts.naming.prediction import PredictedPart
 from alignparts.pictures.figures import picture_of_parts
 
@@ -27,12 +28,13 @@ FACE_ORDER = (
 
 
 class Written(NamedTuple):
-    """Paths of the files of one mesh."""
+    """Paths of the files of one mesh; ``levels`` has one per level below the parts."""
 
     glb: Path
     labels: Path
     faces: Path
     picture: Path | None = None
+    levels: tuple[Path, ...] = ()
 
 
 def export_named(
@@ -43,6 +45,7 @@ def export_named(
     *,
     category: str = "",
     mode: str = "closed",
+    levels: Sequence[Level] = (),
     picture: bool = True,
 ) -> Written:
     """Write ``<name>.parts.glb``, ``labels.json``, ``face_labels.npy`` and ``<name>.parts.png``.
@@ -53,6 +56,9 @@ def export_named(
     names are replaced. ``face_part`` is the part per face of ``mesh.surface``, -1 unlabeled; the category is
     "" if unknown, the mode "closed", "open" or "query".
 
+    Levels below the parts add children to the parts of the GLB and of ``labels.json``, and one array each:
+    ``face_instances.npy`` or ``face_pieces.npy`` has the number of a face's child, from 1, 0 unlabeled.
+
     Raises:
         AlignPartsError: the labels do not fit the mesh, or the folder cannot be written.
     """
@@ -61,13 +67,13 @@ def export_named(
     if len(face_part) and face_part.max() >= len(parts):
         raise AlignPartsError(f"{mesh.path}: a face label is beyond the {len(parts)} parts")
     names = [f"{mesh.name}.parts.glb", "labels.json", "face_labels.npy", f"{mesh.name}.parts.png"]
-    names = names if picture else names[:3]
+    arrays = {f"face_{level.kind}s.npy": level.of_face for level in levels}
     labels = {
         "schema": SCHEMA,
         "input": mesh.path.name,
         "mode": mode,
         "category": category,
-        "parts": _records(mesh, face_part, parts),
+        "parts": _records(mesh, face_part, parts, levels),
         "faces": len(face_part),
         "unlabeled_faces": int((face_part < 0).sum()),
         "face_order": FACE_ORDER,
@@ -80,37 +86,54 @@ def export_named(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".alignparts.") as temporary:
             work = Path(temporary)
-            (work / names[0]).write_bytes(parts_glb(mesh, face_part, parts))
+            (work / names[0]).write_bytes(parts_glb(mesh, face_part, parts, levels))
             text = json.dumps(labels, indent=2, ensure_ascii=False) + "\n"
             (work / names[1]).write_text(text, encoding="utf-8")
-            np.save(work / names[2], face_part.astype(np.int32), allow_pickle=False)
+            for name, array in {names[2]: face_part, **arrays}.items():
+                np.save(work / name, array.astype(np.int32), allow_pickle=False)
             if picture:
                 called, captions = [part.name for part in parts], [part.caption for part in parts]
                 picture_of_parts(mesh.surface, face_part, called, captions, work / names[3])
-            for name in names:
-                os.replace(work / name, folder / name)
+            for path in sorted(work.iterdir()):
+                os.replace(path, folder / path.name)
     except OSError as error:
         raise AlignPartsError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    return Written(*(folder / name for name in names))
+    glb, text_file, faces, drawn = (folder / name for name in names)
+    return Written(glb, text_file, faces, drawn if picture else None, tuple(folder / name for name in arrays))
 
 
 def _records(
-    mesh: InputMesh, face_part: Int32[np.ndarray, " faces"], parts: Sequence[PredictedPart]
+    mesh: InputMesh,
+    face_part: Int32[np.ndarray, " faces"],
+    parts: Sequence[PredictedPart],
+    levels: Sequence[Level],
 ) -> list[dict[str, Any]]:
     """Return what ``labels.json`` says of every part; areas are shares of the whole surface."""
     areas = mesh.surface.areas()
     total, records = max(float(areas.sum()), 1e-300), []
+
+    def size(inside: Int[np.ndarray, " n"], below: Sequence[Child]) -> dict[str, Any]:
+        own = {"faces": len(inside), "area": round(float(areas[inside].sum()) / total, 6)}
+        listed = [{"name": child.name, **child.about, **size(child.faces, child.children)} for child in below]
+        return {**own, "children": listed} if listed else own
+
     for index, part in enumerate(parts):
-        inside = face_part == index
-        size = {"faces": int(inside.sum()), "area": round(float(areas[inside].sum()) / total, 6)}
-        records.append({"index": index, **_about(part), "partness": round(part.partness, 6), **size})
+        inside = np.flatnonzero(face_part == index)
+        sizes = size(inside, children(levels, (index,), part.name, inside))
+        records.append({"index": index, **_about(part), "partness": round(part.partness, 6), **sizes})
     return records
 
 
 def parts_glb(
-    mesh: InputMesh, face_part: Int32[np.ndarray, " faces"], parts: Sequence[PredictedPart]
+    mesh: InputMesh,
+    face_part: Int32[np.ndarray, " faces"],
+    parts: Sequence[PredictedPart],
+    levels: Sequence[Level] = (),
 ) -> bytes:
     """Return a GLB in the input's frame: one node per part with faces, and "unlabeled" for the rest.
+
+    A part with several children on a level is a node without a mesh above them. The extras of a child are the
+    part's, its number, ``instance`` or ``piece``, and its ``position`` in words, "" without any.
 
     A node's mesh has one primitive per piece of input geometry, with its uvs, colors, normals and material.
     Its matrix is that of the first input node it takes faces from. Extras: name, description, confidence,
@@ -119,26 +142,41 @@ def parts_glb(
     scene = trimesh.Scene()
     nodes: list[dict[str, Any]] = []
     pieces_of: list[list[str]] = []
-    for index in [*range(len(parts)), -1]:
-        pieces, matrix = _pieces(mesh, face_part, index)
-        if not pieces:
-            continue
-        pieces_of.append([f"{len(nodes)}.{number}" for number in range(len(pieces))])
-        for name, piece in zip(pieces_of[-1], pieces, strict=True):
-            scene.add_geometry(piece, geom_name=name, node_name=name)
-        extras = {"name": UNLABELED} if index < 0 else _about(parts[index])
-        nodes.append({"name": extras["name"], "extras": extras})
+    roots: list[int] = []
+
+    def add(name: str, extras: dict[str, Any], inside: Int[np.ndarray, " n"], below: Sequence[Child]) -> int:
+        node: dict[str, Any] = {"name": name, "extras": extras}
+        number = len(nodes)
+        nodes.append(node)
+        if below:
+            node["children"] = [
+                add(child.name, {**extras, **child.about}, child.faces, child.children) for child in below
+            ]
+            return number
+        pieces, matrix = _pieces(mesh, inside)
         if not np.array_equal(matrix, np.eye(4)):
-            nodes[-1]["matrix"] = matrix.T.reshape(-1).tolist()
+            node["matrix"] = matrix.T.reshape(-1).tolist()
+        node["mesh"] = len(pieces_of)
+        pieces_of.append([f"{node['mesh']}.{index}" for index in range(len(pieces))])
+        for title, piece in zip(pieces_of[-1], pieces, strict=True):
+            scene.add_geometry(piece, geom_name=title, node_name=title)
+        return number
+
+    for index in [*range(len(parts)), -1]:
+        inside = np.flatnonzero(face_part == index)
+        if len(inside):
+            about = {"name": UNLABELED} if index < 0 else _about(parts[index])
+            below = [] if index < 0 else children(levels, (index,), about["name"], inside)
+            roots.append(add(about["name"], about, inside, below))
 
     def one_node_per_part(tree: dict[str, Any]) -> None:
         primitives = {entry["name"]: entry["primitives"] for entry in tree["meshes"]}
         tree["meshes"] = [
             {"name": node["name"], "primitives": [item for name in names for item in primitives[name]]}
-            for node, names in zip(nodes, pieces_of, strict=True)
+            for node, names in zip((node for node in nodes if "mesh" in node), pieces_of, strict=True)
         ]
-        tree["nodes"] = [{**node, "mesh": index} for index, node in enumerate(nodes)]
-        tree["scenes"] = [{"nodes": list(range(len(nodes)))}]
+        tree["nodes"] = nodes
+        tree["scenes"] = [{"nodes": roots}]
         tree["scene"] = 0
         tree.pop("cameras", None)
 
@@ -155,14 +193,12 @@ def _about(part: PredictedPart) -> dict[str, Any]:
     }
 
 
-def _pieces(
-    mesh: InputMesh, face_part: Int[np.ndarray, " faces"], part: int
-) -> tuple[list[trimesh.Trimesh], np.ndarray]:
-    """Return a part's piece of every geometry node, in the frame of the first of them, and that frame."""
+def _pieces(mesh: InputMesh, inside: Int[np.ndarray, " n"]) -> tuple[list[trimesh.Trimesh], np.ndarray]:
+    """Return some faces' piece of every geometry node, in the frame of the first of them, and that frame."""
     frame: np.ndarray = np.eye(4)
     pieces: list[trimesh.Trimesh] = []
     for node, faces in mesh.blocks.items():
-        chosen = np.flatnonzero(face_part[faces] == part)
+        chosen = inside[(inside >= faces.start) & (inside < faces.stop)] - faces.start
         if len(chosen):
             matrix, name = mesh.scene.graph[node]
             # A mirrored or flat frame would turn or lose what comes from other nodes.

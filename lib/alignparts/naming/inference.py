@@ -250,7 +250,8 @@ def _assemble(
             review_below=calibration.review_below,
         )
         parts.append(part)
-    return Prediction(np.append(part_of, -1)[assigned], parts)
+    partlet = np.append(active, -1)[assigned]
+    return Prediction(np.append(part_of, -1)[assigned], parts, point_partlet=partlet)
 
 
 def part_cosines(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int32
+from jaxtyping import Int32, Int64
 from pydantic import Field
 
 from alignparts.core.errors import AlignPartsError
@@ -24,6 +24,7 @@ from alignparts.features.partfield import PartField
 from alignparts.model.alignparts import AlignParts
 from alignparts.naming.confidence import CALIBRATION, PAPER, Calibration, Settings, Statistics
 from alignparts.naming.export import Written, export_named
+from alignparts.naming.granularity import Detail, Level, coarse, levels
 from alignparts.naming.inference import Mode, forward, name_parts, open_vocabulary, retrieval
 from alignparts.naming.prediction import Candidate, Labels, Prediction
 from alignparts.ontology.text import TextEncoder
@@ -62,26 +63,34 @@ class Manifest(Settings):
 class NamedMesh:
     """A mesh with named faces: an index into ``prediction.parts`` per face, -1 unlabeled.
 
-    The prediction holds the named samples that the faces took their names from.
+    The prediction holds the named samples that the faces took their names from; the levels are the instances
+    and pieces of the parts, where they were asked for.
     """
 
     mesh: InputMesh
     face_part: Int32[np.ndarray, " faces"]
     prediction: Prediction
     mode: Mode
+    levels: tuple[Level, ...] = ()
 
     def save(self, folder: Path, *, picture: bool = True) -> Written:
         """Write the GLB, the labels and the picture; see :func:`alignparts.naming.export.export_named`."""
-        parts, category = self.prediction.parts, self.prediction.category
-        return export_named(
-            self.mesh, self.face_part, parts, folder, category=category, mode=self.mode, picture=picture
-        )
+        about: dict[str, Any] = {"category": self.prediction.category, "mode": self.mode}
+        labels = (self.face_part, self.prediction.parts)
+        return export_named(self.mesh, *labels, folder, **about, levels=self.levels, picture=picture)
 
     @property
     def summary(self) -> str:
-        """Return one line: the file, the category, the parts with their confidences."""
+        """Return one line: the file, the category, the parts with confidences and counts."""
         category = f"{self.prediction.category}: " if self.prediction.category else ""
-        parts = ", ".join(part.caption for part in self.prediction.parts) or "no part found"
+        captions = [part.caption for part in self.prediction.parts]
+        if self.levels:
+            counts = np.zeros(len(captions), np.int32)
+            named = self.face_part >= 0
+            np.maximum.at(counts, self.face_part[named], self.levels[0].of_face[named])
+            many = [f" ×{count}" if count > 1 else "" for count in counts.tolist()]
+            captions = [caption + times for caption, times in zip(captions, many, strict=True)]
+        parts = ", ".join(captions) or "no part found"
         rest = float((self.face_part < 0).mean())
         unlabeled = f"; {rest:.0%} of the faces unlabeled" if rest > 0.005 else ""
         return f"{self.mesh.path.name}: {category}{parts}{unlabeled}"
@@ -181,11 +190,14 @@ class NamedPartsPipeline:
         category: str | None = None,
         labels: Labels = "patches",
         points: int | None = None,
+        detail: Detail = "default",
+        instances: bool = False,
     ) -> NamedMesh:
         """Name the parts of a mesh: by candidates (open vocabulary), a query for one part, or the vocabulary.
 
         The model chooses the category (Eq. 16) where none is given. ``labels`` "points" is the paper's rule,
         which leaves faces unlabeled; ``points`` is the number of surface samples, the manifest's by default.
+        ``detail`` and ``instances`` are as in :mod:`alignparts.naming.granularity`.
 
         Raises:
             AlignPartsError: an unreadable mesh, an unknown category, no names or an empty one.
@@ -197,13 +209,13 @@ class NamedPartsPipeline:
         sample, features = self.features(mesh.surface, points)
         names: dict[str, Any] = {"candidates": candidates, "query": query, "category": category}
         prediction, mode = self.decode(features, **names, labels=labels)
-        return self.carry(mesh, sample, features, prediction, mode, labels)
+        return self.carry(mesh, sample, features, prediction, mode, labels, detail, instances)
 
     def face_names(self, surface: Surface, seed: int = SAMPLE_SEED) -> tuple[np.ndarray, str]:
         """Return the name of every face, by the closed vocabulary and mesh-aware labels, and the category."""
         sample, features = self.features(surface, seed=seed)
         prediction, mode = self.decode(features)
-        face_part = face_parts(surface, sample, features, prediction, mode, "patches")
+        face_part = face_parts(surface, sample, features, prediction.point_part, mode, "patches")
         return np.array([*prediction.names, ""])[face_part], prediction.category
 
     @staticmethod
@@ -214,33 +226,43 @@ class NamedPartsPipeline:
         prediction: Prediction,
         mode: Mode,
         labels: Labels = "patches",
+        detail: Detail = "default",
+        instances: bool = False,
     ) -> NamedMesh:
         """Transfer a prediction from the samples to the faces; parts that win no face are dropped."""
-        face_part = face_parts(mesh.surface, sample, features, prediction, mode, labels)
-        visible = np.unique(face_part[face_part >= 0])
-        table = np.full(len(prediction.parts) + 1, -1, np.int32)  # the last entry is for -1
+        part, partlet = prediction.point_part, prediction.point_partlet
+        face_part = face_parts(mesh.surface, sample, features, part, mode, labels)
+        count = len(prediction.parts)
+        becomes = coarse(mesh.surface, face_part, count) if detail == "coarse" else np.arange(count)
+        visible = np.unique(becomes[face_part[face_part >= 0]])
+        table = np.full(count + 1, -1, np.int32)  # the last entry is for -1
         table[visible] = np.arange(len(visible), dtype=np.int32)
-        points = table[prediction.point_part].astype(np.int64)
+        table[:count] = table[becomes]
         parts = [prediction.parts[index] for index in visible.tolist()]
-        return NamedMesh(mesh, table[face_part], Prediction(points, parts, prediction.category), mode)
+        kept = Prediction(table[part].astype(np.int64), parts, prediction.category, point_partlet=partlet)
+        face_part, face_partlet = table[face_part], None
+        if detail == "fine" and partlet is not None:
+            face_partlet = face_parts(mesh.surface, sample, features, partlet, mode, labels)
+        return NamedMesh(
+            mesh, face_part, kept, mode, levels(mesh.surface, face_part, face_partlet, instances)
+        )
 
 
 def face_parts(
     surface: Surface,
     sample: Sample,
     features: Mapping[str, Any],
-    prediction: Prediction,
+    part: Int64[np.ndarray, " n"],
     mode: Mode,
     labels: Labels,
 ) -> Int32[np.ndarray, " faces"]:
-    """Return the part of every face, -1 unlabeled, from the parts of the samples."""
-    part = prediction.point_part
+    """Return the part of every face, -1 unlabeled, from the parts of the samples; or the partlet likewise."""
     if labels == "patches" and "face_patch" in features:
         of_patch = np.empty(int(features["face_patch"].max()) + 1, np.int32)
         of_patch[features["patch"]] = part  # every patch has a sample, and all of its samples one part
         return of_patch[features["face_patch"]]
     filled = labels == "filled" and mode != "query"
-    return face_labels(surface, sample, part, len(prediction.parts), fill=filled)
+    return face_labels(surface, sample, part, int(part.max(initial=-1)) + 1, fill=filled)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -120,6 +120,7 @@ class Prediction:
         category: category whose names were used; "" outside the closed vocabulary.
         named: whether the method names segments; their names are "" otherwise.
         vectors: one feature vector per part; None where a method has no part-level features.
+        point_partlet: partlet of every point, -1 unlabeled; None where a method has none.
     """
 
     point_part: Int64[np.ndarray, " n"]
@@ -127,6 +128,7 @@ class Prediction:
     category: str = ""
     named: bool = True
     vectors: Float[np.ndarray, "parts d"] | None = None
+    point_partlet: Int64[np.ndarray, " n"] | None = None
 
     @classmethod
     def of_names(
