@@ -13,7 +13,7 @@ export PYTHONHASHSEED := 0
 export MALLOC_MMAP_THRESHOLD_ := 33554432
 export MALLOC_TRIM_THRESHOLD_ := 1073741824
 
-.PHONY: repro test unit chapters lint notebooks lock clean site env bench train profile reality
+.PHONY: repro test unit chapters lint notebooks lock clean site env bench train profile reality release
 
 env: $(VENV)/.ready
 
@@ -36,6 +36,14 @@ bench: env
 GPUS ?= 1
 train: env
 	$(BIN)/accelerate launch --num_processes $(GPUS) $(if $(filter-out 1,$(GPUS)),--multi_gpu) -m alignparts.cli.app train
+
+# The release model, in hours: training (two processes of one thread beat one of two; it resumes), then weights, texts,
+# confidence and checksums into the package. It takes the pipeline's features and the open set.
+release: env
+	$(BIN)/dvc repro features
+	$(BIN)/alignparts fetch open $(if $(MIRROR),--mirror $(MIRROR))
+	$(BIN)/python -m torch.distributed.run --standalone --nproc_per_node 2 -m alignparts.release.train
+	$(BIN)/python -m alignparts.release.pack
 
 # Other settings of the same keys: make profile NAME=gpu; `git checkout params.yaml` goes back.
 profile: env

@@ -38,6 +38,7 @@ class Halves(HandMadeModel):
         height = self.fusion(points)[..., 1]
         text = torch.from_numpy(Text().encode(["top", "bottom", "mug"]))
         return SimpleNamespace(
+            text=None,
             mask_logits=torch.stack([40 * (height - 0.1), 40 * (-height - 0.1)], dim=1),
             partness=torch.full((1, 2), 4.0),
             partlets=text[None, :2],

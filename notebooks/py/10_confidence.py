@@ -38,7 +38,7 @@ run = start("confidence", profile)
 chosen, settings, seed = run.params.confidence, run.params.evaluate, run.params.base.seed
 stage = Stage(run.params, run.data, run.models)
 store = stage.store
-scorer = PartScorer.load(run.models, stage.encode, stage.vocabulary, chosen.labels)
+scorer = PartScorer.load(run.models / "alignparts", stage.encode, stage.vocabulary, chosen.labels)
 look = {"points": settings.points, "seed": seed}
 known = taking_turns(store, "train", chosen.training, seed)
 training = scorer.corpus(store, ["train"], ids=known, **look)

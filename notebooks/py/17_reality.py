@@ -13,15 +13,16 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 # %%
 from functools import partial
 
+import numpy as np
 import pandas as pd
 from IPython.display import display
 
 from alignparts.core import paths
 from alignparts.core.run import start
-from alignparts.corpus import open_set, readers
+from alignparts.corpus import open_set, readers, sources
 from alignparts.corpus.embedded import write_open_like
 from alignparts.corpus.mesh.perturb import shelled
-from alignparts.corpus.splits import by_source, write_lists
+from alignparts.corpus.splits import write_lists
 from alignparts.evaluation import tables
 from alignparts.evaluation.experiments import steadiness
 from alignparts.evaluation.folder import entrants, evaluate_located, label_shape, locate
@@ -57,10 +58,7 @@ shapes.groupby(["repository", "license"]).size().rename("shapes").reset_index()
 # `reports/reality/splits`.
 
 # %%
-located = dict((locator.shape_id, (kind, locator)) for kind, locator in readers.scan(folder, "open"))
-index = pd.DataFrame({"shape_id": list(located), "pack": [locator.pack for _, locator in located.values()]})
-sizes = {"test_fraction": settings.test_fraction, "validation_fraction": settings.validation_fraction}
-index["split"] = by_source(index, **sizes, seed=seed)
+located, index = sources.open_splits(folder, settings, seed)
 write_lists(run.folder, index)
 index.groupby(["split", "pack"]).size().rename("shapes").reset_index()
 
@@ -78,27 +76,37 @@ sheet
 # mesh-aware, as `alignparts name` does: whole patches of the surface. Beside it stands k-means on its part
 # field and on the means of the field over the same patches, which is told the true number of parts and names
 # nothing. *One shell*: the same shapes as one closed, smooth surface without inner faces or creases, as
-# generators make them from pictures. Shapes for research alone, which cannot be passed on, give further rows
-# where their folder is present (`reality.research`, under `data/raw`).
+# generators make them from pictures. *Closed vocabulary*: no names are given, and a name counts as right only
+# if it is the very word of the file's author. Shapes for research alone, which cannot be passed on, give
+# further rows where their folder is present (`reality.research`, under `data/raw`).
+#
+# *Learned backbone* is the release model, the one that ships: it has seen the train part of the set, and far
+# more generated shapes than the model of the pipeline.
 
 # %% tags=["nbval-ignore-output"]
-pipeline = NamedPartsPipeline.from_pretrained(run.models / "alignparts")
+pipelines = {
+    "pipeline's model": NamedPartsPipeline.from_pretrained(run.models / "alignparts"),
+    "release model": (release := NamedPartsPipeline.from_pretrained(paths.RELEASE)),
+}
 look = {"resamples": run.params.evaluate.bootstrap, "seed": seed}
 chosen, as_shell = [located[shape_id] for shape_id in tested], partial(shelled, cell=0.02, seed=seed)
-report = evaluate_located(chosen, pipeline, **look)
-results = {
-    "open test set": report.table,
-    "open test set, one shell": evaluate_located(chosen, pipeline, change=as_shell, **look).table,
-}
 research = paths.DATA / "raw" / settings.research
+sets = {"open test set": (chosen, None), "open test set, one shell": (chosen, as_shell)}
 if research.is_dir() and run.reports == paths.REPORTS:
-    results["research-only shapes"] = evaluate_located(locate(research), pipeline, **look).table
-parts = {name: table[table.test_set == "all"] for name, table in results.items()}
-table = pd.concat([part.assign(test_set=name) for name, part in parts.items()], ignore_index=True)
+    sets["research-only shapes"] = (locate(research), None)
+reports = {
+    (name, model): evaluate_located(shapes_of, pipeline, change=change, **look)
+    for name, (shapes_of, change) in sets.items()
+    for model, pipeline in pipelines.items()
+}
+parts = [result.table[result.table.test_set == "all"].assign(test_set=name)
+         for (name, _), result in reports.items()]
+table = pd.concat(parts, ignore_index=True)
 tables.write_table(run.folder, "reality", table, tables.by_set(table))
 tables.by_set(table)
 
 # %%
+report = reports["open test set", "release model"]
 good = report.shapes[report.shapes.error == ""]
 assert len(good) == len(tested)
 assert good.miou.between(0, 1).all() and (good.la_miou <= good.miou + 1e-9).all()
@@ -113,10 +121,10 @@ print("shapes scored:", len(good))
 
 # %% tags=["nbval-ignore-output"]
 few = {shape_id: loaded[shape_id].surface for shape_id in tested[:: max(len(tested) // 40, 1)]}
-steady = steadiness.steadiness(few, pipeline)
 rows = [
-    tables.row(change, "open test set", metric, interval(group[metric].to_numpy(), **look))
-    for change, group in steady.groupby("change", sort=False)
+    tables.row(change, f"open test set, {model}", metric, interval(group[metric].to_numpy(), **look))
+    for model, pipeline in pipelines.items()
+    for change, group in steadiness.steadiness(few, pipeline).groupby("change", sort=False)
     for metric in ("area", "category")
 ]
 table_steady = tables.long_table(rows)
@@ -124,16 +132,32 @@ tables.write_table(run.folder, "steadiness", table_steady, tables.by_set(table_s
 tables.by_set(table_steady)
 
 # %% [markdown]
-# ## Good ones and bad ones
+# ## Twenty meshes, named
 #
-# The shapes nearest to the 0.9, 0.5 and 0.1 quantile of LA-mIoU.
+# Every so many-th shape of the test part, in the order of their ids, named by `alignparts name` with its
+# default settings: nothing but the mesh is given.
 
 # %% tags=["nbval-ignore-output"]
-rows, methods = [], list(entrants(pipeline, seed).values())
+sheet = []
+for shape_id in tested[:: max(len(tested) // 20, 1)][:20]:
+    names_of, category = release.face_names(loaded[shape_id].surface)
+    called, part = np.unique(names_of, return_inverse=True)  # every face has a name
+    sheet.append((words(category), loaded[shape_id].surface, part, [words(name) for name in called]))
+figure = figures.named_sheet(sheet)
+run.figure(figure, "twenty")
+figure
+
+# %% [markdown]
+# ## Good ones and bad ones
+#
+# The shapes nearest to the 0.9, 0.5 and 0.1 quantile of the release model's LA-mIoU, names given.
+
+# %% tags=["nbval-ignore-output"]
+rows, methods = [], list(entrants(release, seed).values())
 for quantile in (0.9, 0.5, 0.1):
     nearest = (good.la_miou - good.la_miou.quantile(quantile)).abs().sort_values(kind="stable").index[0]
     shape = loaded[good.shape_id[nearest]]
-    truth = label_shape(shape, pipeline)
+    truth = label_shape(shape, release)
     outputs = {method.label: method.predict(truth) for method in methods[:2]}
     rows.append(figure_rows.shape_row(words(shape.category), truth, outputs, shape.surface))
 save_gallery(run, "examples", "Real shapes", rows)

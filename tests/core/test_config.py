@@ -6,6 +6,8 @@ import yaml
 
 from alignparts.core import paths
 from alignparts.core.config import load_params, parse_params, restricted
+from alignparts.core.config.loading import load_block
+from alignparts.core.config.release import ReleaseParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.run import params_of_stage, start
 from alignparts.features.partfield import PartFieldConfig
@@ -22,7 +24,11 @@ def keys(path):
 
 def test_profiles_are_valid_and_have_the_keys_of_params():
     profiles = sorted(paths.PROFILES.glob("*.yaml"))
-    assert [path.stem for path in profiles] == ["gpu", "paper", "real", "smoke"]
+    assert [path.stem for path in profiles] == ["gpu", "paper", "real", "release", "smoke"]
+    release = profiles.pop(3)
+    assert load_block(release, ReleaseParams).steps
+    with pytest.raises(AlignPartsError, match="release.yaml: unknown key 'steps'"):
+        load_params(release)
     for path in profiles:
         load_params(path)
         assert keys(path) == keys(paths.PARAMS)

@@ -173,6 +173,7 @@ class Told(HandMadeModel):
 
     def forward(self, points, geometry, appearance):
         return SimpleNamespace(
+            text=None,
             mask_logits=9 * (2 * geometry.transpose(1, 2) - 1),
             partness=torch.full((1, 3), 4.0),
             partlets=torch.from_numpy(encode(NAMES[:3]))[None],

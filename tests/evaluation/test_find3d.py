@@ -11,12 +11,13 @@ from toy import PARTS, WIDTH, encode, vocabulary
 
 from alignparts.core.config.baselines import Find3DParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.baselines.find3d.grid import ORDERS, finest, hilbert, patches, position, z_order
 from alignparts.evaluation.baselines.find3d.method import Find3D, query, shares
-from alignparts.evaluation.baselines.find3d.model import Attention, Find3DConfig, Find3DModel
+from alignparts.evaluation.baselines.find3d.model import Find3DConfig, Find3DModel
 from alignparts.evaluation.baselines.find3d.train import Find3DTraining, part_contrast
 from alignparts.evaluation.methods import Given
 from alignparts.features.store import FeatureStore
+from alignparts.model.backbone.grid import ORDERS, finest, hilbert, patches, position, z_order
+from alignparts.model.backbone.point_transformer import Attention
 
 SMALL = Find3DConfig(
     d_t=WIDTH, channels=(16, 32), depths=(1, 1), up_channels=(16,), up_depths=(1,), patch=8, grid=0.3

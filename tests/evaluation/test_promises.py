@@ -174,4 +174,4 @@ def test_a_calibration_with_its_promise_comes_back_from_its_file(tmp_path):
     assert found == whole
     assert found.accepts(0.74, 0.0)
     assert not found.accepts(0.72, 1.0)
-    assert not found.accepts(0.99, None)
+    assert found.accepts(0.74, None) and not PAPER.accepts(0.99, None)

@@ -118,6 +118,7 @@ class Told(HandMadeModel):
 
     def forward(self, points, geometry, appearance):
         return SimpleNamespace(
+            text=None,
             mask_logits=9 * (2 * geometry.transpose(1, 2) - 1),
             partness=torch.tensor([[4.0, 4.0, -0.5]]),
             partlets=torch.from_numpy(encode(WORDS))[None],

@@ -129,8 +129,8 @@ def test_the_transcription_is_the_model_in_single_precision(tiny: AlignParts) ->
     tiny.standardize((torch.rand(5), torch.rand(5) + 0.5), (torch.rand(7), torch.rand(7) + 0.5))
     fast, straight = tiny(*inputs(2, 30)), transcription.forward(tiny, *inputs(2, 30))
     exact = transcription.forward(tiny.double(), *inputs(2, 30, torch.float64))
-    for field in fields(AlignPartsOutput):
-        ours, theirs, truth = (getattr(one, field.name) for one in (fast, straight, exact))
+    for name in {field.name for field in fields(AlignPartsOutput)} - {"text"}:
+        ours, theirs, truth = (getattr(one, name) for one in (fast, straight, exact))
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
         assert truth.dtype == torch.float64
 

@@ -190,6 +190,7 @@ class Fixed(HandMadeModel):
     def forward(self, points, geometry, appearance):
         logit = 9 * torch.sign(points[..., 0])
         return SimpleNamespace(
+            text=None,
             mask_logits=torch.stack([logit, -logit], dim=1),
             partness=torch.full((1, 2), 4.0),
             partlets=torch.from_numpy(encode(["leg", "seat"]))[None],

@@ -75,8 +75,7 @@ def test_a_prediction_is_weighed_part_by_part() -> None:
             np.array([0.9]), np.array([0.8]), np.array([share]),
         )  # fmt: skip
         assert one.confidence == pytest.approx(float(evidence.probability(values.predictors())[0]))
-        assert one.accepted == (one.confidence > 0.6 and known is not None)
-    assert found.parts[0].accepted and not found.parts[1].accepted
+        assert one.accepted == (one.confidence > 0.6)
     assert (found.point_part == prediction.point_part).all() and found.category == "chair"
 
 

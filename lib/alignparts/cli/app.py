@@ -58,7 +58,7 @@ def name(
     category: Annotated[
         str | None, typer.Option(help="The object's category, instead of finding it.")
     ] = None,
-    model: ModelOption = paths.MODELS / "alignparts",
+    model: ModelOption = paths.RELEASE,
     labels: LabelsOption = "patches",
     detail: DetailOption = "default",
     instances: InstancesOption = False,
@@ -104,7 +104,7 @@ def name(
 @app.command()
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="A corpus, or labeled shapes in a data set's own format.")],
-    model: ModelOption = paths.MODELS / "alignparts",
+    model: ModelOption = paths.RELEASE,
     out: Annotated[Path | None, typer.Option(help="Folder for shapes.csv, table.csv and table.md.")] = None,
     points: PointsOption = None,
     bootstrap: Annotated[int, typer.Option(min=10, help="Bootstrap samples.")] = 1000,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 ModelOption = Annotated[
-    Path, typer.Option("--model", help="Folder of the trained model.", show_default="models/alignparts")
+    Path, typer.Option("--model", help="Folder of the trained model.", show_default="the release model")
 ]
 DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")]
 LlmOption = Annotated[str, typer.Option(help="'recorded', or the base URL of an OpenAI-compatible endpoint.")]

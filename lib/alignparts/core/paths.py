@@ -14,3 +14,4 @@ TIMINGS = REPORTS / "timings"
 NOTEBOOKS = ROOT / "notebooks"
 # Prompts, recorded language-model replies and the paper's numbers, which ship with the package.
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
+RELEASE = RESOURCES / "release"  # the release model

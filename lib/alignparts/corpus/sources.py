@@ -6,13 +6,16 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from alignparts.core import paths
 from alignparts.core.config.corpus import CorpusParams, SourceParams
-from alignparts.core.config.params import Base
+from alignparts.core.config.params import Base, RealityParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.embedded import write_embedded
 from alignparts.corpus.ingest import Ingested, Source, ingest
-from alignparts.corpus.readers import ReadOptions
+from alignparts.corpus.readers import Locator, ReadOptions, scan
+from alignparts.corpus.splits import by_source
 from alignparts.corpus.writers.common import write_json
 
 _STAMP = "stage.json"
@@ -127,3 +130,13 @@ def _code() -> str:
         *folder.glob("mesh/*.py"),
     ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()
+
+
+def open_splits(
+    folder: Path, params: RealityParams, seed: int
+) -> tuple[dict[str, tuple[str, Locator]], pd.DataFrame]:
+    """Return what lies in the open test set, by id, and its split by pack: ``shape_id, pack, split``."""
+    located = {locator.shape_id: (kind, locator) for kind, locator in scan(folder, "open")}
+    index = pd.DataFrame({"shape_id": list(located), "pack": [at.pack for _, at in located.values()]})
+    shares = {"test_fraction": params.test_fraction, "validation_fraction": params.validation_fraction}
+    return located, index.assign(split=by_source(index, **shares, seed=seed))

@@ -19,13 +19,17 @@ from alignparts.evaluation.baselines.partfield_clustering import PartFieldCluste
 from alignparts.evaluation.comparison import LABELS
 from alignparts.evaluation.ground_truth import Labeled, present_names
 from alignparts.evaluation.intervals import Bootstrap, interval, relative_gain
-from alignparts.evaluation.methods import Entrant
+from alignparts.evaluation.methods import LEARNED, Entrant
 from alignparts.evaluation.scoring import score, similarity_of
+from alignparts.model.learned import LearnedAlignParts
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.ontology.vocabulary import Vocabulary
 
 MEASURED = ("miou", "la_miou", "rla_miou", "label_iou")
-PREFIXES = {"": MEASURED, "points_": MEASURED, "clustering_": ("miou",), "patches_clustering_": ("miou",)}
+PREFIXES = {
+    **dict.fromkeys(("", "points_", "closed_"), MEASURED),
+    **dict.fromkeys(("clustering_", "patches_clustering_"), ("miou",)),
+}
 """Metrics of each of :func:`entrants`, by the beginning of their columns."""
 COLUMNS = [
     *("shape_id", "dataset", "category", "parts", "predicted"),
@@ -45,20 +49,22 @@ class FolderReport:
 def entrants(pipeline: NamedPartsPipeline, seed: int = 0) -> dict[str, Entrant]:
     """Return methods by the beginning of their columns.
 
-    ALIGN-Parts with mesh-aware labels, as ``alignparts name``, and by Eq. 22, told the names; k-means on
-    PartField's field and on its means over patches, told the number of parts.
+    ALIGN-Parts with mesh-aware labels, as ``alignparts name``, and by Eq. 22, told the names, and where the
+    model has a vocabulary once more without them; k-means on PartField's field (with a learned backbone on
+    its features h) and on its means over patches, told the number of parts.
     """
     vocabulary = pipeline.vocabulary or Vocabulary(entries={})  # not read where names are given
-    aware, plain = (
-        Ours(pipeline.model, pipeline.text.encode, vocabulary, labels=labels)
-        for labels in ("patches", "points")
-    )
-    clusters = [PartFieldClustering(seed, patches=patches) for patches in (False, True)]
-    every = [
-        *(Entrant(one, ("names",)) for one in (aware, plain)),
-        *(Entrant(one, ("parts",)) for one in clusters),
-    ]
-    return dict(zip(PREFIXES, every, strict=True))
+    backbone = LEARNED if isinstance(pipeline.model, LearnedAlignParts) else ""
+    plain = Ours(pipeline.model, pipeline.text.encode, vocabulary, backbone=backbone)
+    clusters = [PartFieldClustering(seed, patches=patches, field=backbone) for patches in (False, True)]
+    aware = plain.by("patches")
+    every = [Entrant(aware, ("names",)), Entrant(plain, ("names",)),
+             Entrant(aware, name=f"{aware.label}, closed vocabulary"),
+             *(Entrant(one, ("parts",)) for one in clusters)]  # fmt: skip
+    chosen = dict(zip(PREFIXES, every, strict=True))
+    if not vocabulary.categories:
+        del chosen["closed_"]
+    return chosen
 
 
 def locate(folder: Path) -> list[tuple[str, Locator]]:
@@ -144,10 +150,10 @@ def _table(good: pd.DataFrame, labels: dict[str, str], **bootstrap: Unpack[Boots
     if good.dataset.nunique() > 1:
         groups += [(str(name), group) for name, group in good.groupby("dataset")]
     for test_set, group in groups:
-        for prefix, metrics in PREFIXES.items():
-            for metric in metrics:
+        for prefix, label in labels.items():
+            for metric in PREFIXES[prefix]:
                 mean = interval(group[prefix + metric].to_numpy(np.float64), **bootstrap)
-                rows.append(tables.row(labels[prefix], test_set, LABELS[metric], mean))
+                rows.append(tables.row(label, test_set, LABELS[metric], mean))
     return tables.long_table(rows)
 
 

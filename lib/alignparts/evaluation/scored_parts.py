@@ -16,11 +16,12 @@ from jaxtyping import Bool, Float64
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.features.store import FeatureStore
-from alignparts.model.alignparts import AlignParts
+from alignparts.model.learned import Model, load_model
 from alignparts.model.metrics import confusion, iou_matrix
 from alignparts.naming import inference
-from alignparts.naming.confidence import Calibration, Evidence, Statistics, soft_confidence
+from alignparts.naming.confidence import STATISTICS, Calibration, Evidence, Label, Statistics, soft_confidence
 from alignparts.naming.prediction import Encode, Labels
+from alignparts.naming.segments import part_cosines
 from alignparts.ontology.vocabulary import Vocabulary
 
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
@@ -91,23 +92,23 @@ def concatenated(several: Iterable[ScoredParts | None]) -> ScoredParts:
 class PartScorer:
     """The closed vocabulary as the pipeline runs it, with the category chosen by the model (Eq. 16).
 
-    ``labels`` is the rule by which points get their part.
+    ``labels`` is the rule by which points get their part; without statistics of training partlets there is no
+    Eq. 18.
     """
 
-    model: AlignParts
-    statistics: Statistics
+    model: Model
+    statistics: Statistics | None
     encode: Encode
     vocabulary: Vocabulary
     labels: Labels = "points"
 
     @classmethod
     def load(
-        cls, models: Path, encode: Encode, vocabulary: Vocabulary, labels: Labels = "points"
+        cls, folder: Path, encode: Encode, vocabulary: Vocabulary, labels: Labels = "points"
     ) -> "PartScorer":
-        """Load the model in ``models/alignparts``."""
-        folder = models / "alignparts"
-        model = AlignParts.from_pretrained(str(folder)).eval()
-        return cls(model, Statistics.load(folder), encode, vocabulary, labels)
+        """Load the model in a folder."""
+        statistics = Statistics.load(folder) if (folder / STATISTICS).is_file() else None
+        return cls(load_model(folder), statistics, encode, vocabulary, labels)
 
     def score(self, shape: Labeled) -> ScoredParts | None:
         """Name and score the parts of one shape; None where no part has a labeled point."""
@@ -126,12 +127,12 @@ class PartScorer:
         parts = [prediction.parts[index] for index in matched]
         names, truths = [part.name for part in parts], inside.argmax(axis=0)[matched].tolist()
         true_names = [shape.names[truth] for truth in truths]
-        partlet = np.array([part.partlet for part in parts])
+        vectors = np.asarray(prediction.vectors)[matched]
         labeled = prediction.point_part[prediction.point_part >= 0]
-        cosines = inference.part_cosines(partlets, partlet, self.encode, candidates).astype(np.float64)
+        cosines = part_cosines(vectors, self.encode, candidates).astype(np.float64)
         others = np.array(names)[:, None] != np.array([candidate.name for candidate in candidates])
         given_first = np.take_along_axis(cosines, others.argsort(axis=1, kind="stable"), axis=1)
-        labels = zip(partlets.embeddings[partlet], names, strict=True)
+        labels = zip(vectors, names, strict=True)
         table = {
             "shape_id": shape.shape_id, "test_set": shape.test_set, "category": shape.category,
             "predicted_category": category, "name": names, "truth": true_names,
@@ -140,9 +141,14 @@ class PartScorer:
             "partness": [part.partness for part in parts],
             "mask_confidence": [part.mask_confidence for part in parts], "cosines": list(given_first),
             "categories": [-np.sort(-categories)] * len(parts),
-            "squared": [self.statistics.squared(z, (category, name), RIDGES) for z, name in labels],
+            "squared": [self._squared(z, (category, name)) for z, name in labels],
         }  # fmt: skip
         return ScoredParts(pd.DataFrame(table))
+
+    def _squared(self, partlet: np.ndarray, label: Label) -> Float64[np.ndarray, " ridges"]:
+        if self.statistics is None:
+            return np.full(len(RIDGES), np.nan)
+        return self.statistics.squared(partlet, label, RIDGES)
 
     def corpus(
         self,

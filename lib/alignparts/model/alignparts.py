@@ -1,5 +1,6 @@
 """ALIGN-Parts: points with two kinds of features in, named part candidates out (section 3.1)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import torch
@@ -53,7 +54,8 @@ class AlignPartsOutput:
     """Output for a batch of shapes; at padding the mask logits have no meaning.
 
     Masks m (Eq. 5) and partness (Eq. 6) are logits; partlets s are the prototypes z (Eq. 7) and the global
-    embedding is z_global (Eq. 14), both before normalization; fused features are h (Eq. 37).
+    embedding is z_global (Eq. 14), both before normalization; fused features are h (Eq. 37). A learned
+    backbone also maps every point into the space of texts: its products with texts are logits.
     """
 
     mask_logits: Float[Tensor, "b k n"]
@@ -61,10 +63,14 @@ class AlignPartsOutput:
     partlets: Float[Tensor, "b k d_t"]
     global_embedding: Float[Tensor, "b d_t"]
     fused: Float[Tensor, "b n d_f"]
+    text: Float[Tensor, "b n d_t"] | None = None
 
     def float(self) -> "AlignPartsOutput":
         """Return the output in float32."""
-        return AlignPartsOutput(**{field.name: getattr(self, field.name).float() for field in fields(self)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return AlignPartsOutput(
+            **{name: value.float() for name, value in values.items() if value is not None}
+        )
 
 
 class AlignParts(PretrainedModel):
@@ -84,6 +90,11 @@ class AlignParts(PretrainedModel):
         for name, width in (("geometry", c.d_g), ("appearance", c.d_a)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_std", torch.ones(width))
+
+    @property
+    def inputs(self) -> Mapping[str, int]:
+        """Return the widths of the arrays of a shape that the model reads, by name."""
+        return {"points": 3, "geometry": self.config.d_g, "appearance": self.config.d_a}
 
     def standardize(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -41,22 +42,28 @@ def training_ids(store: FeatureStore, ids: Mapping[str, Sequence[str]] | None = 
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Shape of a batch, with the fields of :class:`Batch` and :class:`alignparts.model.losses.Targets`."""
+class Target:
+    """Points of a shape and its row of :class:`alignparts.model.losses.Targets`."""
 
-    shape_id: str
-    category: str
-    names: list[str]
     points: Float32[np.ndarray, "n 3"]
-    geometry: Float32[np.ndarray, "n d_g"]
-    appearance: Float32[np.ndarray, "n d_a"]
-    neighbors: Int64[np.ndarray, "n k"]
     part: Int64[np.ndarray, " n"]
     text: Float32[np.ndarray, "a d_t"]
     number: int
     class_text: Float32[np.ndarray, " d_t"]
     classes: Float32[np.ndarray, "c d_t"]
     negatives: Float32[np.ndarray, "v d_t"]
+
+
+@dataclass(frozen=True)
+class Shape(Target):
+    """Shape of a batch, with the fields of :class:`Batch` and its targets."""
+
+    shape_id: str
+    category: str
+    names: list[str]
+    geometry: Float32[np.ndarray, "n d_g"]
+    appearance: Float32[np.ndarray, "n d_a"]
+    neighbors: Int64[np.ndarray, "n k"]
 
 
 @dataclass(frozen=True)
@@ -190,15 +197,7 @@ class PartDataset(Dataset[Shape]):
 
 def collate(shapes: Sequence[Shape]) -> Batch:
     """Return shapes as a batch, padded to one size."""
-
-    def stack(name: str, fill: int = 0) -> Tensor:
-        arrays = [torch.from_numpy(getattr(shape, name)) for shape in shapes]
-        return pad_sequence(arrays, batch_first=True, padding_value=fill)
-
-    def valid(name: str) -> Tensor:
-        rows = [torch.ones(len(getattr(shape, name)), dtype=torch.bool) for shape in shapes]
-        return pad_sequence(rows, batch_first=True)
-
+    stack, valid = partial(stacked, shapes), partial(filled, shapes)
     padding, neighbors = ~valid("points"), stack("neighbors", -1)
     # The only neighbor of a padding point is itself.
     neighbors[:, :, 0] = torch.where(padding, torch.arange(padding.shape[1]), neighbors[:, :, 0])
@@ -206,20 +205,37 @@ def collate(shapes: Sequence[Shape]) -> Batch:
         **{name: stack(name) for name in ARRAYS[:3]},
         neighbors=neighbors,
         padding_mask=padding if bool(padding.any()) else None,
-        targets=Targets(
-            part=stack("part", -1),
-            text=stack("text"),
-            parts=valid("text"),
-            category=torch.tensor([shape.number for shape in shapes]),
-            class_text=torch.from_numpy(np.stack([shape.class_text for shape in shapes])),
-            classes=torch.from_numpy(shapes[0].classes),
-            negatives=stack("negatives"),
-            negative_parts=valid("negatives"),
-        ),
+        targets=targets_of(shapes),
         shape_ids=[shape.shape_id for shape in shapes],
         categories=[shape.category for shape in shapes],
         names=[shape.names for shape in shapes],
     )
+
+
+def targets_of(shapes: Sequence[Target]) -> Targets:
+    """Return the targets of a batch, padded to the same numbers of points and parts."""
+    return Targets(
+        part=stacked(shapes, "part", -1),
+        text=stacked(shapes, "text"),
+        parts=filled(shapes, "text"),
+        category=torch.tensor([shape.number for shape in shapes]),
+        class_text=torch.from_numpy(np.stack([shape.class_text for shape in shapes])),
+        classes=torch.from_numpy(shapes[0].classes),
+        negatives=stacked(shapes, "negatives"),
+        negative_parts=filled(shapes, "negatives"),
+    )
+
+
+def stacked(shapes: Sequence[Target], name: str, fill: int = 0) -> Tensor:
+    """Return an array of every shape in one tensor, padded by ``fill``."""
+    arrays = [torch.from_numpy(getattr(shape, name)) for shape in shapes]
+    return pad_sequence(arrays, batch_first=True, padding_value=fill)
+
+
+def filled(shapes: Sequence[Target], name: str) -> Bool[Tensor, "b n"]:
+    """Return true where :func:`stacked` has a row of the shape, false where it has padding."""
+    rows = [torch.ones(len(getattr(shape, name)), dtype=torch.bool) for shape in shapes]
+    return pad_sequence(rows, batch_first=True)
 
 
 def epoch_order(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

@@ -70,6 +70,23 @@ def text_loss(
     return (F.cross_entropy(scores, pairs.part, reduction="none") * pairs.weight).sum()
 
 
+def point_loss(text: Float[Tensor, "b n d_t"], targets: Targets) -> Float[Tensor, ""]:
+    """Return the contrast of every labeled point with the texts of the category's parts.
+
+    It is not the paper's: a learned backbone gets more from a target at every point than partlets pass on. A
+    point of a part of n points weighs n^-1/2, so that small parts count. Products of ``text`` with texts are
+    logits.
+    """
+    texts = F.normalize(torch.cat([targets.text, targets.negatives], dim=1), dim=-1)
+    valid = torch.cat([targets.parts, targets.negative_parts], dim=1)
+    scores = (text @ texts.transpose(1, 2)).masked_fill(~valid.unsqueeze(1), -torch.inf)
+    size = targets.masks.sum(2).clamp(min=1)
+    weight = size.pow(-0.5).gather(1, targets.part.clamp(min=0)) * targets.labeled
+    weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-9)
+    wrong = F.cross_entropy(scores.flatten(0, 1), targets.part.clamp(min=0).flatten(), reduction="none")
+    return (wrong.view_as(weight) * weight).sum(1).mean()
+
+
 def coverage_loss(
     logits: Float[Tensor, "b k n"], masks: Float[Tensor, "b a n"], labeled: Bool[Tensor, "b n"], pairs: Pairs
 ) -> Float[Tensor, ""]:

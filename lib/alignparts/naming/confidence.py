@@ -18,6 +18,7 @@ from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 
 CALIBRATION = "calibration.json"
+STATISTICS = "statistics.safetensors"
 PREDICTORS = ("soft", "distance", "category", "partness", "mask", "share")
 """Order of the weights: log-odds of Eq. 20, of the category's softmax, of the partness and of the mask's mean
 probability; logarithms of d² (Eq. 18) and of the part's share of the labeled points."""
@@ -169,14 +170,12 @@ class Calibration(Settings):
     def accepts(self, confidence: float, mahalanobis: float | None) -> bool:
         """Return whether a part is accepted without human review.
 
-        Never in the open vocabulary (no Mahalanobis confidence): its names are the caller's, and nothing that
-        was measured on the vocabulary's names holds for them.
+        Without a promise it takes a Mahalanobis confidence. Call it for names of the closed vocabulary alone:
+        other names are the caller's, and nothing that was measured holds for them.
         """
-        if mahalanobis is None:
-            return False
         if self.promise is not None:
             return confidence > self.promise.above
-        return mahalanobis > self.accept_mahalanobis
+        return mahalanobis is not None and mahalanobis > self.accept_mahalanobis
 
 
 PAPER = Calibration()
@@ -202,7 +201,7 @@ class Statistics:
         Raises:
             AlignPartsError: a file is missing or does not fit the other.
         """
-        path = folder / "statistics.safetensors"
+        path = folder / STATISTICS
         try:
             tensors, pairs = load_file(path), json.loads((folder / "statistics.json").read_text())["labels"]
             labels = tuple((str(category), str(part)) for category, part in pairs)

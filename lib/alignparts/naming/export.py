@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import trimesh
@@ -15,7 +15,7 @@ from trimesh.exchange.gltf import export_glb
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import InputMesh, quiet
 from alignparts.corpus.mesh.surface import rgba_float
-from alignparts.naming.granularity import Child, Level, children
+from alignparts.naming.granularity import Child, Kind, Level, children
 from alignparts.naming.prediction import PredictedPart
 from alignparts.pictures.figures import picture_of_parts
 
@@ -96,6 +96,8 @@ def export_named(
                 picture_of_parts(mesh.surface, face_part, called, captions, work / names[3])
             for path in sorted(work.iterdir()):
                 os.replace(path, folder / path.name)
+        for name in {f"face_{kind}s.npy" for kind in get_args(Kind)} - arrays.keys():
+            (folder / name).unlink(missing_ok=True)  # of an earlier run: it no longer fits
     except OSError as error:
         raise AlignPartsError(f"{folder}: cannot be written: {error.strerror or error}") from None
     glb, text_file, faces, drawn = (folder / name for name in names)

@@ -21,16 +21,19 @@ from alignparts.corpus.mesh.surface import Surface
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders, extract
 from alignparts.features.partfield import PartField
-from alignparts.model.alignparts import AlignParts
-from alignparts.naming.confidence import CALIBRATION, PAPER, Calibration, Settings, Statistics
+from alignparts.model.learned import LearnedAlignParts, Model, load_model
+from alignparts.naming.confidence import CALIBRATION, PAPER, STATISTICS, Calibration, Settings, Statistics
 from alignparts.naming.export import Written, export_named
 from alignparts.naming.granularity import Detail, Level, coarse, levels
 from alignparts.naming.inference import Mode, forward, name_parts, open_vocabulary, retrieval
 from alignparts.naming.prediction import Candidate, Labels, Prediction
-from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.text import StoredTexts, TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
+from alignparts.patches.patches import surface_patches
 
 MANIFEST = "pipeline.json"
+TEXTS = "texts.safetensors"
+"""Embeddings of the vocabulary's texts; where a model folder has them, they need no text encoder."""
 SAMPLE_SEED = 0
 """Seed of the samples of any mesh: names depend on the geometry, not on the name of the file."""
 
@@ -39,7 +42,7 @@ class Manifest(Settings):
     """Settings that a model was trained with, stored beside its weights.
 
     Attributes:
-        geometry, appearance: folders of the encoders, or their names on the hub.
+        geometry, appearance: folders of the encoders, or their names on the hub; "" with a learned backbone.
         text_encoder: name of the text encoder.
         vocabulary, calibration: files; as the folders, relative to the model's folder.
         views: rendered views per mesh.
@@ -100,12 +103,13 @@ class NamedMesh:
 class NamedPartsPipeline:
     """ALIGN-Parts with all that it needs to read a mesh: the encoders that it was trained with, and settings.
 
-    Without a vocabulary there is no closed mode; without training statistics for Eq. 18, Eq. 20 is left.
+    A model with a learned backbone has no encoders. Without a vocabulary there is no closed mode; without
+    training statistics for Eq. 18, Eq. 20 is left.
     """
 
-    model: AlignParts
-    encoders: Encoders
-    text: TextEncoder
+    model: Model
+    encoders: Encoders | None
+    text: TextEncoder | StoredTexts
     vocabulary: Vocabulary | None = None
     statistics: Statistics | None = None
     manifest: Manifest = field(default_factory=Manifest)
@@ -130,30 +134,48 @@ class NamedPartsPipeline:
             raise AlignPartsError(f"--device {device}: {str(error).splitlines()[0]}") from None
         # huggingface_hub prints the source of the weights on stdout.
         with contextlib.redirect_stdout(io.StringIO()):
-            model = AlignParts.from_pretrained(str(folder)).to(device).eval()
-        encoders = Encoders(
-            geometry=PartField.from_pretrained(_source(folder, manifest.geometry)).to(device),
-            appearance=AppearanceEncoder.from_pretrained(_source(folder, manifest.appearance)).to(device),
+            model = load_model(folder).to(device)
+        encoders = (
+            None
+            if isinstance(model, LearnedAlignParts)
+            else Encoders(
+                geometry=PartField.from_pretrained(_source(folder, manifest.geometry)).to(device),
+                appearance=AppearanceEncoder.from_pretrained(_source(folder, manifest.appearance)).to(device),
+            )
         )
-        text = TextEncoder.from_name(manifest.text_encoder, device)
+        stored = folder / TEXTS
+        text: TextEncoder | StoredTexts = (
+            StoredTexts(stored, manifest.text_encoder, device)
+            if stored.is_file()
+            else TextEncoder.from_name(manifest.text_encoder, device)
+        )
         path = folder / manifest.vocabulary
         if not path.is_file():  # take that of the project whose models/ the folder lies in
             path = folder.resolve().parents[1] / "data" / "ontology" / "vocabulary.json"
         vocabulary = Vocabulary.load(path) if path.is_file() else None
         fitted = folder / manifest.calibration
         calibration = Calibration.load(fitted) if fitted.is_file() else PAPER
-        known = (folder / "statistics.safetensors").is_file()
+        known = (folder / STATISTICS).is_file()
         statistics = Statistics.load(folder, calibration.ridge) if known else None
         return cls(model, encoders, text, vocabulary, statistics, manifest, calibration)
 
     def features(
         self, surface: Surface, points: int | None = None, seed: int = SAMPLE_SEED
     ) -> tuple[Sample, dict[str, Any]]:
-        """Return samples of a surface and their features; the same surface has the same samples."""
+        """Return samples of a surface and their features; the same surface has the same samples.
+
+        With a learned backbone its features h stand for those of the part field, which split large patches.
+        """
         settings = self.manifest
         sample = sample_surface(surface, points or settings.points, seed)
-        views, resolution = settings.views, settings.resolution
-        return sample, extract(surface, sample, self.encoders, views=views, resolution=resolution)
+        if self.encoders is not None:
+            views, resolution = settings.views, settings.resolution
+            return sample, extract(surface, sample, self.encoders, views=views, resolution=resolution)
+        features = {name: getattr(sample, name) for name in self.model.inputs}
+        features["geometry"] = forward(self.model, features).fused
+        if not surface.is_cloud:
+            features |= surface_patches(surface, sample, features["geometry"]).arrays(sample)
+        return sample, features
 
     def decode(
         self,

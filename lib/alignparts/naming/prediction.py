@@ -55,7 +55,8 @@ class Partlets:
 
     ``mask`` is the probability that a point belongs to a partlet, ``partness`` that a partlet is a part;
     ``embeddings`` are the raw z_k, ``fused`` the features h_i of the points; ``graph`` holds the patches of
-    the mesh that the points lie on, None for a cloud.
+    the mesh that the points lie on, None for a cloud. ``text`` is what a learned backbone says of the points:
+    its products with texts are logits.
     """
 
     mask: Float32[np.ndarray, "k n"]
@@ -64,6 +65,11 @@ class Partlets:
     global_embedding: Float32[np.ndarray, " d_t"]
     fused: Float32[np.ndarray, "n d_f"]
     graph: PatchGraph | None = None
+    text: Float32[np.ndarray, "n d_t"] | None = None
+
+    def on_mesh(self, labels: Labels) -> PatchGraph | None:
+        """Return the patches where labels are mesh-aware and the points lie on a mesh; else None."""
+        return self.graph if labels == "patches" else None
 
     def active(self) -> Int64[np.ndarray, " active"]:
         """Return the partlets with partness above 0.5, or else the one with the highest."""

@@ -2,14 +2,18 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
 
 from alignparts.core import hub
+from alignparts.core.atomic import write_atomically
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology import wheels
 
@@ -69,6 +73,47 @@ class TextEncoder:
             )
             self._cache.update(zip(missing, np.asarray(vectors, dtype=np.float32), strict=True))
         return np.array([self._cache[text] for text in texts], dtype=np.float32).reshape(-1, self.d_t)
+
+
+class StoredTexts:
+    """Embeddings of known texts, and a text encoder for all others, loaded when the first of them comes.
+
+    Args:
+        path: safetensors file of :meth:`save`.
+        name, device: arguments of :meth:`TextEncoder.from_name`.
+
+    Raises:
+        AlignPartsError: the file is missing or not one.
+    """
+
+    def __init__(self, path: Path, name: str, device: str = "cpu") -> None:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                texts, vectors = json.loads((file.metadata() or {})["texts"]), file.get_tensor("vectors")
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise AlignPartsError(f"{path}: cannot be read ({error}); expected stored embeddings") from None
+        vectors = vectors.astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        self._known = dict(zip(texts, vectors, strict=True))
+        self._name, self._device = name, device
+
+    @staticmethod
+    def save(path: Path, texts: Sequence[str], encode: Callable[[Sequence[str]], np.ndarray]) -> None:
+        """Write the embeddings of texts, in half precision."""
+        vectors = {"vectors": encode(texts).astype(np.float16)}
+        content = to_bytes(vectors, {"texts": json.dumps(list(texts))})
+        write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+    @cached_property
+    def _encoder(self) -> TextEncoder:
+        return TextEncoder.from_name(self._name, self._device)
+
+    def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d_t"]:
+        """Return embeddings of length 1, as :meth:`TextEncoder.encode`."""
+        others = sorted({text for text in texts if text not in self._known})
+        if others:
+            self._known.update(zip(others, self._encoder.encode(others), strict=True))
+        return np.array([self._known[text] for text in texts], dtype=np.float32)
 
 
 def _from_folder(folder: Path, name: str, device: str) -> Any:

@@ -2,7 +2,7 @@
 
 Faces that meet without a crease are one patch. A patch that few samples hit joins a neighbor, and a large
 smooth one is split where the part field changes. The numbers here were chosen on validation shapes
-(reports/patches).
+(reports/evaluate/mesh_aware_steps.md).
 """
 
 import warnings

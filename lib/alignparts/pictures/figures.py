@@ -215,6 +215,33 @@ def contact_sheet(shapes: Sequence[tuple[str, Surface]], size: int = 150, column
     return figure
 
 
+def named_sheet(
+    meshes: Sequence[tuple[str, Surface, Int[np.ndarray, " faces"], Sequence[str]]],
+    size: int = 200,
+    columns: int = 5,
+) -> Figure:
+    """Draw named meshes on one sheet: title, surface, part of every face (-1 unlabeled), names of the parts.
+
+    The names stand below in the colors of their parts; size in hundredths of an inch. Raises as
+    :func:`contact_sheet`.
+    """
+    rows = -(-len(meshes) // columns)
+    figure = Figure(figsize=(columns * size / 100, rows * (size + 70) / 100), layout="constrained")
+    tiles = figure.subplots(rows, columns, squeeze=False).flat
+    for axis in tiles:
+        axis.set_axis_off()
+    for axis, (title, surface, part, names) in zip(tiles, meshes, strict=False):
+        colors = palette(names)
+        axis.imshow(draw_surface(surface, colors_of(part, names, colors), 2 * size))
+        axis.set_title(title, fontsize=8)
+        handles = [Patch(color=colors[name], label=name) for name in dict.fromkeys(names)]
+        axis.legend(
+            handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=2, fontsize=6,
+            frameon=False, handlelength=0.8, handletextpad=0.4, columnspacing=0.8,
+        )  # fmt: skip
+    return figure
+
+
 if __name__ == "__main__":
     # Checks that this machine can draw, before a pipeline finds out after half an hour.
     try:

@@ -76,7 +76,7 @@ def filter_(
 @app.command()
 def predict(
     root: RootArgument,
-    model: ModelOption = paths.MODELS / "alignparts",
+    model: ModelOption = paths.RELEASE,
     params: ParamsOption = None,
     device: DeviceOption = "cpu",
     workers: WorkersOption = 1,

@@ -44,15 +44,26 @@ def load_params(path: Path | None = None) -> Params:
     """
     if path is None:
         path = paths.PARAMS if paths.PARAMS.is_file() else paths.RESOURCES / "params.yaml"
+    return parse_params(_mapping(path), str(path))
+
+
+def load_block(path: Path, kind: type[B]) -> B:
+    """Read and validate a file that holds one block alone; raises as :func:`load_params`."""
+    with _one_line(str(path)):
+        return kind.model_validate(_mapping(path))
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping."""
     if not path.is_file():
-        raise AlignPartsError(f"{path}: no such file; expected a params.yaml")
+        raise AlignPartsError(f"{path}: no such file; expected settings, as params.yaml")
     try:
         blocks = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise AlignPartsError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(blocks, dict):
-        raise AlignPartsError(f"{path}: expected a mapping of blocks, got {type(blocks).__name__}")
-    return parse_params(blocks, str(path))
+        raise AlignPartsError(f"{path}: expected a mapping, got {type(blocks).__name__}")
+    return blocks
 
 
 def restricted(block: B, keys: Iterable[str]) -> B:

@@ -80,6 +80,16 @@ def colorless(surface: Surface, strength: float, seed: int) -> Surface:
     return replace(surface, corner_color=gray.copy(), textures=(None,) * len(surface.textures))
 
 
+def rewound(surface: Surface) -> Surface:
+    """Reverse the winding of all faces."""
+    return replace(
+        surface,
+        faces=surface.faces[:, ::-1].copy(),
+        uv=surface.uv[:, ::-1].copy(),
+        corner_color=surface.corner_color[:, ::-1].copy(),
+    )
+
+
 def shelled(surface: Surface, cell: float, seed: int) -> Surface:
     """Replace all by one smooth shell around it, without inner faces, as generators of meshes make them.
 

@@ -1,13 +1,14 @@
 """ALIGN-Parts behind the interface of the methods it is compared with."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import copy
+from typing import Any
 
 import numpy as np
 
 from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import DESCRIBED, FILLED, GIVEN, MESH_AWARE, OURS, Entrant, Given
-from alignparts.model.alignparts import AlignParts
+from alignparts.model.learned import Model
 from alignparts.naming.inference import forward, name_parts, open_vocabulary
 from alignparts.naming.prediction import Candidate, Encode, Labels, Partlets, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
@@ -24,14 +25,29 @@ class Ours:
         encode: maps texts to embeddings of length 1, with the encoder that the model was trained with.
         vocabulary: categories, their parts and descriptions.
         labels: rule by which points get their part.
+        backbone: words that stand for another backbone in the name of the method, "" for the paper's.
     """
 
     def __init__(
-        self, model: AlignParts, encode: Encode, vocabulary: Vocabulary, *, labels: Labels = "points"
+        self,
+        model: Model,
+        encode: Encode,
+        vocabulary: Vocabulary,
+        *,
+        labels: Labels = "points",
+        backbone: str = "",
     ) -> None:
-        self.label = LABELS[labels]
+        named = ", ".join(filter(None, (OURS, backbone)))
+        self._names = {rule: label.replace(OURS, named) for rule, label in LABELS.items()}
+        self.label = self._names[labels]
         self.model, self.encode, self.vocabulary, self.labels = model.eval(), encode, vocabulary, labels
-        self._last: tuple[Mapping[str, np.ndarray], Partlets] | None = None
+        self._last: dict[str, Any] = {}  # shared by copies
+
+    def by(self, labels: Labels) -> "Ours":
+        """Return the same model with another rule of labels, and a forward pass in common."""
+        other = copy(self)
+        other.label, other.labels = self._names[labels], labels
+        return other
 
     def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
         """Segment and name one shape; the number of parts is not read.
@@ -42,18 +58,17 @@ class Ours:
         Raises:
             AlignPartsError: as :func:`alignparts.naming.inference.forward`; no names; an unknown category.
         """
-        if self._last is None or self._last[0] is not arrays:
-            self._last = arrays, forward(self.model, arrays)
-        partlets, vocabulary, category = self._last[1], self.vocabulary, given.category
+        if self._last.get("arrays") is not arrays:
+            self._last.update(arrays=arrays, partlets=forward(self.model, arrays))
+        partlets: Partlets = self._last["partlets"]
+        vocabulary, category = self.vocabulary, given.category
         if given.names is None:
-            result = name_parts(partlets, self.encode, vocabulary, category=category, labels=self.labels)
-        else:
-            candidates = [
-                Candidate(name, "" if category is None else vocabulary.description(category, name))
-                for name in given.names
-            ]
-            result = open_vocabulary(partlets, self.encode, candidates, labels=self.labels)
-        return replace(result, vectors=partlets.embeddings[[part.partlet for part in result.parts]])
+            return name_parts(partlets, self.encode, vocabulary, category=category, labels=self.labels)
+        candidates = [
+            Candidate(name, "" if category is None else vocabulary.description(category, name))
+            for name in given.names
+        ]
+        return open_vocabulary(partlets, self.encode, candidates, labels=self.labels)
 
 
 def entrants_of(method: Ours) -> list[Entrant]:

@@ -44,11 +44,13 @@ class PartFieldClustering:
     """K-means on PartField's frozen field at the given number of parts, the paper's row "PartField".
 
     With ``patches`` the field is first averaged over the patches of the mesh, which then are clustered whole.
+    ``field`` names what takes the place of PartField's.
     """
 
-    def __init__(self, seed: int = 0, *, patches: bool = False) -> None:
+    def __init__(self, seed: int = 0, *, patches: bool = False, field: str = "") -> None:
         self.seed, self.patches = seed, patches
-        self.label = PARTFIELD_PATCHES if patches else PARTFIELD
+        label = PARTFIELD_PATCHES if patches else PARTFIELD
+        self.label = label.replace(PARTFIELD, f"k-means, {field}") if field else label
 
     def predict(self, arrays: Mapping[str, np.ndarray], given: Given) -> Prediction:
         """Segment one shape by its ``geometry`` (n, d_g), without names.

@@ -37,10 +37,7 @@ def step_scores(stage: Stage, corpus: Corpus, method: Ours, split: str = "valida
     """
     points, seed = stage.params.evaluate.points, stage.params.base.seed
     rules: Mapping[str, Labels] = {"Eq. 22": "points", "every point labeled": "filled"}
-    plain = {
-        step: Entrant(Ours(method.model, method.encode, method.vocabulary, labels=rule))
-        for step, rule in rules.items()
-    }
+    plain = {step: Entrant(method.by(rule)) for step, rule in rules.items()}
     rows: list[dict[str, Any]] = []
     for shape in labeled_shapes(stage.store, [split], points, seed):
         if "patch" not in shape.arrays:

@@ -23,6 +23,7 @@ from alignparts.evaluation.scoring import frame, score, score_rows, similarity_o
 from alignparts.features.store import FeatureStore
 from alignparts.naming import inference
 from alignparts.naming.prediction import Candidate, Encode, Partlets, Prediction
+from alignparts.naming.segments import part_cosines
 from alignparts.ontology.vocabulary import Vocabulary, words
 
 CLUSTERS = "Clustering + part number"
@@ -74,7 +75,7 @@ def with_part_number(
     the names stay without one (""); else each mask takes the nearest name (Eq. 19).
     """
     salient = most_salient(partlets, parts)
-    cosines = inference.part_cosines(salient, np.arange(len(salient.embeddings)), encode, candidates)
+    cosines = part_cosines(salient.embeddings, encode, candidates)
     chosen = cosines.argmax(axis=1)
     if once:
         rows, columns = linear_sum_assignment(1 - cosines)

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from tqdm.auto import tqdm
 
-from alignparts.corpus.mesh.perturb import decimated
+from alignparts.corpus.mesh.perturb import decimated, rewound
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.naming.pipeline import NamedPartsPipeline
 
@@ -30,16 +30,6 @@ def mirrored(surface: Surface) -> Surface:
 def moved(surface: Surface) -> Surface:
     """Scale by 37 and move."""
     return replace(surface, vertices=surface.vertices * 37.0 + [4.0, -5.0, 6.0])
-
-
-def rewound(surface: Surface) -> Surface:
-    """Reverse the winding of all faces."""
-    return replace(
-        surface,
-        faces=surface.faces[:, ::-1].copy(),
-        uv=surface.uv[:, ::-1].copy(),
-        corner_color=surface.corner_color[:, ::-1].copy(),
-    )
 
 
 CHANGES: Mapping[str, Callable[[Surface], Surface]] = {

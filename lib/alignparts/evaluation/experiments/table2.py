@@ -48,12 +48,6 @@ def entrants(stage: Stage) -> list[Entrant]:
     ]
 
 
-def mesh_aware(stage: Stage) -> Entrant:
-    """Return the model with one part per patch of the surface, which the paper does not have."""
-    model = AlignParts.from_pretrained(str(stage.models / "alignparts"))
-    return Entrant(Ours(model, stage.encode, stage.vocabulary, labels="patches"), finds_category=True)
-
-
 def trained_scores(
     stage: Stage, *, train_missing: bool = False
 ) -> tuple[pd.DataFrame, dict[str, dict[str, Prediction]]]:

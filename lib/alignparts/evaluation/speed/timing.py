@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.render import render_views
 from alignparts.corpus.mesh.sampling import face_labels, sample_surface
 from alignparts.corpus.shape import LabeledShape
@@ -16,6 +17,7 @@ from alignparts.evaluation.baselines.clustering import cluster_points
 from alignparts.evaluation.methods import OURS, PARTFIELD, Given, Method
 from alignparts.features.extract import geometry_of
 from alignparts.features.lift import lift
+from alignparts.model.alignparts import AlignParts
 from alignparts.naming.inference import forward, open_vocabulary
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.naming.prediction import Candidate
@@ -90,6 +92,8 @@ def _seconds(
         return result
 
     manifest, encoders, names = pipeline.manifest, pipeline.encoders, list(shape.part_names)
+    if encoders is None or not isinstance(pipeline.model, AlignParts):
+        raise AlignPartsError("timing by stage: expected a model with the paper's encoders and fusion")
     sample = timed("sampling", sample_surface, shape.surface, points, 0)
     views = timed("rendering", render_views, shape.surface, manifest.views, manifest.resolution)
     maps = timed("DINOv2", encoders.appearance.encode, views.color)

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float, Int64
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.baselines.find3d.grid import DEPTH, z_order
 from alignparts.evaluation.baselines.find3d.model import Find3DModel
 from alignparts.evaluation.baselines.inputs import shape_tensors, text_tensor
 from alignparts.evaluation.methods import FIND3D, Given
+from alignparts.model.backbone.grid import DEPTH, z_order
 from alignparts.naming.prediction import Encode, Prediction
 from alignparts.ontology.vocabulary import words
 

@@ -1,14 +1,7 @@
-"""Find3D's network: Point Transformer V3 in plain torch, and a map of its features into the space of texts.
-
-Departures from PTv3, whose kernels need a GPU: a depthwise 3 x 3 x 3 convolution and a linear map encode the
-position instead of a full convolution; cells are pooled by their mean; the last patch of a shape is masked
-instead of filled with points of the one before.
-"""
+"""Find3D's network: Point Transformer V3, and a map of its features into the space of texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -16,128 +9,33 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from alignparts.core.checkpoint import PretrainedModel
-from alignparts.core.errors import AlignPartsError
-from alignparts.evaluation.baselines.find3d.grid import ORDERS, Level, finest
-
-HEAD = 16
-"""Width of an attention head."""
+from alignparts.model.backbone.grid import ORDERS
+from alignparts.model.backbone.point_transformer import PointTransformer, PointTransformerConfig
 
 
 @dataclass(frozen=True)
-class Find3DConfig:
+class Find3DConfig(PointTransformerConfig):
     """Sizes of the network; the defaults are Find3D's.
 
     Attributes:
         d_t: width of the text encoder's embeddings.
-        channels: widths from fine to coarse, multiples of 16.
-        depths: number of blocks per width.
-        up_channels: widths on the way back, one fewer, from fine to coarse.
-        up_depths: number of blocks per width on the way back.
-        patch: number of points that attend to each other.
-        grid: width of the finest cells, in the model frame.
         points: points per shape in training; the convolution and the pooling know no other density.
-
-    Raises:
-        AlignPartsError: widths and depths that do not fit each other, or a width that heads do not divide.
     """
 
     d_t: int = 768
-    channels: Sequence[int] = (32, 64, 128, 256, 512)
-    depths: Sequence[int] = (2, 2, 2, 6, 2)
-    up_channels: Sequence[int] = (64, 64, 128, 256)
-    up_depths: Sequence[int] = (2, 2, 2, 2)
-    patch: int = 1024
-    grid: float = 0.02
     points: int = 5000
-
-    def __post_init__(self) -> None:
-        names = ("channels", "depths", "up_channels", "up_depths")
-        for name in names:  # lists, as JSON has them
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        n = len(self.channels)
-        lengths = [len(getattr(self, name)) for name in names]
-        if n < 2 or lengths != [n, n, n - 1, n - 1]:
-            listed = ", ".join(f"{length} {name}" for length, name in zip(lengths, names, strict=True))
-            raise AlignPartsError(f"Find3D: {listed}; expected n, n, n - 1, n - 1 with n > 1")
-        for width in (*self.channels, *self.up_channels):
-            if width < HEAD or width % HEAD:
-                raise AlignPartsError(f"Find3D: a width of {width}: expected a multiple of {HEAD}")
-
-
-class Attention(nn.Module):
-    """Self-attention within patches of a curve."""
-
-    def __init__(self, width: int, patch: int) -> None:
-        super().__init__()
-        self.heads, self.patch = width // HEAD, patch
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-
-    def forward(self, x: Float[Tensor, "v c"], level: Level, order: int) -> Float[Tensor, "v c"]:
-        """Attend within patches along the curve of number `order`."""
-        table = level.patches(order, self.patch)
-        present = table >= 0
-        gathered = self.qkv(x).index_select(0, table.clamp(min=0).view(-1))
-        q, k, v = gathered.view(*table.shape, 3, self.heads, HEAD).permute(2, 0, 3, 1, 4)
-        mask = None if bool(present.all()) else present[:, None, None, :]
-        received = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        slot = present.view(-1).nonzero()[:, 0]
-        back = torch.empty_like(slot)
-        back[table.view(-1)[slot]] = slot
-        return self.out(received.transpose(1, 2).reshape(-1, x.shape[1]).index_select(0, back))
-
-
-class Position(nn.Module):
-    """Depthwise 3 x 3 x 3 convolution over the occupied cells."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(27, width) / 27**0.5)
-        self.mix, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
-
-    def forward(self, x: Float[Tensor, "v c"], level: Level) -> Float[Tensor, "v c"]:
-        """Convolve, mix and norm."""
-        cell, near, offset = level.neighbors
-        # Rows by index_select: its gradient is summed faster than that of an index.
-        weighted = x.index_select(0, near) * self.weight.index_select(0, offset)
-        return self.norm(self.mix(torch.zeros_like(x).index_add(0, cell, weighted)))
-
-
-class Block(nn.Module):
-    """Position, attention and a network of four times the width, each added to its input."""
-
-    def __init__(self, width: int, patch: int) -> None:
-        super().__init__()
-        self.position = Position(width)
-        self.norm_attention, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = Attention(width, patch)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, x: Float[Tensor, "v c"], level: Level, order: int) -> Float[Tensor, "v c"]:
-        """Return the features of the cells after the block."""
-        x = x + self.position(x, level)
-        x = x + self.attention(self.norm_attention(x), level, order)
-        return x + self.mlp(self.norm_mlp(x))
 
 
 class Find3DModel(PretrainedModel):
-    """U-Net of blocks from points to unit vectors in the space of texts."""
+    """Point transformer from points to unit vectors in the space of texts."""
 
     def __init__(self, config: Find3DConfig) -> None:
         super().__init__()
-        self.config = c = config
-        # Coordinates, normal and color.
-        self.stem = nn.Sequential(nn.Linear(9, c.channels[0]), nn.LayerNorm(c.channels[0]), nn.GELU())
-        self.down = _stages(c.channels, c.depths, c.patch)
-        self.pool = nn.ModuleList(nn.Linear(a, b) for a, b in zip(c.channels, c.channels[1:], strict=False))
-        self.pooled = nn.ModuleList(nn.LayerNorm(width) for width in c.channels[1:])
-        above = [*c.up_channels[1:], c.channels[-1]]
-        self.lift = nn.ModuleList(nn.Linear(a, b) for a, b in zip(above, c.up_channels, strict=True))
-        self.skip = nn.ModuleList(nn.Linear(a, b) for a, b in zip(c.channels, c.up_channels, strict=False))
-        self.up = _stages(c.up_channels, c.up_depths, c.patch)
-        last = c.up_channels[0]
-        self.own = nn.Linear(c.channels[0], last)
-        self.head = nn.Sequential(nn.LayerNorm(last), nn.Linear(last, 4 * last), nn.GELU())
-        self.text = nn.Linear(4 * last, c.d_t)
+        self.config = config
+        self.backbone = PointTransformer(config)
+        width = self.backbone.width
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU())
+        self.text = nn.Linear(4 * width, config.d_t)
         self.scale = nn.Parameter(torch.tensor(0.0))
         """Logarithm of the inverse temperature of the loss."""
 
@@ -149,44 +47,6 @@ class Find3DModel(PretrainedModel):
         shape: Int64[Tensor, " n"],
         orders: Sequence[int] = tuple(range(len(ORDERS))),
     ) -> Float[Tensor, "n d_t"]:
-        """Return unit vectors of the points of several shapes, one after another.
-
-        Args:
-            points: coordinates in the model frame.
-            normals: unit vectors.
-            colors: RGB in 0..1.
-            shape: number of every point's shape, from 0.
-            orders: the curves that the blocks take in turn; training shuffles them.
-        """
-        stem = self.stem(torch.cat([points, normals, 2 * colors - 1], dim=1))
-        levels = [finest(points, shape, self.config.grid)]
-        x = _mean(stem, levels[0])
-        turns, skipped = cycle(orders), []
-        for number, blocks in enumerate(self.down):
-            if number:
-                skipped.append(x)
-                levels.append(levels[-1].coarser())
-                x = F.gelu(self.pooled[number - 1](_mean(self.pool[number - 1](x), levels[-1])))
-            for block in cast(nn.ModuleList, blocks):
-                x = block(x, levels[-1], next(turns))
-        for number in reversed(range(len(self.up))):
-            lifted = self.lift[number](x).index_select(0, levels[number + 1].inverse)
-            x = F.gelu(lifted + self.skip[number](skipped[number]))
-            for block in cast(nn.ModuleList, self.up[number]):
-                x = block(x, levels[number], next(turns))
-        x = x.index_select(0, levels[0].inverse) + self.own(stem)
-        return F.normalize(self.text(self.head(x)), dim=-1)
-
-
-def _stages(widths: Sequence[int], depths: Sequence[int], patch: int) -> nn.ModuleList:
-    """Return the blocks of every width."""
-    return nn.ModuleList(
-        nn.ModuleList(Block(width, patch) for _ in range(depth))
-        for width, depth in zip(widths, depths, strict=True)
-    )
-
-
-def _mean(x: Float[Tensor, "finer c"], level: Level) -> Float[Tensor, "v c"]:
-    """Return the mean over the contents of every cell."""
-    total = x.new_zeros(len(level.cells), x.shape[1]).index_add(0, level.inverse, x)
-    return total / torch.bincount(level.inverse, minlength=len(level.cells)).unsqueeze(1)
+        """Return unit vectors of points; arguments as those of :meth:`PointTransformer.forward`."""
+        features, _, _ = self.backbone(points, normals, colors, shape, orders)
+        return F.normalize(self.text(self.head(features)), dim=-1)

@@ -15,10 +15,10 @@ from tqdm.auto import tqdm
 from alignparts.core.config.baselines import Find3DParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import Row
-from alignparts.evaluation.baselines.find3d.grid import ORDERS
 from alignparts.evaluation.baselines.find3d.model import Find3DConfig, Find3DModel
 from alignparts.evaluation.baselines.training import Training
 from alignparts.evaluation.methods import FIND3D
+from alignparts.model.backbone.grid import ORDERS
 from alignparts.model.dataset import epoch_order, moved
 from alignparts.model.texts import STYLES
 from alignparts.model.train import CLIP

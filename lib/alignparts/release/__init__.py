@@ -1,0 +1,1 @@
+"""The release model: a learned backbone, trained on labeled shapes without end."""

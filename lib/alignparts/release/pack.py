@@ -1,0 +1,93 @@
+"""Pack a trained release model into the folder that ships with the package (``make release``)."""
+
+import hashlib
+from pathlib import Path
+
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+
+from alignparts.core import paths
+from alignparts.core.atomic import write_atomically, write_text
+from alignparts.evaluation.calibration import calibrate
+from alignparts.evaluation.ground_truth import taking_turns
+from alignparts.evaluation.scored_parts import PartScorer
+from alignparts.model.stage import Stage
+from alignparts.model.texts import Encode
+from alignparts.naming.confidence import CALIBRATION, Calibration
+from alignparts.naming.pipeline import TEXTS, Manifest, write_manifest
+from alignparts.ontology.text import StoredTexts
+from alignparts.ontology.vocabulary import Vocabulary
+from alignparts.release.train import HISTORY
+
+WEIGHTS, SUMS = "model.safetensors", "SHA256SUMS"
+
+
+def pack(
+    folder: Path, out: Path, encode: Encode, text_encoder: str, *, points: int, calibration: Calibration
+) -> None:
+    """Write a model's weights in half precision, texts, calibration, settings and checksums.
+
+    Args:
+        folder: model folder, with ``vocabulary.json``.
+        out: folder to write.
+        encode: function from texts to embeddings of length 1.
+        text_encoder: name of that encoder.
+        points: surface samples per mesh.
+        calibration: confidences of the model.
+    """
+    half = {name: value.half() for name, value in load_file(folder / WEIGHTS).items()}
+    content = to_bytes(half, {"format": "pt"})
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / WEIGHTS, lambda path: path.write_bytes(content))
+    for name in ("config.json", HISTORY):
+        write_text(out / name, (folder / name).read_text())
+    vocabulary = Vocabulary.load(folder / "vocabulary.json")
+    settings = Manifest(
+        geometry="", appearance="", text_encoder=text_encoder, calibration=CALIBRATION, points=points
+    )
+    write_manifest(out, settings, folder / "vocabulary.json")
+    StoredTexts.save(out / TEXTS, texts_of(vocabulary), encode)
+    calibration.save(out / CALIBRATION)
+    names = sorted(path.name for path in out.iterdir() if path.name not in (SUMS, "README.md"))
+    sums = [f"{hashlib.sha256((out / name).read_bytes()).hexdigest()}  {name}" for name in names]
+    write_text(out / SUMS, "\n".join(sums) + "\n")
+
+
+def texts_of(vocabulary: Vocabulary) -> list[str]:
+    """Return all texts that the closed vocabulary asks a text encoder for."""
+    texts = [vocabulary.category_description(category) for category in vocabulary.categories]
+    for category in vocabulary.categories:
+        texts += [vocabulary.description(category, part) for part in vocabulary.parts(category)]
+    return list(dict.fromkeys(texts))
+
+
+def calibrated(folder: Path, stage: Stage) -> Calibration:
+    """Return confidences and a promise, fitted as chapter 10 fits those of the paper's model.
+
+    The evidence is fitted to training shapes of the embedded corpus, the promise to its validation shapes.
+    """
+    chosen, seed = stage.params.confidence, stage.params.base.seed
+    vocabulary = Vocabulary.load(folder / "vocabulary.json")
+    scorer = PartScorer.load(folder, stage.encode, vocabulary, "patches")
+    known = taking_turns(stage.store, "train", chosen.training, seed)
+    points = stage.params.evaluate.points
+    training = scorer.corpus(stage.store, ["train"], points, seed, known)
+    validation = scorer.corpus(stage.store, ["validation"], points, seed)
+    base, (promise,) = calibrate(
+        training, validation, errors=[chosen.error], certainty=chosen.certainty, seed=seed
+    )
+    return base.model_copy(update={"promise": promise})
+
+
+def main() -> None:
+    """Pack ``models/release`` into the package."""
+    stage = Stage.start()
+    params, folder = stage.params, stage.models / "release"
+    pack(
+        folder, paths.RELEASE, stage.encode, params.ontology.text_encoder, points=params.evaluate.points,
+        calibration=calibrated(folder, stage),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Train the release model: resumable, on as many processes as torch starts (``make release``).
+
+``python -m alignparts.release.train`` takes its settings from profiles/release.yaml, the vocabulary of the
+pipeline, and the train part of the open set.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from alignparts.core import paths
+from alignparts.core.atomic import write_text
+from alignparts.core.checkpoint import save_model
+from alignparts.core.config.loading import load_block
+from alignparts.core.config.release import ReleaseParams
+from alignparts.core.errors import AlignPartsError
+from alignparts.core.trainer import STATE, Row, Trained, Trainer, adamw, seeded
+from alignparts.corpus.readers import read
+from alignparts.corpus.shape import LabeledShape
+from alignparts.corpus.sources import open_splits
+from alignparts.model.alignparts import AlignPartsOutput
+from alignparts.model.backbone.grid import ORDERS
+from alignparts.model.dataset import moved, stacked, targets_of
+from alignparts.model.learned import LearnedAlignParts, LearnedConfig
+from alignparts.model.losses import alignment_losses, point_loss
+from alignparts.model.matching import Targets
+from alignparts.model.stage import Stage
+from alignparts.model.texts import TextTable
+from alignparts.model.train import CLIP, accelerator, gather
+from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary, spelling
+from alignparts.release.stream import Sampled, Stream
+
+EPOCH = 250
+"""Number of steps between two checkpoints."""
+WARMUP = 300
+"""Number of steps over which the rate rises."""
+MAX_SCALE = math.log(100)
+"""Largest learned logarithm of the inverse temperature, as in CLIP."""
+HISTORY = "history.csv"
+"""File of the losses by epoch, beside the model."""
+VALIDATION = 64
+"""Number of fresh shapes that every checkpoint is tried on."""
+
+
+class Averaged(nn.Module):
+    """A model, and the exponential moving average of its weights, which is what is kept."""
+
+    def __init__(self, model: LearnedAlignParts, average: LearnedAlignParts) -> None:
+        super().__init__()
+        self.model, self.average = model, average.requires_grad_(False).eval()
+        average.load_state_dict(model.state_dict())
+
+    def forward(self, batch: dict[str, Tensor], orders: Sequence[int]) -> AlignPartsOutput:
+        """Return the model's output."""
+        return self.model(**batch, orders=orders)
+
+    @torch.no_grad()
+    def update(self, step: int, decay: float) -> None:
+        """Take the weights after a step into the average, at the beginning with more weight."""
+        self.model.scale.clamp_(max=MAX_SCALE)
+        decay = min(decay, (step + 1) / (step + 20))
+        for kept, weight in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            kept.lerp_(weight, 1 - decay)
+
+
+def rate(step: int, params: ReleaseParams) -> float:
+    """Return the learning rate of a step: constant, after a rise and before a fall to 0 at the end."""
+    left = (params.steps - step) / max(params.cooldown * params.steps, 1)
+    return params.lr * min(1.0, (step + 1) / WARMUP, max(left, 0.0))
+
+
+def train_release(
+    table: TextTable,
+    params: ReleaseParams,
+    out: Path,
+    *,
+    heldout: Sequence[str],
+    real: Sequence[LabeledShape] = (),
+    seed: int = 0,
+    device: str | torch.device | None = None,
+) -> Trained[LearnedAlignParts]:
+    """Train on a stream of shapes and write the average of the weights; a killed run is resumed.
+
+    More ``steps`` than a finished run had continue it. Under ``torch.distributed.run`` every process takes
+    its share of each batch.
+
+    Args:
+        table: text embeddings of the vocabulary.
+        params: settings of profiles/release.yaml.
+        out: model folder.
+        heldout: categories of the generator that are never trained on.
+        real: real shapes with named parts.
+        seed: seed of the weights and of the stream.
+        device: device to train on; a GPU if there is one.
+
+    Raises:
+        AlignPartsError: fewer shapes per batch than processes, or a loss that is not finite.
+    """
+    processes = accelerator(device)
+    target, rank, count = processes.device, processes.process_index, processes.num_processes
+    if params.batch_size % count:
+        raise AlignPartsError(
+            f"release.batch_size: {params.batch_size} does not divide among {count} processes"
+        )
+    config = LearnedConfig(d_t=table.d_t, **params.model.model_dump())
+    model, average = (seeded(seed, lambda: LearnedAlignParts(config)) for _ in range(2))
+    both = Averaged(model, average).to(target)
+    stream = Stream(
+        table,
+        heldout,
+        real,
+        real_share=params.real_share,
+        name_prompt_rate=params.name_prompt_rate,
+        seed=seed,
+    )
+    settings, known = params.model_dump(mode="json", exclude={"steps"}), table.vocabulary.model_dump()
+    described = [asdict(config), settings, known, seed, list(heldout), [shape.shape_id for shape in real]]
+    optimizer = adamw(both.model, params.lr, params.weight_decay, spared=["decoder.partlets"], fused=True)
+    trainer = Trainer(
+        "release", both, optimizer, out / STATE, epochs=-(-params.steps // EPOCH), identity=described,
+        processes=processes,
+    )  # fmt: skip
+
+    def batches(epoch: int) -> Iterator[tuple[list[Sampled], list[int]]]:
+        for step in range(epoch * EPOCH, min((epoch + 1) * EPOCH, params.steps)):
+            rng = np.random.default_rng([seed, step])
+            points, orders = int(rng.choice(params.points)), rng.permutation(len(ORDERS)).tolist()
+            numbers = range(step * params.batch_size + rank, (step + 1) * params.batch_size, count)
+            yield [stream.shape(number, points) for number in numbers], orders
+
+    def loss(wrapped: nn.Module, batch: tuple[list[Sampled], list[int]]) -> dict[str, Tensor]:
+        shapes, orders = batch
+        inputs, targets = tensors(shapes, target)
+        with torch.autocast(target.type, torch.bfloat16, enabled=target.type == "cuda"):
+            output = wrapped(inputs, orders).float()
+        terms = alignment_losses(output, targets, params.loss, gather=gather)
+        points = point_loss(output.text, targets)
+        return {**terms, "points": points, "total": terms["total"] + params.point_weight * points}
+
+    fresh = Stream(table, heldout, seed=seed + 1, plain=True)
+
+    @torch.no_grad()
+    def validate() -> Row:
+        rows, size = [], 16
+        for start in range(0, VALIDATION, size):
+            shapes = [fresh.shape(number, max(params.points)) for number in range(start, start + size)]
+            inputs, targets = tensors(shapes, target)
+            output = both.average(**inputs)
+            terms = alignment_losses(output, targets, params.loss)
+            near = nn.functional.normalize(output.global_embedding, dim=1) @ targets.classes.T
+            right = (near.argmax(1) == targets.category).float().mean()
+            rows.append({name: value.item() for name, value in {**terms, "category": right}.items()})
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+    def keep() -> None:
+        save_model(both.average, out)
+        table = pd.DataFrame(trainer.history).assign(
+            step=lambda rows: ((rows.epoch + 1) * EPOCH).clip(upper=params.steps)
+        )
+        write_text(out / HISTORY, table.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
+
+    trainer.fit(
+        batches, loss, lambda step: rate(step, params), steps=params.steps, size=lambda batch: len(batch[0]),
+        clip=CLIP, after_step=lambda step: both.update(step, params.average), validate=validate, keep=keep,
+    )  # fmt: skip
+    trainer.wait()
+    best = LearnedAlignParts.from_pretrained(out)
+    return Trained(best, trainer.history, trainer.best_epoch, {"stream": params.steps * params.batch_size})
+
+
+def main() -> None:
+    """Train the model of profiles/release.yaml into ``models/release``."""
+    params = load_block(paths.PROFILES / "release.yaml", ReleaseParams)
+    stage = Stage.start()
+    torch.set_num_threads(1)  # per process; with two of them faster than two threads
+    located, splits = open_splits(paths.DATA / "open", stage.params.reality, stage.params.base.seed)
+    real = [read(*located[shape_id]) for shape_id in splits.shape_id[splits.split == "train"]]
+    vocabulary = extended(stage.vocabulary, real)
+    out = stage.models / "release"
+    vocabulary.save(out / "vocabulary.json")
+    table = TextTable(vocabulary, stage.encode)
+    heldout = stage.params.corpus.heldout
+    train_release(table, params, out, heldout=heldout, real=real, seed=stage.params.base.seed)
+
+
+def extended(vocabulary: Vocabulary, shapes: Sequence[LabeledShape]) -> Vocabulary:
+    """Return a vocabulary with the categories and part names of further shapes, which it may have already."""
+    entries = dict(vocabulary.entries)
+    for shape in shapes:
+        known = Vocabulary(entries=entries)
+        category = known.resolve_category(shape.category) if known.has(shape.category) else shape.category
+        entry = entries.get(category, CategoryEntry(description="", count=0, aliases=(), parts={}))
+        new = [name for name in shape.part_names if not known.has(category, name)]
+        parts = {spelling(name): PartEntry(description="", count=0, aliases=()) for name in new}
+        entries[spelling(category)] = entry.model_copy(update={"parts": entry.parts | parts})
+    return Vocabulary(entries=entries)
+
+
+def tensors(shapes: Sequence[Sampled], device: torch.device) -> tuple[dict[str, Tensor], Targets]:
+    """Return the inputs of the model and the targets of a batch of shapes, with equal numbers of points."""
+    inputs = {name: stacked(shapes, name).to(device) for name in LearnedAlignParts.inputs}
+    return inputs, moved(targets_of(shapes), device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Training of the release model: resumed to the byte, extended, packed into a folder that names a mesh."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from test_stream import HELDOUT, vocabulary
+from toy import WIDTH, encode
+
+from alignparts.core import paths
+from alignparts.core.config.loading import load_block
+from alignparts.core.config.release import ReleaseParams
+from alignparts.core.errors import AlignPartsError
+from alignparts.core.trainer import STATE
+from alignparts.model.learned import LearnedAlignParts
+from alignparts.model.texts import TextTable
+from alignparts.naming.confidence import Calibration
+from alignparts.naming.pipeline import NamedPartsPipeline
+from alignparts.ontology.text import StoredTexts, TextEncoder
+from alignparts.release import train
+from alignparts.release.pack import pack, texts_of
+
+SIZES = {
+    "channels": (16, 32), "depths": (1, 1), "up_channels": (16,), "up_depths": (1,), "patch": 8, "grid": 0.3,
+    "d_f": 16, "K": 5, "decoder_heads": 2, "layers": 1,
+}  # fmt: skip
+
+
+def params(**changes) -> ReleaseParams:
+    shipped = load_block(paths.PROFILES / "release.yaml", ReleaseParams).model_dump(by_alias=True)
+    small = {"steps": 6, "batch_size": 4, "points": (24, 32), "model": SIZES}
+    return ReleaseParams.model_validate(shipped | small | changes)
+
+
+@pytest.fixture
+def table(monkeypatch) -> TextTable:
+    monkeypatch.setattr(train, "EPOCH", 2)
+    monkeypatch.setattr(train, "VALIDATION", 4)
+    return TextTable(vocabulary(), encode)
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    return LearnedAlignParts.from_pretrained(folder).state_dict()
+
+
+def fit(table, out, **changes):
+    return train.train_release(table, params(**changes), out, heldout=HELDOUT, device="cpu")
+
+
+def test_a_run_that_stopped_and_went_on_ends_as_one_that_never_stopped(table, tmp_path):
+    whole = fit(table, tmp_path / "whole", cooldown=0.0)
+    fit(table, tmp_path / "parts", steps=2, cooldown=0.0)
+    resumed = fit(table, tmp_path / "parts", cooldown=0.0)
+    assert whole.history == resumed.history and len(whole.history) == 3
+    other = weights(tmp_path / "parts")
+    for name, value in weights(tmp_path / "whole").items():
+        assert torch.equal(value, other[name]), name
+    rows = (tmp_path / "whole" / train.HISTORY).read_text().splitlines()
+    assert rows[0].endswith(",step") and rows[-1].endswith(",6")
+    assert (tmp_path / "whole" / STATE).is_file()
+
+
+def test_the_kept_weights_are_an_average_that_lags_behind(table, tmp_path):
+    torch.manual_seed(0)
+    config = train.LearnedConfig(d_t=WIDTH, **SIZES)
+    both = train.Averaged(LearnedAlignParts(config), LearnedAlignParts(config))
+    name = "decoder.partlets"
+    start = both.model.get_parameter(name).detach().clone()
+    assert torch.equal(both.average.get_parameter(name), start)
+    with torch.no_grad():
+        both.model.get_parameter(name).add_(1.0)
+    both.update(10**6, 0.75)
+    assert torch.allclose(both.average.get_parameter(name), start + 0.25)
+    both.update(0, 0.75)  # early on nearly all is taken
+    assert torch.allclose(both.average.get_parameter(name), start + 1 - 0.75 / 20)
+
+
+def test_the_rate_rises_stays_and_falls_to_nothing():
+    asked = params(steps=10_000, cooldown=0.2, lr=1e-3)
+    rates = [train.rate(step, asked) for step in range(10_000)]
+    assert rates[0] == pytest.approx(1e-3 / train.WARMUP) and rates[train.WARMUP] == rates[7_999] == 1e-3
+    assert np.all(np.diff(rates[8_000:]) < 0) and rates[-1] < 1e-6
+
+
+def test_a_batch_has_to_divide_among_the_processes(table, tmp_path, monkeypatch):
+    class Three:
+        device, process_index, num_processes = torch.device("cpu"), 0, 3
+
+    monkeypatch.setattr(train, "accelerator", lambda device: Three())
+    with pytest.raises(AlignPartsError, match="release.batch_size: 4 does not divide among 3"):
+        fit(table, tmp_path)
+
+
+def test_a_packed_model_names_a_mesh_without_a_text_encoder(table, tmp_path, monkeypatch):
+    fit(table, tmp_path / "model")
+    vocabulary().save(tmp_path / "model" / "vocabulary.json")
+    calibration = Calibration(tau=0.5)
+    pack(
+        tmp_path / "model", tmp_path / "packed", encode, "a-text-encoder", points=64, calibration=calibration
+    )
+    monkeypatch.setattr(TextEncoder, "from_name", lambda *_: pytest.fail("a text encoder was loaded"))
+    pipeline = NamedPartsPipeline.from_pretrained(tmp_path / "packed")
+    assert pipeline.calibration == calibration and pipeline.manifest.points == 64
+    mesh = trimesh.util.concatenate([
+        trimesh.creation.box((1, 0.1, 1)), trimesh.creation.cylinder(0.1, 1, transform=np.eye(4))
+    ])  # fmt: skip
+    mesh.export(tmp_path / "mesh.glb")
+    named = pipeline.name(tmp_path / "mesh.glb")
+    assert named.prediction.category in vocabulary().categories
+    assert (named.face_part >= 0).all()
+    for line in (tmp_path / "packed" / "SHA256SUMS").read_text().splitlines():
+        value, name = line.split()
+        assert hashlib.sha256((tmp_path / "packed" / name).read_bytes()).hexdigest() == value
+
+
+def test_stored_texts_are_the_encoders_and_others_are_encoded(tmp_path, monkeypatch):
+    texts = texts_of(vocabulary())
+    StoredTexts.save(tmp_path / "texts", texts, encode)
+    stored = StoredTexts(tmp_path / "texts", "one")
+    assert np.allclose(stored.encode(texts), encode(texts), atol=1e-3)
+    assert np.allclose(np.linalg.norm(stored.encode(texts), axis=1), 1, atol=1e-6)
+
+    class Encoder(TextEncoder):
+        def __init__(self) -> None:
+            self.encode = encode
+
+    asked: list[str] = []
+    monkeypatch.setattr(TextEncoder, "from_name", lambda name, device: asked.append(name) or Encoder())
+    both = stored.encode(["something new", texts[0], "something new"])
+    assert asked == ["one"] and np.allclose(
+        both, encode(["something new", texts[0], "something new"]), atol=1e-3
+    )
+    (tmp_path / "broken").write_bytes(b"no tensors")
+    with pytest.raises(AlignPartsError, match="expected stored embeddings"):
+        StoredTexts(tmp_path / "broken", "one")
