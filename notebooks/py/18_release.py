@@ -82,7 +82,7 @@ validation, test, unseen = (
     scorer.corpus(stage.store, [split], **look) for split in ("validation", "test", "heldout")
 )
 names = confidence.naming_table({"validation": validation, "test": test, "unseen": unseen})
-tables.write_table(run.folder, "names", names)
+tables.write_table(run.folder, "release_names", names)
 names
 
 # %% [markdown]
@@ -102,13 +102,13 @@ rows = [
     for metric, value in intervals(values, **bootstrap).items()
 ]
 table = tables.long_table(rows)
-tables.write_table(run.folder, "confidence", table, tables.by_set(table))
+tables.write_table(run.folder, "release_confidence", table, tables.by_set(table))
 errors = sorted({chosen.error, *chosen.errors})
 wanted = {"errors": errors, "certainty": chosen.certainty, "seed": seed}
 _, promises = calibration.calibrate(training, validation, **wanted)
 checked = calibration.check(training, concatenated([validation, test]), splits=chosen.splits, **wanted)
 kept = confidence.promise_table(checked, promises)
-tables.write_table(run.folder, "promise", kept)
+tables.write_table(run.folder, "release_promise", kept)
 figure = confidence_plots.draw_reliability({confidence.EVIDENCE: named["test"]})
 run.figure(figure, "reliability")
 display(tables.by_set(table), kept)

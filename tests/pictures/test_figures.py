@@ -4,7 +4,7 @@ import numpy as np
 import trimesh
 
 from alignparts.corpus.mesh.surface import make_surface
-from alignparts.pictures.figures import contact_sheet, draw_surface, picture_of_parts
+from alignparts.pictures.figures import contact_sheet, draw_surface, named_sheet, picture_of_parts
 from alignparts.pictures.palette import color_of, colors_of, palette
 
 
@@ -72,3 +72,12 @@ def test_a_picture_of_parts_has_a_legend_and_repeats(tmp_path):
 def test_contact_sheet():
     sheet = contact_sheet([("box", box()), ("crate", box())], size=60)
     assert [axis.get_title() for axis in sheet.axes] == ["box", "crate"]
+
+
+def test_a_named_sheet_shows_every_mesh_with_its_names():
+    part = np.repeat([0, 1], 6)
+    figure = named_sheet([("one", box(), part, ["lid", "body"]), ("two", box(), part, ["a", "b"])])
+    shown = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_title() for axis in shown] == ["one", "two"]
+    assert [text.get_text() for text in shown[0].get_legend().get_texts()] == ["lid", "body"]
+    assert np.asarray(shown[0].images[0].get_array()).std() > 5  # not blank

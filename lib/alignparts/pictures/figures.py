@@ -227,7 +227,7 @@ def named_sheet(
     """
     rows = -(-len(meshes) // columns)
     figure = Figure(figsize=(columns * size / 100, rows * (size + 70) / 100), layout="constrained")
-    tiles = figure.subplots(rows, columns, squeeze=False).flat
+    tiles = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in tiles:
         axis.set_axis_off()
     for axis, (title, surface, part, names) in zip(tiles, meshes, strict=False):
