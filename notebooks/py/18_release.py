@@ -26,7 +26,7 @@ from alignparts.evaluation.experiments import confidence
 from alignparts.evaluation.ground_truth import taking_turns
 from alignparts.evaluation.reliability import LABELS, Confidences, intervals
 from alignparts.evaluation.scored_parts import PartScorer, concatenated
-from alignparts.model.learned import load_model
+from alignparts.model.backbone.learned import load_model
 from alignparts.model.stage import Stage
 from alignparts.naming.confidence import CALIBRATION, Calibration
 from alignparts.ontology.vocabulary import Vocabulary

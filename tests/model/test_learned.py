@@ -11,7 +11,7 @@ from toy import WIDTH
 from alignparts.core.checkpoint import save_model
 from alignparts.core.errors import AlignPartsError
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
-from alignparts.model.learned import LearnedAlignParts, LearnedConfig, load_model
+from alignparts.model.backbone.learned import LearnedAlignParts, LearnedConfig, load_model
 from alignparts.model.losses import point_loss
 from alignparts.model.matching import Targets
 from alignparts.naming.inference import forward

@@ -14,7 +14,7 @@ from alignparts.core.config.loading import load_block
 from alignparts.core.config.release import ReleaseParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import STATE
-from alignparts.model.learned import LearnedAlignParts
+from alignparts.model.backbone.learned import LearnedAlignParts
 from alignparts.model.texts import TextTable
 from alignparts.naming.confidence import Calibration
 from alignparts.naming.pipeline import NamedPartsPipeline

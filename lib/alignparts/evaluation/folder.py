@@ -21,7 +21,7 @@ from alignparts.evaluation.ground_truth import Labeled, present_names
 from alignparts.evaluation.intervals import Bootstrap, interval, relative_gain
 from alignparts.evaluation.methods import LEARNED, Entrant
 from alignparts.evaluation.scoring import score, similarity_of
-from alignparts.model.learned import LearnedAlignParts
+from alignparts.model.backbone.learned import LearnedAlignParts
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.ontology.vocabulary import Vocabulary
 

@@ -3,7 +3,7 @@
 from alignparts.core import paths
 from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.methods import LEARNED, Entrant
-from alignparts.model.learned import load_model
+from alignparts.model.backbone.learned import load_model
 from alignparts.model.stage import Stage
 from alignparts.naming.pipeline import read_manifest
 from alignparts.ontology.vocabulary import Vocabulary

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.ground_truth import Labeled, labeled_shapes
 from alignparts.features.store import FeatureStore
-from alignparts.model.learned import Model, load_model
+from alignparts.model.backbone.learned import Model, load_model
 from alignparts.model.metrics import confusion, iou_matrix
 from alignparts.naming import inference
 from alignparts.naming.confidence import STATISTICS, Calibration, Evidence, Label, Statistics, soft_confidence

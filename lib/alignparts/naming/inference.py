@@ -11,7 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import expit
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.model.learned import Model
+from alignparts.model.backbone.learned import LearnedAlignParts, Model
+from alignparts.model.backbone.pose import QUARTERS, posed
 from alignparts.naming.confidence import PAPER, Calibration, Evidence, Statistics
 from alignparts.naming.prediction import (
     Candidate,
@@ -26,17 +27,25 @@ from alignparts.patches.cut import PatchGraph, cut
 
 Mode = Literal["closed", "open", "query"]
 
+PARTLETS = "partlets"
+"""Entry of a shape's features: the output of the model, where it was needed to make them."""
+
 
 def forward(model: Model, features: Mapping[str, Any]) -> Partlets:
     """Run the model on one shape, on the device of its weights.
 
     Features are arrays: ``points`` (n, 3) in the model frame, ``geometry`` (n, d_g), ``appearance`` (n, d_a),
     or with a learned backbone ``normals`` and ``colors`` (n, 3); those of a mesh also have
-    :class:`alignparts.patches.cut.PatchGraph`.
+    :class:`alignparts.patches.cut.PatchGraph`. Where they hold :data:`PARTLETS`, nothing is run again.
+
+    A learned backbone sees a shape in its four poses: partlets are those of the first, the rest are means.
 
     Raises:
         AlignPartsError: an array is missing, or of a width that the model was not made for.
     """
+    graph = PatchGraph.of(features)
+    if PARTLETS in features:
+        return replace(features[PARTLETS], graph=graph)
     device, inputs = next(model.parameters()).device, {}
     for name, width in model.inputs.items():
         if name not in features:
@@ -47,16 +56,27 @@ def forward(model: Model, features: Mapping[str, Any]) -> Partlets:
                 f"features: '{name}' is {array.shape[-1]} wide, but the model was trained with {width}; "
                 "take the encoders that the model was trained with"
             )
-        inputs[name] = torch.from_numpy(array).unsqueeze(0).to(device)
+        inputs[name] = array
+    if isinstance(model, LearnedAlignParts):
+        poses = [posed(inputs["points"], inputs["normals"], quarter) for quarter in range(QUARTERS)]
+        points, normals = (np.stack(values) for values in zip(*poses, strict=True))
+        inputs = {"points": points, "normals": normals, "colors": np.stack([inputs["colors"]] * QUARTERS)}
+    else:
+        inputs = {name: array[None] for name, array in inputs.items()}
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        output = model(**inputs)
+        output = model(**{name: torch.from_numpy(array).to(device) for name, array in inputs.items()})
     model.train(was_training)
-    names = ("mask_logits", "partness", "partlets", "global_embedding", "fused")
-    mask, partness, *rest = (getattr(output, name)[0].float().cpu().numpy() for name in names)
-    text = None if output.text is None else output.text[0].float().cpu().numpy()
-    return replace(Partlets(expit(mask), expit(partness), *rest), graph=PatchGraph.of(features), text=text)
+    mask, partness, embeddings, whole, fused = (
+        getattr(output, name).float().cpu().numpy()
+        for name in ("mask_logits", "partness", "partlets", "global_embedding", "fused")
+    )
+    partlets = Partlets(expit(mask[0]), expit(partness[0]), embeddings[0], whole[0], fused[0], graph)
+    if output.text is None:
+        return partlets
+    text = output.text.float().cpu().numpy().mean(axis=0)
+    return replace(partlets, global_embedding=unit(whole).mean(axis=0), fused=fused.mean(axis=0), text=text)
 
 
 def category_cosines(

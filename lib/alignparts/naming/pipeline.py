@@ -21,11 +21,11 @@ from alignparts.corpus.mesh.surface import Surface
 from alignparts.features.appearance import AppearanceEncoder
 from alignparts.features.extract import Encoders, extract
 from alignparts.features.partfield import PartField
-from alignparts.model.learned import LearnedAlignParts, Model, load_model
+from alignparts.model.backbone.learned import LearnedAlignParts, Model, load_model
 from alignparts.naming.confidence import CALIBRATION, PAPER, STATISTICS, Calibration, Settings, Statistics
 from alignparts.naming.export import Written, export_named
 from alignparts.naming.granularity import Detail, Level, coarse, levels
-from alignparts.naming.inference import Mode, forward, name_parts, open_vocabulary, retrieval
+from alignparts.naming.inference import PARTLETS, Mode, forward, name_parts, open_vocabulary, retrieval
 from alignparts.naming.prediction import Candidate, Labels, Prediction
 from alignparts.ontology.text import StoredTexts, TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
@@ -171,8 +171,9 @@ class NamedPartsPipeline:
         if self.encoders is not None:
             views, resolution = settings.views, settings.resolution
             return sample, extract(surface, sample, self.encoders, views=views, resolution=resolution)
-        features = {name: getattr(sample, name) for name in self.model.inputs}
-        features["geometry"] = forward(self.model, features).fused
+        features: dict[str, Any] = {name: getattr(sample, name) for name in self.model.inputs}
+        features[PARTLETS] = forward(self.model, features)
+        features["geometry"] = features[PARTLETS].fused
         if not surface.is_cloud:
             features |= surface_patches(surface, sample, features["geometry"]).arrays(sample)
         return sample, features

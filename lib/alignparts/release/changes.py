@@ -1,5 +1,7 @@
 """Random changes to training shapes: what real meshes do that generated ones do not.
 
+Turns about the up axis and normals inside out are not among them: poses undo them.
+
 Every change comes with the share of the shapes that it is applied to.
 """
 
@@ -15,16 +17,16 @@ from alignparts.corpus.mesh.surface import Surface
 
 MISSING, GRAY, COARSER, SHELL = 0.15, 0.25, 0.1, 0.2
 """A named part is absent; without colors; fewer triangles; one welded shell without inner faces."""
-TURNED, TILTED, MIRRORED = 0.5, 0.2, 0.5
-"""Turned freely about the upright axis; tilted by some degrees; left and right exchanged."""
+TILTED, MIRRORED = 0.2, 0.5
+"""Tilted by some degrees; left and right exchanged."""
 STRETCH = 0.12
 """Standard deviation of the logarithm of the scale of every axis."""
 CELL = 0.06
 """Side of a cell of a shell's grid, share of the longest half side."""
 FACES = 20_000
 """Largest number of triangles that are decimated: the rest would take too long."""
-FLIPPED, SPLIT, ROUGH, RECOLORED, LIT = 0.15, 0.1, 0.3, 0.25, 0.4
-"""Normals inside out; those of some parts; noise; colors of a palette per part; other light."""
+SPLIT, ROUGH, RECOLORED, LIT = 0.2, 0.3, 0.25, 0.4
+"""Normals of some parts inside out; noise; colors of a palette per part; other light."""
 
 
 def changed_surface(surface: Surface, names: Sequence[str], rng: np.random.Generator) -> Surface:
@@ -40,8 +42,6 @@ def changed_surface(surface: Surface, names: Sequence[str], rng: np.random.Gener
     if rng.random() < COARSER and len(surface.faces) <= FACES:
         surface = decimated(surface, rng.uniform(0.3, 0.8), 0)
     matrix = np.diag(np.exp(rng.normal(0, STRETCH, 3)))
-    if rng.random() < TURNED:
-        matrix = Rotation.from_euler("y", rng.uniform(0, 360), degrees=True).as_matrix() @ matrix
     if rng.random() < TILTED:
         matrix = Rotation.from_rotvec(rng.normal(0, 0.1, 3)).as_matrix() @ matrix
     mirrored = rng.random() < MIRRORED
@@ -61,11 +61,8 @@ def changed_points(
     ``instance`` is the part instance of every point.
     """
     points, normals, colors = (arrays[name] for name in ("points", "normals", "colors"))
-    kind = rng.random()
     groups = np.unique(instance, return_inverse=True)[1]
-    if kind < FLIPPED:
-        normals = -normals
-    elif kind < FLIPPED + SPLIT:
+    if rng.random() < SPLIT:
         normals = normals * np.where(rng.random(groups.max() + 1) < 0.3, -1, 1)[groups][:, None]
     if rng.random() < ROUGH:
         points = points + rng.normal(0, 0.004, points.shape)

@@ -16,6 +16,7 @@ from alignparts.corpus.mesh.perturb import colorless
 from alignparts.corpus.mesh.sampling import sample_surface
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.corpus.shape import LabeledShape
+from alignparts.model.backbone.pose import QUARTERS, posed
 from alignparts.model.dataset import Target
 from alignparts.model.texts import STYLES, TextTable
 from alignparts.release.changes import changed_points, changed_surface
@@ -113,6 +114,8 @@ class Stream:
         arrays = {name: getattr(sample, name)[at] for name in ("points", "normals", "colors")}
         if change:
             arrays = changed_points(arrays, sample.instance[at], rng)
+        quarter = int(rng.integers(QUARTERS))
+        arrays["points"], arrays["normals"] = posed(arrays["points"], arrays["normals"], quarter)
         style = int(rng.integers(1, STYLES)) if rng.random() < self.name_prompt_rate else 0
         texts, present = self.table.parts(shape.category, style), np.unique(row[row >= 0])
         return Sampled(
@@ -131,8 +134,8 @@ class Stream:
         category = self.categories[rng.integers(len(self.categories))]
         share = {name: DATA_SETS[name] for name in words.datasets(category)}
         dataset = str(rng.choice(list(share), p=np.array(list(share.values())) / sum(share.values())))
-        # Changes turn it: a part of another shape only fits one that faces the same way.
-        pieces = generate(category, rng) if self.plain else generate(category, rng, 0.0)
+        # A part of another shape only fits one that faces the same way.
+        pieces = generate(category, rng, 0.0)
         if not self.plain and rng.random() < SWAPPED:
             pieces = swapped(pieces, generate(category, rng, 0.0), rng)
         names = [words.part(category, dataset, piece.part) or "" for piece in pieces]

@@ -26,8 +26,8 @@ from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.sources import open_splits
 from alignparts.model.alignparts import AlignPartsOutput
 from alignparts.model.backbone.grid import ORDERS
+from alignparts.model.backbone.learned import LearnedAlignParts, LearnedConfig
 from alignparts.model.dataset import moved, stacked, targets_of
-from alignparts.model.learned import LearnedAlignParts, LearnedConfig
 from alignparts.model.losses import alignment_losses, point_loss
 from alignparts.model.matching import Targets
 from alignparts.model.stage import Stage

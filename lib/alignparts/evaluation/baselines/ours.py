@@ -8,7 +8,7 @@ import numpy as np
 
 from alignparts.evaluation.ground_truth import Labeled
 from alignparts.evaluation.methods import DESCRIBED, FILLED, GIVEN, MESH_AWARE, OURS, Entrant, Given
-from alignparts.model.learned import Model
+from alignparts.model.backbone.learned import Model
 from alignparts.naming.inference import forward, name_parts, open_vocabulary
 from alignparts.naming.prediction import Candidate, Encode, Labels, Partlets, Prediction
 from alignparts.ontology.vocabulary import Vocabulary
