@@ -1,6 +1,7 @@
 """Training of the release model: resumed to the byte, extended, packed into a folder that names a mesh."""
 
 import hashlib
+from string import Template
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from alignparts.naming.confidence import Calibration
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.ontology.text import StoredTexts, TextEncoder
 from alignparts.release import train
-from alignparts.release.pack import pack, texts_of
+from alignparts.release.pack import TEMPLATE, pack, texts_of
 
 SIZES = {
     "channels": (16, 32), "depths": (1, 1), "up_channels": (16,), "up_depths": (1,), "patch": 8, "grid": 0.3,
@@ -97,9 +98,13 @@ def test_a_packed_model_names_a_mesh_without_a_text_encoder(table, tmp_path, mon
     fit(table, tmp_path / "model")
     vocabulary().save(tmp_path / "model" / "vocabulary.json")
     calibration = Calibration(tau=0.5)
+    keys = [key for key in Template(TEMPLATE.read_text()).get_identifiers() if key != "weights"]
     pack(
-        tmp_path / "model", tmp_path / "packed", encode, "a-text-encoder", points=64, calibration=calibration
-    )
+        tmp_path / "model", tmp_path / "packed", encode, "a-text-encoder", points=64, calibration=calibration,
+        about={key: f"<{key}>" for key in keys},
+    )  # fmt: skip
+    card = (tmp_path / "packed" / "README.md").read_text()
+    assert all(f"<{key}>" in card for key in keys) and "$" not in card
     monkeypatch.setattr(TextEncoder, "from_name", lambda *_: pytest.fail("a text encoder was loaded"))
     pipeline = NamedPartsPipeline.from_pretrained(tmp_path / "packed")
     assert pipeline.calibration == calibration and pipeline.manifest.points == 64

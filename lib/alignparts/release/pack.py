@@ -1,13 +1,20 @@
 """Pack a trained release model into the folder that ships with the package (``make release``)."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from alignparts.core import paths
 from alignparts.core.atomic import write_atomically, write_text
+from alignparts.core.config.loading import load_block
+from alignparts.core.config.release import ReleaseParams
+from alignparts.corpus.open_set import MANIFEST, read_manifest
+from alignparts.corpus.sources import open_splits
 from alignparts.evaluation.calibration import calibrate
 from alignparts.evaluation.ground_truth import taking_turns
 from alignparts.evaluation.scored_parts import PartScorer
@@ -18,14 +25,23 @@ from alignparts.naming.pipeline import TEXTS, Manifest, write_manifest
 from alignparts.ontology.text import StoredTexts
 from alignparts.ontology.vocabulary import Vocabulary
 from alignparts.release.train import HISTORY
+from procparts import CATEGORIES
 
-WEIGHTS, SUMS = "model.safetensors", "SHA256SUMS"
+WEIGHTS, SUMS, CARD = "model.safetensors", "SHA256SUMS", "README.md"
+TEMPLATE = Path(__file__).with_name("card.md")
 
 
 def pack(
-    folder: Path, out: Path, encode: Encode, text_encoder: str, *, points: int, calibration: Calibration
+    folder: Path,
+    out: Path,
+    encode: Encode,
+    text_encoder: str,
+    *,
+    points: int,
+    calibration: Calibration,
+    about: Mapping[str, object],
 ) -> None:
-    """Write a model's weights in half precision, texts, calibration, settings and checksums.
+    """Write a model's weights in half precision, texts, calibration, settings, card and checksums.
 
     Args:
         folder: model folder, with ``vocabulary.json``.
@@ -34,6 +50,7 @@ def pack(
         text_encoder: name of that encoder.
         points: surface samples per mesh.
         calibration: confidences of the model.
+        about: values of card.md besides the number of weights.
     """
     half = {name: value.half() for name, value in load_file(folder / WEIGHTS).items()}
     content = to_bytes(half, {"format": "pt"})
@@ -48,7 +65,9 @@ def pack(
     write_manifest(out, settings, folder / "vocabulary.json")
     StoredTexts.save(out / TEXTS, texts_of(vocabulary), encode)
     calibration.save(out / CALIBRATION)
-    names = sorted(path.name for path in out.iterdir() if path.name not in (SUMS, "README.md"))
+    weights = f"{sum(value.numel() for value in half.values()) / 1e6:.1f} million"
+    write_text(out / CARD, Template(TEMPLATE.read_text()).substitute(about, weights=weights))
+    names = sorted(path.name for path in out.iterdir() if path.name not in (SUMS, CARD))
     sums = [f"{hashlib.sha256((out / name).read_bytes()).hexdigest()}  {name}" for name in names]
     write_text(out / SUMS, "\n".join(sums) + "\n")
 
@@ -79,13 +98,31 @@ def calibrated(folder: Path, stage: Stage) -> Calibration:
     return base.model_copy(update={"promise": promise})
 
 
+def facts(stage: Stage, release: ReleaseParams) -> dict[str, object]:
+    """Return values of card.md: settings and data of the training."""
+    params = stage.params
+    folder, heldout = paths.DATA / "open", params.corpus.heldout
+    _, index = open_splits(folder, params.reality, params.base.seed)
+    train = set(index.pack[index.split == "train"])
+    shapes = [shape for shape in read_manifest(folder / MANIFEST) if shape.pack in train]
+    by = Counter((shape.attribution.partition(";")[0], shape.license) for shape in shapes)
+    authors = [f"{count} by {author} ({terms})" for (author, terms), count in by.most_common()]
+    return {
+        "seed": params.base.seed, "steps": f"{release.steps:,}",
+        "shapes": f"{release.steps * release.batch_size:,}", "share": f"{release.real_share:.0%}",
+        "categories": len(set(CATEGORIES) - set(heldout)), "all": len(CATEGORIES), "real": len(shapes),
+        "authors": ", ".join(authors), "heldout": ", ".join(heldout),
+    }  # fmt: skip
+
+
 def main() -> None:
     """Pack ``models/release`` into the package."""
     stage = Stage.start()
     params, folder = stage.params, stage.models / "release"
+    release = load_block(paths.PROFILES / "release.yaml", ReleaseParams)
     pack(
         folder, paths.RELEASE, stage.encode, params.ontology.text_encoder, points=params.evaluate.points,
-        calibration=calibrated(folder, stage),
+        calibration=calibrated(folder, stage), about=facts(stage, release),
     )  # fmt: skip
 
 
