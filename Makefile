@@ -13,7 +13,7 @@ export PYTHONHASHSEED := 0
 export MALLOC_MMAP_THRESHOLD_ := 33554432
 export MALLOC_TRIM_THRESHOLD_ := 1073741824
 
-.PHONY: repro test unit chapters lint notebooks lock clean site env bench train profile reality release
+.PHONY: repro test unit chapters lint notebooks lock clean site env bench train profile reality release three
 
 env: $(VENV)/.ready
 
@@ -53,6 +53,14 @@ profile: env
 reality: env
 	$(BIN)/alignparts fetch open $(if $(MIRROR),--mirror $(MIRROR))
 	$(BIN)/dvc repro data/open/dvc.yaml
+
+# three.js as one script with its license, for the pages of `alignparts view`; needs Node.
+WEB := lib/alignparts/view/web
+three:
+	npm install --no-save --prefix build/three three@0.187.0 esbuild@0.28.2
+	NODE_PATH=build/three/node_modules build/three/node_modules/.bin/esbuild $(WEB)/three.entry.mjs --bundle --minify \
+	  --format=iife --global-name=THREE --legal-comments=none --outfile=$(WEB)/three.min.js \
+	  --banner:js="/*! three.js. $$(cat build/three/node_modules/three/LICENSE) */"
 
 site: env
 	$(BIN)/dvc repro report

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import webbrowser
 
 import numpy as np
 import pytest
@@ -48,6 +49,43 @@ def test_name_writes_all_and_says_one_line(run, ball, tmp_path):
         "labels.json",
         "face_labels.npy",
     }
+
+
+def test_view_shows_what_name_wrote(run, ball, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
+    run("name", ball, "--out", tmp_path / "out", "--no-picture")
+    assert run("view", tmp_path / "out") == (0, f"ball.glb -> {tmp_path}/out/ball.parts.html\n", "")
+    assert opened == [f"file://{tmp_path}/out/ball.parts.html"]
+    page = tmp_path / "pages" / "page.html"
+    assert run("view", tmp_path, "--out", page, "--no-open")[0] == 0
+    assert len(opened) == 1
+    assert page.read_bytes() == (tmp_path / "out" / "ball.parts.html").read_bytes()
+
+
+def test_view_names_a_plain_mesh_first(run, ball, tmp_path):
+    code, out, err = run("view", ball, "--no-open")
+    assert (code, err) == (0, "")
+    assert out.startswith("ball.glb: mug: ") and out.endswith(f"ball.glb -> {tmp_path}/ball.parts.html\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"ball.glb", "ball.parts.html"}
+
+
+def test_view_of_several_names_the_page_after_the_folder(run, ball, tmp_path, monkeypatch):
+    monkeypatch.setattr(webbrowser, "open", lambda address: False)
+    other = tmp_path / "ball.stl"
+    trimesh.creation.box().export(other)
+    run("name", ball, other, "--out", tmp_path / "out", "--no-picture")
+    code, out, err = run("view", tmp_path / "out")
+    assert (code, out) == (0, f"ball.glb, ball.stl -> {tmp_path}/out/out.parts.html\n")
+    assert "open the page" in err
+
+
+@pytest.mark.parametrize("given", ["", "labels.json", "ball.parts.glb", "missing.stl"])
+def test_view_of_what_is_no_result_is_one_line(run, tmp_path, given):
+    code, out, err = run("view", tmp_path / given)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: {tmp_path}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_name_with_instances_and_detail(run, tmp_path):

@@ -1,0 +1,8 @@
+// What the pages of `alignparts view` take of three.js; `make three` makes three.min.js of it.
+export {
+  Box3, Color, DoubleSide, MeshStandardMaterial, PerspectiveCamera, PMREMGenerator, Raycaster, Scene, Sphere, Vector2, Vector3,
+  WebGLRenderer,
+} from "three";
+export { OrbitControls } from "three/addons/controls/OrbitControls.js";
+export { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
+export { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
