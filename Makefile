@@ -38,10 +38,11 @@ train: env
 	$(BIN)/accelerate launch --num_processes $(GPUS) $(if $(filter-out 1,$(GPUS)),--multi_gpu) -m alignparts.cli.app train
 
 # The release model, in hours: training (two processes of one thread beat one of two; it resumes), then weights, texts,
-# confidence and checksums into the package. It takes the pipeline's features and the open set.
+# confidence and checksums into the package. It takes the pipeline's features, the open set and unlabeled geometry.
 release: env
 	$(BIN)/dvc repro features
 	$(BIN)/alignparts fetch open $(if $(MIRROR),--mirror $(MIRROR))
+	$(BIN)/alignparts fetch geometry $(if $(MIRROR),--mirror $(MIRROR))
 	$(BIN)/python -m torch.distributed.run --standalone --nproc_per_node 2 -m alignparts.release.train
 	$(BIN)/python -m alignparts.release.pack
 

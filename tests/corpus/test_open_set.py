@@ -14,7 +14,7 @@ from smoke import block
 
 from alignparts.cli import app
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus import open_set, readers
+from alignparts.corpus import readers, repositories
 from alignparts.corpus.ingest import ingest
 from alignparts.corpus.open_set import OpenShape, fetch, read_manifest
 
@@ -124,7 +124,7 @@ def test_files_come_at_their_commit_from_the_network_or_a_mirror_and_are_kept(tm
         assert fetch(again, clone.parent).failures == []
         assert contents(tmp_path / name) == contents(tmp_path / "a")
     (tmp_path / "a/files/ada+things/two.obj").write_bytes(b"cut o")
-    monkeypatch.setattr(open_set, "_pull", None)  # no network
+    monkeypatch.setattr(repositories, "_pull", None)  # no network
     assert astuple(fetch(first, tmp_path / "mirror-b")) == (2, 1, [])
     assert astuple(fetch(first, tmp_path / "nowhere")) == (3, 0, [])
 
@@ -188,7 +188,7 @@ def test_an_id_twice_and_no_manifest_are_refused(tmp_path):
 )
 def test_what_cannot_be_had_is_a_line_and_the_rest_comes(tmp_path, remote, monkeypatch, changes, expected):
     address, commit = remote
-    monkeypatch.setattr(open_set._pull.retry, "sleep", lambda seconds: None)
+    monkeypatch.setattr(repositories._pull.retry, "sleep", lambda seconds: None)
     good = row(1, commit, "packs/pot.glb", "node", "lid=cover", repository="ada/things")
     path = manifest(tmp_path / "open", {**row(2, commit, "two.obj", "node", "lid=cover"), **changes}, good)
     done = fetch(path, address=address)

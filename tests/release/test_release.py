@@ -8,6 +8,7 @@ import pytest
 import torch
 import trimesh
 from test_stream import HELDOUT, vocabulary
+from test_unlabeled import unlabeled
 from toy import WIDTH, encode
 
 from alignparts.core import paths
@@ -16,12 +17,15 @@ from alignparts.core.config.release import ReleaseParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import STATE
 from alignparts.model.backbone.learned import LearnedAlignParts
+from alignparts.model.dataset import stacked
+from alignparts.model.losses import alignment_losses
 from alignparts.model.texts import TextTable
 from alignparts.naming.confidence import Calibration
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.ontology.text import StoredTexts, TextEncoder
 from alignparts.release import train
 from alignparts.release.pack import TEMPLATE, pack, texts_of
+from alignparts.release.stream import Stream
 
 SIZES = {
     "channels": (16, 32), "depths": (1, 1), "up_channels": (16,), "up_depths": (1,), "patch": 8, "grid": 0.3,
@@ -31,7 +35,7 @@ SIZES = {
 
 def params(**changes) -> ReleaseParams:
     shipped = load_block(paths.PROFILES / "release.yaml", ReleaseParams).model_dump(by_alias=True)
-    small = {"steps": 6, "batch_size": 4, "points": (24, 32), "model": SIZES}
+    small = {"steps": 6, "batch_size": 4, "points": (24, 32), "model": SIZES, "unlabeled": 0}
     return ReleaseParams.model_validate(shipped | small | changes)
 
 
@@ -46,14 +50,16 @@ def weights(folder) -> dict[str, torch.Tensor]:
     return LearnedAlignParts.from_pretrained(folder).state_dict()
 
 
-def fit(table, out, **changes):
-    return train.train_release(table, params(**changes), out, heldout=HELDOUT, device="cpu")
+def fit(table, out, shapes=None, **changes):
+    return train.train_release(table, params(**changes), out, heldout=HELDOUT, unlabeled=shapes, device="cpu")
 
 
-def test_a_run_that_stopped_and_went_on_ends_as_one_that_never_stopped(table, tmp_path):
-    whole = fit(table, tmp_path / "whole", cooldown=0.0)
-    fit(table, tmp_path / "parts", steps=2, cooldown=0.0)
-    resumed = fit(table, tmp_path / "parts", cooldown=0.0)
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_run_that_stopped_and_went_on_ends_as_one_that_never_stopped(table, tmp_path, count):
+    asked = {"shapes": unlabeled(tmp_path) if count else None, "unlabeled": count, "cooldown": 0.0}
+    whole = fit(table, tmp_path / "whole", **asked)
+    fit(table, tmp_path / "parts", steps=2, **asked)
+    resumed = fit(table, tmp_path / "parts", **asked)
     assert whole.history == resumed.history and len(whole.history) == 3
     other = weights(tmp_path / "parts")
     for name, value in weights(tmp_path / "whole").items():
@@ -61,6 +67,57 @@ def test_a_run_that_stopped_and_went_on_ends_as_one_that_never_stopped(table, tm
     rows = (tmp_path / "whole" / train.HISTORY).read_text().splitlines()
     assert rows[0].endswith(",step") and rows[-1].endswith(",6")
     assert (tmp_path / "whole" / STATE).is_file()
+
+
+def test_unlabeled_shapes_take_part_in_the_field_and_in_steadiness_alone(table, tmp_path):
+    shapes = unlabeled(tmp_path)
+    asked = {"steps": 2, "cooldown": 0.0, "steady_weight": 0.0}
+    without = fit(table, tmp_path / "without", field_weight=0.0, **asked)
+    silent = fit(table, tmp_path / "silent", shapes, field_weight=0.0, unlabeled=2, **asked)
+    assert "train/field" not in silent.history[0]
+    assert silent.history[0].pop("train/steady") > 0
+    assert silent.history[0] == pytest.approx(without.history[0], rel=1e-4)
+    other = weights(tmp_path / "silent")
+    for name, value in weights(tmp_path / "without").items():
+        assert torch.allclose(value, other[name], atol=1e-6), name
+    named = fit(table, tmp_path / "named", field_weight=1.0, **asked)
+    both = fit(table, tmp_path / "both", shapes, field_weight=1.0, unlabeled=2, **asked)
+    assert named.history[0]["train/field"] > 0 and both.history[0]["train/field"] > 0
+    assert not torch.equal(
+        weights(tmp_path / "named")["fuse.1.weight"], weights(tmp_path / "both")["fuse.1.weight"]
+    )
+
+
+def test_steadiness_is_the_divergence_of_pairs_and_zero_between_twins():
+    torch.manual_seed(0)
+    drawn, classes, tau = torch.randn(4, 8), torch.randn(5, 8), 0.1
+    unit = torch.nn.functional.normalize
+    p = (unit(drawn, dim=1) @ unit(classes, dim=1).T / tau).softmax(1)
+    middle = (p[::2] + p[1::2]) / 2
+    wanted = sum((half * (half / middle).log()).sum(1).mean() for half in (p[::2], p[1::2])) / 2
+    assert train.steady_loss(drawn, classes, tau).item() == pytest.approx(wanted.item(), rel=1e-4)
+    twins = drawn[::2].repeat_interleave(2, dim=0)
+    assert train.steady_loss(twins, classes, tau).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_named_losses_give_no_gradient_to_unlabeled_rows(table, tmp_path):
+    torch.manual_seed(0)
+    model = LearnedAlignParts(train.LearnedConfig(d_t=WIDTH, **SIZES))
+    shapes = [Stream(table, HELDOUT).shape(number, 32) for number in range(2)]
+    others = [unlabeled(tmp_path).shape(0, 32)]
+    inputs, targets = train.tensors(shapes, torch.device("cpu"), others)
+    output = model(**inputs)
+    read = (output.partlets, output.mask_logits, output.partness, output.global_embedding, output.fused)
+    for value in read:
+        value.retain_grad()
+    alignment_losses(output.first(2), targets, params().loss)["total"].backward(retain_graph=True)
+    for value in read[:4]:
+        assert value.grad[:2].abs().sum() > 0 and not value.grad[2:].any()
+    before = output.fused.grad.clone()
+    assert before[:2].any() and not before[2:].any()
+    part = stacked([*shapes, *others], "part")
+    train.field_loss(output.fused, part).backward()
+    assert output.fused.grad[2:].any() and not output.partlets.grad[2:].any()
 
 
 def test_the_kept_weights_are_an_average_that_lags_behind(table, tmp_path):
@@ -90,8 +147,12 @@ def test_a_batch_has_to_divide_among_the_processes(table, tmp_path, monkeypatch)
         device, process_index, num_processes = torch.device("cpu"), 0, 3
 
     monkeypatch.setattr(train, "accelerator", lambda device: Three())
-    with pytest.raises(AlignPartsError, match="release.batch_size: 4 does not divide among 3"):
+    with pytest.raises(AlignPartsError, match="release.batch_size: 4; expected a multiple of 3"):
         fit(table, tmp_path)
+    with pytest.raises(AlignPartsError, match="release.unlabeled: 3; expected a multiple of 6"):
+        fit(table, tmp_path, batch_size=3, unlabeled=3)
+    with pytest.raises(AlignPartsError, match="no unlabeled shapes are given; expected 0"):
+        fit(table, tmp_path, batch_size=3, unlabeled=6)
 
 
 def test_a_packed_model_names_a_mesh_without_a_text_encoder(table, tmp_path, monkeypatch):

@@ -9,20 +9,32 @@ from alignparts.core import paths
 
 
 def fetch(
-    what: Annotated[Literal["open"], typer.Argument(help="open: the open test set.", show_default=False)],
+    what: Annotated[
+        Literal["open", "geometry"],
+        typer.Argument(
+            help="open: the open test set; geometry: meshes without labels, for the release model.",
+            show_default=False,
+        ),
+    ],
     manifest: Annotated[
-        Path, typer.Option(help="Its manifest; files/ is beside it.", show_default="data/open/manifest.csv")
-    ] = paths.DATA / "open/manifest.csv",
+        Path | None,
+        typer.Option(
+            help="Its manifest; the files come beside it.",
+            show_default="data/open/manifest.csv, data/open/geometry.csv",
+        ),
+    ] = None,
     mirror: Annotated[
         Path | None, typer.Option(help="Folder of clones OWNER+NAME, to work without a network.")
     ] = None,
 ) -> None:
-    """Bring public shapes at their pinned commits, each file checked by its SHA-256; files there are kept."""
-    from alignparts.corpus.open_set import fetch as run
+    """Bring public shapes at their pinned commits, checked by SHA-256; files that are there are kept."""
+    from alignparts.corpus import geometry, open_set
 
-    done = run(manifest, mirror)
+    kind = open_set if what == "open" else geometry
+    path = manifest or paths.DATA / "open" / kind.MANIFEST
+    done = kind.fetch(path, mirror)
     for line in done.failures:
         typer.echo(f"error: {line}", err=True)
-    typer.echo(f"{done.new} files fetched, {done.kept} were there -> {manifest.parent / 'files'}")
+    typer.echo(f"{done.new} files fetched, {done.kept} were there -> {path.parent / kind.FILES}")
     if done.failures:
         raise typer.Exit(2)

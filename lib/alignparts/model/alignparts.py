@@ -1,6 +1,6 @@
 """ALIGN-Parts: points with two kinds of features in, named part candidates out (section 3.1)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 import torch
@@ -67,9 +67,16 @@ class AlignPartsOutput:
 
     def float(self) -> "AlignPartsOutput":
         """Return the output in float32."""
+        return self._each(Tensor.float)
+
+    def first(self, count: int) -> "AlignPartsOutput":
+        """Return the output for the first shapes of the batch."""
+        return self._each(lambda value: value[:count])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "AlignPartsOutput":
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return AlignPartsOutput(
-            **{name: value.float() for name, value in values.items() if value is not None}
+            **{name: change(value) for name, value in values.items() if value is not None}
         )
 
 

@@ -226,7 +226,7 @@ def targets_of(shapes: Sequence[Target]) -> Targets:
     )
 
 
-def stacked(shapes: Sequence[Target], name: str, fill: int = 0) -> Tensor:
+def stacked(shapes: Sequence[object], name: str, fill: int = 0) -> Tensor:
     """Return an array of every shape in one tensor, padded by ``fill``."""
     arrays = [torch.from_numpy(getattr(shape, name)) for shape in shapes]
     return pad_sequence(arrays, batch_first=True, padding_value=fill)

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Float64, Int
 from scipy.spatial.transform import Rotation
 
 from alignparts.corpus.mesh.perturb import colorless, decimated, rewound, shelled
+from alignparts.corpus.mesh.surface import GRAY as SHADE
 from alignparts.corpus.mesh.surface import Surface
 
 MISSING, GRAY, COARSER, SHELL = 0.15, 0.25, 0.1, 0.2
@@ -41,14 +42,41 @@ def changed_surface(surface: Surface, names: Sequence[str], rng: np.random.Gener
         surface = colorless(surface, 1.0, 0)
     if rng.random() < COARSER and len(surface.faces) <= FACES:
         surface = decimated(surface, rng.uniform(0.3, 0.8), 0)
+    matrix = drawn_matrix(rng)
+    surface = replace(surface, vertices=surface.vertices @ matrix.T)
+    if np.linalg.det(matrix) < 0:  # so that normals still point outward
+        surface = rewound(surface)
+    return shelled(surface, CELL, int(rng.integers(2**31))) if rng.random() < SHELL else surface
+
+
+def changed_samples(
+    arrays: Mapping[str, Float32[np.ndarray, "n 3"]],
+    instance: Int[np.ndarray, " n"],
+    rng: np.random.Generator,
+) -> dict[str, Float32[np.ndarray, "n 3"]]:
+    """Return samples of a shape without its surface after the changes that they allow, in the model frame.
+
+    Arguments are those of :func:`changed_points`.
+    """
+    matrix = drawn_matrix(rng)
+    points, normals = arrays["points"] @ matrix.T, arrays["normals"] @ np.linalg.inv(matrix)
+    low, high = points.min(axis=0), points.max(axis=0)
+    changed = {
+        "points": (points - (low + high) / 2) * (2 / max((high - low).max(), 1e-9)),
+        "normals": normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-6),
+        "colors": np.full_like(points, SHADE[0]) if rng.random() < GRAY else arrays["colors"],
+    }
+    return changed_points(
+        {name: values.astype(np.float32) for name, values in changed.items()}, instance, rng
+    )
+
+
+def drawn_matrix(rng: np.random.Generator) -> Float64[np.ndarray, "3 3"]:
+    """Return a random stretch, turn, tilt and mirroring; where it mirrors its determinant is negative."""
     matrix = np.diag(np.exp(rng.normal(0, STRETCH, 3)))
     if rng.random() < TILTED:
         matrix = Rotation.from_rotvec(rng.normal(0, 0.1, 3)).as_matrix() @ matrix
-    mirrored = rng.random() < MIRRORED
-    surface = replace(surface, vertices=surface.vertices @ (matrix @ np.diag([1 - 2 * mirrored, 1, 1])).T)
-    if mirrored:  # so that normals still point outward
-        surface = rewound(surface)
-    return shelled(surface, CELL, int(rng.integers(2**31))) if rng.random() < SHELL else surface
+    return matrix @ np.diag([1 - 2 * (rng.random() < MIRRORED), 1, 1])
 
 
 def changed_points(

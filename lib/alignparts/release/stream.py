@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int, Int64
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.dialects import load_dialects
@@ -106,8 +106,7 @@ class Stream:
         sample = sample_surface(surface, POOL * points, int(rng.integers(2**31)))
         rows = {name: row for row, name in enumerate(self.table.names[shape.category])}
         row = np.array([*(rows.get(name, -1) for name in shape.names), -1])[sample.instance]
-        chance = np.bincount(row + 1).clip(1)[row + 1] ** -0.5 if rng.random() < 0.5 else np.ones(len(row))
-        at = np.sort(rng.choice(len(row), points, replace=False, p=chance / chance.sum()))
+        at = drawn(row, points, rng)
         row = row[at]
         if (row >= 0).mean() < LABELED:
             return None
@@ -151,6 +150,12 @@ class Stream:
             known.resolve(category, name)[1] if name and known.has(category, name) else "" for name in names
         ]
         return NamedSurface(surface, canonical, known.resolve_category(category))
+
+
+def drawn(label: Int[np.ndarray, " n"], points: int, rng: np.random.Generator) -> Int64[np.ndarray, " p"]:
+    """Return the indices, in order, of some of the points; every second time rare labels come more often."""
+    chance = np.bincount(label + 1).clip(1)[label + 1] ** -0.5 if rng.random() < 0.5 else np.ones(len(label))
+    return np.sort(rng.choice(len(label), points, replace=False, p=chance / chance.sum()))
 
 
 def swapped(pieces: Sequence[Piece], others: Sequence[Piece], rng: np.random.Generator) -> list[Piece]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from alignparts.core import paths
@@ -21,9 +22,11 @@ from alignparts.core.config.loading import load_block
 from alignparts.core.config.release import ReleaseParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import STATE, Row, Trained, Trainer, adamw, seeded
+from alignparts.corpus import geometry
 from alignparts.corpus.readers import read
 from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.sources import open_splits
+from alignparts.features.partfield_train import PartFieldTraining, contrastive_loss
 from alignparts.model.alignparts import AlignPartsOutput
 from alignparts.model.backbone.grid import ORDERS
 from alignparts.model.backbone.learned import LearnedAlignParts, LearnedConfig
@@ -35,11 +38,17 @@ from alignparts.model.texts import TextTable
 from alignparts.model.train import CLIP, accelerator, gather
 from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary, spelling
 from alignparts.release.stream import Sampled, Stream
+from alignparts.release.unlabeled import DRAWS, Pieces, Unlabeled, prepared
+
+Batch = tuple[list[Sampled], list[Pieces], list[int]]
+"""Labeled shapes, unlabeled ones, and the order of the backbone's curves."""
 
 EPOCH = 250
 """Number of steps between two checkpoints."""
 WARMUP = 300
 """Number of steps over which the rate rises."""
+FIELD_POINTS = 256
+"""Points per shape that are contrasted with each other."""
 MAX_SCALE = math.log(100)
 """Largest learned logarithm of the inverse temperature, as in CLIP."""
 HISTORY = "history.csv"
@@ -69,6 +78,25 @@ class Averaged(nn.Module):
             kept.lerp_(weight, 1 - decay)
 
 
+def field_loss(fused: Float[Tensor, "b n d_f"], part: Int64[Tensor, "b n"]) -> Float[Tensor, ""]:
+    """Return PartField's contrast of points of one part with those of others, at some points per shape."""
+    drawn = slice(FIELD_POINTS)  # samples come in no order
+    return contrastive_loss(fused[:, drawn], part[:, drawn], PartFieldTraining.temperature)
+
+
+def steady_loss(
+    embedding: Float[Tensor, "b d_t"], classes: Float[Tensor, "c d_t"], tau: float
+) -> Float[Tensor, ""]:
+    """Return the divergence (Jensen-Shannon) of the category between pairs of draws of one shape.
+
+    Which category does not matter: the vocabulary may have none that fits.
+    """
+    scores = nn.functional.normalize(embedding, dim=1) @ nn.functional.normalize(classes, dim=1).T / tau
+    pairs = scores.log_softmax(1).unflatten(0, (-1, 2))
+    mean = (pairs.logsumexp(1, keepdim=True) - math.log(2)).expand_as(pairs)
+    return nn.functional.kl_div(mean, pairs, reduction="sum", log_target=True) / len(embedding)
+
+
 def rate(step: int, params: ReleaseParams) -> float:
     """Return the learning rate of a step: constant, after a rise and before a fall to 0 at the end."""
     left = (params.steps - step) / max(params.cooldown * params.steps, 1)
@@ -82,6 +110,7 @@ def train_release(
     *,
     heldout: Sequence[str],
     real: Sequence[LabeledShape] = (),
+    unlabeled: Unlabeled | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
 ) -> Trained[LearnedAlignParts]:
@@ -96,18 +125,23 @@ def train_release(
         out: model folder.
         heldout: categories of the generator that are never trained on.
         real: real shapes with named parts.
+        unlabeled: real shapes without names, where ``params.unlabeled`` is not 0.
         seed: seed of the weights and of the stream.
         device: device to train on; a GPU if there is one.
 
     Raises:
-        AlignPartsError: fewer shapes per batch than processes, or a loss that is not finite.
+        AlignPartsError: shapes of a batch that do not divide among the processes, no unlabeled ones where
+            some are asked for, or a loss that is not finite.
     """
     processes = accelerator(device)
     target, rank, count = processes.device, processes.process_index, processes.num_processes
-    if params.batch_size % count:
-        raise AlignPartsError(
-            f"release.batch_size: {params.batch_size} does not divide among {count} processes"
-        )
+    for name, each in (("batch_size", 1), ("unlabeled", DRAWS)):
+        if (size := getattr(params, name)) % (each * count):
+            raise AlignPartsError(
+                f"release.{name}: {size}; expected a multiple of {each * count} for {count} processes"
+            )
+    if params.unlabeled and unlabeled is None:
+        raise AlignPartsError("release.unlabeled: no unlabeled shapes are given; expected 0")
     config = LearnedConfig(d_t=table.d_t, **params.model.model_dump())
     model, average = (seeded(seed, lambda: LearnedAlignParts(config)) for _ in range(2))
     both = Averaged(model, average).to(target)
@@ -121,27 +155,46 @@ def train_release(
     )
     settings, known = params.model_dump(mode="json", exclude={"steps"}), table.vocabulary.model_dump()
     described = [asdict(config), settings, known, seed, list(heldout), [shape.shape_id for shape in real]]
+    if unlabeled is not None:
+        described.append(unlabeled.digest)
     optimizer = adamw(both.model, params.lr, params.weight_decay, spared=["decoder.partlets"], fused=True)
     trainer = Trainer(
         "release", both, optimizer, out / STATE, epochs=-(-params.steps // EPOCH), identity=described,
         processes=processes,
     )  # fmt: skip
 
-    def batches(epoch: int) -> Iterator[tuple[list[Sampled], list[int]]]:
+    def batches(epoch: int) -> Iterator[Batch]:
         for step in range(epoch * EPOCH, min((epoch + 1) * EPOCH, params.steps)):
             rng = np.random.default_rng([seed, step])
             points, orders = int(rng.choice(params.points)), rng.permutation(len(ORDERS)).tolist()
-            numbers = range(step * params.batch_size + rank, (step + 1) * params.batch_size, count)
-            yield [stream.shape(number, points) for number in numbers], orders
+            shapes, others = (
+                range((step * count + rank) * size, (step * count + rank + 1) * size)
+                for size in (params.batch_size // count, params.unlabeled // count)
+            )
+            yield (
+                [stream.shape(number, points) for number in shapes],
+                [unlabeled.shape(number, points) for number in others] if unlabeled else [],
+                orders,
+            )
 
-    def loss(wrapped: nn.Module, batch: tuple[list[Sampled], list[int]]) -> dict[str, Tensor]:
-        shapes, orders = batch
-        inputs, targets = tensors(shapes, target)
+    def loss(wrapped: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        shapes, others, orders = batch
+        inputs, targets = tensors(shapes, target, others)
         with torch.autocast(target.type, torch.bfloat16, enabled=target.type == "cuda"):
             output = wrapped(inputs, orders).float()
-        terms = alignment_losses(output, targets, params.loss, gather=gather)
-        points = point_loss(output.text, targets)
-        return {**terms, "points": points, "total": terms["total"] + params.point_weight * points}
+        named = output.first(len(shapes))
+        terms = alignment_losses(named, targets, params.loss, gather=gather)
+        terms["points"] = point_loss(named.text, targets)
+        total = terms.pop("total") + params.point_weight * terms["points"]
+        if params.field_weight:
+            part = stacked([*shapes, *others], "part").to(target)
+            terms["field"] = field_loss(output.fused, part)
+            total = total + params.field_weight * terms["field"]
+        if others:
+            draws = output.global_embedding[len(shapes) :]
+            terms["steady"] = steady_loss(draws, targets.classes, params.loss.tau)
+            total = total + params.steady_weight * terms["steady"]
+        return {**terms, "total": total}
 
     fresh = Stream(table, heldout, seed=seed + 1, plain=True)
 
@@ -185,8 +238,16 @@ def main() -> None:
     out = stage.models / "release"
     vocabulary.save(out / "vocabulary.json")
     table = TextTable(vocabulary, stage.encode)
-    heldout = stage.params.corpus.heldout
-    train_release(table, params, out, heldout=heldout, real=real, seed=stage.params.base.seed)
+    unlabeled = None
+    if params.unlabeled:
+        apart = splits.shape_id[splits.split != "train"]
+        with accelerator().main_process_first():
+            path = prepared(paths.DATA / "open" / geometry.MANIFEST, {name: located[name] for name in apart})
+        unlabeled = Unlabeled(path, stage.params.base.seed)
+    train_release(
+        table, params, out, heldout=stage.params.corpus.heldout, real=real, unlabeled=unlabeled,
+        seed=stage.params.base.seed,
+    )  # fmt: skip
 
 
 def extended(vocabulary: Vocabulary, shapes: Sequence[LabeledShape]) -> Vocabulary:
@@ -202,9 +263,14 @@ def extended(vocabulary: Vocabulary, shapes: Sequence[LabeledShape]) -> Vocabula
     return Vocabulary(entries=entries)
 
 
-def tensors(shapes: Sequence[Sampled], device: torch.device) -> tuple[dict[str, Tensor], Targets]:
-    """Return the inputs of the model and the targets of a batch of shapes, with equal numbers of points."""
-    inputs = {name: stacked(shapes, name).to(device) for name in LearnedAlignParts.inputs}
+def tensors(
+    shapes: Sequence[Sampled], device: torch.device, others: Sequence[Pieces] = ()
+) -> tuple[dict[str, Tensor], Targets]:
+    """Return the inputs of the model and the targets of a batch of shapes, with equal numbers of points.
+
+    ``others`` are further shapes, without targets.
+    """
+    inputs = {name: stacked([*shapes, *others], name).to(device) for name in LearnedAlignParts.inputs}
     return inputs, moved(targets_of(shapes), device)
 
 

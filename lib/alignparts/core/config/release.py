@@ -29,5 +29,8 @@ class ReleaseParams(Block):
     real_share: float = Field(ge=0, le=1)
     name_prompt_rate: float = Field(ge=0, le=1)
     point_weight: float = Field(ge=0)
+    unlabeled: int = Field(ge=0)
+    field_weight: float = Field(ge=0)
+    steady_weight: float = Field(ge=0)
     model: LearnedSizes
     loss: LossParams
