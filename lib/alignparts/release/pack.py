@@ -25,6 +25,7 @@ from alignparts.naming.pipeline import TEXTS, Manifest, write_manifest
 from alignparts.ontology.text import StoredTexts
 from alignparts.ontology.vocabulary import Vocabulary
 from alignparts.release.train import HISTORY
+from alignparts.release.unlabeled import unlabeled_of
 from procparts import CATEGORIES
 
 WEIGHTS, SUMS, CARD = "model.safetensors", "SHA256SUMS", "README.md"
@@ -102,7 +103,7 @@ def facts(stage: Stage, release: ReleaseParams) -> dict[str, object]:
     """Return values of card.md: settings and data of the training."""
     params = stage.params
     folder, heldout = paths.DATA / "open", params.corpus.heldout
-    _, index = open_splits(folder, params.reality, params.base.seed)
+    located, index = open_splits(folder, params.reality, params.base.seed)
     train = set(index.pack[index.split == "train"])
     shapes = [shape for shape in read_manifest(folder / MANIFEST) if shape.pack in train]
     by = Counter((shape.attribution.partition(";")[0], shape.license) for shape in shapes)
@@ -111,7 +112,8 @@ def facts(stage: Stage, release: ReleaseParams) -> dict[str, object]:
         "seed": params.base.seed, "steps": f"{release.steps:,}",
         "shapes": f"{release.steps * release.batch_size:,}", "share": f"{release.real_share:.0%}",
         "categories": len(set(CATEGORIES) - set(heldout)), "all": len(CATEGORIES), "real": len(shapes),
-        "authors": ", ".join(authors), "heldout": ", ".join(heldout),
+        "authors": ", ".join(authors), "unlabeled": unlabeled_of(located, index).count,
+        "heldout": ", ".join(heldout),
     }  # fmt: skip
 
 

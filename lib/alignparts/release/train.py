@@ -22,7 +22,6 @@ from alignparts.core.config.loading import load_block
 from alignparts.core.config.release import ReleaseParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import STATE, Row, Trained, Trainer, adamw, seeded
-from alignparts.corpus import geometry
 from alignparts.corpus.readers import read
 from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.sources import open_splits
@@ -38,7 +37,7 @@ from alignparts.model.texts import TextTable
 from alignparts.model.train import CLIP, accelerator, gather
 from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary, spelling
 from alignparts.release.stream import Sampled, Stream
-from alignparts.release.unlabeled import DRAWS, Pieces, Unlabeled, prepared
+from alignparts.release.unlabeled import DRAWS, Pieces, Unlabeled, unlabeled_of
 
 Batch = tuple[list[Sampled], list[Pieces], list[int]]
 """Labeled shapes, unlabeled ones, and the order of the backbone's curves."""
@@ -238,12 +237,8 @@ def main() -> None:
     out = stage.models / "release"
     vocabulary.save(out / "vocabulary.json")
     table = TextTable(vocabulary, stage.encode)
-    unlabeled = None
-    if params.unlabeled:
-        apart = splits.shape_id[splits.split != "train"]
-        with accelerator().main_process_first():
-            path = prepared(paths.DATA / "open" / geometry.MANIFEST, {name: located[name] for name in apart})
-        unlabeled = Unlabeled(path, stage.params.base.seed)
+    with accelerator().main_process_first():
+        unlabeled = unlabeled_of(located, splits, stage.params.base.seed) if params.unlabeled else None
     train_release(
         table, params, out, heldout=stage.params.corpus.heldout, real=real, unlabeled=unlabeled,
         seed=stage.params.base.seed,

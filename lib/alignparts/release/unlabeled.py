@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float32, Int64
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
+from alignparts.core import paths
 from alignparts.core.atomic import write_atomically
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus import geometry
@@ -77,6 +79,18 @@ class Unlabeled:
         arrays = changed_samples(arrays, part[at], rng)
         points_, normals = posed(arrays["points"], arrays["normals"], int(rng.integers(QUARTERS)))
         return Pieces(points_, normals, arrays["colors"], part[at])
+
+
+def unlabeled_of(
+    located: Mapping[str, tuple[str, Locator]], splits: pd.DataFrame, seed: int = 0
+) -> Unlabeled:
+    """Return the unlabeled shapes beside the open set; arguments are what :func:`open_splits` returns.
+
+    Raises:
+        AlignPartsError: as :func:`prepared`.
+    """
+    apart = {name: located[name] for name in splits.shape_id[splits.split != "train"]}
+    return Unlabeled(prepared(paths.DATA / "open" / geometry.MANIFEST, apart), seed)
 
 
 def prepared(manifest: Path, apart: Mapping[str, tuple[str, Locator]]) -> Path:
