@@ -19,6 +19,7 @@ from alignparts.cli.options import (
     ModelOption,
     RepliesOption,
 )
+from alignparts.cli.repro import repro
 from alignparts.cli.view import view
 from alignparts.core import paths
 from alignparts.core.errors import AlignPartsError
@@ -33,6 +34,7 @@ PointsOption = Annotated[
 app.command()(fetch)
 app.command()(ingest)
 app.command()(ontology)
+app.command()(repro)
 app.command()(view)
 
 
