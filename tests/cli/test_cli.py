@@ -215,6 +215,27 @@ def test_options_that_exclude_each_other(run, ball, tmp_path):
     assert "name of a part is empty" in err
 
 
+def test_samples_or_meshes_and_not_both(run, ball, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["--demo", ball], []):
+        code, _, err = run("name", *arguments)
+        assert code == 2 and "--demo" in err and err.count("\n") == 1
+    code, out, err = run("name", "--demo", "--no-picture")
+    assert (code, err) == (0, "")
+    assert {path.name for path in (tmp_path / "named").iterdir()} == {"chair", "lamp", "mug"}
+    assert out.splitlines()[-1].startswith("To look at them: alignparts view named.")
+
+
+def test_without_pictures_all_else_is_written(run, ball, tmp_path, monkeypatch):
+    def offscreen():
+        raise AlignPartsError("no driver")
+
+    monkeypatch.setattr("alignparts.pictures.figures.offscreen", offscreen)
+    code, out, err = run("name", ball, "--out", tmp_path / "out")
+    assert (code, err) == (0, "no pictures: no driver\n") and out.startswith("ball.glb: mug")
+    assert (tmp_path / "out" / "ball.parts.glb").is_file()
+
+
 def test_a_missing_model_is_said(monkeypatch, capsys, ball, tmp_path):
     monkeypatch.setattr(sys, "argv", ["alignparts", "name", str(ball), "--out", str(tmp_path / "o"),
                                       "--model", str(tmp_path / "none")])  # fmt: skip

@@ -5,20 +5,12 @@ from typing import Annotated
 
 import typer
 
-from alignparts.cli.entry import complain, run
+from alignparts.cli.entry import run
 from alignparts.cli.fetch import fetch
 from alignparts.cli.ingest import ingest
+from alignparts.cli.name import name
 from alignparts.cli.ontology import ontology
-from alignparts.cli.options import (
-    DetailOption,
-    DeviceOption,
-    InstancesOption,
-    LabelsOption,
-    LlmModelOption,
-    LlmOption,
-    ModelOption,
-    RepliesOption,
-)
+from alignparts.cli.options import DeviceOption, ModelOption, PointsOption
 from alignparts.cli.repro import repro
 from alignparts.cli.view import view
 from alignparts.core import paths
@@ -27,10 +19,7 @@ from alignparts.core.errors import AlignPartsError
 HELP = "Name the parts of 3D meshes."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-PointsOption = Annotated[
-    int | None, typer.Option(min=16, help="Surface samples per mesh.", show_default="the model's")
-]
-
+app.command()(name)
 app.command()(fetch)
 app.command()(ingest)
 app.command()(ontology)
@@ -41,68 +30,6 @@ app.command()(view)
 def main() -> None:
     """Run the command ``alignparts``."""
     run(app)
-
-
-@app.command()
-def name(
-    meshes: Annotated[list[Path], typer.Argument(help="GLB, glTF, OBJ, PLY, STL or OFF files.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder for the results; several meshes get a folder each in it.")
-    ],
-    vocabulary: Annotated[
-        Path | None, typer.Option(help="YAML: a list of names, or name: description.")
-    ] = None,
-    propose: Annotated[
-        str | None,
-        typer.Option(
-            help="An object class: a language model lists its parts (OUT/vocabulary.yaml keeps them)."
-        ),
-    ] = None,
-    query: Annotated[str | None, typer.Option(help="Find this one part.")] = None,
-    category: Annotated[
-        str | None, typer.Option(help="The object's category, instead of finding it.")
-    ] = None,
-    model: ModelOption = paths.RELEASE,
-    labels: LabelsOption = "patches",
-    detail: DetailOption = "default",
-    instances: InstancesOption = False,
-    points: PointsOption = None,
-    picture: Annotated[bool, typer.Option(help="Draw the picture (needs EGL).")] = True,
-    device: DeviceOption = "cpu",
-    llm: LlmOption = "recorded",
-    llm_model: LlmModelOption = "recorded",
-    replies: RepliesOption = None,
-) -> None:
-    """Segment meshes into named parts: NAME.parts.glb, labels.json, face_labels.npy and a picture."""
-    if sum(given is not None for given in (vocabulary, propose, query, category)) > 1:
-        raise AlignPartsError("--vocabulary, --propose, --query and --category exclude each other; give one")
-    from alignparts.naming.candidates import propose_parts, read_vocabulary, write_vocabulary
-    from alignparts.naming.pipeline import NamedPartsPipeline
-    from alignparts.naming.prediction import Candidate
-
-    asked = None if query is None else Candidate.of(query)
-    candidates = None if vocabulary is None else read_vocabulary(vocabulary)
-    if propose is not None:
-        from alignparts.ontology.llm.client import REPLIES, LanguageModel
-
-        candidates = propose_parts(propose, LanguageModel(llm, llm_model, replies or REPLIES))
-        write_vocabulary(out / "vocabulary.yaml", candidates)
-        typer.echo(f"{propose}: {len(candidates)} parts to look for -> {out / 'vocabulary.yaml'}")
-    pipeline = NamedPartsPipeline.from_pretrained(model, device)
-    failed = False
-    for path, folder in zip(meshes, _folders(meshes, out), strict=True):
-        try:
-            named = pipeline.name(
-                path, candidates=candidates, query=asked, category=category, labels=labels, points=points,
-                detail=detail, instances=instances,
-            )  # fmt: skip
-            named.save(folder, picture=picture)
-            typer.echo(f"{named.summary} -> {folder}")
-        except AlignPartsError as error:
-            complain(error)
-            failed = True
-    if failed:
-        raise typer.Exit(2)
 
 
 @app.command()
@@ -188,16 +115,6 @@ def convert_partfield(
     count = sum(value.numel() for value in weights.values())
     about = f"{len(weights)} tensors, {count:,} weights, {field.d_g} channels"
     typer.echo(f"{checkpoint.name}: {about} -> {out} (NVIDIA License, non-commercial)")
-
-
-def _folders(meshes: list[Path], out: Path) -> list[Path]:
-    """Return the folder of every mesh; equal names from different places are numbered."""
-    if len(meshes) == 1:
-        return [out]
-    stems = [path.stem for path in meshes]
-    counts = [stems[: index + 1].count(stem) for index, stem in enumerate(stems)]
-    numbered = zip(stems, counts, strict=True)
-    return [out / (stem if count == 1 else f"{stem}_{count}") for stem, count in numbered]
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ import typer
 ModelOption = Annotated[
     Path, typer.Option("--model", help="Folder of the trained model.", show_default="the release model")
 ]
+PointsOption = Annotated[
+    int | None, typer.Option(min=16, help="Surface samples per mesh.", show_default="the model's")
+]
 DeviceOption = Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")]
 LlmOption = Annotated[str, typer.Option(help="'recorded', or the base URL of an OpenAI-compatible endpoint.")]
 LlmModelOption = Annotated[str, typer.Option(help="Name of the model at the endpoint.")]

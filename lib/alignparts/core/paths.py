@@ -15,3 +15,4 @@ NOTEBOOKS = ROOT / "notebooks"
 # Prompts, recorded language-model replies and the paper's numbers, which ship with the package.
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
 RELEASE = RESOURCES / "release"  # the release model
+DEMO = RESOURCES / "demo"  # sample meshes

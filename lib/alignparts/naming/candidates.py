@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -9,9 +10,11 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.naming.prediction import Candidate
-from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.llm.records import Request
 from alignparts.ontology.vocabulary import spelling, words
+
+if TYPE_CHECKING:
+    from alignparts.ontology.llm.client import LanguageModel
 
 MOST_PARTS = 40
 """Maximum number of parts that are proposed for one category."""
@@ -89,7 +92,7 @@ class Proposal(BaseModel):
         return self
 
 
-def propose_parts(category: str, llm: LanguageModel) -> list[Candidate]:
+def propose_parts(category: str, llm: "LanguageModel") -> list[Candidate]:
     """Ask a language model for the parts of an object of an unseen category, in any spelling (section 3.3).
 
     Raises:

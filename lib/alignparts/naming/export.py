@@ -17,7 +17,6 @@ from alignparts.corpus.mesh.meshio import InputMesh, quiet
 from alignparts.corpus.mesh.surface import rgba_float
 from alignparts.naming.granularity import Child, Kind, Level, children
 from alignparts.naming.prediction import PredictedPart
-from alignparts.pictures.figures import picture_of_parts
 
 SCHEMA = "alignparts/labels/1"
 UNLABELED = "unlabeled"
@@ -92,6 +91,8 @@ def export_named(
             for name, array in {names[2]: face_part, **arrays}.items():
                 np.save(work / name, array.astype(np.int32), allow_pickle=False)
             if picture:
+                from alignparts.pictures.figures import picture_of_parts
+
                 called, captions = [part.name for part in parts], [part.caption for part in parts]
                 picture_of_parts(mesh.surface, face_part, called, captions, work / names[3])
             for path in sorted(work.iterdir()):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,9 +18,6 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import InputMesh, load_mesh
 from alignparts.corpus.mesh.sampling import Sample, face_labels, sample_surface
 from alignparts.corpus.mesh.surface import Surface
-from alignparts.features.appearance import AppearanceEncoder
-from alignparts.features.extract import Encoders, extract
-from alignparts.features.partfield import PartField
 from alignparts.model.backbone.learned import LearnedAlignParts, Model, load_model
 from alignparts.naming.confidence import CALIBRATION, PAPER, STATISTICS, Calibration, Settings, Statistics
 from alignparts.naming.export import Written, export_named
@@ -30,6 +27,9 @@ from alignparts.naming.prediction import Candidate, Labels, Prediction
 from alignparts.ontology.text import StoredTexts, TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 from alignparts.patches.patches import surface_patches
+
+if TYPE_CHECKING:  # a learned backbone needs none of what encoders need
+    from alignparts.features.extract import Encoders
 
 MANIFEST = "pipeline.json"
 TEXTS = "texts.safetensors"
@@ -108,7 +108,7 @@ class NamedPartsPipeline:
     """
 
     model: Model
-    encoders: Encoders | None
+    encoders: "Encoders | None"
     text: TextEncoder | StoredTexts
     vocabulary: Vocabulary | None = None
     statistics: Statistics | None = None
@@ -135,14 +135,7 @@ class NamedPartsPipeline:
         # huggingface_hub prints the source of the weights on stdout.
         with contextlib.redirect_stdout(io.StringIO()):
             model = load_model(folder).to(device)
-        encoders = (
-            None
-            if isinstance(model, LearnedAlignParts)
-            else Encoders(
-                geometry=PartField.from_pretrained(_source(folder, manifest.geometry)).to(device),
-                appearance=AppearanceEncoder.from_pretrained(_source(folder, manifest.appearance)).to(device),
-            )
-        )
+        encoders = None if isinstance(model, LearnedAlignParts) else _encoders(folder, manifest, device)
         stored = folder / TEXTS
         text: TextEncoder | StoredTexts = (
             StoredTexts(stored, manifest.text_encoder, device)
@@ -169,6 +162,8 @@ class NamedPartsPipeline:
         settings = self.manifest
         sample = sample_surface(surface, points or settings.points, seed)
         if self.encoders is not None:
+            from alignparts.features.extract import extract
+
             views, resolution = settings.views, settings.resolution
             return sample, extract(surface, sample, self.encoders, views=views, resolution=resolution)
         features: dict[str, Any] = {name: getattr(sample, name) for name in self.model.inputs}
@@ -304,6 +299,18 @@ def write_manifest(folder: Path, manifest: Manifest, vocabulary: Path | None = N
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(vocabulary, folder / manifest.vocabulary)
     manifest.save(folder / MANIFEST)
+
+
+def _encoders(folder: Path, manifest: Manifest, device: str) -> "Encoders":
+    from alignparts.features.appearance import AppearanceEncoder
+    from alignparts.features.extract import Encoders
+    from alignparts.features.partfield import PartField
+
+    geometry, appearance = (_source(folder, name) for name in (manifest.geometry, manifest.appearance))
+    return Encoders(
+        geometry=PartField.from_pretrained(geometry).to(device),
+        appearance=AppearanceEncoder.from_pretrained(appearance).to(device),
+    )
 
 
 def _source(folder: Path, name: str) -> str:

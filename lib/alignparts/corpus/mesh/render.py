@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from embreex import rtcore_scene
-from embreex.mesh_construction import TriangleMesh
 from jaxtyping import Bool, Float, Float32, Float64, Int32, UInt8
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.rays import Rays
 from alignparts.corpus.mesh.surface import Surface
 
 ELEVATIONS = (20.0, -30.0, 45.0)
@@ -142,10 +141,7 @@ def draw_views(
     z forward), rotation and translation.
     """
     focal = resolution / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2))
-    scene = rtcore_scene.EmbreeScene()
-    indices = np.ascontiguousarray(surface.faces, np.int32)
-    TriangleMesh(scene, np.ascontiguousarray(vertices, np.float32), indices)
-    cast = partial(_cast, scene, surface, surface.normals(), lighting or Lighting())
+    cast = partial(_cast, Rays(vertices, surface.faces), surface, surface.normals(), lighting or Lighting())
     offset = np.arange(resolution) + 0.5 - resolution / 2
     x, y = np.meshgrid(offset / focal, offset / focal)
     pixels = np.stack([x, y, np.ones_like(x)], axis=2).reshape(-1, 3)
@@ -159,7 +155,7 @@ def draw_views(
 
 
 def _cast(
-    scene: rtcore_scene.EmbreeScene,
+    rays: Rays,
     surface: Surface,
     normals: Float64[np.ndarray, "F 3"],
     lighting: Lighting,
@@ -178,12 +174,12 @@ def _cast(
     alive = np.arange(count)
     for layer in range(_LAYERS):
         start = origin[alive] + direction[alive] * traveled[alive, None]
-        hit = scene.run(start.astype(np.float32), direction[alive].astype(np.float32), output=1)
-        struck = hit["primID"] >= 0
+        hits = rays.first(start.astype(np.float32), direction[alive].astype(np.float32))
+        struck = hits.face >= 0
         alive = alive[struck]
         if not len(alive):
             break
-        at, u, v, reach = (hit[name][struck] for name in ("primID", "u", "v", "tfar"))
+        at, u, v, reach = (values[struck] for values in hits)
         distance = traveled[alive] + reach
         rgba = surface.color_at(at, np.stack([1 - u - v, u, v], axis=1))
         light, outside = _light(lighting, normals[at], direction[alive])
