@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 
-from alignparts.core import ledger
 from alignparts.core.errors import AlignPartsError
 
 LOGS = "build/repro"
@@ -50,6 +49,8 @@ def repro(
 
 def measured() -> Mapping[str, float]:
     """Return the seconds that the ledger has, by notebook or ``stage@item``."""
+    from alignparts.core import ledger
+
     rows = ledger.collect()
     names = rows.stage + rows.item.where(rows.item == "", "@" + rows.item)
     return dict(zip(names, rows.seconds, strict=True))
