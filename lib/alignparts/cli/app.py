@@ -8,6 +8,7 @@ import typer
 from alignparts.cli.entry import complain, run
 from alignparts.cli.fetch import fetch
 from alignparts.cli.ingest import ingest
+from alignparts.cli.onnx import export_onnx
 from alignparts.cli.ontology import ontology
 from alignparts.cli.options import (
     DetailOption,
@@ -30,6 +31,7 @@ PointsOption = Annotated[
     int | None, typer.Option(min=16, help="Surface samples per mesh.", show_default="the model's")
 ]
 
+app.command()(export_onnx)
 app.command()(fetch)
 app.command()(ingest)
 app.command()(ontology)
