@@ -34,8 +34,8 @@ def module_of(package: str) -> str:
 
 
 def imported() -> set[str]:
-    """Return all packages that the library imports anywhere."""
-    own, found = {"alignparts", "texparts", "procparts"}, set()
+    """Return all packages that the library imports anywhere; Blender brings its own two."""
+    own, found = {"alignparts", "texparts", "procparts", "bpy", "bmesh"}, set()
     for path in (paths.ROOT / "lib").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

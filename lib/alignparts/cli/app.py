@@ -9,6 +9,7 @@ from alignparts.cli.entry import run
 from alignparts.cli.fetch import fetch
 from alignparts.cli.ingest import ingest
 from alignparts.cli.name import name
+from alignparts.cli.onnx import export_onnx
 from alignparts.cli.ontology import ontology
 from alignparts.cli.options import DeviceOption, ModelOption, PointsOption
 from alignparts.cli.repro import repro
@@ -20,6 +21,7 @@ HELP = "Name the parts of 3D meshes."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 app.command()(name)
+app.command()(export_onnx)
 app.command()(fetch)
 app.command()(ingest)
 app.command()(ontology)
