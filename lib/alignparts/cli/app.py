@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from alignparts.cli.demo import demo
 from alignparts.cli.entry import complain, run
 from alignparts.cli.fetch import fetch
 from alignparts.cli.ingest import ingest
@@ -30,6 +31,7 @@ PointsOption = Annotated[
     int | None, typer.Option(min=16, help="Surface samples per mesh.", show_default="the model's")
 ]
 
+app.command()(demo)
 app.command()(fetch)
 app.command()(ingest)
 app.command()(ontology)
