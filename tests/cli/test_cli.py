@@ -299,3 +299,12 @@ def test_evaluate_nothing_is_an_error(run, tmp_path):
     code, _, err = run("evaluate", tmp_path / "void")
     assert code == 2
     assert err.count("\n") == 1
+
+
+def test_demo_without_gradio_says_which_extra_to_install(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert run("demo") == (
+        2,
+        "",
+        "error: gradio is not installed; run: pip install 'alignparts[demo]'\n",
+    )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from alignparts.cli.demo import demo
 from alignparts.cli.entry import run
 from alignparts.cli.fetch import fetch
 from alignparts.cli.ingest import ingest
@@ -21,6 +22,7 @@ HELP = "Name the parts of 3D meshes."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 app.command()(name)
+app.command()(demo)
 app.command()(export_onnx)
 app.command()(fetch)
 app.command()(ingest)

@@ -142,7 +142,7 @@ def offscreen() -> Any:
     except Exception as error:
         raise AlignPartsError(
             f"pictures need an off-screen OpenGL ({str(error).strip() or type(error).__name__}); "
-            "install Mesa's EGL (Debian: apt-get install libegl1 libgl1-mesa-dri), or say --no-picture"
+            "install Mesa's EGL (Debian: apt-get install libegl1 libgl1 libgl1-mesa-dri), or say --no-picture"
         ) from None
     ps.set_ground_plane_mode("none")
     ps.set_up_dir("y_up")

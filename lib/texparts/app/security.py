@@ -3,15 +3,14 @@
 import time
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from alignparts.core.http import SECURITY, announced_too_large, limited, same_origin, too_large, with_headers
 from texparts.review.models import Annotator, StoreUnavailable
 from texparts.review.store import ReviewStore
 
@@ -19,16 +18,10 @@ OPEN = {"/login", "/static/style.css"}
 """Paths that are served without a log-in."""
 CSRF_HEADER = "x-alignparts"
 SAFE = {"GET", "HEAD", "OPTIONS"}
-SECURITY = {
+HEADERS = {
+    **SECURITY,
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "Cache-Control": "no-store",
 }
 
 
@@ -76,7 +69,7 @@ class Guard:
         except StoreUnavailable as error:
             refusal = unavailable(error)
         if scope["type"] == "http":
-            await (refusal or self._app)(scope, _limited(receive, self._max_body), _with_headers(send))
+            await (refusal or self._app)(scope, limited(receive, self._max_body), with_headers(send, HEADERS))
         elif refusal is None:
             await self._app(scope, receive, send)
         else:
@@ -86,11 +79,10 @@ class Guard:
         """Return the answer to a request that must not go on."""
         path, http = scope["path"], scope["type"] == "http"
         unsafe = http and scope["method"] not in SAFE
-        if (unsafe or not http) and not _same_origin(headers):
+        if (unsafe or not http) and not same_origin(headers):
             return JSONResponse({"detail": "this request comes from another site"}, 403)
-        length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._max_body:
-            return JSONResponse({"detail": _too_large(self._max_body)}, 413)
+        if announced_too_large(headers, self._max_body):
+            return JSONResponse({"detail": too_large(self._max_body)}, 413)
         if path in OPEN:
             return None
         address = address_of(scope)
@@ -146,43 +138,6 @@ def too_many(wait: float) -> tuple[str, int, dict[str, str]]:
     """Return message, status and headers after too many wrong tokens; ``wait`` is in seconds."""
     seconds = max(1, round(wait))
     return f"too many wrong tokens; try again in {seconds} s", 429, {"Retry-After": str(seconds)}
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Receive no more than a number of bytes, also where no length was announced."""
-    size = 0
-
-    async def counted() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > limit:
-            raise HTTPException(413, _too_large(limit))
-        return message
-
-    return counted
-
-
-def _too_large(limit: int) -> str:
-    return f"the request is larger than {limit:,} bytes"
-
-
-def _with_headers(send: Send) -> Send:
-    async def headed(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for key, value in SECURITY.items():
-                headers.setdefault(key, value)
-        await send(message)
-
-    return headed
-
-
-def _same_origin(headers: Headers) -> bool:
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
 
 
 def _bearer(headers: Headers) -> str | None:

@@ -1,9 +1,7 @@
 """The commands ``texparts review`` and ``texparts annotators``."""
 
 import getpass
-import socket
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +9,10 @@ import typer
 
 from alignparts.core import paths
 from alignparts.core.config.texparts import Order
-from alignparts.core.errors import AlignPartsError
 
 if TYPE_CHECKING:
     from alignparts.ontology.vocabulary import Vocabulary
     from texparts.review.store import ReviewStore
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 RootArgument = Annotated[Path, typer.Argument(help="Folder of objects/ and queue.parquet.")]
 DatabaseOption = Annotated[
@@ -100,40 +95,24 @@ def review(
     """Serve the review app: log in, take an object, correct names and masks, hand it in."""
     import uvicorn
 
+    from alignparts.core.http import listening, where
     from texparts.app.opening import read_queue
     from texparts.app.server import create_app
 
     queue = read_queue(root, opinions)
     with (
         open_review(root, database, lease_minutes * 60, _vocabulary(vocabulary)) as store,
-        _listening(host, port) as listener,
+        listening(host, port) as listener,
     ):
         new = store.queue.load(queue)
         typer.echo(f"{root}: {len(queue)} objects to review, {new} of them new; {store.database.shown}")
         if not store.tokens.list():
             name = getpass.getuser()
             typer.echo(f"annotator {name}, token (shown this once): {store.tokens.add(name, admin=True)}")
-        _say_where(host, listener.getsockname()[1])
+        typer.echo("\n".join(where(host, listener.getsockname()[1])))
         quiet: dict[str, Any] = {"log_level": "warning", "proxy_headers": False, "server_header": False}
         config = uvicorn.Config(create_app(store, order=order), timeout_graceful_shutdown=3, **quiet)
         uvicorn.Server(config).run(sockets=[listener])
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns off Nagle's delay (40 ms per answer) only where the protocol is given.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    with listener:
-        try:
-            listener.bind((host, port))
-            listener.listen(128)
-        except OSError as error:
-            raise AlignPartsError(
-                f"{host}:{port}: cannot listen there ({error.strerror or error}); choose another with --port"
-            ) from None
-        yield listener
 
 
 def _vocabulary(path: Path | None) -> "Vocabulary | None":
@@ -144,13 +123,3 @@ def _vocabulary(path: Path | None) -> "Vocabulary | None":
         typer.echo(f"{default}: not there; only names that annotators add can be searched", err=True)
         return None
     return Vocabulary.load(path or default)
-
-
-def _say_where(host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    typer.echo(f"http://{shown}:{port}/")
-    if host in LOOPBACK:
-        user = f"{getpass.getuser()}@{socket.gethostname()}"
-        typer.echo(f"from another machine: ssh -L {port}:{shown}:{port} {user}")
-    else:
-        typer.echo("this is not loopback and not encrypted: put it behind a proxy with TLS, or use ssh -L")
