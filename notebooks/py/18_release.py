@@ -6,8 +6,8 @@
 # stay. It sees every shape in four poses, a quarter apart, which are the same whichever way the shape was
 # turned, and takes their mean. `make release` trains it on labeled shapes without end: generated ones, never
 # the same twice, changed as real meshes differ from generated ones, and the train part of the open set. This
-# chapter asks how well it names on the **embedded corpus**, whose held-out categories it has not seen; chapter
-# 17 does so on real shapes, and Tables 2 and 3 have its rows as *learned backbone*.
+# chapter asks how well it names on the **embedded corpus**, whose held-out categories it has not seen;
+# chapter 17 does so on real shapes, and Tables 2 and 3 have its rows as *learned backbone*.
 
 # %% tags=["parameters"]
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
