@@ -3,6 +3,7 @@
 import html
 import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ from alignparts.view.result import read_results
 expect.set_options(timeout=60_000)  # it draws in software, beside other tests
 in_a_browser = pytest.mark.skipif(
     find_chromium() is None, reason="no Chromium on the path (apt-get install chromium)"
+)
+pointed = pytest.mark.skipif(
+    find_chromium() is None or (os.cpu_count() or 1) < 4,
+    reason="points at a view that is drawn in software: beside other tests that wants four cores",
 )
 LEG_1, LEG_2, EVIL, SEAT, REST = range(1, 6)
 """Rows of the list that have a mesh."""
@@ -139,7 +144,7 @@ def test_list_shows_names_as_text_with_confidence_area_and_review(page):
     assert page.evaluate("window.hacked") is None
 
 
-@in_a_browser
+@pointed
 def test_hover_joins_the_3d_view_and_the_list(page):
     page.mouse.move(*place(page, EVIL))
     expect(page.locator("#tip")).to_have_text(f"{MARKUP} · 0.70")
@@ -162,7 +167,7 @@ def test_hover_joins_the_3d_view_and_the_list(page):
     expect(page.locator("#tip")).to_have_text("seat · 0.30 · needs review")
 
 
-@in_a_browser
+@pointed
 def test_click_isolates_and_escape_shows_all(page):
     places = {row: place(page, row) for row in (EVIL, SEAT)}
     empty = color(page, (place(page, REST)[0], page.locator("#stage").bounding_box()["y"] + 5))
@@ -183,7 +188,7 @@ def test_click_isolates_and_escape_shows_all(page):
     ]
 
 
-@in_a_browser
+@pointed
 def test_tap_names_and_isolates(page):
     x, y = place(page, SEAT)
     page.evaluate(TAP, [x, y])
@@ -291,7 +296,7 @@ def test_page_fits_its_window(file, width):
         assert page.locator(".pane:visible").count() == (1 if width < 760 else 2)
 
 
-@in_a_browser
+@pointed
 def test_several_results_are_chosen_from_a_list(folder, tmp_path):
     write_result(folder.parent / "stool", "stool", instances=False)
     write_page(tmp_path / "all.html", read_results(folder.parent))
