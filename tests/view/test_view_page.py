@@ -3,7 +3,6 @@
 import html
 import io
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,10 +24,6 @@ from alignparts.view.result import read_results
 expect.set_options(timeout=60_000)  # it draws in software, beside other tests
 in_a_browser = pytest.mark.skipif(
     find_chromium() is None, reason="no Chromium on the path (apt-get install chromium)"
-)
-pointed = pytest.mark.skipif(
-    find_chromium() is None or (os.cpu_count() or 1) < 4,
-    reason="points at a view that is drawn in software: beside other tests that wants four cores",
 )
 LEG_1, LEG_2, EVIL, SEAT, REST = range(1, 6)
 """Rows of the list that have a mesh."""
@@ -144,7 +139,7 @@ def test_list_shows_names_as_text_with_confidence_area_and_review(page):
     assert page.evaluate("window.hacked") is None
 
 
-@pointed
+@in_a_browser
 def test_hover_joins_the_3d_view_and_the_list(page):
     page.mouse.move(*place(page, EVIL))
     expect(page.locator("#tip")).to_have_text(f"{MARKUP} · 0.70")
@@ -167,7 +162,7 @@ def test_hover_joins_the_3d_view_and_the_list(page):
     expect(page.locator("#tip")).to_have_text("seat · 0.30 · needs review")
 
 
-@pointed
+@in_a_browser
 def test_click_isolates_and_escape_shows_all(page):
     places = {row: place(page, row) for row in (EVIL, SEAT)}
     empty = color(page, (place(page, REST)[0], page.locator("#stage").bounding_box()["y"] + 5))
@@ -188,7 +183,7 @@ def test_click_isolates_and_escape_shows_all(page):
     ]
 
 
-@pointed
+@in_a_browser
 def test_tap_names_and_isolates(page):
     x, y = place(page, SEAT)
     page.evaluate(TAP, [x, y])
@@ -296,7 +291,7 @@ def test_page_fits_its_window(file, width):
         assert page.locator(".pane:visible").count() == (1 if width < 760 else 2)
 
 
-@pointed
+@in_a_browser
 def test_several_results_are_chosen_from_a_list(folder, tmp_path):
     write_result(folder.parent / "stool", "stool", instances=False)
     write_page(tmp_path / "all.html", read_results(folder.parent))

@@ -52,6 +52,7 @@ class Stage {
     this.scenes[0].add(gltf.scene);
     this.share = 0;
     this.reset();
+    await new Promise(requestAnimationFrame); // it is drawn then, and the camera as it is pointed at
   }
 
   clear() {
