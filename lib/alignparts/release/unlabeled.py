@@ -77,8 +77,9 @@ class Unlabeled:
             for name, scale in (("points", 1), ("normals", 1), ("colors", 255))
         }
         arrays = changed_samples(arrays, part[at], rng)
-        points_, normals = posed(arrays["points"], arrays["normals"], int(rng.integers(QUARTERS)))
-        return Pieces(points_, normals, arrays["colors"], part[at])
+        quarter = int(rng.integers(QUARTERS))
+        arrays["points"], arrays["normals"] = posed(arrays["points"], arrays["normals"], quarter)
+        return Pieces(**arrays, part=part[at])
 
 
 def unlabeled_of(
