@@ -1,4 +1,5 @@
 # make repro   every table and figure, from nothing
+# make tables  the same from trained models: FROM=FOLDER or address of what `make archive TO=FOLDER` wrote
 # make test    lint, types, unit tests, notebooks
 PYTHON ?= python3.11
 VENV := .venv
@@ -13,7 +14,7 @@ export PYTHONHASHSEED := 0
 export MALLOC_MMAP_THRESHOLD_ := 33554432
 export MALLOC_TRIM_THRESHOLD_ := 1073741824
 
-.PHONY: repro test unit chapters lint notebooks lock clean site env bench train profile reality release three
+.PHONY: repro tables archive test unit chapters lint notebooks lock clean site env bench train profile reality release three
 
 env: $(VENV)/.ready
 
@@ -25,7 +26,19 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	touch $@
 
 repro: env
-	$(BIN)/dvc repro
+	$(BIN)/alignparts repro
+
+# What is slow is taken from an archive, what tables and figures come from runs again.
+SLOW := data/corpus data/ontology features train baselines ablations curves few_shots retrain
+TABLES := evaluate parts ablation_table modes generalization confidence release texparts dataset loop tour report
+tables: env
+	$(BIN)/dvc remote add --quiet --local --force archive $(FROM)
+	$(BIN)/dvc pull --remote archive $(SLOW)
+	$(BIN)/alignparts repro $(TABLES)
+
+archive: env
+	$(BIN)/dvc remote add --quiet --local --force archive $(TO)
+	$(BIN)/dvc push --remote archive $(SLOW)
 
 # Speed against a straight transcription and the peer's path: reports/timings/speed.csv, a notebook and a picture.
 bench: env

@@ -35,7 +35,7 @@ from alignparts.ontology import export
 from alignparts.ontology.llm.client import LanguageModel
 from alignparts.ontology.merge import unify
 from alignparts.ontology.raw import RawVocabulary
-from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.text import TEXTS, StoredTexts, TextEncoder
 from alignparts.report.ontology_map import map_figure, tree_html
 
 # %% [markdown]
@@ -247,12 +247,13 @@ precision.rename(columns={"test_set": "list"}).drop(columns="seeds").round(3)
 # %% [markdown]
 # ## Files
 #
-# `vocabulary.json` is what every later stage reads; `aliases.csv` resolves each legacy name. `ontology.ttl`
-# is the same as a SKOS thesaurus. For data sets of your own, `alignparts ontology NAMES.csv --out FOLDER`
-# does all of this from tables of names (dataset, class, part).
+# `vocabulary.json` is what every later stage reads, `texts.safetensors` has its embeddings; `aliases.csv`
+# resolves each legacy name. `ontology.ttl` is the same as a SKOS thesaurus. For data sets of your own,
+# `alignparts ontology NAMES.csv --out FOLDER` does all of this from tables of names (dataset, class, part).
 
 # %%
 vocabulary.save(run.data / "ontology" / "vocabulary.json")
+StoredTexts.save(run.data / "ontology" / TEXTS, vocabulary.all_texts(), encoder.encode)
 vocabulary.save_aliases(run.data / "ontology" / "aliases.csv")
 columns = ["level", "category", "a", "b", "name_cosine", "description_cosine", "stage", "verdict", "reason"]
 write_text(run.folder / "ontology_pairs.csv", pairs[columns].to_csv(index=False, lineterminator="\n"))

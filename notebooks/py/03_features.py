@@ -54,20 +54,16 @@ plt.show()
 #
 # Pairs of points of one part instance are pulled together, points of other instances pushed away. The loss is
 # in nats; a field that knows nothing stays near the logarithm of the number of negatives.
-
-# %%
-geometry, geometry_losses = pretrain.geometry_encoder(corpus, run.params, run.models / "geometry")
-print("d_g:", geometry.d_g, "| input points:", geometry.config.input_points)
-
-# %% [markdown]
+#
 # ## Appearance: self-distilled renders
 #
 # A student that sees crops must agree with its own moving average that sees the whole picture, and must
-# guess the patches hidden from it.
+# guess the patches hidden from it. The two are trained side by side.
 
 # %%
-appearance, appearance_losses = pretrain.appearance_encoder(corpus, run.params, run.models / "appearance")
-print("d_a:", appearance.d_a)
+trained = pretrain.both_encoders(corpus, run.params, run.models)
+(geometry, geometry_losses), (appearance, appearance_losses) = trained
+print("d_g:", geometry.d_g, "| input points:", geometry.config.input_points, "| d_a:", appearance.d_a)
 
 # %% tags=["nbval-ignore-output"]
 curves = {

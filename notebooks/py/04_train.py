@@ -21,22 +21,19 @@ import torch
 
 from alignparts.core.run import start
 from alignparts.core.trainer import forget_progress
-from alignparts.features.store import FeatureStore
 from alignparts.model import losses, matching
 from alignparts.model.alignparts import AlignParts, AlignPartsConfig
 from alignparts.model.dataset import PartDataset, collate, ids_of_split
+from alignparts.model.stage import Stage
 from alignparts.model.texts import TextTable
 from alignparts.model.train import train
 from alignparts.naming.pipeline import Manifest, write_manifest
-from alignparts.ontology.text import TextEncoder
-from alignparts.ontology.vocabulary import Vocabulary
 
 # %%
 run = start("train", profile)
 settings = run.params.train
-store = FeatureStore(run.data / "features")
-vocabulary = Vocabulary.load(run.data / "ontology" / "vocabulary.json")
-text = TextEncoder.from_name(run.params.ontology.text_encoder)
+stage = Stage(run.params, run.data, run.models)
+store, vocabulary = stage.store, stage.vocabulary
 for split in ("train", "validation"):
     print(f"{split}: {len(ids_of_split(store, split))} shapes")
 
@@ -64,7 +61,7 @@ for name, module in counted.items():
 # its affordance description, or, for a share of the shapes, only its name, so that plain names work too.
 
 # %%
-table = TextTable(vocabulary, text.encode)
+table = TextTable(vocabulary, stage.encode)
 dataset = PartDataset(
     store, ids_of_split(store, "train"), table, points=settings.points, k=settings.model.k,
     seed=run.params.base.seed,
@@ -131,7 +128,7 @@ pd.DataFrame(
 
 # %%
 trained = train(
-    store, vocabulary, text.encode, settings, run.models / "alignparts", seed=run.params.base.seed
+    store, vocabulary, stage.encode, settings, run.models / "alignparts", seed=run.params.base.seed
 )
 history = pd.DataFrame(trained.history).set_index("epoch")
 print("epochs:", len(history), "best:", trained.best_epoch)

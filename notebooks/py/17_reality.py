@@ -78,7 +78,8 @@ sheet
 # nothing. *One shell*: the same shapes as one closed, smooth surface without inner faces or creases, as
 # generators make them from pictures. *Closed vocabulary*: no names are given, and a name counts as right only
 # if it is the very word of the file's author. Shapes for research alone, which cannot be passed on, give
-# further rows where their folder is present (`reality.research`, under `data/raw`).
+# further rows where their folder is present (`reality.research`, under `data/raw`), the last ones of a model
+# that was trained on other such shapes (`research` in profiles/release.yaml), whose weights never ship.
 #
 # *Learned backbone* is the release model, the one that ships: it has seen the train part of the set, and far
 # more generated shapes than the model of the pipeline.
@@ -99,6 +100,9 @@ reports = {
     for name, (shapes_of, change) in sets.items()
     for model, pipeline in pipelines.items()
 }
+if "research-only shapes" in sets and (own := run.models / "research/packed").is_dir():
+    trained = evaluate_located(locate(research), NamedPartsPipeline.from_pretrained(own), **look)
+    reports["research-only shapes, trained on others", "research model"] = trained
 parts = [result.table[result.table.test_set == "all"].assign(test_set=name)
          for (name, _), result in reports.items()]
 table = pd.concat(parts, ignore_index=True)

@@ -73,6 +73,21 @@ def test_stages_run_side_by_side_and_once(root, capsys):
     assert set(plan(root, {})) == {"right", "last"}
 
 
+def test_stages_asked_for_run_alone_and_in_order_changed_or_not(root):
+    run_all(plan(root, {}), 2, root)
+    before = {name: times(root, name) for name in ("first", "right", "pair-a", "last")}
+    (root / "first").unlink()
+    (root / "first").touch()
+    run_all(plan(root, {}, ["last", "right"]), 2, root)
+    assert {name for name, at in before.items() if name != "first" and times(root, name) != at} == {
+        "right",
+        "last",
+    }
+    assert times(root, "last")[0] > times(root, "right")[1]
+    with pytest.raises(AlignPartsError, match="no stage 'left'; expected first, last, pair, right"):
+        plan(root, {}, ["left"])
+
+
 def test_a_failed_stage_stops_what_follows_and_shows_why(root, capsys):
     (root / "broken").touch()
     with pytest.raises(AlignPartsError, match="right: failed; what is done stays"):

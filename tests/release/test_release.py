@@ -1,6 +1,7 @@
 """Training of the release model: resumed to the byte, extended, packed into a folder that names a mesh."""
 
 import hashlib
+from dataclasses import replace
 from string import Template
 
 import numpy as np
@@ -16,6 +17,8 @@ from alignparts.core.config.loading import load_block
 from alignparts.core.config.release import ReleaseParams
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.trainer import STATE
+from alignparts.corpus.embedded import surface_of
+from alignparts.corpus.shape import LabeledShape
 from alignparts.model.backbone.learned import LearnedAlignParts
 from alignparts.model.dataset import stacked
 from alignparts.model.losses import alignment_losses
@@ -23,14 +26,18 @@ from alignparts.model.texts import TextTable
 from alignparts.naming.confidence import Calibration
 from alignparts.naming.pipeline import NamedPartsPipeline
 from alignparts.ontology.text import StoredTexts, TextEncoder
+from alignparts.ontology.vocabulary import Alias, CategoryEntry, Vocabulary
 from alignparts.release import train
 from alignparts.release.pack import TEMPLATE, pack, texts_of
 from alignparts.release.stream import Stream
+from procparts import generate
 
 SIZES = {
     "channels": (16, 32), "depths": (1, 1), "up_channels": (16,), "up_depths": (1,), "patch": 8, "grid": 0.3,
     "d_f": 16, "K": 5, "decoder_heads": 2, "layers": 1,
 }  # fmt: skip
+
+LAMP = LabeledShape("a", "named", "lamp", "", "", [], surface_of(generate("lamp", np.random.default_rng(0))))
 
 
 def params(**changes) -> ReleaseParams:
@@ -211,3 +218,15 @@ def test_stored_texts_are_the_encoders_and_others_are_encoded(tmp_path, monkeypa
     (tmp_path / "broken").write_bytes(b"no tensors")
     with pytest.raises(AlignPartsError, match="expected stored embeddings"):
         StoredTexts(tmp_path / "broken", "one")
+
+
+def test_held_out_categories_are_left_out_under_all_their_names():
+    alias = Alias(dataset="compat", category="Ewer", count=1)
+    jug = CategoryEntry(description="", count=1, aliases=(alias,), parts={})
+    shapes = [replace(LAMP, category=name) for name in ("lamp", "jug", "Ewer", "spaceship")]
+    left = train.but_heldout(shapes, Vocabulary(entries=vocabulary().entries | {"jug": jug}), ["jug"])
+    assert [shape.category for shape in left] == ["lamp", "spaceship"]
+
+
+def test_research_only_shapes_have_a_folder_of_their_own(tmp_path):
+    assert train.folder_of(tmp_path, params()) != train.folder_of(tmp_path, params(research="research"))

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from io import BufferedWriter
 from pathlib import Path
@@ -31,16 +31,20 @@ class Job:
     stages: list[str]
     after: set[str] = field(default_factory=set)
     seconds: float = 0.0
+    forced: bool = False
 
 
 def repro(
+    only: Annotated[
+        list[str] | None, typer.Argument(metavar="[STAGE]...", help="Run these alone, changed or not.")
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Stages at the same time.")] = 2,
 ) -> None:
     """Reproduce the pipeline as `dvc repro` does, stages that do not wait on each other side by side.
 
     What has not changed is not run. Output goes to build/repro, a stage's own file each.
     """
-    waiting = plan(Path.cwd(), measured())
+    waiting = plan(Path.cwd(), measured(), only or ())
     if not waiting:
         typer.echo("everything is up to date")
         return
@@ -56,23 +60,36 @@ def measured() -> Mapping[str, float]:
     return dict(zip(names, rows.seconds, strict=True))
 
 
-def plan(root: Path, seconds: Mapping[str, float]) -> dict[str, Job]:
-    """Return what has changed and what depends on it, as jobs by name; ``seconds`` as :func:`measured`."""
+def plan(root: Path, seconds: Mapping[str, float], only: Collection[str] = ()) -> dict[str, Job]:
+    """Return what has changed and what depends on it, as jobs by name, or ``only`` what is asked for.
+
+    Args:
+        root: folder of dvc.yaml.
+        seconds: see :func:`measured`.
+        only: stages that run alone, although nothing changed.
+
+    Raises:
+        AlignPartsError: no such stage.
+    """
     import networkx
     from dvc.repo import Repo
 
     repo = Repo(str(root))
     graph = repo.index.graph
     changed = set(repo.status())
+    known = {_group(stage) for stage in graph if stage.path == str(root / "dvc.yaml")}
+    if unknown := sorted(set(only) - known):
+        raise AlignPartsError(f"no stage '{unknown[0]}'; expected {', '.join(sorted(known))}")
     stale: list[Any] = []
     for stage in networkx.dfs_postorder_nodes(graph):  # dependencies come first
-        if stage.path == str(root / "dvc.yaml") and (
-            stage.addressing in changed or any(need in stale for need in graph.successors(stage))
-        ):
+        if stage.path != str(root / "dvc.yaml"):
+            continue
+        needed = stage.addressing in changed or any(need in stale for need in graph.successors(stage))
+        if _group(stage) in only if only else needed:
             stale.append(stage)
     groups: dict[str, list[Any]] = defaultdict(list)
     for stage in stale:
-        groups[stage.name.partition("@")[0]].append(stage)
+        groups[_group(stage)].append(stage)
     jobs: dict[str, Job] = {}
     job_of: dict[Any, str] = {}
     for group, members in groups.items():
@@ -80,7 +97,7 @@ def plan(root: Path, seconds: Mapping[str, float]) -> dict[str, Job]:
         for number in range(count):
             name = group if count == 1 else f"{group} {number + 1}"
             job_of |= dict.fromkeys(members[number::count], name)
-            jobs[name] = Job(name, [stage.name for stage in members[number::count]])
+            jobs[name] = Job(name, [stage.name for stage in members[number::count]], forced=group in only)
     for stage in stale:
         job, notebook = jobs[job_of[stage]], str(stage.cmd).split()[-1]
         job.seconds += seconds.get(stage.name, seconds.get(notebook, GUESS))
@@ -109,6 +126,7 @@ def run_all(waiting: Mapping[str, Job], most: int, root: Path) -> None:
                 log = (logs / f"{name.replace(' ', '-')}.log").open("wb")
                 # DVC is started by this Python, so that both are of one environment.
                 command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", *job.stages]
+                command += ["--force"] * job.forced
                 process = subprocess.Popen(command, cwd=root, stdout=log, stderr=subprocess.STDOUT)
                 running[name] = (process, log, time.monotonic())
             if failed and not running:
@@ -138,6 +156,11 @@ def run_all(waiting: Mapping[str, Job], most: int, root: Path) -> None:
     if failed:
         raise AlignPartsError(f"{', '.join(failed)}: failed; what is done stays: run alignparts repro again")
     typer.echo(f"{len(done)} jobs in {_clock(time.monotonic() - began)}")
+
+
+def _group(stage: Any) -> str:
+    """Return a stage's name without the item of a matrix."""
+    return str(stage.name).partition("@")[0]
 
 
 def _behind(jobs: Mapping[str, Job]) -> dict[str, float]:

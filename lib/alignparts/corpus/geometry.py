@@ -1,7 +1,8 @@
 """Real meshes without names: folders of public repositories by commit, for training without labels.
 
 A manifest has a row per folder, :class:`Folder`. :func:`fetch` brings its files into
-``geometry/<owner>+<name>/`` beside the manifest, as they lie in their repositories.
+``geometry/<owner>+<name>/`` beside the manifest, as they lie in their repositories. The parts of some of them
+have names, in a list of their own, :class:`NamedMesh`.
 """
 
 import hashlib
@@ -12,14 +13,24 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
 
 from alignparts.core.atomic import PREFIX
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.repositories import ADDRESS, Fetched, Listed, Tree, bring, inside, read_rows
+from alignparts.corpus.open_set import Parts, parts_of
+from alignparts.corpus.repositories import (
+    ADDRESS,
+    Fetched,
+    Inside,
+    Listed,
+    Tree,
+    bring,
+    inside,
+    read_rows,
+)
 
-MANIFEST, FILES = "geometry.csv", "geometry"
-"""Names of the manifest and of the folder of files beside it."""
+MANIFEST, FILES, NAMES = "geometry.csv", "geometry", "names.csv"
+"""Names of the manifest, and beside it of the folder of files and of the list of names."""
 FETCH = "alignparts fetch geometry"
 """Command that brings the files."""
 MESHES = (".glb", ".gltf", ".obj")
@@ -63,6 +74,26 @@ class Folder(Listed):
         return "" if got == self.sha256 else f"the checksum is {got}, not {self.sha256}"
 
 
+class NamedMesh(BaseModel):
+    """Row of the list of names: the parts of one mesh.
+
+    ``path`` lies below the folder of files; ``by`` says if the names of ``parts`` (NAME=part|NAME=part) are
+    those of materials, or numbers of connected components as of
+    :func:`alignparts.patches.components.component_parts`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    path: Inside
+    category: Annotated[str, Field(min_length=1)]
+    by: Literal["material", "component"]
+    parts: Parts
+
+    @property
+    def part_of(self) -> dict[str, str]:
+        """Return the part by the name in the file."""
+        return parts_of(self.parts)
+
+
 def checksum(top: Path, files: Sequence[Path]) -> str:
     """Return the SHA-256 of the lines "SHA256  PATH" of files below a folder, in the order of their paths."""
     paths = {path.relative_to(top).as_posix(): path for path in files}
@@ -73,6 +104,11 @@ def checksum(top: Path, files: Sequence[Path]) -> str:
 def read_manifest(path: Path) -> list[Folder]:
     """Read a manifest; raise AlignPartsError with file, line and column of a row that is wrong."""
     return read_rows(path, Folder, "unlabeled geometry")
+
+
+def read_names(path: Path) -> list[NamedMesh]:
+    """Read a list of names; raise AlignPartsError with file, line and column of a row that is wrong."""
+    return read_rows(path, NamedMesh, "named geometry")
 
 
 def fetch(manifest: Path, mirror: Path | None = None, address: str = ADDRESS) -> Fetched:

@@ -38,6 +38,15 @@ def _unique(parts: str) -> str:
     return parts
 
 
+Parts = Annotated[str, Field(pattern="^[^=|]+=[^=|]+([|][^=|]+=[^=|]+)*$"), AfterValidator(_unique)]
+"""Column NAME=part|NAME=part."""
+
+
+def parts_of(parts: str) -> dict[str, str]:
+    """Return the part by the name in the file."""
+    return dict(pair.split("=") for pair in parts.split("|"))
+
+
 def _all_inside(files: str) -> str:
     for item in filter(None, files.split(";")):
         inside(item.rpartition(" ")[0])
@@ -57,13 +66,13 @@ class OpenShape(Listed):
     category: Annotated[str, Field(min_length=1)]
     pack: Annotated[str, Field(min_length=1)]
     by: Literal["node", "material"]
-    parts: Annotated[str, Field(pattern="^[^=|]+=[^=|]+([|][^=|]+=[^=|]+)*$"), AfterValidator(_unique)]
+    parts: Parts
     files: Annotated[str, Field(pattern="^([^;]+ [0-9a-f]{64}(;|$))*$"), AfterValidator(_all_inside)] = ""
 
     @property
     def part_of(self) -> dict[str, str]:
         """Return the part by the name in the file."""
-        return dict(pair.split("=") for pair in self.parts.split("|"))
+        return parts_of(self.parts)
 
     @property
     def sums(self) -> dict[str, str]:

@@ -58,10 +58,10 @@ class Listed(BaseModel):
         return self.repository.replace("/", "+")
 
 
-L = TypeVar("L", bound=Listed)
+R = TypeVar("R", bound=BaseModel)
 
 
-def read_rows(path: Path, kind: type[L], what: str) -> list[L]:
+def read_rows(path: Path, kind: type[R], what: str) -> list[R]:
     """Read the rows of a manifest of ``what``.
 
     Raises:
@@ -69,7 +69,7 @@ def read_rows(path: Path, kind: type[L], what: str) -> list[L]:
     """
     if not path.is_file():
         raise AlignPartsError(f"{path}: no such file; expected the manifest of {what}")
-    found: list[L] = []
+    found: list[R] = []
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, strict=True, restval="")
         try:

@@ -1,13 +1,17 @@
 """The two encoders that params.yaml asks for: a checkpoint by name, or a small one trained on the corpus."""
 
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from alignparts.core.checkpoint import save_model
 from alignparts.core.config.params import Params
 from alignparts.core.parallel import map_shapes
+from alignparts.core.run import settle
 from alignparts.core.trainer import STATE, Row
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.render import render_views
@@ -17,6 +21,24 @@ from alignparts.features.appearance_losses import Recipe
 from alignparts.features.appearance_train import train_appearance
 from alignparts.features.partfield import PartField, PartFieldConfig
 from alignparts.features.partfield_train import PartFieldTraining, PartMasks, train_partfield
+
+
+def both_encoders(
+    corpus: Corpus, params: Params, models: Path
+) -> tuple[tuple[PartField, list[Row]], tuple[AppearanceEncoder, list[Row]]]:
+    """Return the encoder of geometry and that of appearance, and their losses by step.
+
+    They are written to ``geometry/`` and ``appearance/`` in the folder ``models``. Without a GPU they are
+    trained side by side, in a process each.
+    """
+    folders = models / "geometry", models / "appearance"
+    if torch.cuda.is_available() or params.base.workers < 2:
+        return geometry_encoder(corpus, params, folders[0]), appearance_encoder(corpus, params, folders[1])
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn, initializer=settle, initargs=(params,)) as pool:
+        geometry = pool.submit(geometry_encoder, corpus, params, folders[0])
+        appearance = pool.submit(appearance_encoder, corpus, params, folders[1])
+        return geometry.result(), appearance.result()
 
 
 def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartField, list[Row]]:

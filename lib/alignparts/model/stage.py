@@ -9,7 +9,7 @@ from alignparts.core.config import Params, load_params
 from alignparts.core.run import settle
 from alignparts.features.store import FeatureStore
 from alignparts.model.texts import Encode
-from alignparts.ontology.text import TextEncoder
+from alignparts.ontology.text import TEXTS, StoredTexts, TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 
 
@@ -43,5 +43,6 @@ class Stage:
 
     @cached_property
     def encode(self) -> Encode:
-        """Return the text encoder's function from texts to embeddings."""
-        return TextEncoder.from_name(self.params.ontology.text_encoder).encode
+        """Return the text encoder's function from texts to embeddings; those of the vocabulary are stored."""
+        name, stored = self.params.ontology.text_encoder, self.data / "ontology" / TEXTS
+        return (StoredTexts(stored, name) if stored.is_file() else TextEncoder.from_name(name)).encode

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.ontology.vocabulary import Vocabulary, words
+from alignparts.ontology.vocabulary import Vocabulary
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 STYLES = 3
@@ -14,11 +14,9 @@ STYLES = 3
 
 
 class TextTable:
-    """Embeddings of all parts and categories of a vocabulary, in three styles each.
+    """Embeddings of all parts and categories of a vocabulary, in the styles of :meth:`Vocabulary.texts`.
 
-    Style 0 is the affordance description, 1 the name ("door glass"), 2 the name with its category ("the door
-    glass of a microwave"); categories likewise ("microwave", "a microwave"). `encode` maps texts to
-    embeddings of length 1.
+    `encode` maps texts to embeddings of length 1.
 
     Raises:
         AlignPartsError: the vocabulary has no category.
@@ -30,13 +28,7 @@ class TextTable:
         self.names = {category: vocabulary.parts(category) for category in self.categories}
         if not self.categories:
             raise AlignPartsError("the vocabulary has no category to train on")
-        texts: list[str] = []
-        for category, parts in self.names.items():
-            name = words(category)
-            of = f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-            texts += [vocabulary.category_description(category), name, of]
-            for part in parts:
-                texts += [vocabulary.description(category, part), words(part), f"the {words(part)} of {of}"]
+        texts = vocabulary.all_texts()
         vectors = np.asarray(encode(texts), dtype=np.float32).reshape(len(texts) // STYLES, STYLES, -1)
         self.d_t = vectors.shape[-1]
         ends = np.cumsum([1 + len(parts) for parts in self.names.values()])

@@ -24,7 +24,7 @@ from alignparts.naming.export import Written, export_named
 from alignparts.naming.granularity import Detail, Level, coarse, levels
 from alignparts.naming.inference import PARTLETS, Mode, forward, name_parts, open_vocabulary, retrieval
 from alignparts.naming.prediction import Candidate, Labels, Prediction
-from alignparts.ontology.text import StoredTexts, TextEncoder
+from alignparts.ontology.text import TEXTS, StoredTexts, TextEncoder
 from alignparts.ontology.vocabulary import Vocabulary
 from alignparts.patches.patches import surface_patches
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:  # a learned backbone needs none of what encoders need
     from alignparts.features.extract import Encoders
 
 MANIFEST = "pipeline.json"
-TEXTS = "texts.safetensors"
-"""Embeddings of the vocabulary's texts; where a model folder has them, they need no text encoder."""
 SAMPLE_SEED = 0
 """Seed of the samples of any mesh: names depend on the geometry, not on the name of the file."""
 

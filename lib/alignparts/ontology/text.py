@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from alignparts.core.atomic import write_atomically
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology import wheels
 
+TEXTS = "texts.safetensors"
+"""Name of a file of stored embeddings."""
 TOWERS = ("clip", "siglip", "siglip2")
 """Kinds of models of transformers whose text tower is an encoder."""
 
@@ -100,10 +102,16 @@ class StoredTexts:
         self._name, self._device = name, device
 
     @staticmethod
-    def save(path: Path, texts: Sequence[str], encode: Callable[[Sequence[str]], np.ndarray]) -> None:
-        """Write the embeddings of texts, in half precision."""
-        vectors = {"vectors": encode(texts).astype(np.float16)}
-        content = to_bytes(vectors, {"texts": json.dumps(list(texts))})
+    def save(
+        path: Path,
+        texts: Iterable[str],
+        encode: Callable[[Sequence[str]], np.ndarray],
+        dtype: type[np.floating[Any]] = np.float32,
+    ) -> None:
+        """Write the embeddings of texts, of equal ones once."""
+        texts = list(dict.fromkeys(texts))
+        vectors = {"vectors": encode(texts).astype(dtype)}
+        content = to_bytes(vectors, {"texts": json.dumps(texts)})
         write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
     @cached_property

@@ -110,6 +110,23 @@ class Vocabulary(BaseModel, frozen=True, extra="forbid"):
             for part in sorted(entry.parts):
                 yield category, part, entry.parts[part].aliases
 
+    def texts(self, category: str) -> list[tuple[str, str, str]]:
+        """Return the texts of a category, then those of its parts in alphabetical order.
+
+        They are the description, the name ("door glass") and the name in its place ("the door glass of a
+        microwave", "a microwave").
+        """
+        name, parts = words(category), self.parts(category)
+        of = f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+        named = [
+            (self.description(category, part), words(part), f"the {words(part)} of {of}") for part in parts
+        ]
+        return [(self.category_description(category), name, of), *named]
+
+    def all_texts(self) -> list[str]:
+        """Return the texts of all categories in their order, one after the other."""
+        return [text for category in self.categories for texts in self.texts(category) for text in texts]
+
     def only(self, categories: Iterable[str]) -> "Vocabulary":
         """Return the vocabulary of some categories (any of their names), of all where none is given."""
         chosen = {self.resolve_category(category) for category in categories} or set(self.entries)

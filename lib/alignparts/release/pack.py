@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
+import numpy as np
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
@@ -13,6 +14,7 @@ from alignparts.core import paths
 from alignparts.core.atomic import write_atomically, write_text
 from alignparts.core.config.loading import load_block
 from alignparts.core.config.release import ReleaseParams
+from alignparts.corpus.geometry import NAMES, read_names
 from alignparts.corpus.open_set import MANIFEST, read_manifest
 from alignparts.corpus.sources import open_splits
 from alignparts.evaluation.calibration import calibrate
@@ -21,14 +23,16 @@ from alignparts.evaluation.scored_parts import PartScorer
 from alignparts.model.stage import Stage
 from alignparts.model.texts import Encode
 from alignparts.naming.confidence import CALIBRATION, Calibration
-from alignparts.naming.pipeline import TEXTS, Manifest, write_manifest
-from alignparts.ontology.text import StoredTexts
+from alignparts.naming.pipeline import Manifest, write_manifest
+from alignparts.ontology.text import TEXTS, StoredTexts
 from alignparts.ontology.vocabulary import Vocabulary
-from alignparts.release.train import HISTORY
+from alignparts.release.train import HISTORY, folder_of
 from alignparts.release.unlabeled import unlabeled_of
 from procparts import CATEGORIES
 
 WEIGHTS, SUMS, CARD = "model.safetensors", "SHA256SUMS", "README.md"
+PACKED = "packed"
+"""Folder of packed weights that do not ship, below the model's."""
 TEMPLATE = Path(__file__).with_name("card.md")
 
 
@@ -64,7 +68,7 @@ def pack(
         geometry="", appearance="", text_encoder=text_encoder, calibration=CALIBRATION, points=points
     )
     write_manifest(out, settings, folder / "vocabulary.json")
-    StoredTexts.save(out / TEXTS, texts_of(vocabulary), encode)
+    StoredTexts.save(out / TEXTS, texts_of(vocabulary), encode, np.float16)
     calibration.save(out / CALIBRATION)
     weights = f"{sum(value.numel() for value in half.values()) / 1e6:.1f} million"
     write_text(out / CARD, Template(TEMPLATE.read_text()).substitute(about, weights=weights))
@@ -75,10 +79,7 @@ def pack(
 
 def texts_of(vocabulary: Vocabulary) -> list[str]:
     """Return all texts that the closed vocabulary asks a text encoder for."""
-    texts = [vocabulary.category_description(category) for category in vocabulary.categories]
-    for category in vocabulary.categories:
-        texts += [vocabulary.description(category, part) for part in vocabulary.parts(category)]
-    return list(dict.fromkeys(texts))
+    return [texts[0] for category in vocabulary.categories for texts in vocabulary.texts(category)]
 
 
 def calibrated(folder: Path, stage: Stage) -> Calibration:
@@ -113,17 +114,18 @@ def facts(stage: Stage, release: ReleaseParams) -> dict[str, object]:
         "shapes": f"{release.steps * release.batch_size:,}", "share": f"{release.real_share:.0%}",
         "categories": len(set(CATEGORIES) - set(heldout)), "all": len(CATEGORIES), "real": len(shapes),
         "authors": ", ".join(authors), "unlabeled": unlabeled_of(located, index).count,
-        "heldout": ", ".join(heldout),
+        "heldout": ", ".join(heldout), "named": len(read_names(folder / NAMES)),
     }  # fmt: skip
 
 
 def main() -> None:
-    """Pack ``models/release`` into the package."""
+    """Pack ``models/release`` into the package; research-only weights stay in their own folder."""
     stage = Stage.start()
-    params, folder = stage.params, stage.models / "release"
-    release = load_block(paths.PROFILES / "release.yaml", ReleaseParams)
+    params, release = stage.params, load_block(paths.PROFILES / "release.yaml", ReleaseParams)
+    folder = folder_of(stage.models, release)
+    out = paths.RELEASE if release.research is None else folder / PACKED
     pack(
-        folder, paths.RELEASE, stage.encode, params.ontology.text_encoder, points=params.evaluate.points,
+        folder, out, stage.encode, params.ontology.text_encoder, points=params.evaluate.points,
         calibration=calibrated(folder, stage), about=facts(stage, release),
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Train the release model: resumable, on as many processes as torch starts (``make release``).
 
 ``python -m alignparts.release.train`` takes its settings from profiles/release.yaml, the vocabulary of the
-pipeline, and the train part of the open set.
+pipeline, the train part of the open set and the named shapes of names.csv.
 """
 
 import math
@@ -25,6 +25,7 @@ from alignparts.core.trainer import STATE, Row, Trained, Trainer, adamw, seeded
 from alignparts.corpus.readers import read
 from alignparts.corpus.shape import LabeledShape
 from alignparts.corpus.sources import open_splits
+from alignparts.evaluation.folder import locate
 from alignparts.features.partfield_train import PartFieldTraining, contrastive_loss
 from alignparts.model.alignparts import AlignPartsOutput
 from alignparts.model.backbone.grid import ORDERS
@@ -36,6 +37,7 @@ from alignparts.model.stage import Stage
 from alignparts.model.texts import TextTable
 from alignparts.model.train import CLIP, accelerator, gather
 from alignparts.ontology.vocabulary import CategoryEntry, PartEntry, Vocabulary, spelling
+from alignparts.release.named import named_shapes
 from alignparts.release.stream import Sampled, Stream
 from alignparts.release.unlabeled import DRAWS, Pieces, Unlabeled, unlabeled_of
 
@@ -248,22 +250,42 @@ def blended(out: Path, early_share: float) -> LearnedAlignParts:
 
 
 def main() -> None:
-    """Train the model of profiles/release.yaml into ``models/release``."""
+    """Train the model of profiles/release.yaml into ``models/release`` (:func:`folder_of`)."""
     params = load_block(paths.PROFILES / "release.yaml", ReleaseParams)
     stage = Stage.start()
     torch.set_num_threads(1)  # per process; with two of them faster than two threads
     located, splits = open_splits(paths.DATA / "open", stage.params.reality, stage.params.base.seed)
     real = [read(*located[shape_id]) for shape_id in splits.shape_id[splits.split == "train"]]
-    vocabulary = extended(stage.vocabulary, real)
-    out = stage.models / "release"
+    real += named_shapes(paths.DATA / "open")
+    if params.research is not None:
+        real += [read(*at) for at in locate(paths.DATA / "raw" / params.research)]
+    heldout, vocabulary = stage.params.corpus.heldout, stage.vocabulary
+    real = but_heldout(real, vocabulary, heldout)
+    vocabulary = extended(vocabulary, real)
+    out = folder_of(stage.models, params)
     vocabulary.save(out / "vocabulary.json")
     table = TextTable(vocabulary, stage.encode)
     with accelerator().main_process_first():
         unlabeled = unlabeled_of(located, splits, stage.params.base.seed) if params.unlabeled else None
     train_release(
-        table, params, out, heldout=stage.params.corpus.heldout, real=real, unlabeled=unlabeled,
+        table, params, out, heldout=heldout, real=real, unlabeled=unlabeled,
         seed=stage.params.base.seed,
     )  # fmt: skip
+
+
+def folder_of(models: Path, params: ReleaseParams) -> Path:
+    """Return the model's folder: one of its own where research-only shapes are in the training."""
+    return models / ("release" if params.research is None else "research")
+
+
+def but_heldout(
+    shapes: Sequence[LabeledShape], vocabulary: Vocabulary, heldout: Sequence[str]
+) -> list[LabeledShape]:
+    """Return the shapes but those of held-out categories, whatever name of it they bear."""
+    return [
+        shape for shape in shapes
+        if not vocabulary.has(shape.category) or vocabulary.resolve_category(shape.category) not in heldout
+    ]  # fmt: skip
 
 
 def extended(vocabulary: Vocabulary, shapes: Sequence[LabeledShape]) -> Vocabulary:

@@ -28,6 +28,7 @@ class ReleaseParams(Block):
     weight_decay: float = Field(ge=0)
     average: float = Field(ge=0, lt=1)
     real_share: float = Field(ge=0, le=1)
+    research: str | None
     name_prompt_rate: float = Field(ge=0, le=1)
     point_weight: float = Field(ge=0)
     unlabeled: int = Field(ge=0)
