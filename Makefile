@@ -14,7 +14,7 @@ export PYTHONHASHSEED := 0
 export MALLOC_MMAP_THRESHOLD_ := 33554432
 export MALLOC_TRIM_THRESHOLD_ := 1073741824
 
-.PHONY: repro tables archive test unit chapters lint notebooks lock clean site env bench train profile reality release three
+.PHONY: repro tables archive test unit chapters lint notebooks lock clean site check-site env bench train profile reality release three
 
 env: $(VENV)/.ready
 
@@ -75,8 +75,13 @@ three:
 	  --format=iife --global-name=THREE --legal-comments=none --outfile=$(WEB)/three.min.js \
 	  --banner:js="/*! three.js. $$(cat build/three/node_modules/three/LICENSE) */"
 
+# The report as a site in build/site that stands alone, for any static host; `make check-site` looks at it in Chromium.
 site: env
 	$(BIN)/dvc repro report
+	$(BIN)/python -m alignparts.site.build
+
+check-site: env
+	$(BIN)/python tests/load/check_site.py build/site
 
 # Unit tests and chapters side by side: each alone leaves a core idle.
 test: env lint

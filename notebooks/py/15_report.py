@@ -2,10 +2,10 @@
 # # Ours beside the paper's
 #
 # The last chapter of the pipeline puts the tables that this run made beside those the paper printed, and says
-# why they differ. **Nothing here is measured on the paper's data**: every number of ours is on the
-# *embedded corpus*, procedural shapes in the data sets' own formats, with small encoders trained
-# in the pipeline. Equal columns would be a coincidence; what can be compared is the order of the
-# methods and the gap between segmenting (mIoU) and naming (LA-mIoU).
+# why they differ; `make site` makes a site of them all. **Nothing here is measured on the paper's data**:
+# every number of ours is on the *embedded corpus*, procedural shapes in the data sets' own formats, with
+# small encoders trained in the pipeline. Equal columns would be a coincidence; what can be compared is the
+# order of the methods and the gap between segmenting (mIoU) and naming (LA-mIoU).
 
 # %% tags=["parameters"]
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
@@ -17,7 +17,8 @@ import pandas as pd
 from alignparts.core.run import start
 from alignparts.evaluation.tables import read, write_table
 from alignparts.report import readme
-from alignparts.report.site import build, tables
+from alignparts.site import tables
+from alignparts.site.pages import claims
 
 run = start("report", profile)
 pd.set_option("display.max_colwidth", None, "display.max_rows", 200)
@@ -35,26 +36,13 @@ beside = tables.beside(ours, tables.resource("paper_table2"), "table2")
 beside[beside.metric.isin(["mIoU", "LA-mIoU"])]
 
 # %% [markdown]
-# ## The site
-#
-# The static site is filled from the tables of all stages; it holds no number typed by hand. It has a page per
-# table, the figures, deviations and checklists; its first page is `reports/site/index.html`. Seconds, which
-# differ from run to run, stand on one page outside it, the compute ledger `reports/timings/ledger.html`.
-
-# %%
-site = build.build(run.reports)
-print("first page:", site.index.relative_to(run.reports))
-print("pages:", *site.pages, sep="\n  ")
-print("nothing to show:", *site.left_out, sep="\n  ")
-
-# %% [markdown]
 # ## The order of the findings
 #
 # Is the paper's order of methods ours, too? A bootstrap interval of each difference, whatever the verdict,
 # and what the paper's own numbers say.
 
 # %% tags=["nbval-ignore-output"]
-findings = pd.DataFrame(site.claims)
+findings = pd.DataFrame(claims(run.reports))
 write_table(run.folder, "findings", findings)
 findings
 
@@ -86,5 +74,5 @@ deviations
 # %%
 print("filled in README.md:", readme.fill_all(run))
 verdicts = findings.verdict.tolist()
-counts = {"rows": len(ours), "deviations": len(deviations), "pages": len(site.pages)}
+counts = {"rows": len(ours), "deviations": len(deviations)}
 run.metrics(counts | {"claims": len(verdicts), "claims_hold": verdicts.count("holds")})

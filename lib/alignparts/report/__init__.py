@@ -1,1 +1,1 @@
-"""Figures, plots, the README's tables and the site, all from the tables of the evaluation."""
+"""Figures, plots and the README's tables, all from the tables of the evaluation."""

@@ -1,7 +1,8 @@
-// What the pages of `alignparts view` take of three.js; `make three` makes three.min.js of it.
+// What the pages of `alignparts view` and the site take of three.js; `make three` makes three.min.js of it.
 export {
-  Box3, Color, DoubleSide, MeshStandardMaterial, PerspectiveCamera, PMREMGenerator, Raycaster, Scene, Sphere, Vector2, Vector3,
-  WebGLRenderer,
+  Box3, BufferAttribute, BufferGeometry, Color, DirectionalLight, DoubleSide, HemisphereLight, Mesh, MeshLambertMaterial,
+  MeshStandardMaterial, PerspectiveCamera, Plane, PMREMGenerator, Points, PointsMaterial, Raycaster, Scene, Sphere, Vector2,
+  Vector3, WebGLRenderer,
 } from "three";
 export { OrbitControls } from "three/addons/controls/OrbitControls.js";
 export { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";

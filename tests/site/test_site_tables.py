@@ -8,7 +8,7 @@ import pytest
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.evaluation.comparison import Claim, paired_table
-from alignparts.report.site import tables
+from alignparts.site import tables
 
 
 def long(*rows: tuple) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from alignparts.core.paths import RESOURCES
 from alignparts.evaluation.tables import COLUMNS
 
 NOTHING = "–"
-PAPER = "paper"
+OURS, PAPER = "ours", "paper"
 BLOCKS = 8
 """More test sets than these become rows of one table instead of a table each."""
 ROWS = 200
@@ -45,7 +45,7 @@ def find(reports: Path, name: str) -> Path | None:
 def results(reports: Path, pattern: str) -> list[Path]:
     """Return the files of all stages that match a pattern; timings are no results."""
     paths = sorted(reports.glob(f"*/{pattern}"))
-    return [path for path in paths if path.parent.name not in ("timings", "site")]
+    return [path for path in paths if path.parent.name != "timings"]
 
 
 def resource(name: str) -> pd.DataFrame:
@@ -102,16 +102,15 @@ def long_tables(table: pd.DataFrame) -> list[Markup]:
 def _long_table(table: pd.DataFrame, keys: list[str], caption: str) -> Markup:
     quoted = set(table[table[PAPER].notna()].metric) if PAPER in table else set()
     counts = [name for name in ("n", "seeds") if name in table and table[name].notna().any()]
-    ours = "embedded corpus" if "test_set" in table else "ours"
     columns = [("", key) for key in keys]
     for metric in dict.fromkeys(table.metric):
-        columns += [(metric, ours), *([(metric, PAPER)] if metric in quoted else [])]
+        columns += [(metric, OURS), *([(metric, PAPER)] if metric in quoted else [])]
     columns += [("", name) for name in counts]
     lines = []
     for key, rows in table.groupby(keys, sort=False, dropna=False):
         line = {("", name): escape(readable(part)) for name, part in zip(keys, key, strict=True)}
         for row in rows.to_dict("records"):
-            line[row["metric"], ours] = _value(row)
+            line[row["metric"], OURS] = _value(row)
             quote = readable(row.get(PAPER))
             line[row["metric"], PAPER] = Markup('<span class="paper">{}</span>').format(quote)
         for name in counts:
@@ -140,8 +139,18 @@ def _html(frame: pd.DataFrame, caption: str, kind: str, below: str = "") -> Mark
     drawn = Markup(headed.to_html(index=False, border=0, escape=False, classes=kind))
     note = Markup('<p class="note">{}</p>').format(below) if below else ""
     title = Markup("<p><strong>{}</strong></p>").format(caption) if caption else ""
-    box = Markup('{}<div class="box" role="region" aria-label="{}" tabindex="0">{}</div>{}')
-    return box.format(title, caption or "Table", drawn, note)
+    return Markup("{}{}{}").format(title, box(drawn, caption or "Table"), note)
+
+
+def box(drawn: Markup, label: str) -> Markup:
+    """Return what may be wider than a page in a box that scrolls, by keys too."""
+    region = Markup('<div class="box" role="region" aria-label="{}" tabindex="0">{}</div>')
+    return region.format(label, drawn)
+
+
+def is_claims(table: pd.DataFrame) -> bool:
+    """Return whether a table is one of tested claims."""
+    return {"better", "worse", "verdict"} <= set(table)
 
 
 def sentences(claims: pd.DataFrame, paper: pd.DataFrame | None = None) -> list[Sentence]:
