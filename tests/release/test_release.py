@@ -30,6 +30,7 @@ from alignparts.ontology.vocabulary import Alias, CategoryEntry, Vocabulary
 from alignparts.release import train
 from alignparts.release.pack import TEMPLATE, pack, texts_of
 from alignparts.release.stream import Stream
+from alignparts.release.unlabeled import DRAWS
 from procparts import generate
 
 SIZES = {
@@ -170,6 +171,12 @@ def test_a_batch_has_to_divide_among_the_processes(table, tmp_path, monkeypatch)
         fit(table, tmp_path, batch_size=3, unlabeled=3)
     with pytest.raises(AlignPartsError, match="no unlabeled shapes are given; expected 0"):
         fit(table, tmp_path, batch_size=3, unlabeled=6)
+
+
+def test_the_shipped_settings_suit_the_two_processes_of_make_release():
+    shipped = load_block(paths.PROFILES / "release.yaml", ReleaseParams)
+    assert "--nproc_per_node 2" in (paths.ROOT / "Makefile").read_text()
+    assert shipped.batch_size % 2 == 0 and shipped.unlabeled % (2 * DRAWS) == 0
 
 
 def test_a_packed_model_names_a_mesh_without_a_text_encoder(table, tmp_path, monkeypatch):

@@ -34,10 +34,11 @@ def both_encoders(
     folders = models / "geometry", models / "appearance"
     if torch.cuda.is_available() or params.base.workers < 2:
         return geometry_encoder(corpus, params, folders[0]), appearance_encoder(corpus, params, folders[1])
+    alone = params.model_copy(update={"base": params.base.model_copy(update={"workers": 1})})
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=spawn, initializer=settle, initargs=(params,)) as pool:
-        geometry = pool.submit(geometry_encoder, corpus, params, folders[0])
-        appearance = pool.submit(appearance_encoder, corpus, params, folders[1])
+    with ProcessPoolExecutor(2, mp_context=spawn, initializer=settle, initargs=(alone,)) as pool:
+        geometry = pool.submit(geometry_encoder, corpus, alone, folders[0])
+        appearance = pool.submit(appearance_encoder, corpus, alone, folders[1])
         return geometry.result(), appearance.result()
 
 
