@@ -219,7 +219,7 @@ def test_a_command_with_an_extra_has_its_options(feature):
 
 def test_the_add_on_is_where_the_table_says():
     row = ROWS["Blender add-on"]
-    assert f"filepath='{ADDON.name}'" in row["command"]
+    assert f"filepath='./{ADDON.name}'" in row["command"]
     assert str(ADDON.relative_to(paths.ROOT)) in row["shows"] and ADDON.is_file()
 
 
