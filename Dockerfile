@@ -19,7 +19,7 @@ ARG EXTRAS=pictures,text
 WORKDIR /src
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --constraint requirements.lock ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md params.yaml ./
 COPY lib lib
 RUN pip install --no-cache-dir --constraint requirements.lock ".[$EXTRAS]"
 USER work
