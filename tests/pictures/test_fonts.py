@@ -7,6 +7,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.font_manager import fontManager
 
+from alignparts.pictures import fonts
 from alignparts.pictures.fonts import DEFAULT, FontWarning, families
 
 
@@ -14,6 +15,7 @@ from alignparts.pictures.fonts import DEFAULT, FontWarning, families
 def only_default(monkeypatch):
     known = [font for font in fontManager.ttflist if font.name == DEFAULT or "Last Resort" in font.name]
     monkeypatch.setattr(fontManager, "ttflist", known)
+    monkeypatch.setattr(fonts, "findSystemFonts", list)
 
 
 def add_font(path, family, letters):
@@ -48,6 +50,15 @@ def test_a_font_that_is_there_is_taken(only_default, tmp_path):
     with warnings.catch_warnings(action="error"):
         assert families(["椅子 0.9", "leg"]) == [DEFAULT, "Both"]
         assert set(families(["椅", "다리"])) > {DEFAULT, "Other"}
+
+
+def test_a_font_that_was_installed_a_moment_ago_is_taken(only_default, tmp_path, monkeypatch):
+    add_font(tmp_path / "new.ttf", "New", "椅")
+    fontManager.ttflist.pop()
+    (tmp_path / "broken.ttf").write_bytes(b"")
+    monkeypatch.setattr(fonts, "findSystemFonts", lambda: [*map(str, tmp_path.iterdir())])
+    with warnings.catch_warnings(action="error"):
+        assert families(["椅"]) == [DEFAULT, "New"]
 
 
 def test_letters_of_no_font_are_said(only_default):

@@ -2,9 +2,10 @@
 
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 
-from matplotlib.font_manager import FontEntry, fontManager
+from matplotlib.font_manager import FontEntry, findSystemFonts, fontManager
 from matplotlib.ft2font import FT2Font
 
 DEFAULT = "DejaVu Sans"
@@ -23,7 +24,7 @@ def families(texts: Iterable[str]) -> list[str]:
     """
     chosen, missing = [DEFAULT], {ord(letter) for text in texts for letter in text if letter.isprintable()}
     missing -= _letters(_path(DEFAULT), 0)
-    fonts = [one for one in fontManager.ttflist if not one.name.startswith(LAST_RESORT)] if missing else []
+    fonts = [one for one in _fonts() if not one.name.startswith(LAST_RESORT)] if missing else []
     while missing and fonts:
         best = max(fonts, key=lambda one: (len(missing & _letters_of(one)), _is_plain(one), one.fname))
         if not (found := missing & _letters_of(best)):
@@ -35,6 +36,15 @@ def families(texts: Iterable[str]) -> list[str]:
         way = "install one, such as Noto Sans CJK (Debian: fonts-noto-cjk)"
         warnings.warn(f"boxes in the picture: no font here has {letters}; {way}", FontWarning, stacklevel=2)
     return chosen
+
+
+def _fonts() -> list[FontEntry]:
+    """Return all fonts, with those that were installed after matplotlib made its list."""
+    known = {font.fname for font in fontManager.ttflist}
+    for path in sorted({*findSystemFonts()} - known):
+        with suppress(OSError, RuntimeError):
+            fontManager.addfont(path)
+    return fontManager.ttflist
 
 
 def _path(family: str) -> str:
