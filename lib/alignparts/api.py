@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from alignparts.core import paths
+from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.meshio import InputMesh
 from alignparts.naming.granularity import Detail
 from alignparts.naming.pipeline import NamedMesh, NamedPartsPipeline
@@ -44,6 +45,8 @@ def name(
         AlignPartsError: an unreadable mesh, a folder without a model, an unknown category or device, an empty
             name, or more than one of candidates, query and category.
     """
+    if sum(given is not None for given in (candidates, query, category)) > 1:
+        raise AlignPartsError("candidates, query and category exclude each other; give one")
     return _pipeline(Path(model).resolve(), device).name(
         mesh, candidates=candidates, query=query, category=category, labels=labels, points=points,
         detail=detail, instances=instances,

@@ -40,6 +40,8 @@ def test_names_may_be_plain_text(ball):
     assert name(ball, candidates=("top", "handle")).names[0] == "top"
     with pytest.raises(AlignPartsError, match="list of names, got 'top'"):
         name(ball, candidates="top")
+    with pytest.raises(AlignPartsError, match="exclude each other"):
+        name(ball, candidates=["top"], category="mug")
 
 
 def test_a_model_is_loaded_once(monkeypatch, tmp_path):
