@@ -1,7 +1,10 @@
 """Pictures: something is on them, and always the same."""
 
 import numpy as np
+import pytest
 import trimesh
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from alignparts.corpus.mesh.surface import make_surface
 from alignparts.pictures.figures import contact_sheet, draw_surface, named_sheet, picture_of_parts
@@ -67,6 +70,23 @@ def test_a_picture_of_parts_has_a_legend_and_repeats(tmp_path):
     for name in "ab":
         picture_of_parts(box(), part, ["leg", "leg"], ["leg 0.90", "leg 0.40 ?"], tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("count", [1, 21, 22, 60, 200])
+def test_no_entry_of_a_legend_is_cut(tmp_path, count, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    names = [f"part_{number}" for number in range(count)]
+    part = np.append(np.arange(11) % count, -1)
+    picture_of_parts(box(), part, names, [f"a_${name}_of_some$ 0.90?" for name in names], tmp_path / "a.png")
+    canvas = FigureCanvasAgg(drawn[0])
+    canvas.draw()
+    entries = drawn[0].legends[0].get_texts()
+    assert len(entries) == count + 1 and entries[-1].get_text() == "unlabeled"
+    for entry in entries:
+        box_of = entry.get_window_extent()
+        assert min(box_of.min) >= 0 and (box_of.max <= drawn[0].bbox.max).all()
+    assert all(axis.bbox.width > 150 for axis in drawn[0].axes)
 
 
 def test_contact_sheet():

@@ -12,14 +12,22 @@ from alignparts.cli.ingest import ingest
 from alignparts.cli.name import name
 from alignparts.cli.onnx import export_onnx
 from alignparts.cli.ontology import ontology
-from alignparts.cli.options import DeviceOption, ModelOption, PointsOption
+from alignparts.cli.options import (
+    HELP_NAMES,
+    DeviceOption,
+    ModelOption,
+    PointsOption,
+    VersionOption,
+    writable,
+)
 from alignparts.cli.repro import repro
 from alignparts.cli.view import view
 from alignparts.core import paths
 from alignparts.core.errors import AlignPartsError
 
-HELP = "Name the parts of 3D meshes."
-app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, context_settings=HELP_NAMES
+)
 
 app.command()(name)
 app.command()(demo)
@@ -36,11 +44,19 @@ def main() -> None:
     run(app)
 
 
+@app.callback()
+def alignparts(version: VersionOption = False) -> None:
+    """Name the parts of 3D meshes."""
+
+
 @app.command()
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="A corpus, or labeled shapes in a data set's own format.")],
     model: ModelOption = paths.RELEASE,
-    out: Annotated[Path | None, typer.Option(help="Folder for shapes.csv, table.csv and table.md.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", callback=writable, help="Folder for shapes.csv, table.csv and table.md."),
+    ] = None,
     points: PointsOption = None,
     bootstrap: Annotated[int, typer.Option(min=10, help="Bootstrap samples.")] = 1000,
     device: DeviceOption = "cpu",
@@ -105,7 +121,7 @@ def profile(
 @app.command()
 def convert_partfield(
     checkpoint: Annotated[Path, typer.Argument(help="The published model_objaverse.ckpt.")],
-    out: Annotated[Path, typer.Option(help="Folder for config.json and model.safetensors.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for config.json and model.safetensors.")],
 ) -> None:
     """Convert the published PartField weights, executing nothing of the file.
 

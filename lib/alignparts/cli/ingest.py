@@ -18,7 +18,9 @@ Kind = Literal[
 def ingest(
     kind: Annotated[Kind, typer.Argument(help="What the folders hold; auto finds out.", show_default=False)],
     folders: Annotated[list[Path], typer.Argument(help="Folders of the data set, or its zip.")],
-    out: Annotated[Path, typer.Option(help="Folder for the corpus; a run that was killed goes on in it.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the corpus; a run that was killed goes on in it.")
+    ],
     tree: Annotated[
         Literal["raw", "merged"], typer.Option(help="PartNet: names as annotated, or after merging.")
     ] = "raw",

@@ -1,12 +1,13 @@
 """The command ``alignparts name``."""
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.status import Status
 
+from alignparts.cli.batch import Places, expand, name_all, progress
 from alignparts.cli.entry import complain, lacking
 from alignparts.cli.options import (
     DetailOption,
@@ -18,6 +19,7 @@ from alignparts.cli.options import (
     ModelOption,
     PointsOption,
     RepliesOption,
+    writable,
 )
 from alignparts.core import paths
 from alignparts.core.errors import AlignPartsError
@@ -25,10 +27,22 @@ from alignparts.core.errors import AlignPartsError
 
 def name(
     meshes: Annotated[
-        list[Path] | None, typer.Argument(help="GLB, glTF, OBJ, PLY, STL or OFF files.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="GLB, glTF, OBJ, PLY, STL or OFF files, folders that hold such at any depth, patterns in "
+            "quotes; - reads a list from stdin, one per line.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder for the results; several meshes get a folder each in it.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            callback=writable,
+            help="Folder for the result of one file; all others, and one that would replace that of another "
+            "mesh, get a folder each in it.",
+        ),
     ] = Path("named"),
     demo: Annotated[bool, typer.Option("--demo", help="Name the sample meshes of the package.")] = False,
     vocabulary: Annotated[
@@ -51,16 +65,41 @@ def name(
     points: PointsOption = None,
     picture: Annotated[bool, typer.Option(help="Draw the picture (needs the extra pictures, EGL).")] = True,
     device: DeviceOption = "cpu",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per mesh, and all else on stderr.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print errors alone (and what --json asks for).")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave meshes alone whose whole result is there.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results of other meshes, too.")
+    ] = False,
     llm: LlmOption = "recorded",
     llm_model: LlmModelOption = "recorded",
     replies: RepliesOption = None,
 ) -> None:
-    """Segment meshes into named parts: NAME.parts.glb, labels.json, face_labels.npy and a picture."""
+    """Segment meshes into named parts: NAME.parts.glb, labels.json, face_labels.npy and a picture.
+
+    Exit codes: 0 all went well, 1 a mesh failed (the others are named), 2 wrong use.
+    """
     if demo == bool(meshes):
         raise AlignPartsError("expected mesh files, or --demo for the samples of the package, and not both")
     if sum(given is not None for given in (vocabulary, propose, query, category)) > 1:
         raise AlignPartsError("--vocabulary, --propose, --query and --category exclude each other; give one")
-    with _working("starting"):
+    if resume and overwrite:
+        raise AlignPartsError("--resume and --overwrite exclude each other; give one")
+    files = expand(meshes) if meshes else sorted(paths.DEMO.glob("*.glb"))
+    places = Places(out, alone=[*map(Path, meshes or [])] == files and len(files) == 1, overwrite=overwrite)
+    working = partial(progress, quiet=quiet)
+
+    def say(line: str) -> None:
+        if not quiet:
+            typer.echo(line, err=as_json)
+
+    with working("starting"):
         from alignparts.naming.candidates import propose_parts, read_vocabulary, write_vocabulary
         from alignparts.naming.pipeline import NamedPartsPipeline
         from alignparts.naming.prediction import Candidate
@@ -72,33 +111,35 @@ def name(
 
         candidates = propose_parts(propose, LanguageModel(llm, llm_model, replies or REPLIES))
         write_vocabulary(out / "vocabulary.yaml", candidates)
-        typer.echo(f"{propose}: {len(candidates)} parts to look for -> {out / 'vocabulary.yaml'}")
-    with _working("loading the model"):
+        say(f"{propose}: {len(candidates)} parts to look for -> {out / 'vocabulary.yaml'}")
+    with working("loading the model"):
         pipeline = NamedPartsPipeline.from_pretrained(model, device)
-    picture = picture and _can_draw()
-    files = sorted(paths.DEMO.glob("*.glb")) if demo else meshes or []
-    failed = False
-    for number, (path, folder) in enumerate(zip(files, _folders(files, out), strict=True), start=1):
-        try:
-            with _working(f"{path.name} ({number} of {len(files)})"):
-                named = pipeline.name(
-                    path, candidates=candidates, query=asked, category=category, labels=labels, points=points,
-                    detail=detail, instances=instances,
-                )  # fmt: skip
-                named.save(folder, picture=picture)
-            typer.echo(f"{named.summary} -> {folder}")
-        except AlignPartsError as error:
-            complain(error)
-            failed = True
+        # What is wrong for every mesh is said before the first.
+        pipeline.text.encode([one.text for one in (asked, *(candidates or ())) if one])
+        if category is not None and pipeline.vocabulary is not None:
+            pipeline.vocabulary.resolve_category(category)
+    one = partial(
+        pipeline.name, candidates=candidates, query=asked, category=category, labels=labels, points=points,
+        detail=detail, instances=instances,
+    )  # fmt: skip
+    picture, noted, failed = picture and _can_draw(), set[str](), []
+    for done in name_all(files, places, one, working, picture=picture, resume=resume):
+        if as_json:
+            typer.echo(json.dumps(done.record))
+        for note in {*done.notes} - noted:
+            typer.echo(note, err=True)
+        noted |= {*done.notes}
+        if done.status == "failed":
+            complain(AlignPartsError(done.line))
+            failed.append(done.mesh.name)
+        elif not as_json:
+            say(done.line)
+    if failed and len(files) > 1:
+        say(f"{len(failed)} of {len(files)} meshes failed: {', '.join(failed)}")
     if failed:
-        raise typer.Exit(2)
+        raise typer.Exit(1)
     if demo:
-        typer.echo(f"To look at them: alignparts view {out}. Your own: alignparts name MESH.glb")
-
-
-def _working(what: str) -> Status:
-    """Return a line that turns on a terminal while the block runs, with nothing printed in it."""
-    return Console(stderr=True).status(what)
+        say(f"To look at them: alignparts view {out}. Your own: alignparts name MESH.glb")
 
 
 def _can_draw() -> bool:
@@ -115,13 +156,3 @@ def _can_draw() -> bool:
         return True
     typer.echo(f"no pictures: {reason}", err=True)
     return False
-
-
-def _folders(meshes: list[Path], out: Path) -> list[Path]:
-    """Return the folder of every mesh; equal names from different places are numbered."""
-    if len(meshes) == 1:
-        return [out]
-    stems = [path.stem for path in meshes]
-    counts = [stems[: index + 1].count(stem) for index, stem in enumerate(stems)]
-    numbered = zip(stems, counts, strict=True)
-    return [out / (stem if count == 1 else f"{stem}_{count}") for stem, count in numbered]

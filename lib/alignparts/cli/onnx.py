@@ -10,7 +10,8 @@ from alignparts.core import paths
 
 
 def export_onnx(
-    out: Annotated[Path, typer.Option(help="The ONNX file.")], model: ModelOption = paths.RELEASE
+    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file.")],
+    model: ModelOption = paths.RELEASE,
 ) -> None:
     """Write the model as ONNX for one shape with any number of points, checked against torch."""
     from alignparts.integrations.onnx import export_onnx as export

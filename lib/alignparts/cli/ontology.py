@@ -17,7 +17,9 @@ def ontology(
     names: Annotated[
         list[Path], typer.Argument(help="CSV files with the columns dataset,class,part, or corpus folders.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the vocabulary, its tables and its history.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the vocabulary, its tables and its history.")
+    ],
     text_encoder: Annotated[
         list[str] | None,
         typer.Option(

@@ -19,7 +19,8 @@ def view(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The page.", show_default="NAME.parts.html beside the mesh")
+        Path | None,
+        typer.Option("--out", "-o", help="The page.", show_default="NAME.parts.html beside the mesh"),
     ] = None,
     start: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:

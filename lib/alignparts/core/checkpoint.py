@@ -2,14 +2,16 @@
 
 import contextlib
 import hashlib
+import inspect
 import io
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
@@ -63,8 +65,38 @@ def load_state(
     return run["state"]
 
 
+CARD = """\
+---
+{{ card_data }}
+---
+
+# {{ name }}
+
+{{ about }}
+
+`{{ module }}.{{ name }}` with {{ weights }} weights. To load the folder of this file:
+
+```python
+from {{ module }} import {{ name }}
+
+model = {{ name }}.from_pretrained(folder)
+```
+
+| setting | value |
+|---|---|
+{% for key, value in settings.items() -%}
+| {{ key }} | {{ value }} |
+{% endfor -%}
+"""
+"""Card of a saved model, as Jinja."""
+
+
 class PretrainedModel(
-    nn.Module, PyTorchModelHubMixin, library_name="alignparts", tags=["3d", "part-segmentation"]
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="alignparts",
+    tags=["3d", "part-segmentation"],
+    model_card_template=CARD,
 ):
     """Module that is saved as ``model.safetensors`` with a ``config.json``, as on the Hugging Face hub.
 
@@ -72,6 +104,15 @@ class PretrainedModel(
     """
 
     config: Any
+
+    def generate_model_card(self, *args: Any, **values: Any) -> ModelCard:
+        """Return a card that says what the model is, its size and settings, and how to load it."""
+        about = (inspect.getdoc(type(self)) or "").partition("\n\n")[0]
+        weights = f"{sum(parameter.numel() for parameter in self.parameters()):,}"
+        own = {"name": type(self).__name__, "module": type(self).__module__, "about": about}
+        return super().generate_model_card(
+            *args, **own, weights=weights, settings=asdict(self.config), **values
+        )
 
     @classmethod
     def from_pretrained(cls: type[M], source: str | Path, **options: Any) -> M:  # type: ignore[override]

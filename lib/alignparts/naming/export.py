@@ -1,5 +1,6 @@
 """Export of named parts: a GLB with one node per part, labels, and a picture."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -46,14 +47,17 @@ def export_named(
     mode: str = "closed",
     levels: Sequence[Level] = (),
     picture: bool = True,
+    traced: bool = False,
 ) -> Written:
     """Write ``<name>.parts.glb``, ``labels.json``, ``face_labels.npy`` and ``<name>.parts.png``.
 
-    All files are made in a temporary folder and moved together at the end: a failure leaves nothing behind.
+    All files are made in a temporary folder and moved together at the end, the labels last: a failure leaves
+    nothing behind, and where there are labels, the rest is there.
     In ``labels.json``, a part's ``index`` is its value in ``face_labels.npy``, and ``nodes`` lists the
     geometry nodes of the input in the order of the faces. The folder is made if needed, and files of these
     names are replaced. ``face_part`` is the part per face of ``mesh.surface``, -1 unlabeled; the category is
-    "" if unknown, the mode "closed", "open" or "query".
+    "" if unknown, the mode "closed", "open" or "query". ``traced`` labels have the ``source``: the
+    input's path as seen from the folder, and the SHA-256 of its bytes.
 
     Levels below the parts add children to the parts of the GLB and of ``labels.json``, and one array each:
     ``face_instances.npy`` or ``face_pieces.npy`` has the number of a face's child, from 1, 0 unlabeled.
@@ -83,6 +87,8 @@ def export_named(
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if traced:
+            labels["source"] = {"path": _seen_from(folder, mesh.path), "sha256": digest(mesh.path)}
         with tempfile.TemporaryDirectory(dir=folder, prefix=".alignparts.") as temporary:
             work = Path(temporary)
             (work / names[0]).write_bytes(parts_glb(mesh, face_part, parts, levels))
@@ -95,14 +101,29 @@ def export_named(
 
                 called, captions = [part.name for part in parts], [part.caption for part in parts]
                 picture_of_parts(mesh.surface, face_part, called, captions, work / names[3])
-            for path in sorted(work.iterdir()):
+            for path in sorted(work.iterdir(), key=lambda path: (path.name == names[1], path)):
                 os.replace(path, folder / path.name)
-        for name in {f"face_{kind}s.npy" for kind in get_args(Kind)} - arrays.keys():
+        others = {f"face_{kind}s.npy" for kind in get_args(Kind)} - arrays.keys()
+        for name in others if picture else {*others, names[3]}:
             (folder / name).unlink(missing_ok=True)  # of an earlier run: it no longer fits
     except OSError as error:
         raise AlignPartsError(f"{folder}: cannot be written: {error.strerror or error}") from None
     glb, text_file, faces, drawn = (folder / name for name in names)
     return Written(glb, text_file, faces, drawn if picture else None, tuple(folder / name for name in arrays))
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """Return a path relative to a folder, so that both can move; absolute where they share no root."""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # on drives of their own
+        return path.resolve().as_posix()
 
 
 def _records(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Int32, Int64
+from jaxtyping import Float64, Int32, Int64
 from pydantic import Field
 
 from alignparts.core.errors import AlignPartsError
@@ -20,7 +20,7 @@ from alignparts.corpus.mesh.sampling import Sample, face_labels, sample_surface
 from alignparts.corpus.mesh.surface import Surface
 from alignparts.model.backbone.learned import LearnedAlignParts, Model, load_model
 from alignparts.naming.confidence import CALIBRATION, PAPER, STATISTICS, Calibration, Settings, Statistics
-from alignparts.naming.export import Written, export_named
+from alignparts.naming.export import Written, export_named, parts_glb
 from alignparts.naming.granularity import Detail, Level, coarse, levels
 from alignparts.naming.inference import PARTLETS, Mode, forward, name_parts, open_vocabulary, retrieval
 from alignparts.naming.prediction import Candidate, Labels, Prediction
@@ -74,11 +74,30 @@ class NamedMesh:
     mode: Mode
     levels: tuple[Level, ...] = ()
 
-    def save(self, folder: Path, *, picture: bool = True) -> Written:
+    @property
+    def faces(self) -> Int32[np.ndarray, " faces"]:
+        """Return the index into ``names`` of every face, -1 unlabeled; ``labels.json`` explains the order."""
+        return self.face_part
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the parts."""
+        return self.prediction.names
+
+    @property
+    def confidence(self) -> Float64[np.ndarray, " parts"]:
+        """Return the confidence of every part, 0..1."""
+        return np.array([part.confidence for part in self.prediction.parts], np.float64)
+
+    def to_glb(self) -> bytes:
+        """Return the GLB with one node per part; see :func:`alignparts.naming.export.parts_glb`."""
+        return parts_glb(self.mesh, self.face_part, self.prediction.parts, self.levels)
+
+    def save(self, folder: str | Path, *, picture: bool = True, traced: bool = False) -> Written:
         """Write the GLB, the labels and the picture; see :func:`alignparts.naming.export.export_named`."""
         about: dict[str, Any] = {"category": self.prediction.category, "mode": self.mode}
-        labels = (self.face_part, self.prediction.parts)
-        return export_named(self.mesh, *labels, folder, **about, levels=self.levels, picture=picture)
+        about |= {"levels": self.levels, "picture": picture, "traced": traced}
+        return export_named(self.mesh, self.face_part, self.prediction.parts, Path(folder), **about)
 
     @property
     def summary(self) -> str:
@@ -190,6 +209,10 @@ class NamedPartsPipeline:
         if query is not None:
             return retrieval(partlets, encode, Candidate.of(query), labels), "query"
         if candidates is not None:
+            if isinstance(candidates, str):
+                raise AlignPartsError(
+                    f"candidates: expected a list of names, got '{candidates}'; put it in [ ]"
+                )
             names = [Candidate.of(name) for name in candidates]
             return open_vocabulary(partlets, encode, names, calibration=calibration, labels=labels), "open"
         if self.vocabulary is None:

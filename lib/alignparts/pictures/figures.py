@@ -16,6 +16,7 @@ from PIL import Image
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.render import FIELD_OF_VIEW
 from alignparts.corpus.mesh.surface import Surface, make_surface
+from alignparts.pictures.fonts import families
 from alignparts.pictures.palette import UNLABELED_COLOR, colors_of, palette
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 EYE = (2.17, 1.48, 2.96)
 """Position of the camera in the model frame; it looks at the origin, y is up, the front faces +z."""
 POINT_RADIUS = 0.016
+LEGEND_ROWS, MOST_COLUMNS = 21, 4
+"""Rows of a legend beside a picture of parts, and its columns beyond which it is longer than that."""
 MOST_TILES = 64
 """Repeats of a texture within one face beyond which the faces are drawn in their mean colors."""
 _BALL = trimesh.creation.icosphere(subdivisions=0).triangles
@@ -176,13 +179,17 @@ def picture_of_parts(
 ) -> None:
     """Write a PNG with the input beside its colored parts, and a legend with a label per part.
 
-    The name of a part gives it its color. ``part`` is the part of every face, -1 unlabeled.
+    The name of a part gives it its color. ``part`` is the part of every face, -1 unlabeled. Warns of letters
+    that no font has.
 
     Raises:
         AlignPartsError: no triangle has an area.
     """
     colors = palette(names)
-    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    columns = min(MOST_COLUMNS, len(labels) // LEGEND_ROWS + 1)
+    lines = (len(labels) + columns) // columns
+    size = (9.5 + 2.2 * (columns - 1), 3.8 * max(1.0, lines / LEGEND_ROWS))
+    figure = Figure(figsize=size, layout="constrained")
     pictures = {"input": None, "parts": colors_of(part, names, colors)}
     for axis, (title, face_color) in zip(figure.subplots(1, 2), pictures.items(), strict=True):
         axis.imshow(draw_surface(surface, face_color))
@@ -191,7 +198,12 @@ def picture_of_parts(
     handles = [Patch(color=colors[name], label=label) for name, label in zip(names, labels, strict=True)]
     if (part < 0).any():
         handles.append(Patch(color=UNLABELED_COLOR, label="unlabeled"))
-    figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
+    font = {"size": 8, "family": families(labels)}
+    legend = figure.legend(
+        handles=handles, loc="outside right upper", prop=font, frameon=False, ncols=columns
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     figure.savefig(path, dpi=100, format="png", metadata={"Software": None})
 
 

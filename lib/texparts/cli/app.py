@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignparts.cli.entry import run
-from alignparts.cli.options import DeviceOption, LlmModelOption, ModelOption, RepliesOption
+from alignparts.cli.options import (
+    HELP_NAMES,
+    DeviceOption,
+    LlmModelOption,
+    ModelOption,
+    RepliesOption,
+    VersionOption,
+)
 from alignparts.core import paths
 from alignparts.core.config.texparts import Order, TexPartsParams
 from alignparts.core.errors import AlignPartsError
@@ -17,10 +24,7 @@ if TYPE_CHECKING:
     from alignparts.ontology.llm.client import LanguageModel
 
 app = typer.Typer(
-    help="Tex-Parts: filter raw meshes, predict their parts, queue them for review, export them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, context_settings=HELP_NAMES
 )
 
 RootArgument = Annotated[Path, typer.Argument(help="Folder of the earlier steps (their --out).")]
@@ -37,13 +41,19 @@ def main() -> None:
     run(app)
 
 
+@app.callback()
+def texparts(version: VersionOption = False) -> None:
+    """Tex-Parts: filter raw meshes, predict their parts, queue them for review, export them."""
+
+
 @app.command("filter")
 def filter_(
     folder: Annotated[
         Path, typer.Argument(help="TexVerse, or any folder with GLB, glTF, OBJ, PLY, STL, OFF.")
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder for all of Tex-Parts; a run that was killed goes on in it.")
+        Path,
+        typer.Option("--out", "-o", help="Folder for all of Tex-Parts; a run that was killed goes on in it."),
     ],
     params: ParamsOption = None,
     workers: WorkersOption = 2,

@@ -10,7 +10,9 @@ from texparts.cli.review import DatabaseOption, RootArgument, open_review
 
 def export(
     root: RootArgument,
-    out: Annotated[Path, typer.Option(help="Folder of the data set; an earlier export there is replaced.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the data set; an earlier export there is replaced.")
+    ],
     database: DatabaseOption = None,
     title: Annotated[str, typer.Option(help="Name of the data set.")] = "Tex-Parts",
     version: Annotated[str, typer.Option(help="Its version.")] = "1.0.0",
@@ -32,7 +34,7 @@ def export(
 
 def statistics(
     dataset: Annotated[Path, typer.Argument(help="Folder of an exported data set.")],
-    out: Annotated[Path, typer.Option(help="Folder for the tables and figures.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and figures.")],
     scratch_minutes: Annotated[
         tuple[float, float],
         typer.Option(help="An object without a model, least and most: what the time saved compares with."),
