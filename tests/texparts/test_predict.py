@@ -49,6 +49,7 @@ def model(tmp_path: Path) -> Path:
     folder = tmp_path / "models" / "tiny"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "config.json").write_text("{}")
     return folder
 
 
