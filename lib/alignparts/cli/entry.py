@@ -11,7 +11,7 @@ import typer
 
 from alignparts.core.errors import AlignPartsError
 
-PACKAGES = {"sklearn": "scikit-learn"}
+PACKAGES = {"markdown_it": "markdown-it-py", "sklearn": "scikit-learn"}
 """Packages whose modules are called otherwise; those of the core are always there."""
 
 

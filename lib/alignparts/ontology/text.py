@@ -98,6 +98,7 @@ class StoredTexts:
             raise AlignPartsError(f"{path}: cannot be read ({error}); expected stored embeddings") from None
         vectors = vectors.astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        self.d_t = vectors.shape[1]
         self._known = dict(zip(texts, vectors, strict=True))
         self._name, self._device = name, device
 
@@ -123,7 +124,7 @@ class StoredTexts:
         others = sorted({text for text in texts if text not in self._known})
         if others:
             self._known.update(zip(others, self._encoder.encode(others), strict=True))
-        return np.array([self._known[text] for text in texts], dtype=np.float32)
+        return np.array([self._known[text] for text in texts], dtype=np.float32).reshape(-1, self.d_t)
 
 
 def _from_folder(folder: Path, name: str, device: str) -> Any:
