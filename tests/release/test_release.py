@@ -143,16 +143,6 @@ def test_the_kept_weights_are_an_average_that_lags_behind(table, tmp_path):
     assert torch.allclose(both.average.get_parameter(name), start + 1 - 0.75 / 20)
 
 
-def test_the_kept_model_holds_a_share_of_what_was_there_before_the_rate_fell(table, tmp_path):
-    fit(table, tmp_path, steps=6, cooldown=0.5, early_share=0.25)
-    kept, early, late = (weights(tmp_path / name) for name in ("", train.EARLY, train.LATE))
-    for name, value in kept.items():
-        assert torch.allclose(value, 0.25 * early[name] + 0.75 * late[name], atol=1e-6), name
-    assert not torch.equal(early["decoder.partlets"], late["decoder.partlets"])
-    fit(table, tmp_path, steps=6, cooldown=0.5, early_share=0.25)  # finished: nothing is blended twice
-    assert all(torch.equal(value, kept[name]) for name, value in weights(tmp_path).items())
-
-
 def test_the_rate_rises_stays_and_falls_to_nothing():
     asked = params(steps=10_000, cooldown=0.2, lr=1e-3)
     rates = [train.rate(step, asked) for step in range(10_000)]

@@ -52,8 +52,6 @@ FIELD_POINTS = 256
 """Points per shape that are contrasted with each other."""
 MAX_SCALE = math.log(100)
 """Largest learned logarithm of the inverse temperature, as in CLIP."""
-EARLY, LATE = "early", "late"
-"""Folders of the last averages before the rate fell, and after."""
 HISTORY = "history.csv"
 """File of the losses by epoch, beside the model."""
 VALIDATION = 64
@@ -157,7 +155,7 @@ def train_release(
         seed=seed,
     )
     settings, known = (
-        params.model_dump(mode="json", exclude={"steps", "early_share"}),
+        params.model_dump(mode="json", exclude={"steps"}),
         table.vocabulary.model_dump(),
     )
     described = [asdict(config), settings, known, seed, list(heldout), [shape.shape_id for shape in real]]
@@ -218,8 +216,7 @@ def train_release(
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
     def keep() -> None:
-        falls = EPOCH * len(trainer.history) > (1 - params.cooldown) * params.steps
-        save_model(both.average, out / (LATE if falls else EARLY))
+        save_model(both.average, out)
         table = pd.DataFrame(trainer.history).assign(
             step=lambda rows: ((rows.epoch + 1) * EPOCH).clip(upper=params.steps)
         )
@@ -229,24 +226,9 @@ def train_release(
         batches, loss, lambda step: rate(step, params), steps=params.steps, size=lambda batch: len(batch[0]),
         clip=CLIP, after_step=lambda step: both.update(step, params.average), validate=validate, keep=keep,
     )  # fmt: skip
-    if processes.is_main_process:
-        save_model(blended(out, params.early_share), out)
     trainer.wait()
     best = LearnedAlignParts.from_pretrained(out)
     return Trained(best, trainer.history, trainer.best_epoch, {"stream": params.steps * params.batch_size})
-
-
-def blended(out: Path, early_share: float) -> LearnedAlignParts:
-    """Return the weights at the end, and in their share those from before the rate fell.
-
-    The fall fits the model to generated shapes, at a cost in real ones that the share gets back.
-    """
-    there = [out / name for name in (EARLY, LATE) if (out / name).is_dir()]
-    early, late = (LearnedAlignParts.from_pretrained(there[at]) for at in (0, -1))
-    with torch.no_grad():
-        for weight, before in zip(late.parameters(), early.parameters(), strict=True):
-            weight.lerp_(before, early_share)
-    return late
 
 
 def main() -> None:

@@ -24,7 +24,6 @@ class ReleaseParams(Block):
     points: tuple[PositiveInt, ...] = Field(min_length=1)
     lr: PositiveFloat
     cooldown: float = Field(ge=0, le=1)
-    early_share: float = Field(ge=0, le=1)
     weight_decay: float = Field(ge=0)
     average: float = Field(ge=0, lt=1)
     real_share: float = Field(ge=0, le=1)
