@@ -137,7 +137,7 @@ def test_the_core_alone_names_the_samples(tmp_path):
 
 def test_own_words_ask_for_the_text_encoder(tmp_path):
     names = tmp_path / "names.yaml"
-    names.write_text("- lid\n- wall\n")
+    names.write_text("- the lid that closes it\n- whatever holds it up\n")
     done = core_alone("name", "--demo", "--no-picture", "--vocabulary", names, "--out", tmp_path)
     assert done.returncode == 2
     assert done.stderr.endswith("is not installed; run: pip install 'alignparts[text]'\n")
