@@ -253,7 +253,7 @@ precision.rename(columns={"test_set": "list"}).drop(columns="seeds").round(3)
 
 # %%
 vocabulary.save(run.data / "ontology" / "vocabulary.json")
-StoredTexts.save(run.data / "ontology" / TEXTS, vocabulary.all_texts(), encoder.encode)
+StoredTexts.save(run.data / "ontology" / TEXTS, vocabulary.all_texts(), encoder.encode, encoder.name)
 vocabulary.save_aliases(run.data / "ontology" / "aliases.csv")
 columns = ["level", "category", "a", "b", "name_cosine", "description_cosine", "stage", "verdict", "reason"]
 write_text(run.folder / "ontology_pairs.csv", pairs[columns].to_csv(index=False, lineterminator="\n"))

@@ -197,7 +197,7 @@ def test_a_packed_model_names_a_mesh_without_a_text_encoder(table, tmp_path, mon
 
 def test_stored_texts_are_the_encoders_and_others_are_encoded(tmp_path, monkeypatch):
     texts = texts_of(vocabulary())
-    StoredTexts.save(tmp_path / "texts", texts, encode)
+    StoredTexts.save(tmp_path / "texts", texts, encode, "one")
     stored = StoredTexts(tmp_path / "texts", "one")
     assert np.allclose(stored.encode(texts), encode(texts), atol=1e-3)
     assert np.allclose(np.linalg.norm(stored.encode(texts), axis=1), 1, atol=1e-6)
@@ -215,6 +215,8 @@ def test_stored_texts_are_the_encoders_and_others_are_encoded(tmp_path, monkeypa
     (tmp_path / "broken").write_bytes(b"no tensors")
     with pytest.raises(AlignPartsError, match="expected stored embeddings"):
         StoredTexts(tmp_path / "broken", "one")
+    with pytest.raises(AlignPartsError, match="embeddings of one, not of two"):
+        StoredTexts(tmp_path / "texts", "two")
 
 
 def test_held_out_categories_are_left_out_under_all_their_names():

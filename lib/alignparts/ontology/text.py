@@ -87,15 +87,18 @@ class StoredTexts:
         name, device: arguments of :meth:`TextEncoder.from_name`.
 
     Raises:
-        AlignPartsError: the file is missing or not one.
+        AlignPartsError: the file is missing, not one, or of another encoder.
     """
 
     def __init__(self, path: Path, name: str, device: str = "cpu") -> None:
         try:
             with safe_open(path, framework="numpy") as file:
-                texts, vectors = json.loads((file.metadata() or {})["texts"]), file.get_tensor("vectors")
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+                about, vectors = json.loads((file.metadata() or {})["about"]), file.get_tensor("vectors")
+            texts, encoder = about["texts"], about["encoder"]
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise AlignPartsError(f"{path}: cannot be read ({error}); expected stored embeddings") from None
+        if encoder != name:
+            raise AlignPartsError(f"{path}: embeddings of {encoder}, not of {name}; make the file anew")
         vectors = vectors.astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         self.d_t = vectors.shape[1]
@@ -107,12 +110,14 @@ class StoredTexts:
         path: Path,
         texts: Iterable[str],
         encode: Callable[[Sequence[str]], np.ndarray],
+        name: str,
         dtype: type[np.floating[Any]] = np.float32,
     ) -> None:
-        """Write the embeddings of texts, of equal ones once."""
+        """Write the embeddings of texts, of equal ones once, by the encoder of a name."""
         texts = list(dict.fromkeys(texts))
         vectors = {"vectors": encode(texts).astype(dtype)}
-        content = to_bytes(vectors, {"texts": json.dumps(texts)})
+        # One key: safetensors writes several in any order.
+        content = to_bytes(vectors, {"about": json.dumps({"encoder": name, "texts": texts})})
         write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
     @cached_property

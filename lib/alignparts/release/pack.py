@@ -68,7 +68,7 @@ def pack(
         geometry="", appearance="", text_encoder=text_encoder, calibration=CALIBRATION, points=points
     )
     write_manifest(out, settings, folder / "vocabulary.json")
-    StoredTexts.save(out / TEXTS, texts_of(vocabulary), encode, np.float16)
+    StoredTexts.save(out / TEXTS, texts_of(vocabulary), encode, text_encoder, np.float16)
     calibration.save(out / CALIBRATION)
     weights = f"{sum(value.numel() for value in half.values()) / 1e6:.1f} million"
     write_text(out / CARD, Template(TEMPLATE.read_text()).substitute(about, weights=weights))
@@ -114,7 +114,8 @@ def facts(stage: Stage, release: ReleaseParams) -> dict[str, object]:
         "shapes": f"{release.steps * release.batch_size:,}", "share": f"{release.real_share:.0%}",
         "categories": len(set(CATEGORIES) - set(heldout)), "all": len(CATEGORIES), "real": len(shapes),
         "authors": ", ".join(authors), "unlabeled": unlabeled_of(located, index).count,
-        "heldout": ", ".join(heldout), "named": len(read_names(folder / NAMES)),
+        "heldout": ", ".join(heldout),
+        "named": sum(mesh.category not in heldout for mesh in read_names(folder / NAMES)),
     }  # fmt: skip
 
 
