@@ -1,13 +1,16 @@
 """Stages: executed notebooks without what differs between runs; ordered parallel maps; twins."""
 
 import copy
+import os
+import sys
 
 import nbformat
 import pytest
 import smoke
 import yaml
+from doors import listening
 
-from alignparts.core import paths
+from alignparts.core import notebooks, paths
 from alignparts.core.atomic import write_text
 from alignparts.core.errors import AlignPartsError
 from alignparts.core.notebooks import names, normalized, read_twin
@@ -74,6 +77,35 @@ def test_map_shapes_keeps_order_in_and_out_of_process():
     expected = [square(item) for item in items]
     assert list(map_shapes(square, items, workers=1)) == expected
     assert list(map_shapes(square, items, workers=2)) == expected
+
+
+def doors_of_parent(_: int) -> list[tuple[str, int]]:
+    return sorted(listening(os.getppid()))
+
+
+def test_work_in_other_processes_opens_no_port():
+    before = sorted(listening(os.getpid()))
+    assert list(map_shapes(doors_of_parent, range(4), workers=2)) == [before] * 4
+
+
+@pytest.mark.parametrize(
+    "address", ["10.0.0.7:8786", "tcp://host:8786", "ucx://host:1", "tcp://127.0.0.1@host:1"]
+)
+def test_a_scheduler_of_another_host_is_asked_by_tls_alone(address):
+    with pytest.raises(AlignPartsError, match="neither encrypted nor on this machine; .*tls://"):
+        list(map_shapes(square, [1], scheduler=address))
+
+
+def test_a_notebook_is_run_over_sockets_of_its_own(monkeypatch, tmp_path):
+    # The one left takes what forked processes print, with a random key that they have inherited.
+    code = "import os, doors\nprint(len(doors.listening(os.getpid())))"
+    cell = nbformat.v4.new_code_cell(code, metadata={"tags": ["parameters"]})
+    twin = nbformat.v4.new_notebook(cells=[cell], metadata=notebooks.METADATA)
+    monkeypatch.setattr(notebooks, "read_twin", lambda name: twin)
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    done = nbformat.read(notebooks.execute("one", full=False), as_version=4)
+    assert done.cells[0].outputs[0].text in ("0\n", "1\n")
 
 
 def test_every_notebook_agrees_with_its_twin():

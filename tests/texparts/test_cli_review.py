@@ -10,7 +10,10 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
+from doors import listening
 from review_store import entries, vocabulary, write_box
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from alignparts.core.errors import AlignPartsError
 from texparts.app.opening import read_queue
@@ -106,6 +109,21 @@ def test_the_first_start_makes_an_annotator(root: Path) -> None:
                     assert me.json() == {"name": "somebody", "admin": True}
                     hits = httpx.get(f"{url.group()}/api/vocabulary?q=cover", headers=headers).json()
                     assert {hit["name"] for hit in hits} == {"lid", "lamp_cover"}
+                    shown = {**headers, "X-AlignParts": "1"}  # opens the 3D view
+                    answer = httpx.post(
+                        f"{url.group()}/api/view/mode", headers=shown, json={"mode": "parts"}, timeout=60
+                    )
+                    assert answer.status_code == 200
+                    ((host, port),) = listening(process.pid)
+                    assert f"http://{host}:{port}" == url.group()
+                    assert httpx.get(f"{url.group()}/view/").status_code == 401
+                    evil = httpx.post(
+                        f"{url.group()}/api/next", headers={**shown, "Origin": "http://evil.example"}
+                    )
+                    assert evil.status_code == 403
+                    for given in ({}, {**headers, "Origin": "http://evil.example"}):
+                        with pytest.raises(InvalidStatus, match="403"):
+                            connect(f"ws://{host}:{port}/view/", additional_headers=given)
                 else:
                     assert "0 of them new" in said[0] and not any("token" in line for line in said)
             finally:

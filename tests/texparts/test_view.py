@@ -1,12 +1,19 @@
 """The 3D view: chunks, picking, strokes; a browser sees it in test_texparts_browser."""
 
+import asyncio
+import os
 from pathlib import Path
 
+import msgspec.msgpack
 import numpy as np
 import pytest
 import trimesh
+import viser._viser
+from doors import listening
 from hypothesis import given
 from hypothesis import strategies as st
+from viser import _messages as messages
+from websockets.asyncio.client import unix_connect
 
 from texparts.annotation.annotation import apply
 from texparts.annotation.chunks import Chunks, chunks_of
@@ -14,6 +21,7 @@ from texparts.annotation.edits import Paint, runs_of
 from texparts.annotation.geometry import Shape, Shapes
 from texparts.annotation.objects import About, ObjectFolder, PartRecord, write_object
 from texparts.annotation.picking import Picker
+from texparts.app.upstream import passes
 from texparts.app.view import ObjectView, Tool
 
 
@@ -137,3 +145,58 @@ def test_strokes_and_clicks_reach_the_review(shape: Shape, tmp_path: Path) -> No
         view.mode("texture")
     finally:
         view.close()
+
+
+PLACE = (0.0, 0.0, 1.0)
+CAMERA = messages.ViewerCameraMessage((1.0, 0.0, 0.0, 0.0), PLACE, 0.7, 0.1, 9.0, 480, 640, PLACE, PLACE)
+
+
+def sent(message: messages.Message) -> bytes:
+    return msgspec.msgpack.encode(message.as_serializable_dict([]))
+
+
+def test_a_view_opens_no_port_and_no_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    tunnels: list[object] = []
+    monkeypatch.setattr(viser._viser, "ViserTunnel", lambda *where: tunnels.append(where))
+    before = listening(os.getpid())
+    view = ObjectView(lambda faces, part: None, lambda part: None)
+    folder = Path(view.socket).parent
+
+    async def ask() -> None:
+        protocol = f"viser-v{viser.__version__}"
+        async with unix_connect(view.socket, subprotocols=[protocol], max_size=None) as socket:
+            for message in (messages.ShareUrlRequest(), messages.ShareUrlDisconnect(), CAMERA):
+                await socket.send(sent(message))
+            while not view._server.get_clients():  # since the camera is known
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)
+
+    try:
+        assert listening(os.getpid()) == before
+        assert folder.stat().st_mode & 0o777 == 0o700 and os.listdir(folder) == ["view"]
+        asyncio.run(asyncio.wait_for(ask(), 30))
+        assert not tunnels
+    finally:
+        view.close()
+    assert not folder.exists()
+
+
+def test_only_what_the_view_reacts_to_passes_the_proxy() -> None:
+    passed = [
+        messages.ScenePointerMessage("click", PLACE, PLACE, ((0.5, 0.5),), None),
+        CAMERA,
+        messages.SceneNodeDragMessage(
+            "start", "/object", None, PLACE, (0.5, 0.5), PLACE, (0.5, 0.5), "left", None
+        ),
+    ]
+    refused = [
+        messages.ShareUrlRequest(), messages.ShareUrlDisconnect(),
+        messages.FileTransferStartUpload("a", "b", "c", "text/plain", 1, 1 << 40),
+        messages.GuiUpdateMessage("a", {"value": 1}), messages.LocalStorageClearMessage(),
+    ]  # fmt: skip
+    assert all(passes(sent(message)) for message in passed)
+    assert not any(passes(sent(message)) for message in refused)
+    strange = msgspec.msgpack.encode({"type": "Nothing"})
+    assert not any(
+        passes(noise) for noise in (b"", b"\xc1", b"\x80", sent(passed[0])[:-9], strange, "text", None)
+    )

@@ -34,7 +34,10 @@ def ingest(
         Literal["fine", "coarse"], typer.Option(help="3DCoMPaT++: fine or coarse part names.")
     ] = "fine",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a running Dask scheduler (tls://, as whoever reaches it runs code)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
     split: Annotated[
         Literal["paper", "official", "by_source"],

@@ -11,6 +11,7 @@
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,15 +49,20 @@ def execute(name: str, full: bool = True) -> Path:
     """
     import nbformat
     import papermill
+    from traitlets.config import Config
 
     folder = paths.REPORTS / "notebooks" if full else paths.NOTEBOOKS
     raw = folder / f"{name}.running.ipynb"
     write_text(raw, nbformat.writes(read_twin(name)))
     parameters = {"profile": FULL} if full else {}
     try:
-        papermill.execute_notebook(
-            raw, raw, parameters=parameters, cwd=paths.ROOT, progress_bar=False, log_output=True
-        )
+        # On ports, what a kernel prints would be there for every user of the machine.
+        with tempfile.TemporaryDirectory() as private:
+            sockets = {"transport": "ipc", "connection_file": f"{private}/kernel.json"}
+            papermill.execute_notebook(
+                raw, raw, parameters=parameters, cwd=paths.ROOT, progress_bar=False, log_output=True,
+                config=Config(KernelManager=sockets),
+            )  # fmt: skip
         notebook = normalized(json.loads(raw.read_text()))
     finally:
         raw.unlink()

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import viser
-import websockets
 from fastapi import APIRouter, Body, Depends, WebSocket, WebSocketDisconnect
 from fastapi.sse import EventSourceResponse
 from starlette.responses import HTMLResponse, Response
-from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import ClientConnection, unix_connect
+from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from texparts.app.security import caller
+from texparts.app.upstream import passes
 from texparts.app.view import Mode, Tool
 from texparts.app.views import Views
 from texparts.review.models import Annotator
@@ -52,14 +53,13 @@ def view_routes(views: Views) -> APIRouter:
     async def stream(socket: WebSocket, who: Who) -> None:
         session = await asyncio.to_thread(views.session, who)
         offered = [Subprotocol(name) for name in socket.scope.get("subprotocols", [])]
-        url = f"ws://127.0.0.1:{session.view.port}"
         try:
-            async with websockets.connect(
-                url, subprotocols=offered or None, max_size=None, compression=None
+            async with unix_connect(
+                session.view.socket, subprotocols=offered or None, max_size=None, compression=None
             ) as upstream:
                 await socket.accept(subprotocol=upstream.subprotocol)
                 await _join(socket, upstream)
-        except (OSError, websockets.WebSocketException) as error:
+        except (OSError, WebSocketException) as error:
             LOG.info("the view of %s is closed: %s", who.name, error)
             with suppress(RuntimeError, WebSocketDisconnect):
                 await socket.close(1011)
@@ -101,12 +101,12 @@ def _add_commands(router: APIRouter, views: Views) -> None:
 
 
 async def _join(socket: WebSocket, upstream: ClientConnection) -> None:
-    """Carry messages both ways until one side closes."""
+    """Carry messages both ways until one side closes; up only those that the view reacts to."""
 
     async def up() -> None:
         while (message := await socket.receive())["type"] != "websocket.disconnect":
-            data = message.get("bytes")
-            await upstream.send(message["text"] if data is None else data)
+            if passes(data := message.get("bytes")):
+                await upstream.send(data)
 
     async def down() -> None:
         async for data in upstream:

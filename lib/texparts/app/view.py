@@ -1,12 +1,12 @@
-"""Show one annotator's object in 3D, by viser on a port that only the proxy talks to."""
+"""Show one annotator's object in 3D, by viser on a socket that only the proxy talks to."""
 
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-import rich
-import viser
 from jaxtyping import Float, Int
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -18,6 +18,7 @@ from texparts.annotation.annotation import UNLABELED, Annotation
 from texparts.annotation.chunks import Patch, PatchMesh
 from texparts.annotation.geometry import Shape
 from texparts.app.drawing import Drawn, object_colors
+from texparts.app.upstream import private_server
 
 ToolName = Literal["orbit", "brush", "component", "cluster"]
 Mode = Literal["parts", "texture"]
@@ -62,13 +63,16 @@ class ObjectView:
     Args:
         on_stroke: receives the faces of a finished stroke and the part that they are given to.
         on_pick: receives the part that was clicked, -1 where there is none.
+
+    Attributes:
+        socket: path of the Unix socket that the server listens on.
     """
 
     def __init__(self, on_stroke: Callable[[Faces, int], None], on_pick: Callable[[int], None]) -> None:
         self._on_stroke, self._on_pick = on_stroke, on_pick
-        # viser would announce an address that only the proxy may use.
-        rich.get_console().quiet = True
-        self._server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
+        self._folder = tempfile.TemporaryDirectory(prefix="alignparts-")  # of mode 0700
+        self.socket = str(Path(self._folder.name, "view"))
+        self._server = private_server(self.socket)
         self._server.gui.configure_theme(control_layout="floating", show_logo=False, show_share_button=False)
         self._server.scene.set_up_direction("+y")
         # viser's own sun stands in the zenith and bleaches the colors of all that lies flat.
@@ -87,14 +91,10 @@ class ObjectView:
         self._isolated: int | None = None
         self._under_way: _Stroke | None = None
 
-    @property
-    def port(self) -> int:
-        """Return the port on the loopback interface."""
-        return self._server.get_port()
-
     def close(self) -> None:
         """Stop the server."""
         self._server.stop()
+        self._folder.cleanup()
 
     def show(self, shape: Shape, annotation: Annotation) -> None:
         """Show an object in place of the one before; raises AlignPartsError if the labels do not fit it."""

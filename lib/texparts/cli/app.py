@@ -33,7 +33,10 @@ ParamsOption = Annotated[
     typer.Option(help="A params.yaml; its block texparts counts.", show_default="the project's, if any"),
 ]
 WorkersOption = Annotated[int, typer.Option(min=1, help="Processes.")]
-SchedulerOption = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(help="Address of a running Dask scheduler (tls://, as whoever reaches it runs code)."),
+]
 
 
 def main() -> None:
