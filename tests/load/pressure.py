@@ -108,7 +108,9 @@ def _attack(port: int, half_open: int) -> None:
             await asyncio.sleep(1)
 
     async def log_in(length: bytes) -> None:
-        head = b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        head = (
+            b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        )
         chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
         while True:
             with suppress(OSError):
@@ -137,7 +139,7 @@ def main(
     typer.echo(
         f"{half_open} half-open connections and log-ins of {len(BODY):,} bytes: p95 {under:.0f} ms over "
         f"{len(waits.attacked)} requests, {waits.failed} of them failed; idle {before:.0f} ms "
-        f"(ratio {under / before:.1f}); log {waits.log:,} bytes"
+        f"(ratio {under / before:.1f}); longest {1e3 * max(waits.attacked):.0f} ms; log {waits.log:,} bytes"
     )
 
 

@@ -1,11 +1,11 @@
 """Define the edits of an annotation, as they are sent and stored."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Int
-from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
 from alignparts.core.errors import AlignPartsError
 
@@ -21,6 +21,16 @@ Runs = Annotated[
 """Faces as start, length, start, length, …, in ascending order, as an event stores them."""
 Parts = Annotated[tuple[int, ...], Field(max_length=10_000), FailFast()]
 """Ids of parts."""
+
+
+def _some(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    # Not min_length: its error would carry millions of wrong items along.
+    if not items:
+        raise ValueError("expected one at least")
+    return items
+
+
+Some = AfterValidator(_some)
 
 
 def runs_of(faces: Int[np.ndarray, " n"] | Sequence[int]) -> Runs:
@@ -61,7 +71,7 @@ class Accept(_Edit):
     """Confirm parts as they are."""
 
     kind: Literal["accept"] = "accept"
-    parts: Parts = Field(min_length=1)
+    parts: Annotated[Parts, Some]
 
 
 class Rename(_Edit):
@@ -77,7 +87,7 @@ class Merge(_Edit):
     """Give the faces of several parts to one of them."""
 
     kind: Literal["merge"] = "merge"
-    parts: Parts = Field(min_length=2)
+    parts: Parts
     into: int
 
 
@@ -86,7 +96,7 @@ class Split(_Edit):
 
     kind: Literal["split"] = "split"
     part: int
-    groups: Annotated[tuple[Runs, ...], FailFast()] = Field(min_length=1, max_length=1000)
+    groups: Annotated[tuple[Runs, ...], Field(max_length=1000), FailFast(), Some]
 
 
 class Delete(_Edit):
@@ -101,7 +111,7 @@ class Paint(_Edit):
 
     kind: Literal["paint"] = "paint"
     part: int
-    faces: Runs = Field(min_length=2)
+    faces: Annotated[Runs, Some]
 
 
 class Add(_Edit):

@@ -17,8 +17,8 @@ from texparts.annotation.edits import DESCRIPTION_LENGTH, NAME_LENGTH, Edit
 from texparts.app.drawing import object_colors
 from texparts.review.models import EventRecord, TaskState, Verdict
 
-MOST_QUOTES = DESCRIPTION_LENGTH * 2 + 100
-"""Quotes in an edit: a description of nothing else, and its keys."""
+MOST_MARKS = DESCRIPTION_LENGTH * 2 + 100
+"""Quotes or brackets in an edit: a description of nothing else, its keys, and its lists."""
 
 
 class _Body(BaseModel):
@@ -36,15 +36,15 @@ class EventBody(_Body):
 async def event(request: Request) -> EventBody:
     """Return the edit of a request, read in a thread; raises AlignPartsError with the first fault.
 
-    It may have megabytes, of numbers: what has many texts or names is none, and would take seconds to refuse.
+    It may have megabytes, of numbers: what has many texts or lists is none, and would take seconds to refuse.
     """
     content = await request.body()
     return await run_in_threadpool(_read_event, content)
 
 
 def _read_event(content: bytes) -> EventBody:
-    if content.count(b'"') > MOST_QUOTES:
-        raise AlignPartsError(f"request: expected an edit, which has {MOST_QUOTES} quotes at most")
+    if max(map(content.count, (b'"', b"[", b"{"))) > MOST_MARKS:
+        raise AlignPartsError(f"request: expected an edit, which has {MOST_MARKS} quotes or brackets at most")
     try:
         return EventBody.model_validate_json(content)
     except ValidationError as error:

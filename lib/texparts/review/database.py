@@ -105,7 +105,9 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (exc.IntegrityError, exc.DataError, exc.ProgrammingError):
+        except (OverflowError, exc.DataError):
+            raise AlignPartsError("expected numbers and texts that a database can hold") from None
+        except (exc.IntegrityError, exc.ProgrammingError):
             raise
         except (exc.DatabaseError, exc.InterfaceError, exc.DisconnectionError, exc.TimeoutError) as error:
             reason = " ".join(str(getattr(error, "orig", None) or error).split())

@@ -195,7 +195,7 @@ def own_task(connection: Connection, annotator: Annotator, task_id: int) -> Row[
     mine = (tasks.c.id == task_id) & (tasks.c.annotator_id == annotator.id)
     query = TASKS.join(annotators, annotators.c.id == tasks.c.annotator_id)
     query = query.where(mine, annotators.c.revoked_at.is_(None))
-    row = connection.execute(query).first() if 0 <= task_id < 2**31 else None
+    row = connection.execute(query).first()
     if row is None:
         raise NotFound(f"task {task_id}: not among the tasks of {annotator.name}")
     return row
