@@ -101,8 +101,10 @@ def test_the_first_start_makes_an_annotator(root: Path) -> None:
                 if start == 0:
                     assert "2 objects to review, 2 of them new" in said[0]
                     told = re.fullmatch(r"annotator somebody, an admin; the token is in (\S+), .*\n", said[1])
-                    assert told is not None and Path(file := told[1]).stat().st_mode & 0o777 == 0o600
-                    token = Path(file).read_text().strip()
+                    assert told is not None
+                    file = Path(told[1])
+                    assert file.stat().st_mode & 0o777 == 0o600
+                    token = file.read_text().strip()
                     headers = {"Authorization": f"Bearer {token}"}
                     me = httpx.get(f"{url.group()}/api/me", headers=headers, timeout=30)
                     assert me.json() == {"name": "somebody", "admin": True}

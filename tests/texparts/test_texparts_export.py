@@ -1,7 +1,7 @@
 """The exported data set: whole, equal for equal input, and read again as it was written."""
 
-import errno
 import csv
+import errno
 import json
 import os
 from dataclasses import replace
