@@ -66,6 +66,7 @@ class Outcome:
         retries: requests that had to be sent again.
         refused: answers that no script expects, with their number.
         killed: times.
+        idle: seconds of requests to the server before the load.
     """
 
     lost: int
@@ -77,6 +78,7 @@ class Outcome:
     retries: int
     refused: Counter[str]
     killed: int
+    idle: Sequence[float] = ()
 
     def percentile(self, percent: int, kind: str | None = None) -> float:
         """Of the response time in seconds, of one kind of request or of all."""
@@ -103,6 +105,8 @@ def lines(load: Load, outcome: Outcome) -> list[str]:
             f"  {kind or 'all':7s} {count:6d} requests, ms: "
             f"p50 {p50:.0f}, p95 {p95:.0f}, p99 {p99:.0f}, max {longest:.0f}"
         )
+    alone = 1e3 * float(np.percentile(outcome.idle, 95))
+    shown.append(f"  idle server p95 {alone:.0f} ms: ratio {1e3 * outcome.percentile(95) / alone:.1f}")
     shown += [f"  refused {count}x {what}" for what, count in outcome.refused.items()]
     shown.append(f"  lost {outcome.lost}, doubled {outcome.doubled}, misplaced {outcome.misplaced}")
     return shown

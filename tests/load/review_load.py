@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,10 +45,10 @@ def run_load(load: Load, root: Path, url: str) -> Outcome:
     tokens = [store.tokens.add(f"annotator {number:02d}") for number in range(load.annotators)]
     store.close()
     server = Server(root, url)
-    logs, killed = asyncio.run(_drive(load, server, tokens))
+    idle, logs, killed = asyncio.run(_drive(load, server, tokens))
     store = ReviewStore(url, root)
     try:
-        return _compare(store, logs, tokens, killed)
+        return replace(_compare(store, logs, tokens, killed), idle=idle)
     finally:
         store.close()
 
@@ -89,6 +90,15 @@ class Server:
         self.stop(signal.SIGKILL)
         raise AlignPartsError(f"the server does not answer: {self.log.read_text()[-500:]}")
 
+    def idle(self, token: str) -> list[float]:
+        """Return the seconds of a hundred requests of one annotator, alone and one after the other."""
+        request = urllib.request.Request(f"{self.url}/api/me", headers={"Authorization": f"Bearer {token}"})
+        moments = [time.perf_counter()]
+        for _ in range(100):
+            urllib.request.urlopen(request, timeout=30).read()
+            moments.append(time.perf_counter())
+        return np.diff(moments).tolist()
+
     def stop(self, how: signal.Signals) -> None:
         """Send a signal and wait for the end."""
         assert self._process is not None
@@ -96,8 +106,9 @@ class Server:
         self._process.wait()
 
 
-async def _drive(load: Load, server: Server, tokens: list[str]) -> tuple[list[Log], int]:
+async def _drive(load: Load, server: Server, tokens: list[str]) -> tuple[list[float], list[Log], int]:
     await asyncio.to_thread(server.start)
+    idle = await asyncio.to_thread(server.idle, tokens[0])
     scripts = [
         ScriptedAnnotator(server.url, token, load.seed * 1000 + number, load.pause, load.edits)
         for number, token in enumerate(tokens)
@@ -117,7 +128,7 @@ async def _drive(load: Load, server: Server, tokens: list[str]) -> tuple[list[Lo
         await asyncio.sleep(max(0.0, begin + load.seconds - time.monotonic()))
         for script in scripts:
             script.stop()
-        return list(await asyncio.gather(*working)), killed
+        return idle, list(await asyncio.gather(*working)), killed
     finally:
         for task in working:
             task.cancel()

@@ -178,3 +178,10 @@ def test_a_long_session_on_a_large_mesh_keeps_its_strokes_alone() -> None:
     tracemalloc.stop()
     assert kept < 4 * faces * 4  # a hundred whole states would be a hundred times this
     assert history.after(50).face_part.sum() == 50 * 500
+
+
+def test_descriptions_are_cleaned_as_names_are() -> None:
+    dirty = " a\u202e\x00b\x1bc\nd "
+    before = Annotation("box", np.zeros(2, np.int32), (Part(0, "lid"),), 1)
+    for edit in (Rename(part=0, name="lid", description=dirty), Add(name="lid", description=dirty)):
+        assert apply(before, edit).parts[-1].description == "a  b c\nd"

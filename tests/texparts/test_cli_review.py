@@ -83,6 +83,7 @@ def test_bad_input_is_one_line(run, root: Path, tmp_path: Path) -> None:  # type
             (("review", root, "--database", "mysql://host/name"), "expected sqlite:///FILE"),
             (("review", root, "--vocabulary", tmp_path / "none.json"), "no such vocabulary"),
             (("annotators", "list", tmp_path / "nothing"), "no such folder"),
+            (("review", root, "--public-url", "review.example.org"), "expected https://HOST"),
         ):
             code, _, error = run(*arguments)
             assert code == 2 and message in error.splitlines()[-1], error
@@ -102,8 +103,11 @@ def test_the_first_start_makes_an_annotator(root: Path) -> None:
                 assert url is not None and said[-1].startswith("from another machine: ssh -L")
                 if start == 0:
                     assert "2 objects to review, 2 of them new" in said[0]
-                    name, token = re.fullmatch(r"annotator (\w+), token .*: (\S+)\n", said[1]).groups()  # type: ignore[union-attr]
-                    assert name == "somebody"
+                    told = re.fullmatch(r"annotator somebody, an admin; the token is in (\S+), .*\n", said[1])
+                    assert told is not None
+                    file = Path(told[1])
+                    assert file.stat().st_mode & 0o777 == 0o600
+                    token = file.read_text().strip()
                     headers = {"Authorization": f"Bearer {token}"}
                     me = httpx.get(f"{url.group()}/api/me", headers=headers, timeout=30)
                     assert me.json() == {"name": "somebody", "admin": True}

@@ -3,11 +3,13 @@
 import os
 import sqlite3
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from review_store import (
     HAS_POSTGRES,
@@ -23,6 +25,7 @@ from sqlalchemy import select, update
 
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.edits import Accept, Add, Paint
+from texparts.review import database
 from texparts.review.database import Database
 from texparts.review.models import Annotator, StoreUnavailable
 from texparts.review.store import ReviewStore
@@ -220,3 +223,78 @@ def test_a_database_of_another_version_or_out_of_reach(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable) as refused:
         ReviewStore("postgresql://somebody:secret@127.0.0.1:9/none", tmp_path)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+def test_a_log_that_is_removed_is_noticed_and_nothing_is_lost(on_sqlite: Review, ending: str) -> None:
+    """Cleaners of temporary files take such files for theirs."""
+    ann, task = at_work(on_sqlite)
+    on_sqlite.edit(ann, task, Paint(part=0, faces=(2, 3)))
+    (on_sqlite.root / f"review.db{ending}").unlink()
+    for call in (
+        lambda: on_sqlite.edit(ann, task, Paint(part=0, faces=(5, 1))),
+        on_sqlite.store.submissions.progress,
+        lambda: on_sqlite.store.tokens.add("Bo"),
+    ):
+        with pytest.raises(StoreUnavailable, match=f"{ending}: was removed"):
+            call()
+    copy = on_sqlite.root / "killed.db"  # what a killed server would leave
+    copy.write_bytes((on_sqlite.root / "review.db").read_bytes())
+    left = ReviewStore(f"sqlite:///{copy}", on_sqlite.root)
+    assert left.events.state(ann, task).seq == 2
+    left.close()
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise"])
+def test_a_database_that_is_cut_or_overwritten_is_noticed(on_sqlite: Review, damage: str) -> None:
+    ann, task = at_work(on_sqlite)
+    path = Path(on_sqlite.store.database.engine.url.database or "")
+    with on_sqlite.store.database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert on_sqlite.edit(ann, task, Paint(part=0, faces=(2, 3))).seq == 2
+    with path.open("r+b") as file:
+        if damage == "cut":
+            file.truncate(4096)
+        else:
+            file.write(np.random.default_rng(0).bytes(path.stat().st_size))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="overwritten or cut"):
+            on_sqlite.edit(ann, task, Paint(part=0, faces=(5, 1)))
+
+
+def test_a_damaged_database_is_not_served(on_sqlite: Review) -> None:
+    at_work(on_sqlite)
+    on_sqlite.store.close()
+    path = Path(on_sqlite.store.database.engine.url.database or "")
+    pages = path.stat().st_size // 4096
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(np.random.default_rng(0).bytes(4096 * (pages - 1)))
+    with pytest.raises(StoreUnavailable, match=r"damaged|malformed|not available"):
+        on_sqlite.reopen()
+
+
+def test_a_database_is_its_owners_alone(on_sqlite: Review) -> None:
+    at_work(on_sqlite)
+    files = sorted(on_sqlite.root.glob("review.db*"))
+    assert len(files) == 3 and {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+def test_writers_wait_for_a_lock_together(on_sqlite: Review, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, task = at_work(on_sqlite)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 1.0)
+    other = sqlite3.connect(on_sqlite.root / "review.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    begin = time.monotonic()
+
+    def beat(_: int) -> float:
+        with pytest.raises(StoreUnavailable):
+            on_sqlite.store.leases.beat(ann, task, True)
+        return time.monotonic() - begin
+
+    with ThreadPoolExecutor(8) as pool:
+        waits = list(pool.map(beat, range(8)))
+    assert min(waits) > 0.9 and max(waits) < 4.0  # one after the other: eight seconds
+    other.execute("ROLLBACK")
+    other.close()
+    on_sqlite.store.leases.beat(ann, task, True)

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from alignparts.core.config.texparts import Order
 from texparts.annotation.edits import Accept, Add, Category, Rename
+from texparts.review.leases import MOST_OPEN
 from texparts.review.models import (
     Annotator,
     LeaseLost,
@@ -169,11 +170,55 @@ def test_second_opinions_come_from_different_people(review: Review) -> None:
     assert review.store.leases.take_next(ann) is None  # never the same person twice
     review.store.submissions.submit(bo, second.id, "done")
     assert review.store.leases.take_next(cy) is None
-    review.store.queue.ask("box000", 3)
-    review.store.queue.ask("box000", 1)  # never fewer
+    assert review.store.queue.ask("box000", 3) == 3
+    assert review.store.queue.ask("box000", 1) == 3  # never fewer,
+    assert review.store.queue.ask("box000", 1, fewer=True) == 2  # unless asked; two were handed in
+    assert review.store.leases.take_next(cy) is None
+    assert review.store.queue.ask("box000", 3) == 3
     assert given(review.store.leases.take_next(cy)).object_id == "box000"
     with pytest.raises(NotFound):
         review.store.queue.ask("box009", 2)
+
+
+def test_nobody_holds_all_objects(review: Review) -> None:
+    review.fill(MOST_OPEN + 2)
+    ann, bo = review.annotator("Ann"), review.annotator("Bo")
+    for number in range(MOST_OPEN):
+        review.store.leases.take(ann, f"box{number:03d}")
+    with pytest.raises(Taken, match="hand one in or give it back"):
+        review.store.leases.take(ann, f"box{MOST_OPEN:03d}")
+    assert review.store.leases.take(ann, "box000").status == "open"  # one of them
+    assert given(review.store.leases.take_next(bo)).object_id == f"box{MOST_OPEN:03d}"
+    review.clock.forward(1000)  # what is left alone counts no more
+    assert review.store.leases.take(ann, f"box{MOST_OPEN + 1:03d}").status == "open"
+
+
+def test_an_object_is_freed_with_its_edits(review: Review) -> None:
+    review.fill(1)
+    ann, bo = review.annotator("Ann"), review.annotator("Bo")
+    task = given(review.store.leases.take_next(ann))
+    review.edit(ann, task.id, Accept(parts=(0,)))
+    assert review.store.leases.free("box000") == 1 and review.store.leases.free("box000") == 0
+    with pytest.raises(LeaseLost):
+        review.edit(ann, task.id, Accept(parts=(1,)))
+    assert given(review.store.leases.take_next(bo)).object_id == "box000"
+    assert review.store.events.state(ann, task.id).seq == 1
+
+
+def test_nothing_is_taken_from_the_revoked(review: Review) -> None:
+    review.fill(1)
+    ann = review.annotator("Ann")
+    task = given(review.store.leases.take_next(ann)).id
+    review.store.tokens.revoke("Ann")
+    for call in (
+        lambda: review.edit(ann, task, Accept(parts=(0,))),
+        lambda: review.store.leases.beat(ann, task, True),
+        lambda: review.store.leases.release(ann, task),
+        lambda: review.store.submissions.submit(ann, task, "done"),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert not review.store.events.history("box000")
 
 
 def test_only_active_time_counts(review: Review) -> None:

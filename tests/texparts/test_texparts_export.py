@@ -1,8 +1,10 @@
 """The exported data set: whole, equal for equal input, and read again as it was written."""
 
+import csv
 import errno
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,6 +43,17 @@ def review(root: Path) -> list[Submitted]:
         submitted(root, "a", Paint(part=0, faces=(4, 2)), Delete(part=1), Add(name="empty")),
         submitted(root, "c", status="rejected"),
     ]
+
+
+def test_no_note_is_a_formula(tmp_path: Path) -> None:
+    notes = ["=1+1", "+1", "-1", "@A1", "\t=1", "two = 2"]
+    work = [submitted(tmp_path, "a")]
+    for number, note in enumerate(notes):
+        work.append(replace(submitted(tmp_path, f"r{number}", status="rejected"), note=note))
+    export_dataset(work, tmp_path, tmp_path / "out")
+    with (tmp_path / "out/rejected.csv").open(newline="") as file:
+        written = [row[1] for row in csv.reader(file)][1:]
+    assert written == [f"'{note}" for note in notes[:-1]] + notes[-1:]
 
 
 def test_the_glb_carries_the_edits(tmp_path: Path) -> None:

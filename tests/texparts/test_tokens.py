@@ -57,12 +57,23 @@ def test_failed_attempts_are_forgotten_in_time() -> None:
     attempts = Attempts(2, 60.0, lambda: now[0])
     for at in (0.0, 30.0):
         now[0] = at
-        assert attempts.wait("a") == 0
-        attempts.failed("a")
-    assert attempts.wait("a") == 30 and attempts.wait("b") == 0
+        assert attempts.wait("a", "wrong") == 0
+        attempts.failed("a", "wrong")
+    assert attempts.wait("a", "wrong") == 30
+    assert attempts.wait("b", "wrong") == attempts.wait("a", "another") == 0
     now[0] = 61.0
-    assert attempts.wait("a") == 0
-    attempts.failed("a")
-    assert attempts.wait("a") == 29
+    assert attempts.wait("a", "wrong") == 0
+    attempts.failed("a", "wrong")
+    assert attempts.wait("a", "wrong") == 29
     now[0] = 200.0
-    assert attempts.wait("a") == 0
+    assert attempts.wait("a", "wrong") == 0
+
+
+def test_counting_attempts_takes_bounded_memory_and_time() -> None:
+    now = [0.0]
+    attempts = Attempts(2, 60.0, lambda: now[0])
+    for number in range(20_000):
+        attempts.failed("a", f"guess {number}")
+    assert len(attempts._failed) <= 4096
+    now[0] = 61.0
+    assert attempts.wait("a", "guess 0") == 0 and not attempts._failed

@@ -57,12 +57,23 @@ def where(host: str, port: int, query: str = "") -> list[str]:
     return [f"http://{shown}:{port}/{query}", way]
 
 
-def same_origin(headers: Headers) -> bool:
-    """Return True unless a browser says that another site's page sent the request."""
+def same_origin(headers: Headers, public: str = "") -> bool:
+    """Return True unless a browser says that another site's page sent the request.
+
+    ``public`` is the host, with its port, that people know the server by, where a proxy stands before it.
+    """
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    return origin is None or bool({origin.partition("://")[2]} & {headers.get("host", ""), public} - {""})
+
+
+def host_of(netloc: str) -> str:
+    """Return the host of a header ``Host``, or of an address without its scheme; "" for none."""
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def announced_too_large(headers: Headers, limit: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -15,7 +15,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alignparts.core.http import SECURITY, announced_too_large, limited, same_origin, too_large, with_headers
+from alignparts.core.http import (
+    SECURITY,
+    announced_too_large,
+    host_of,
+    limited,
+    same_origin,
+    too_large,
+    with_headers,
+)
 
 API = "/gradio_api"
 FILE = f"{API}/file="
@@ -73,7 +81,7 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers, limit: int) -> Response | None:
         """Return the answer to a request that must not go on."""
         path = scope["path"]
-        if _host(headers) not in self._hosts:
+        if host_of(headers.get("host", "")) not in self._hosts:
             return PlainTextResponse("this server does not answer to that host name", 421)
         visit = path == "/" and scope["method"] == "GET"  # a link to the app may lie on any page
         if not visit and not same_origin(headers):
@@ -122,14 +130,6 @@ class Guard:
             return all(isinstance(path, str) and self._owns(path) for path in _paths(json.loads(body)))
         except (ValueError, RecursionError):
             return False
-
-
-def _host(headers: Headers) -> str:
-    """Return the host that a request is meant for, without its port; "" for none."""
-    try:
-        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _cookie(headers: Headers, name: str) -> str:

@@ -13,7 +13,7 @@ from jaxtyping import Int, Int32
 
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation import edits
-from texparts.annotation.edits import Change, Edit, clean_name, faces_of
+from texparts.annotation.edits import Change, Edit, clean_name, clean_text, faces_of
 
 UNLABELED = -1
 
@@ -70,7 +70,10 @@ def apply(annotation: Annotation, edit: Change) -> Annotation:
         case edits.Accept():
             return _confirmed(annotation, edit.parts)
         case edits.Rename():
-            fields = {"name": clean_name(edit.name), "description": edit.description}
+            fields = {
+                "name": clean_name(edit.name),
+                "description": clean_text(edit.description, "description"),
+            }
             return _confirmed(annotation, [edit.part], **fields)
         case edits.Merge():
             gone = set(edit.parts) - {edit.into}
@@ -88,7 +91,8 @@ def apply(annotation: Annotation, edit: Change) -> Annotation:
             painted = _painted(annotation, edit.faces, edit.part)
             return painted if edit.part == UNLABELED else _confirmed(painted, [edit.part])
         case edits.Add():
-            part = Part(annotation.next_id, clean_name(edit.name), edit.description, accepted=True)
+            description = clean_text(edit.description, "description")
+            part = Part(annotation.next_id, clean_name(edit.name), description, accepted=True)
             painted = _painted(annotation, edit.faces, part.id)
             return replace(painted, parts=(*annotation.parts, part), next_id=part.id + 1)
         case edits.Category():

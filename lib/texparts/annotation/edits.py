@@ -1,19 +1,36 @@
 """Define the edits of an annotation, as they are sent and stored."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Int
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
 from alignparts.core.errors import AlignPartsError
 
 NAME_LENGTH = 120
 DESCRIPTION_LENGTH = 2000
 
-Runs = tuple[Annotated[int, Field(ge=0, lt=2**31)], ...]
+MOST_RUNS = 1_000_000
+"""Runs of an edit: every other face of a mesh of two million."""
+
+Runs = Annotated[
+    tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(max_length=2 * MOST_RUNS), FailFast()
+]
 """Faces as start, length, start, length, …, in ascending order, as an event stores them."""
+Parts = Annotated[tuple[int, ...], Field(max_length=10_000), FailFast()]
+"""Ids of parts."""
+
+
+def _some(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    # Not min_length: its error would carry millions of wrong items along.
+    if not items:
+        raise ValueError("expected one at least")
+    return items
+
+
+Some = AfterValidator(_some)
 
 
 def runs_of(faces: Int[np.ndarray, " n"] | Sequence[int]) -> Runs:
@@ -54,7 +71,7 @@ class Accept(_Edit):
     """Confirm parts as they are."""
 
     kind: Literal["accept"] = "accept"
-    parts: tuple[int, ...] = Field(min_length=1)
+    parts: Annotated[Parts, Some]
 
 
 class Rename(_Edit):
@@ -70,7 +87,7 @@ class Merge(_Edit):
     """Give the faces of several parts to one of them."""
 
     kind: Literal["merge"] = "merge"
-    parts: tuple[int, ...] = Field(min_length=2)
+    parts: Parts
     into: int
 
 
@@ -79,7 +96,7 @@ class Split(_Edit):
 
     kind: Literal["split"] = "split"
     part: int
-    groups: tuple[Runs, ...] = Field(min_length=1, max_length=1000)
+    groups: Annotated[tuple[Runs, ...], Field(max_length=1000), FailFast(), Some]
 
 
 class Delete(_Edit):
@@ -94,7 +111,7 @@ class Paint(_Edit):
 
     kind: Literal["paint"] = "paint"
     part: int
-    faces: Runs = Field(min_length=2)
+    faces: Annotated[Runs, Some]
 
 
 class Add(_Edit):
@@ -153,3 +170,10 @@ def clean_name(name: str) -> str:
     if not cleaned or len(cleaned) > NAME_LENGTH:
         raise AlignPartsError(f"name: expected 1 to {NAME_LENGTH} printable characters, got {len(cleaned)}")
     return cleaned
+
+
+def clean_text(text: str, key: str) -> str:
+    """Return free text in printable characters and line ends; raises AlignPartsError if it is too long."""
+    if len(text) > DESCRIPTION_LENGTH:
+        raise AlignPartsError(f"{key}: expected {DESCRIPTION_LENGTH} characters at most, got {len(text)}")
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()

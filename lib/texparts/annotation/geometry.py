@@ -1,5 +1,6 @@
 """Load the meshes of the objects: areas and normals of faces, and a part's pieces."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.annotation import Annotation
 from texparts.annotation.edits import Split, runs_of
-from texparts.annotation.objects import ObjectFolder
+from texparts.annotation.objects import OBJECT_ID, ObjectFolder
 
 MOST_GROUPS = 1000
 """New parts of one split; smaller pieces stay with the part."""
@@ -103,7 +104,11 @@ class Shapes:
         self._shape = lru_cache(size)(self._load)
 
     def folder(self, object_id: str) -> ObjectFolder:
-        """Return the folder of an object."""
+        """Return the folder of an object; raises AlignPartsError for a name that no folder has."""
+        if not re.fullmatch(OBJECT_ID, object_id):
+            raise AlignPartsError(
+                f"object '{object_id[:40]}': expected 1 to 100 letters, digits, dots, dashes"
+            )
         return ObjectFolder(self.root / "objects" / object_id)
 
     def shape(self, object_id: str) -> Shape:

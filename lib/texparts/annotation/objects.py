@@ -25,6 +25,9 @@ from texparts.annotation.annotation import Annotation, Part
 from texparts.filter.claims import check_claims
 from texparts.filter.rejected import Rejected
 
+OBJECT_ID = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
+"""Names of objects, which are names of folders, too."""
+
 
 @cache
 def hard_limits() -> FilterParams:
@@ -63,7 +66,7 @@ class About(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    object_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    object_id: str = Field(pattern=OBJECT_ID)
     source: str = ""
     license: str = ""
     title: str = ""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, HTTPException
 from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from alignparts.core.config.texparts import Order
 from alignparts.core.errors import AlignPartsError
 from texparts.app import schemas
-from texparts.app.security import caller
+from texparts.app.security import admin, caller, public
 from texparts.review.models import Annotator, NameHit, NotFound, Progress, StoreUnavailable, Task, TaskState
 from texparts.review.pubsub import Change
 from texparts.review.store import ReviewStore
@@ -25,12 +25,15 @@ TRIES = 20
 
 Who = Annotated[Annotator, Depends(caller)]
 Opinions = Annotated[int, Body(embed=True, ge=1, le=100)]
+MOST_ASKED = 2
+"""Opinions on one object that an annotator may ask for; admins may ask for more, and for fewer again."""
 
 
 def api(store: ReviewStore, order: Order | None) -> APIRouter:
     """Return all routes under ``/api``; objects are given out in ``order`` where a page asks for none."""
     router = APIRouter(prefix="/api")
     _add_tasks(router, store, order)
+    _add_admin(router, store)
 
     @router.get("/me")
     def me(who: Who) -> dict[str, Any]:
@@ -97,7 +100,7 @@ def _add_tasks(router: APIRouter, store: ReviewStore, default: Order | None) -> 
         try:
             store.shapes.shape(object_id)  # an unreadable object is not taken, and above all not reopened
         except AlignPartsError as error:
-            raise NotFound(str(error)) from None
+            raise NotFound(public(error, store.shapes.root)) from None
         return entered(who, store.leases.take(who, object_id))
 
     @router.get("/tasks/{task}")
@@ -105,7 +108,7 @@ def _add_tasks(router: APIRouter, store: ReviewStore, default: Order | None) -> 
         return shown(store.events.state(who, task))
 
     @router.post("/tasks/{task}/events")
-    def append(who: Who, task: int, body: schemas.EventBody) -> dict[str, Any]:
+    def append(who: Who, task: int, body: Annotated[schemas.EventBody, Depends(schemas.event)]) -> Any:
         return shown(store.events.append(who, task, body.id, body.seq, body.edit))
 
     @router.post("/tasks/{task}/split")
@@ -132,9 +135,10 @@ def _add_tasks(router: APIRouter, store: ReviewStore, default: Order | None) -> 
         return {"task": task, "status": "released"}
 
     @router.post("/tasks/{task}/ask")
-    def ask(task: Annotated[Task, Depends(own)], opinions: Opinions) -> dict[str, Any]:
-        store.queue.ask(task.object_id, opinions)
-        return {"task": task.id, "opinions": opinions}
+    def ask(who: Who, task: Annotated[Task, Depends(own)], opinions: Opinions) -> dict[str, Any]:
+        if opinions > MOST_ASKED and not who.admin:
+            raise HTTPException(403, f"more than {MOST_ASKED} opinions are for an admin to ask for")
+        return {"task": task.id, "opinions": store.queue.ask(task.object_id, opinions)}
 
     @router.get("/tasks/{task}/history")
     def history(who: Who, task: Annotated[Task, Depends(own)]) -> list[dict[str, Any]]:
@@ -151,6 +155,23 @@ def _add_tasks(router: APIRouter, store: ReviewStore, default: Order | None) -> 
                 with suppress(TimeoutError):
                     while True:
                         yield _position(await asyncio.wait_for(news.get(), LOOK_AGAIN))
+
+
+def _add_admin(router: APIRouter, store: ReviewStore) -> None:
+    only = [Depends(admin)]
+
+    @router.post("/objects/{object_id}/ask", dependencies=only)
+    def ask(object_id: str, opinions: Opinions) -> dict[str, Any]:
+        return {"object_id": object_id, "opinions": store.queue.ask(object_id, opinions, fewer=True)}
+
+    @router.post("/objects/{object_id}/release", dependencies=only)
+    def release(object_id: str) -> dict[str, Any]:
+        return {"object_id": object_id, "released": store.leases.free(object_id)}
+
+    @router.post("/annotators/revoke", dependencies=only)
+    def revoke(name: Annotated[str, Body(embed=True)]) -> dict[str, Any]:
+        store.tokens.revoke(name)
+        return {"name": name}
 
 
 def _position(now: Task | Change) -> dict[str, Any]:

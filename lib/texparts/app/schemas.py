@@ -6,13 +6,19 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
+from alignparts.core.errors import AlignPartsError
 from texparts.annotation import edits
 from texparts.annotation.annotation import UNLABELED
 from texparts.annotation.edits import DESCRIPTION_LENGTH, NAME_LENGTH, Edit
 from texparts.app.drawing import object_colors
 from texparts.review.models import EventRecord, TaskState, Verdict
+
+MOST_MARKS = DESCRIPTION_LENGTH * 2 + 100
+"""Quotes or brackets in an edit: a description of nothing else, its keys, and its lists."""
 
 
 class _Body(BaseModel):
@@ -25,6 +31,26 @@ class EventBody(_Body):
     id: str = Field(max_length=36)
     seq: int = Field(ge=0)
     edit: Edit
+
+
+async def event(request: Request) -> EventBody:
+    """Return the edit of a request, read in a thread; raises AlignPartsError with the first fault.
+
+    It may have megabytes, of numbers: what has many texts or lists is none, and would take seconds to refuse.
+    """
+    content = await request.body()
+    return await run_in_threadpool(_read_event, content)
+
+
+def _read_event(content: bytes) -> EventBody:
+    if max(map(content.count, (b'"', b"[", b"{"))) > MOST_MARKS:
+        raise AlignPartsError(f"request: expected an edit, which has {MOST_MARKS} quotes or brackets at most")
+    try:
+        return EventBody.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        key = ".".join(map(str, first["loc"])) or "request"
+        raise AlignPartsError(f"{key}: {first['msg']}") from None
 
 
 class SplitBody(_Body):

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,14 +14,15 @@ import numpy as np
 
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.edits import Paint, runs_of
+from texparts.app.security import public
 from texparts.app.view import ObjectView
-from texparts.review.models import Annotator, StaleState
+from texparts.review.models import Annotator, StaleState, StoreUnavailable
 from texparts.review.pubsub import Live
 from texparts.review.store import ReviewStore
 
 LOG = logging.getLogger(__name__)
-IDLE = 1800.0
-"""Seconds after which a view that nobody uses is closed."""
+IDLE, SWEEP = 1800.0, 60.0
+"""Seconds after which a view that nobody uses is closed, and between two looks at that."""
 TRIES = 5
 """Times that a stroke is offered again which met another edit on its way."""
 
@@ -31,10 +32,11 @@ class Session:
     """The 3D view of one annotator, and the number of the task that it shows.
 
     ``used`` is the time of the last request for it, in seconds of :func:`time.monotonic`; ``follow`` ends the
-    subscription to the task's changes.
+    subscription to the task's changes, ``forget`` that to the end of the annotator's log-in.
     """
 
     view: ObjectView
+    forget: Callable[[], None]
     task: int | None = None
     used: float = field(default_factory=time.monotonic)
     follow: Callable[[], None] | None = None
@@ -46,8 +48,9 @@ class Session:
         self.task = self.follow = None
 
     def close(self) -> None:
-        """Stop following the task, and the server."""
+        """Stop following the task and the log-in, and the server."""
         self.leave()
+        self.forget()
         self.view.close()
 
 
@@ -77,7 +80,8 @@ class Views:
                     lambda faces, part: self._stroke(who, faces, part),
                     lambda part: self.news.publish(who.id, {"picked": part}),
                 )
-                session = self._sessions[who.id] = Session(view)
+                forget = self._store.tokens.ended.subscribe(who.id, lambda _: self._ended(who))
+                session = self._sessions[who.id] = Session(view, forget)
             session.used = time.monotonic()
             return session
 
@@ -95,9 +99,9 @@ class Views:
         session.follow = self._store.live.subscribe(task, lambda _: self._changed(who, task))
 
     def sweep(self) -> None:
-        """Close the views that nobody has used for long."""
-        before = time.monotonic() - self._idle
-        self._close(lambda session: session.used < before)
+        """Close the views that nobody has used for long, or a minute after the annotator's last log-in."""
+        now, present = time.monotonic(), self._store.tokens.present()
+        self._close(lambda who, view: now - view.used > (self._idle if who in present else SWEEP))
 
     @asynccontextmanager
     async def running(self, _: object = None) -> AsyncIterator[None]:
@@ -105,19 +109,24 @@ class Views:
 
         async def sweeping() -> None:
             while True:
-                await asyncio.sleep(60)
-                await asyncio.to_thread(self.sweep)
+                await asyncio.sleep(SWEEP)
+                with suppress(StoreUnavailable):
+                    await asyncio.to_thread(self.sweep)
 
         task = asyncio.create_task(sweeping())
         try:
             yield
         finally:
             task.cancel()
-            await asyncio.to_thread(self._close, lambda _: True)
+            await asyncio.to_thread(self._close, lambda *_: True)
 
-    def _close(self, which: Callable[[Session], bool]) -> None:
+    def _ended(self, who: Annotator) -> None:
+        if who.id not in self._store.tokens.present():
+            self._close(lambda key, _: key == who.id)
+
+    def _close(self, which: Callable[[int, Session], bool]) -> None:
         with self._lock:
-            closed = {key: session for key, session in self._sessions.items() if which(session)}
+            closed = {key: session for key, session in self._sessions.items() if which(key, session)}
             for key in closed:
                 del self._sessions[key]
         for session in closed.values():
@@ -143,7 +152,7 @@ class Views:
                 except StaleState as stale:
                     seq = stale.seq
         except AlignPartsError as error:
-            detail = " ".join(str(error).split())
-            LOG.warning("a stroke of %s was not stored: %s", who.name, detail)
+            LOG.warning("a stroke of %s was not stored: %s", who.name, error)
+            detail = public(error, self._store.shapes.root)
             self.news.publish(who.id, {"error": f"the stroke was not stored: {detail}"})
             session.view.update(self._store.events.state(who, task).annotation)

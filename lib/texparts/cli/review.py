@@ -1,6 +1,7 @@
 """The commands ``texparts review`` and ``texparts annotators``."""
 
 import getpass
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignparts.core import paths
+from alignparts.core.atomic import write_secret
 from alignparts.core.config.texparts import Order
+from alignparts.core.errors import AlignPartsError
 
 if TYPE_CHECKING:
     from alignparts.ontology.vocabulary import Vocabulary
@@ -91,13 +94,26 @@ def review(
     vocabulary: Annotated[
         Path | None, typer.Option(help="vocabulary.json.", show_default="data/ontology/vocabulary.json")
     ] = None,
+    public_url: Annotated[
+        str, typer.Option(help="Address that people open, where a proxy stands before the server.")
+    ] = "",
+    behind_proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Addresses of that proxy, such as 127.0.0.1: its headers X-Forwarded-For and -Proto count."
+        ),
+    ] = None,
 ) -> None:
     """Serve the review app: log in, take an object, correct names and masks, hand it in."""
     import uvicorn
 
-    from alignparts.core.http import listening, where
+    from alignparts.core.http import LOOPBACK, listening, where
+    from texparts.app import serving
     from texparts.app.opening import read_queue
     from texparts.app.server import create_app
+
+    if public_url and not re.fullmatch(r"https?://[^/\s]+/?", public_url):
+        raise AlignPartsError(f"--public-url: expected https://HOST, got '{public_url}'")
 
     queue = read_queue(root, opinions)
     with (
@@ -108,11 +124,13 @@ def review(
         typer.echo(f"{root}: {len(queue)} objects to review, {new} of them new; {store.database.shown}")
         if not store.tokens.list():
             name = getpass.getuser()
-            typer.echo(f"annotator {name}, token (shown this once): {store.tokens.add(name, admin=True)}")
+            file = root.resolve().parent / "review" / f"{root.resolve().name}.token"
+            write_secret(file, store.tokens.add(name, admin=True) + "\n")
+            typer.echo(f"annotator {name}, an admin; the token is in {file}, which may be deleted then")
         typer.echo("\n".join(where(host, listener.getsockname()[1])))
-        quiet: dict[str, Any] = {"log_level": "warning", "proxy_headers": False, "server_header": False}
-        config = uvicorn.Config(create_app(store, order=order), timeout_graceful_shutdown=3, **quiet)
-        uvicorn.Server(config).run(sockets=[listener])
+        made = create_app(store, order=order, hosts={*LOOPBACK, host}, public_url=public_url)
+        serving.prepare()
+        uvicorn.Server(serving.settings(made, behind_proxy)).run(sockets=[listener])
 
 
 def _vocabulary(path: Path | None) -> "Vocabulary | None":

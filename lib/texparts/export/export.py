@@ -125,12 +125,17 @@ def _write(
         pd.DataFrame(failed, columns=["object_id", "reason"]),
     ]
     for name, table in zip(("rejected.csv", "failed.csv"), others, strict=True):
-        table.to_csv(work / name, index=False, lineterminator="\n")
+        table.map(_no_formula).to_csv(work / name, index=False, lineterminator="\n")
     release = replace(release, date=last)
     (work / "README.md").write_text(card(index, release), encoding="utf-8")
     sha256 = hashlib.sha256((work / INDEX).read_bytes()).hexdigest()
     _write_json(work / MARK, croissant(release, sha256, len(index)))
     return index, others[0], others[1]
+
+
+def _no_formula(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _write_object(item: Submitted, root: Path, work: Path, annotators: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
 from sqlalchemy.engine import Connection
 
 from alignparts.core.config.texparts import Order
@@ -21,6 +21,8 @@ from texparts.review.tables import annotators, items, tasks
 
 IDLE_SECONDS = 60
 """A longer pause between two signs of activity is not working time."""
+MOST_OPEN = 8
+"""Objects that one annotator may hold at once."""
 TASKS = select(tasks, items.c.category).join(items, items.c.object_id == tasks.c.object_id)
 """Tasks with the category of their object."""
 
@@ -79,11 +81,16 @@ class Leases:
 
         Raises:
             NotFound: the object is not in the queue.
-            Taken: others work on it, or it has all its opinions.
+            Taken: others work on it, it has all its opinions, or the annotator holds too many others.
         """
         now = self.clock()
         with self.database.write() as connection:
+            _lock_annotator(connection, annotator)
             lock_item(connection, object_id)
+            held = (tasks.c.annotator_id == annotator.id) & (tasks.c.object_id != object_id)
+            held &= (tasks.c.status == "open") & (tasks.c.lease_until > now)
+            if (connection.scalar(select(func.count()).where(held)) or 0) >= MOST_OPEN:
+                raise Taken(f"{object_id}: you hold {MOST_OPEN} objects; hand one in or give it back first")
             entered = self._enter(connection, annotator, object_id, now, reopen=True)
             if entered is None:
                 raise Taken(_holders(connection, object_id, now))
@@ -105,6 +112,19 @@ class Leases:
             row = change(connection, row, self.renewal(row, now) | {"status": "released", "lease_until": now})
         self.live.publish(task_id, Change(task_id, row.seq, "released"))
 
+    def free(self, object_id: str) -> int:
+        """Give an object back to the queue for all who hold it; returns their number. Edits stay."""
+        now = self.clock()
+        with self.database.write() as connection:
+            lock_item(connection, object_id)
+            held = (tasks.c.object_id == object_id) & (tasks.c.status == "open")
+            rows = connection.execute(TASKS.where(held)).all()
+            for row in rows:
+                change(connection, row, {"status": "released", "lease_until": now})
+        for row in rows:
+            self.live.publish(row.id, Change(row.id, row.seq, "released"))
+        return len(rows)
+
     def renewal(self, row: Row[Any], now: datetime) -> dict[str, Any]:
         """Return the values that lengthen an open task's lease and count the time since the last activity."""
         gap = (now - row.last_active).total_seconds() if row.last_active else 0.0
@@ -113,7 +133,7 @@ class Leases:
 
     def _open_task(self, connection: Connection, annotator: Annotator, now: datetime) -> Task | None:
         # Locked, so that two tabs that ask at once do not get an object each.
-        connection.execute(select(annotators.c.id).where(annotators.c.id == annotator.id).with_for_update())
+        _lock_annotator(connection, annotator)
         mine = select(tasks.c.id).where(tasks.c.annotator_id == annotator.id, tasks.c.status == "open")
         latest = mine.order_by(tasks.c.last_active.desc(), tasks.c.id.desc()).limit(1)
         if (task_id := connection.scalar(latest)) is None:
@@ -171,9 +191,11 @@ def change(connection: Connection, row: Row[Any], values: dict[str, Any]) -> Row
 
 
 def own_task(connection: Connection, annotator: Annotator, task_id: int) -> Row[Any]:
-    """Return the row of a task of the annotator; raises NotFound if it is not among them."""
+    """Return the row of a task of the annotator; raises NotFound if there is none, or they are revoked."""
     mine = (tasks.c.id == task_id) & (tasks.c.annotator_id == annotator.id)
-    row = connection.execute(TASKS.where(mine)).first()
+    query = TASKS.join(annotators, annotators.c.id == tasks.c.annotator_id)
+    query = query.where(mine, annotators.c.revoked_at.is_(None))
+    row = connection.execute(query).first()
     if row is None:
         raise NotFound(f"task {task_id}: not among the tasks of {annotator.name}")
     return row
@@ -213,6 +235,10 @@ def check_held(row: Row[Any]) -> None:
 def task_of(row: Row[Any]) -> Task:
     """Return the record of a row of :data:`TASKS`."""
     return Task(row.id, row.object_id, row.category, row.status, row.seq, row.lease_until)
+
+
+def _lock_annotator(connection: Connection, annotator: Annotator) -> None:
+    connection.execute(select(annotators.c.id).where(annotators.c.id == annotator.id).with_for_update())
 
 
 def _columns(category: str) -> tuple[ColumnElement[Any], ...]:

@@ -10,6 +10,7 @@ from alignparts.core.errors import AlignPartsError
 from texparts.annotation.agreement import Agreement
 from texparts.annotation.annotation import Annotation
 from texparts.annotation.edits import Edit
+from texparts.annotation.objects import OBJECT_ID
 
 Verdict = Literal["done", "rejected"]
 Status = Literal["open", "lost", "released", "done", "rejected"]
@@ -61,7 +62,7 @@ class QueueEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    object_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    object_id: str = Field(pattern=OBJECT_ID)
     rank: float = Field(allow_inf_nan=False)
     category: str = Field("", max_length=120)
     confidence: float = Field(0.0, ge=0, le=1)

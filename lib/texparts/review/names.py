@@ -6,9 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.vocabulary import Vocabulary, spelling
-from texparts.annotation.edits import DESCRIPTION_LENGTH, NAME_LENGTH, clean_name
+from texparts.annotation.edits import NAME_LENGTH, clean_name, clean_text
 from texparts.review.database import Database, upsert
 from texparts.review.models import Annotator, NameHit
 from texparts.review.tables import added_names
@@ -79,13 +78,6 @@ class Names:
         query = select(added_names.c.name, added_names.c.description, added_names.c.category)
         with self._database.read() as connection:
             return [(spelling(row.name), NameHit(*row)) for row in connection.execute(query)]
-
-
-def clean_text(text: str, key: str) -> str:
-    """Return free text in printable characters and line ends; raises AlignPartsError if it is too long."""
-    if len(text) > DESCRIPTION_LENGTH:
-        raise AlignPartsError(f"{key}: expected {DESCRIPTION_LENGTH} characters at most, got {len(text)}")
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
 
 
 def _known(vocabulary: Vocabulary) -> list[Known]:

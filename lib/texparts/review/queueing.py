@@ -39,13 +39,19 @@ class Queue:
                 connection.execute(update(items).where(items.c.object_id == bindparam("key")), old)
         return len(new)
 
-    def ask(self, object_id: str, opinions: int) -> None:
-        """Ask for so many opinions on an object, never for fewer than before; see :func:`lock_item`."""
+    def ask(self, object_id: str, opinions: int, fewer: bool = False) -> int:
+        """Ask for so many opinions on an object; returns the number that is asked for now.
+
+        That is never less than were handed in, nor less than before without ``fewer``; see :func:`lock_item`.
+        """
         with self.database.write() as connection:
             lock_item(connection, object_id)
-            fewer = (items.c.object_id == object_id) & (items.c.opinions < opinions)
-            connection.execute(update(items).where(fewer).values(opinions=opinions))
+            row = connection.execute(select(items).where(items.c.object_id == object_id)).one()
+            opinions = max(opinions, row.opinions - row.missing if fewer else row.opinions)
+            changed = update(items).where(items.c.object_id == object_id)
+            connection.execute(changed.values(opinions=opinions))
             recount(connection, object_id)
+        return opinions
 
 
 def lock_item(connection: Connection, object_id: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Row, func, select
 from alignparts.core.errors import AlignPartsError
 from texparts.annotation.agreement import Agreement, agreement, mean_agreement
 from texparts.annotation.annotation import Annotation
+from texparts.annotation.edits import clean_text
 from texparts.annotation.geometry import Shapes
 from texparts.review.database import Database, upsert
 from texparts.review.events import Events
@@ -27,7 +28,6 @@ from texparts.review.models import (
     Task,
     Verdict,
 )
-from texparts.review.names import clean_text
 from texparts.review.pubsub import Change, Live
 from texparts.review.queueing import SUBMITTED, recount
 from texparts.review.tables import agreements, annotators, items, tasks

@@ -15,6 +15,7 @@ from alignparts.core.errors import AlignPartsError
 from texparts.annotation.edits import clean_name
 from texparts.review.database import Database
 from texparts.review.models import Annotator
+from texparts.review.pubsub import Live
 from texparts.review.tables import annotators, sessions
 
 SESSION_DAYS = 14
@@ -28,9 +29,14 @@ def hash_of(secret: str) -> str:
 
 
 class Tokens:
-    """Annotators, their tokens and sessions."""
+    """Annotators, their tokens and sessions.
+
+    Attributes:
+        ended: tells, by annotator, that a session or a token of theirs has ended.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self.ended: Live[None] = Live()
         self._database, self._clock = database, clock
 
     def add(self, name: str, admin: bool = False) -> str:
@@ -89,8 +95,18 @@ class Tokens:
 
     def close_session(self, key: str) -> None:
         """End a session."""
+        this = delete(sessions).where(sessions.c.key_hash == hash_of(key[:LONGEST]))
         with self._database.write() as connection:
-            connection.execute(delete(sessions).where(sessions.c.key_hash == hash_of(key[:LONGEST])))
+            owner = connection.scalar(this.returning(sessions.c.annotator_id))
+        if owner is not None:
+            self.ended.publish(owner, None)
+
+    def present(self) -> set[int]:
+        """Return the ids of annotators with an open session."""
+        query = select(sessions.c.annotator_id).join(annotators, annotators.c.id == sessions.c.annotator_id)
+        query = query.where(sessions.c.expires_at > self._clock(), annotators.c.revoked_at.is_(None))
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
 
     def _change(self, name: str, values: dict[str, object]) -> None:
         name = clean_name(name)
@@ -101,6 +117,7 @@ class Tokens:
                 raise AlignPartsError(f"annotator '{name}': unknown; expected one of {known or 'none yet'}")
             connection.execute(update(annotators).where(annotators.c.id == key).values(values))
             connection.execute(delete(sessions).where(sessions.c.annotator_id == key))
+        self.ended.publish(key, None)
 
 
 def _annotator(row: Row[Any]) -> Annotator:
