@@ -45,7 +45,7 @@ def check_claims(path: Path, data: bytes, limits: FilterParams, decode: bool = T
         if path.suffix.lower() in (".glb", ".gltf"):
             _check_gltf(path, data, limits, decode)
         else:
-            for name in _image_names(path, data):
+            for name in _image_names(path, data, limits):
                 _check_pixels(name, _beside(path, name, limits), limits)
     except AlignPartsError as error:
         raise Rejected("unreadable", str(error)) from None
@@ -168,7 +168,7 @@ def _beside(path: Path, name: str, limits: FilterParams) -> bytes:
     return FolderResolver(folder, folder.parent if path.suffix.lower() == ".obj" else folder).get(name)
 
 
-def _image_names(path: Path, data: bytes) -> list[str]:
+def _image_names(path: Path, data: bytes, limits: FilterParams) -> list[str]:
     """Return the existing images that an OBJ or a PLY refers to."""
     names: list[str] = []
     if path.suffix.lower() == ".ply":
