@@ -29,7 +29,7 @@ repro: env
 	$(BIN)/alignparts repro
 
 # What is slow is taken from an archive, what tables and figures come from runs again.
-SLOW := data/corpus data/ontology features train baselines ablations curves few_shots retrain
+SLOW := data/corpus data/ontology encoders features train baselines ablations curves few_shots retrain
 TABLES := evaluate parts ablation_table modes generalization confidence release texparts dataset loop tour report
 tables: env
 	$(BIN)/dvc remote add --quiet --local --force archive $(FROM)

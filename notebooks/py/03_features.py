@@ -5,7 +5,7 @@
 # features of multi-view renders, lifted back to the points, for appearance, $f^a$. Each is a checkpoint
 # named in `params.yaml`. With `checkpoint: null`, as in the embedded default, a small one *of the same
 # class* is trained on training shapes only: PartField's architecture with a contrastive loss on part masks,
-# and DINOv2 with self-distillation on renders.
+# and DINOv2 with self-distillation on renders (`dvc repro encoders`).
 
 # %% tags=["parameters"]
 profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "params": params.yaml
@@ -13,11 +13,9 @@ profile = "smoke"  # of profiles/, seconds on a laptop; the pipeline passes "par
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from sklearn.decomposition import PCA
 
 from alignparts.core.run import start
-from alignparts.core.trainer import forget_progress
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.render import render_views
 from alignparts.features import pretrain
@@ -58,36 +56,32 @@ plt.show()
 # ## Appearance: self-distilled renders
 #
 # A student that sees crops must agree with its own moving average that sees the whole picture, and must
-# guess the patches hidden from it. The two are trained side by side.
+# guess the patches hidden from it.
 
 # %%
-trained = pretrain.both_encoders(corpus, run.params, run.models)
-(geometry, geometry_losses), (appearance, appearance_losses) = trained
-print("d_g:", geometry.d_g, "| input points:", geometry.config.input_points, "| d_a:", appearance.d_a)
+losses = pretrain.histories(corpus, run.params, run.models)
+encoders = Encoders.from_params(run.params.features, run.models)
+print("d_g:", encoders.geometry.d_g, "| d_a:", encoders.appearance.d_a)
+print("input points:", encoders.geometry.config.input_points)
 
 # %% tags=["nbval-ignore-output"]
-curves = {
-    "part field": pd.DataFrame([{"contrastive loss": losses["total"]} for losses in geometry_losses]),
-    "appearance": pd.DataFrame(appearance_losses),
-}
+curves = {"part field": losses["geometry"].rename(columns={"total": "contrastive loss"})}
+curves["appearance"] = losses["appearance"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 3))
-for axis, (title, losses) in zip(axes, curves.items(), strict=True):
-    axis.set(title=title if len(losses) else f"{title}: a checkpoint, not trained here", xlabel="step")
-    if len(losses):
-        losses.plot(ax=axis, lw=0.7, xlabel="step")
+for axis, (title, rows) in zip(axes, curves.items(), strict=True):
+    axis.set(title=title if len(rows) else f"{title}: a checkpoint, not trained here", xlabel="step")
+    if len(rows):
+        rows.plot(ax=axis, lw=0.7, xlabel="step")
 run.figure(figure, "encoder_curves")
 plt.show()
 
 # %% [markdown]
 # ## Every shape, once
 #
-# Features go to a store of shards; a shape that is in it is not done again, nor is an encoder that was
-# finished when the stage was stopped.
+# Features go to a store of shards; a shape that is in it is not done again.
 
 # %%
-encoders = Encoders(geometry, appearance)
 store = extract_corpus(corpus, vocabulary, encoders, run.params, run.data / "features")
-forget_progress(run.models / "geometry", run.models / "appearance")
 arrays, meta = store.load(shape_id)
 print("shapes in the store:", len(store))
 print({name: array.shape for name, array in arrays.items()})
@@ -121,8 +115,8 @@ seen = [store.meta(one)["seen"] for one in store.ids()]
 run.metrics(
     {
         "shapes": len(store),
-        "d_g": geometry.d_g,
-        "d_a": appearance.d_a,
+        "d_g": encoders.geometry.d_g,
+        "d_a": encoders.appearance.d_a,
         "points_seen_in_a_view": round(float(np.mean(seen)), 4),
     }
 )

@@ -2,8 +2,8 @@
 # # Table 3: the value of each component
 #
 # The same model is trained from scratch with one thing changed, with several seeds (§5, Table 3). Each
-# variant and seed is an item of DVC's matrix (`dvc repro ablations`). All variants see eight categories of
-# the **embedded corpus**, few epochs and a one-layer decoder (`ablation` in `params.yaml`): they can be
+# seed is an item of DVC's matrix (`dvc repro ablations`). All variants see eight categories of the
+# **embedded corpus**, few epochs and a one-layer decoder (`ablation` in `params.yaml`): they can be
 # compared with each other, but not with Table 2 and not with the paper's numbers.
 #
 # | row | fusion | losses |
@@ -42,7 +42,7 @@ from alignparts.report import figure_rows, plots, selection
 # %% [markdown]
 # ## Scores of all variants
 #
-# Every item has stored its scores on the test shapes beside its model; they are read together.
+# Every variant has stored its scores on the test shapes beside its model; they are read together.
 
 # %%
 run = start("ablation_table", profile)
@@ -52,7 +52,7 @@ stage = Stage(run.params, run.data, run.models)
 names = stage.vocabulary.only(chosen.categories)
 look = {"points": settings.points, "seed": seed, "ids": ablation.shapes_of(stage.store, "test", names)}
 learned = scoring.evaluate(stage.store, released(stage, names), stage.encode, **look).scores
-trained = ablation.collect(chosen.rows, stage, train_missing=True)
+trained = ablation.collect("rows", stage, train_missing=True)
 scores = pd.concat([trained, learned], ignore_index=True)
 print(scores.nunique()[["method", "seed", "shape_id"]].to_dict())
 
@@ -111,7 +111,7 @@ save_gallery(run, "ablations", "Figure 5: the rows of Table 3", rows)
 # share of the training shapes. The rest is as in the last row of the table.
 
 # %% tags=["nbval-ignore-output"]
-varied = ablation.collect(chosen.curves, stage, train_missing=True)
+varied = ablation.collect("curves", stage, train_missing=True)
 points, lines = pd.concat([scores, varied], ignore_index=True), []
 for setting, values in ablation.curves(run.params).items():
     label = ablation.SETTINGS[setting]

@@ -12,9 +12,11 @@ import toy
 from alignparts.core import paths
 from alignparts.core.config import Params, load_params
 from alignparts.core.errors import AlignPartsError
+from alignparts.core.trainer import STATE, Trainer
 from alignparts.evaluation.comparison import COLUMNS
 from alignparts.evaluation.experiments.ablation import (
     ablate,
+    ablate_all,
     claims,
     collect,
     curves,
@@ -97,18 +99,35 @@ def store(tmp_path: Path) -> FeatureStore:
 def test_an_item_trains_scores_and_repeats(store: FeatureStore, tmp_path: Path) -> None:
     given = params(categories=["chair", "mug"])
     stage = toy.stage(given, store, tmp_path / "models")
-    with pytest.raises(AlignPartsError, match=r"full-\d: no scores.csv.*dvc repro ablations"):
-        collect(["full"], stage)
+    with pytest.raises(AlignPartsError, match=r"rows-\d.*: no scores.csv.*dvc repro ablations"):
+        collect("rows", stage)
     scores = ablate("base", 1, stage)
     assert list(scores.columns) == COLUMNS
     assert set(scores.method) == {"Base Model"} and set(scores.seed) == {1}
     assert set(scores.category) == {"chair", "mug"} and scores.shape_id.nunique() == 2
     assert scores.value.between(0, 1).all()
-    folder = stage.models / "ablations" / "base-1"
+    folder = stage.models / "ablations" / "rows-1" / "base"
     assert AlignParts.from_pretrained(folder).config.fusion == "geometry"
     pd.testing.assert_frame_equal(pd.read_csv(folder / "scores.csv"), scores, atol=1e-6)
     again = ablate("base", 1, toy.stage(given, store, tmp_path / "again"))
     pd.testing.assert_frame_equal(again, scores)
+
+
+def test_a_killed_item_does_not_train_its_finished_variants_again(
+    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = toy.stage(params(categories=["chair", "mug"], seeds=[0]), store, tmp_path / "models")
+    steps: list[int] = []
+    real = Trainer._step
+    monkeypatch.setattr(
+        Trainer, "_step", lambda self, *given: (steps.append(self.epoch), real(self, *given))[1]
+    )
+    ablate("full", 0, stage)
+    one = len(steps)
+    ablate_all("rows", 0, stage)  # full and base
+    assert len(steps) == 2 * one > 0
+    assert not list(stage.models.rglob(STATE))
+    assert set(collect("rows", stage).method) == {"ALIGN-Parts", "Base Model"}
 
 
 def test_only_the_chosen_categories_are_shapes_of_it(store: FeatureStore) -> None:

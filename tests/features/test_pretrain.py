@@ -1,26 +1,36 @@
-"""The encoders that the pipeline trains: side by side they become what they are one after the other."""
+"""The encoders that the pipeline trains: each alone, once, with its losses, and the same ones again."""
 
+import pandas as pd
 import smoke
 import torch
 
+from alignparts.core.trainer import STATE, Trainer
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.sources import build_corpus
-from alignparts.features.pretrain import both_encoders
+from alignparts.features.extract import Encoders
+from alignparts.features.pretrain import HISTORY, histories, train_encoder
 
 
-def test_encoders_trained_side_by_side_are_the_same(tmp_path):
+def test_encoders_are_trained_where_they_are_missing_and_the_same_again(tmp_path, monkeypatch):
     corpus = {"embedded": {"shapes_per_category": 1, "heldout_shapes": 1}, "test_per_category": 1}
-    one, two = (smoke.params(corpus=corpus, base={"workers": count}) for count in (1, 2))
-    build_corpus(one.corpus, one.base, tmp_path)
+    params = smoke.params(corpus=corpus)
+    build_corpus(params.corpus, params.base, tmp_path)
     shapes = Corpus(tmp_path / "corpus")
-    for (alone, losses), (beside, same) in zip(
-        both_encoders(shapes, one, tmp_path / "alone"),
-        both_encoders(shapes, two, tmp_path / "beside"),
-        strict=True,
-    ):
-        assert losses == same
-        for name, value in alone.state_dict().items():
-            assert torch.equal(value, beside.state_dict()[name]), name
-    for name in ("geometry", "appearance"):
-        weights = [(tmp_path / top / name / "model.safetensors").read_bytes() for top in ("alone", "beside")]
-        assert weights[0] == weights[1]
+    losses = histories(shapes, params, tmp_path / "first")
+    assert len(losses["appearance"]) == params.features.appearance.steps
+    assert len(losses["geometry"]) % params.features.geometry.epochs == 0
+    assert not list(tmp_path.rglob(STATE))
+
+    train_encoder("appearance", shapes, params, tmp_path / "second")
+    monkeypatch.setattr(
+        Trainer, "fit", lambda *_, **__: (_ for _ in ()).throw(AssertionError("trained again"))
+    )
+    again = histories(shapes, params, tmp_path / "first")
+    assert all(pd.DataFrame.equals(again[name], losses[name]) for name in losses)
+    first = (tmp_path / "first" / "appearance" / "model.safetensors").read_bytes()
+    assert (tmp_path / "second" / "appearance" / "model.safetensors").read_bytes() == first
+    read = Encoders.from_params(params.features, tmp_path / "first")
+    assert not read.geometry.training and all(torch.isfinite(p).all() for p in read.appearance.parameters())
+
+    (tmp_path / "first" / "geometry" / HISTORY).write_text("\n")  # of a checkpoint
+    assert histories(shapes, params, tmp_path / "first")["geometry"].empty

@@ -77,12 +77,11 @@ def start(stage: str, profile: str = FULL) -> Run:
 
 
 def params_of_stage(stage: str) -> list[str]:
-    """Return the keys that the pipelines list for a stage, ``ablations.${item.variant}`` as ``ablations``."""
+    """Return the keys that the pipelines list for a stage; none for a stage that they lack."""
     stages: dict[str, Any] = {}
     for path in PIPELINES:
         stages |= yaml.safe_load(path.read_text())["stages"]
-    keys = stages.get(stage, {}).get("params", [])
-    return [key.partition(".${")[0] for key in keys]
+    return list(stages.get(stage, {}).get("params", []))
 
 
 def settle(params: Params) -> None:
@@ -100,6 +99,6 @@ def settle(params: Params) -> None:
     np.random.seed(params.base.seed)
     torch.manual_seed(params.base.seed)
     torch.set_num_threads(params.base.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # as use_deterministic_algorithms, which imports the compiler
     # Otherwise every new tensor is first filled with NaN, which costs a pass over memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

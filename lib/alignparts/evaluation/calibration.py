@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from jaxtyping import Float64
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.baselines.clustering import limited
 from alignparts.evaluation.reliability import Confidences
 from alignparts.evaluation.scored_parts import RIDGES, ScoredParts
 from alignparts.naming.confidence import PAPER, PREDICTORS, Calibration, EvidenceWeights, Promise
@@ -50,7 +50,7 @@ def fit(parts: ScoredParts, *, category: bool = False, ridges: Iterable[float] =
     rounded to 5 digits. ``category`` also fits ``tau_category``, which the paper does not have.
     """
     # The matrices of the search are of four rows; threads would only wait for each other.
-    with threadpool_limits(1):
+    with limited():
         fits = [_fit(parts, beta, ridge, category) for ridge in ridges for beta in STARTS]
     return min(fits, key=lambda fit: fit[0])[1]
 

@@ -10,8 +10,8 @@ from typing import Unpack
 
 import numpy as np
 import pandas as pd
+import scipy
 from jaxtyping import Float
-from scipy import stats
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.readers import KINDS
@@ -215,7 +215,7 @@ def exchange_test(groups: Sequence[Float[np.ndarray, " _"]], resamples: int = 10
     weighted = np.concatenate([group / len(group) / len(groups) for group in groups])
     if len(weighted) == 1:
         return 1.0  # either sign is as far from 0
-    test = stats.permutation_test(
+    test = scipy.stats.permutation_test(
         (weighted, np.zeros_like(weighted)), lambda a, b, axis=-1: (a - b).sum(axis=axis), vectorized=True,
         permutation_type="samples", n_resamples=resamples, rng=np.random.default_rng(seed),
     )  # fmt: skip

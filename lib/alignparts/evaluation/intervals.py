@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import stats
 
 from alignparts.core.errors import AlignPartsError
 
@@ -73,7 +73,7 @@ def _bootstrap(
     value = float(statistic(*arrays))
     if any(len(values) < 2 for values in arrays) or all(np.ptp(values) == 0 for values in arrays):
         return Interval(value, value, value, n)
-    bounds = stats.bootstrap(
+    bounds = scipy.stats.bootstrap(
         arrays, statistic, n_resamples=settings["resamples"], confidence_level=settings["confidence"],
         method="percentile", paired=paired, vectorized=True, rng=np.random.default_rng(settings["seed"]),
     ).confidence_interval  # fmt: skip

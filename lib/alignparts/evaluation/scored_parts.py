@@ -58,8 +58,11 @@ class ScoredParts:
 
     def matrix(self, column: str) -> Float64[np.ndarray, "parts values"]:
         """Return a column of arrays as a matrix, -inf where a row of cosines is shorter than others."""
-        short = np.nan if column == "squared" else -np.inf
-        return pd.DataFrame(self.table[column].tolist()).fillna(short).to_numpy(np.float64)
+        rows = self.table[column].tolist()
+        lengths = np.array([len(row) for row in rows])
+        matrix = np.full((len(rows), lengths.max(initial=0)), np.nan if column == "squared" else -np.inf)
+        matrix[np.arange(matrix.shape[1]) < lengths[:, None]] = np.concatenate(rows)
+        return matrix
 
     def mahalanobis(self, ridge: float) -> Float64[np.ndarray, " parts"]:
         """Return Eq. 18 at one of :data:`RIDGES`; NaN for a label without training partlets."""

@@ -1,18 +1,23 @@
-"""The two encoders that params.yaml asks for: a checkpoint by name, or a small one trained on the corpus."""
+"""The two encoders that params.yaml asks for: a checkpoint by name, or a small one trained on the corpus.
 
-from concurrent.futures import ProcessPoolExecutor
+``python -m alignparts.features.pretrain geometry|appearance`` is an item of the pipeline's matrix.
+"""
+
+import sys
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
+import pandas as pd
 
+from alignparts.core import ledger, paths
+from alignparts.core.atomic import write_text
 from alignparts.core.checkpoint import save_model
+from alignparts.core.config import load_params
 from alignparts.core.config.params import Params
 from alignparts.core.parallel import map_shapes
 from alignparts.core.run import settle
-from alignparts.core.trainer import STATE, Row
+from alignparts.core.trainer import STATE, Row, forget_progress
 from alignparts.corpus.index import Corpus
 from alignparts.corpus.mesh.render import render_views
 from alignparts.corpus.mesh.sampling import sample_surface, seed_of
@@ -22,31 +27,38 @@ from alignparts.features.appearance_train import train_appearance
 from alignparts.features.partfield import PartField, PartFieldConfig
 from alignparts.features.partfield_train import PartFieldTraining, PartMasks, train_partfield
 
-
-def both_encoders(
-    corpus: Corpus, params: Params, models: Path
-) -> tuple[tuple[PartField, list[Row]], tuple[AppearanceEncoder, list[Row]]]:
-    """Return the encoder of geometry and that of appearance, and their losses by step.
-
-    They are written to ``geometry/`` and ``appearance/`` in the folder ``models``. Without a GPU they are
-    trained side by side, in a process each.
-    """
-    folders = models / "geometry", models / "appearance"
-    if torch.cuda.is_available() or params.base.workers < 2:
-        return geometry_encoder(corpus, params, folders[0]), appearance_encoder(corpus, params, folders[1])
-    alone = params.model_copy(update={"base": params.base.model_copy(update={"workers": 1})})
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=spawn, initializer=settle, initargs=(alone,)) as pool:
-        geometry = pool.submit(geometry_encoder, corpus, alone, folders[0])
-        appearance = pool.submit(appearance_encoder, corpus, alone, folders[1])
-        return geometry.result(), appearance.result()
+HISTORY = "history.csv"
+"""File beside an encoder's weights: a row of losses per step, none for a checkpoint."""
 
 
-def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartField, list[Row]]:
+def train_encoder(name: str, corpus: Corpus, params: Params, models: Path) -> None:
+    """Write the encoder ``name`` and :data:`HISTORY` to its folder in ``models``; a killed run goes on."""
+    out = models / name
+    train = _geometry if name == "geometry" else _appearance
+    encoder, history = train(corpus, params, out / STATE)
+    if isinstance(encoder, AppearanceEncoder):
+        encoder.save_pretrained(out)
+    else:
+        save_model(encoder, out)
+    write_text(out / HISTORY, pd.DataFrame(history).to_csv(index=False, lineterminator="\n"))
+    forget_progress(out)
+
+
+def histories(corpus: Corpus, params: Params, models: Path) -> dict[str, pd.DataFrame]:
+    """Return the losses by step of both encoders, which are trained first where they are missing."""
+    tables = {}
+    for name in ("geometry", "appearance"):
+        if not (models / name / HISTORY).is_file():
+            train_encoder(name, corpus, params, models)
+        rows = (models / name / HISTORY).read_text().strip()
+        tables[name] = pd.read_csv(models / name / HISTORY) if rows else pd.DataFrame()
+    return tables
+
+
+def _geometry(corpus: Corpus, params: Params, checkpoint: Path) -> tuple[PartField, list[Row]]:
     """Return the checkpoint of ``features.geometry``, or a small PartField trained on the training shapes.
 
-    The encoder is also written to the folder ``out``; with it comes a row of losses per step, none for a
-    checkpoint. Shapes with fewer than two labeled part instances are left out.
+    Shapes with fewer than two labeled part instances are left out.
     """
     asked, base = params.features.geometry, params.base
     history: list[Row] = []
@@ -55,23 +67,18 @@ def geometry_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[PartFie
     else:
         sampled = map_shapes(
             partial(_sample, corpus, params.corpus.points, base.seed), corpus.ids(split="train"),
-            workers=base.workers, scheduler=base.scheduler, description="part masks",
+            workers=_workers(params), scheduler=base.scheduler, description="part masks",
         )  # fmt: skip
         masks = [masks for masks in sampled if len(np.unique(masks.instance[masks.instance >= 0])) > 1]
         training = PartFieldTraining(epochs=asked.epochs, batch_size=asked.batch_size, lr=asked.lr)
         encoder, history = train_partfield(
-            masks, PartFieldConfig.small(), training, base.seed, checkpoint=out / STATE
+            masks, PartFieldConfig.small(), training, base.seed, checkpoint=checkpoint
         )
-    save_model(encoder, out)
     return encoder.eval(), history
 
 
-def appearance_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[AppearanceEncoder, list[Row]]:
-    """Return the checkpoint of ``features.appearance``, or a small DINOv2 trained on renders.
-
-    Training shapes are rendered. The encoder is also written to the folder ``out``; with it comes a row of
-    losses per step, none for a checkpoint.
-    """
+def _appearance(corpus: Corpus, params: Params, checkpoint: Path) -> tuple[AppearanceEncoder, list[Row]]:
+    """Return the checkpoint of ``features.appearance``, or a small DINOv2 trained on renders."""
     asked, base, features = params.features.appearance, params.base, params.features
     history: list[Row] = []
     if asked.checkpoint is not None:
@@ -83,11 +90,10 @@ def appearance_encoder(corpus: Corpus, params: Params, out: Path) -> tuple[Appea
         chosen = np.random.default_rng(base.seed).permutation(len(ids))[:needed]
         rendered = map_shapes(
             partial(_render, corpus, features.views, features.resolution), ids[np.sort(chosen)].tolist(),
-            workers=base.workers, scheduler=base.scheduler, description="renders",
+            workers=_workers(params), scheduler=base.scheduler, description="renders",
         )  # fmt: skip
         recipe = Recipe(steps=asked.steps, batch_size=asked.batch_size, lr=asked.lr, seed=base.seed)
-        encoder, history = train_appearance(np.concatenate(list(rendered)), recipe, checkpoint=out / STATE)
-    encoder.save_pretrained(out)
+        encoder, history = train_appearance(np.concatenate(list(rendered)), recipe, checkpoint=checkpoint)
     return encoder.eval(), history
 
 
@@ -98,3 +104,20 @@ def _sample(corpus: Corpus, points: int, seed: int, shape_id: str) -> PartMasks:
 
 def _render(corpus: Corpus, views: int, resolution: int, shape_id: str) -> np.ndarray:
     return render_views(corpus.load(shape_id).surface, views, resolution).color
+
+
+def _workers(params: Params) -> int:
+    """Return the processes of one encoder: the other is trained beside it."""
+    return max(params.base.workers // 2, 1)
+
+
+def main() -> None:
+    """Train one item of the matrix."""
+    params, name = load_params(), sys.argv[1]
+    settle(params)
+    with ledger.record("encoders", name):
+        train_encoder(name, Corpus(paths.DATA / "corpus"), params, paths.MODELS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,27 @@
 """K-means on the directions of features."""
 
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from alignparts.core.errors import AlignPartsError
+
+
+def limited(threads: int = 1) -> AbstractContextManager[object]:
+    """Return a context in which matrix libraries take so many threads; more than one sum in another order."""
+    return _libraries().limit(limits=threads)
+
+
+@cache
+def _libraries() -> Any:
+    """Return the libraries with threads in this process, which take longer to find than a clustering."""
+    import sklearn.cluster  # noqa: F401 — loads those that it needs
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def directions(features: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
@@ -24,7 +42,6 @@ def cluster_points(
         AlignPartsError: no points, or fewer than one cluster.
     """
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     if clusters < 1 or not len(features):
         raise AlignPartsError(
@@ -34,5 +51,5 @@ def cluster_points(
     # With fewer distinct points than clusters k-means would warn. Counting them is slow where they are many.
     if len(values) <= 4 * clusters or np.ptp(values, axis=0).max() == 0:
         clusters = min(clusters, len(np.unique(values, axis=0)))
-    with threadpool_limits(limits=threads):
+    with limited(threads):
         return KMeans(clusters, n_init=1, random_state=seed).fit_predict(values).astype(np.int64)

@@ -1,10 +1,13 @@
 """Table 3 and the curves over settings: one setting changed, trained from scratch, scored on test shapes.
 
-``python -m alignparts.evaluation.experiments.ablation VARIANT SEED`` is one item of the pipeline's matrix.
+``python -m alignparts.evaluation.experiments.ablation rows|curves SEED`` is an item of the pipeline's matrix.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +26,9 @@ from alignparts.model.stage import Stage
 from alignparts.model.train import train
 from alignparts.ontology.vocabulary import Vocabulary
 
+Group = Literal["rows", "curves"]
+"""Variants that one process trains, by their key in ``ablation``: rows of Table 3, points of curves."""
+STAGES: dict[Group, str] = {"rows": "ablations", "curves": "curves"}
 SCORES = "scores.csv"
 FULL = "full"
 SETTINGS = {"K": "partlets K", "k": "neighbors k", "shapes": "share of the training shapes"}
@@ -37,18 +43,26 @@ def train_params(params: Params, variant: str) -> TrainParams:
     return params.ablations[variant].applied(params.ablation.base(params.train))
 
 
+def ablate_all(group: Group, seed: int, stage: Stage) -> None:
+    """Train and score all variants of a group with a seed; a killed run goes on where it was."""
+    variants = _variants(group, stage.params)
+    for variant in variants:
+        ablate(variant, seed, stage)
+    forget_progress(*(folder_of_variant(variant, seed, stage) for variant in variants))
+
+
 def ablate(variant: str, seed: int, stage: Stage) -> pd.DataFrame:
     """Train a variant on the categories of ``ablation.categories`` and score it on their test shapes.
 
-    The model goes to ``models/ablations/<variant>-<seed>``, its scores to ``scores.csv`` beside it. The
-    category is predicted among these categories (Eq. 16); points are chosen as for Table 2. Returns scores
+    The model goes to :func:`folder_of_variant`, its scores to ``scores.csv`` beside it. The category is
+    predicted among these categories (Eq. 16); points are chosen as for Table 2. Returns scores
     (:data:`comparison.COLUMNS`); the method is the variant's label. Raises AlignPartsError if there is no
     such variant.
     """
     params, store = stage.params, stage.store
     settings, chosen = train_params(params, variant), params.ablations[variant]
     vocabulary = stage.vocabulary.only(params.ablation.categories)
-    out = folder_of(stage.models, "ablations", variant, seed)
+    out = folder_of_variant(variant, seed, stage)
     ids = {split: shapes_of(store, split, vocabulary) for split in ("train", "validation", "test")}
     ids["train"] = share(ids["train"], chosen.share, seed)
     if chosen.baseline is None:
@@ -62,24 +76,33 @@ def ablate(variant: str, seed: int, stage: Stage) -> pd.DataFrame:
         training_seed=seed,
     ).scores  # fmt: skip
     write_text(out / SCORES, scores.to_csv(index=False, lineterminator="\n", float_format="%.6f"))
-    forget_progress(out)
     return scores
 
 
-def collect(variants: Sequence[str], stage: Stage, *, train_missing: bool = False) -> pd.DataFrame:
-    """Read the scores of variants; AlignPartsError names the command that trains a missing one."""
+def collect(group: Group, stage: Stage, *, train_missing: bool = False) -> pd.DataFrame:
+    """Read the scores of a group; AlignPartsError names the command that trains a missing variant."""
     settings, tables = stage.params.ablation, []
-    for variant in variants:
-        for seed in settings.seeds if variant in settings.rows else settings.curve_seeds:
-            folder = folder_of(stage.models, "ablations", variant, seed)
-            train = partial(ablate, variant, seed, stage) if train_missing else None
-            tables.append(pd.read_csv(finished(folder, "ablations", train, SCORES) / SCORES))
+    for variant in _variants(group, stage.params):
+        for seed in settings.seeds if group == "rows" else settings.curve_seeds:
+            folder = folder_of_variant(variant, seed, stage)
+            train = partial(ablate_all, group, seed, stage) if train_missing else None
+            tables.append(pd.read_csv(finished(folder, STAGES[group], train, SCORES) / SCORES))
     return pd.concat(tables, ignore_index=True)
+
+
+def folder_of_variant(variant: str, seed: int, stage: Stage) -> Path:
+    """Return a variant's folder in ``models/ablations/rows-<seed>`` or ``models/ablations/curves-<seed>``."""
+    group = "rows" if variant in stage.params.ablation.rows else "curves"
+    return folder_of(stage.models, "ablations", group, seed) / variant
+
+
+def _variants(group: Group, params: Params) -> Sequence[str]:
+    return params.ablation.rows if group == "rows" else params.ablation.curves
 
 
 def method_of(variant: str, seed: int, stage: Stage) -> Method:
     """Load a variant, which names parts of its own categories; AlignPartsError if it is not trained."""
-    folder = finished(folder_of(stage.models, "ablations", variant, seed), "ablations")
+    folder = finished(folder_of_variant(variant, seed, stage), "ablations")
     vocabulary = stage.vocabulary.only(stage.params.ablation.categories)
     return fit.load(stage.params.ablations[variant].baseline or fit.OURS, folder, stage, vocabulary)
 
@@ -117,4 +140,5 @@ def share(ids: Sequence[str], part: float, seed: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_item("ablations", ablate, str, int)
+    chosen: Group = "curves" if sys.argv.pop(1) == "curves" else "rows"
+    run_item(STAGES[chosen], partial(ablate_all, chosen), int)

@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Int64
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.corpus.mesh.sampling import seed_of
-from alignparts.evaluation.baselines.clustering import cluster_points, directions
+from alignparts.evaluation.baselines.clustering import cluster_points, directions, limited
 from alignparts.evaluation.baselines.ours import Ours
 from alignparts.evaluation.baselines.partfield_mpnet.method import assign
 from alignparts.evaluation.comparison import Claim, arranged, score_table
@@ -86,7 +85,7 @@ def dependent(source: Source, features: Float[np.ndarray, "n d"]) -> Prediction:
     The target gets as many clusters as the source has; each keeps the name of the center it started from.
     """
     kmeans = KMeans(len(source.centers), init=source.centers, n_init=1)
-    with threadpool_limits(limits=1):  # more threads would sum in another order
+    with limited():
         clusters = kmeans.fit_predict(directions(features))
     return Prediction.of_names(clusters.astype(np.int64), source.names)
 

@@ -2,7 +2,7 @@
 
 Every held-out shape is scored by models that did not see it: the shapes of each category are split into two
 halves, and what is fine-tuned on shapes of one half is scored on the other.
-``python -m alignparts.evaluation.experiments.generalization SHOTS HALF`` fine-tunes one item of the matrix.
+``python -m alignparts.evaluation.experiments.generalization HALF`` is one item of the pipeline's matrix.
 """
 
 from functools import partial
@@ -48,7 +48,13 @@ def label_of(shots: int) -> str:
 
 def model_folder(models: Path, shots: int, half: int) -> Path:
     """Return the folder of the model that is scored on a half."""
-    return folder_of(models, "generalization", "shots", shots, "half", half)
+    return folder_of(models, "generalization", "half", half) / f"shots-{shots}"
+
+
+def fine_tune_all(half: int, stage: Stage) -> None:
+    """Fine-tune a half's models, one for every number of ``generalization.shots``; see :func:`fine_tune`."""
+    for shots in stage.params.generalization.shots:
+        fine_tune(shots, half, stage)
 
 
 def fine_tune(shots: int, half: int, stage: Stage) -> None:
@@ -129,4 +135,4 @@ def claims(params: Params) -> list[Claim]:
 
 
 if __name__ == "__main__":
-    run_item("few_shots", fine_tune, int, int)
+    run_item("few_shots", fine_tune_all, int)

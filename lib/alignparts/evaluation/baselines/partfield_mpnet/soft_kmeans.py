@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.evaluation.baselines.clustering import limited
 
 TEMPERATURE = 0.05
 """Temperature of the softmax, as a share of the points' mean squared distance from their mean."""
@@ -60,12 +61,10 @@ def cluster(
         AlignPartsError: fewer than one cluster.
     """
     from sklearn.cluster import kmeans_plusplus
-    from threadpoolctl import threadpool_limits
 
     if clusters < 1:
         raise AlignPartsError(f"soft k-means: expected at least one cluster, got {clusters} clusters")
-    # More threads would sum in another order.
-    with threadpool_limits(limits=1):
+    with limited():
         start, _ = kmeans_plusplus(values.astype(np.float64), min(clusters, len(values)), random_state=seed)
         centers, share = soft_kmeans(values, start, temperature)
     occupied, nearest = np.unique(share.argmax(axis=1), return_inverse=True)
