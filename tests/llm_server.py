@@ -44,7 +44,7 @@ class Act:
 
     status: int = 200
     content: Any = GOOD
-    body: str | None = None
+    body: str | bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     message: dict[str, Any] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Act:
 
     def data(self) -> bytes:
         if self.body is not None:
-            return self.body.encode()
+            return self.body if isinstance(self.body, bytes) else self.body.encode()
         if self.status != 200:
             return self.content.encode()
         message = {"role": "assistant", "content": self.content, **self.message}

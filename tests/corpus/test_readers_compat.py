@@ -316,3 +316,31 @@ def test_both_kinds_are_found_in_a_folder(tmp_path):
     clouds(tmp_path / "clouds")
     kinds = [kind for kind, _ in readers.detect(tmp_path)]
     assert kinds == ["compat_hdf5"] * 2 + ["unknown"] + ["compat"] * 3
+
+
+@pytest.mark.parametrize("kind", ["external", "link", "outside", "virtual", "group", "scalar"])
+def test_numbers_of_other_files_are_not_read(tmp_path, kind):
+    clouds(tmp_path)
+    (tmp_path / "private").write_bytes(b"a secret of sixteen bytes...".ljust(64))
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["shape_id"] = np.array([b"a secret"] * 2)
+    with h5py.File(tmp_path / "train_fine.hdf5", "a") as file:
+        file.move("shape_id", "kept")
+        if kind == "external":
+            storage = [(str(tmp_path / "private"), 0, 32)]
+            file.create_dataset("shape_id", (2,), "S16", external=storage)
+        elif kind == "link":
+            file["shape_id"] = h5py.SoftLink("/kept")
+        elif kind == "outside":
+            file["shape_id"] = h5py.ExternalLink("other.h5", "/shape_id")
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout((2,), "S8")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "shape_id", (2,))
+            file.create_virtual_dataset("shape_id", layout)
+        elif kind == "group":
+            file.create_group("shape_id")
+        else:
+            file["shape_id"] = 3
+    (found,) = compat_hdf5.locate(tmp_path)
+    assert found.reason.endswith("not a link, an external or a virtual one; copy it with its data (h5repack)")
+    assert "secret" not in repr(found)

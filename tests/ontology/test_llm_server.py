@@ -1,5 +1,6 @@
 """The client in foul weather: what a real server on loopback does wrong, and how fast it may be asked."""
 
+import gzip
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from llm_server import GOOD, Act, Answer, Seen, Server, client, prompts, server
 
 from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.client import LanguageModel, Request, UnansweredError
+from alignparts.ontology.llm.endpoint import MOST_REPLY
 from alignparts.ontology.llm.records import Usage, read_records
 
 __all__ = ["prompts", "server"]
@@ -387,3 +389,22 @@ def test_waiting_for_the_rate_is_no_time_of_the_reply(server: Server, tmp_path: 
         model.ask(Request("same", {"a": str(one), "b": ""}), Answer)
     first, second = server.seen
     assert second.time - first.time > 0.9 and model.spent.seconds < 0.5
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_reply_has_an_end(server: Server, tmp_path: Path, prompts: Path, packed: bool) -> None:
+    data = b" " * (MOST_REPLY + 1)
+    headers = {"content-encoding": "gzip"} if packed else {}
+    server.acts = [Act(body=gzip.compress(data) if packed else data, headers=headers)]
+    with pytest.raises(AlignPartsError, match="a reply of more than 8 MB"):
+        client(server, tmp_path, prompts, max_retries=0).ask(LID, Answer)
+
+
+def test_no_message_repeats_the_key_or_a_password(server: Server, tmp_path: Path, prompts: Path) -> None:
+    key, password = "sk-0123456789abcdef", "a-long-password"
+    server.acts = [Act(status=401, content=f'{{"error": {{"message": "wrong key {key} or {password}"}}}}')]
+    url = server.url.replace("http://", f"http://me:{password}@")
+    llm = LanguageModel(url, "model", tmp_path / "replies", prompts=prompts, api_key=key, max_retries=0)
+    with pytest.raises(AlignPartsError, match=r"wrong key \*\*\* or \*\*\*") as error:
+        llm.ask(LID, Answer)
+    assert key not in str(error.value) and password not in str(error.value)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from alignparts.corpus.mesh.surface import make_surface
 from alignparts.ontology.llm.client import LanguageModel
 from texparts.filter import filter as stage
 from texparts.filter import inspection
-from texparts.filter.claims import image_size
+from texparts.filter.claims import check_claims, image_size
 from texparts.filter.filter import COLUMNS, filter_folder, read_filtered, refused
 from texparts.filter.inspection import Asked, components, inspect, thickness
 from texparts.filter.rejected import REASONS, Rejected
@@ -423,3 +424,53 @@ def test_pictures_are_of_the_front(tmp_path: Path) -> None:
     pixels = np.asarray(Image.open(io.BytesIO(inspection.thumbnail(surface, 64))).convert("RGB")).astype(int)
     amounts = [int((pixels[..., c] > pixels.sum(axis=2) - pixels[..., c] + 60).sum()) for c in range(3)]
     assert amounts[0] > amounts[1] > amounts[2] > 20
+
+
+def test_names_and_links_that_fit_no_table_are_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "meshes"
+    folder.mkdir()
+    cube().export(tmp_path / "outside.glb")
+    (folder / "link.glb").symlink_to(tmp_path / "outside.glb")
+    cube().export(folder / "good.glb")
+    try:
+        os.rename(folder / "good.glb", os.fsencode(folder) + b"/bad\xff.glb")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    cube().export(folder / "good.glb")
+    for _ in range(2):  # again, from the record
+        table = filter_folder(folder, tmp_path / "out", TEXPARTS).set_index("file")
+        assert list(table.reason[::2]) == ["unreadable"] * 2 and table.reason["good.glb"] != "unreadable"
+        assert list(table.index) == ["bad\\xff.glb", "good.glb", "link.glb"]
+        assert table.detail["bad\\xff.glb"] == "its name is not UTF-8; rename it"
+        assert table.detail["link.glb"].startswith("a link to a file outside the folder")
+
+
+def test_materials_outside_are_not_read_and_blanks_take_no_time(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    (tmp_path / "outside.mtl").write_text("newmtl m\nmap_Kd skin.png\n")
+    blanks = b" " * 60_000
+    face = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+    for line, said in (
+        (b"mtllib ../../outside.mtl\n", "outside"),
+        (b"mtllib a" + blanks + b"b\n", ""),
+        (b"mtllib " + b"x" * 9000 + b"\n", "sense"),
+    ):
+        path = folder / "a.obj"
+        path.write_bytes(line + face)
+        began = time.perf_counter()
+        if said:
+            with pytest.raises(Rejected, match=said):
+                check_claims(path, path.read_bytes(), TEXPARTS.filter)
+        else:
+            with suppress(Rejected):
+                check_claims(path, path.read_bytes(), TEXPARTS.filter)
+        assert time.perf_counter() - began < 2
+    (folder / "a.mtl").write_bytes(b"\n" * 60_000 + b"map_Kd a" + blanks + b"b\n")
+    (folder / "a.obj").write_bytes(b"mtllib a.mtl\n" + face)
+    (folder / "a.ply").write_bytes(b"ply\ncomment TextureFile a" + blanks + b"b\n")
+    for name in ("a.obj", "a.ply"):
+        began = time.perf_counter()
+        with suppress(Rejected):
+            check_claims(folder / name, (folder / name).read_bytes(), TEXPARTS.filter)
+        assert time.perf_counter() - began < 2

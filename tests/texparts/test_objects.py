@@ -45,3 +45,23 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
         folder.about()
     with pytest.raises(AlignPartsError, match="texparts predict"):
         object_folders(tmp_path / "nothing")
+
+
+def test_arrays_that_are_not_what_was_written_are_named(tmp_path: Path) -> None:
+    folder = write_box(tmp_path)
+    labels = np.zeros(12, int)
+    for broken in (labels.astype(object), labels - 2, labels.astype(float), labels[:3], labels[None]):
+        np.save(folder.path / "face_labels.npy", broken, allow_pickle=True)
+        with pytest.raises(AlignPartsError, match=r"face_labels\.npy: cannot be read"):
+            folder.prediction()
+        for arrays in ({"4": broken}, {"four": labels}):
+            np.savez(folder.path / "clusters.npz", **arrays)
+            with pytest.raises(AlignPartsError, match=r"clusters\.npz: cannot be read"):
+                folder.clusters()
+    vast = {"descr": "<i8", "fortran_order": False, "shape": (10**11,)}
+    with (folder.path / "face_labels.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, vast)
+    (folder.path / "clusters.npz").write_bytes(b"PK\3\4 and no more")
+    for read in (folder.prediction, folder.clusters):
+        with pytest.raises(AlignPartsError, match="cannot be read"):
+            read()

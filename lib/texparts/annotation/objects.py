@@ -7,7 +7,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -129,10 +129,10 @@ class ObjectFolder:
     def prediction(self) -> Annotation:
         """Return the model's annotation; raises AlignPartsError if the files do not fit each other."""
         about = self.about()
-        labels = self._load("face_labels.npy")
-        if labels.shape != (about.faces,) or labels.max(initial=-1) >= len(about.parts):
+        labels = self._load("face_labels.npy", lambda stored: _labels(stored, about.faces, -1))
+        if labels.max(initial=-1) >= len(about.parts):
             raise AlignPartsError(
-                f"{self.path / 'face_labels.npy'}: expected {about.faces} labels below {len(about.parts)}"
+                f"{self.path / 'face_labels.npy'}: expected labels below {len(about.parts)}"
             )
         fields = ("name", "description", "confidence", "mask_confidence", "auto_accepted")
         parts = tuple(Part(i, *(getattr(part, key) for key in fields)) for i, part in enumerate(about.parts))
@@ -140,15 +140,27 @@ class ObjectFolder:
 
     def clusters(self) -> dict[int, Int32[np.ndarray, " faces"]]:
         """Return the geometry field's cluster of every face, by the number of clusters."""
-        with self._load("clusters.npz") as stored:
-            return {int(key): stored[key].astype(np.int32) for key in sorted(stored.files, key=int)}
+        faces = self.about().faces
+        return self._load(
+            "clusters.npz",
+            lambda stored: {
+                int(key): _labels(stored[key], faces, 0) for key in sorted(stored.files, key=int)
+            },
+        )
 
-    def _load(self, name: str) -> Any:
+    def _load(self, name: str, read: Callable[[Any], Any]) -> Any:
         path = self.path / name
         try:
-            return np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
+            return read(np.load(path, allow_pickle=False))
+        except Exception as error:  # NumPy and zipfile fail in many ways, by MemoryError for one
             raise AlignPartsError(f"{path}: cannot be read: {error}") from None
+
+
+def _labels(stored: np.ndarray, faces: int, lowest: int) -> Int32[np.ndarray, " faces"]:
+    """Return a whole number per face; raise ValueError where the array is none."""
+    if stored.shape != (faces,) or stored.dtype.kind not in "iu" or stored.min(initial=lowest) < lowest:
+        raise ValueError(f"{stored.dtype} {stored.shape}; expected {faces} whole numbers from {lowest}")
+    return stored.astype(np.int32)
 
 
 def write_object(

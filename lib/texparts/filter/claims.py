@@ -6,7 +6,6 @@ shown a million times, by nodes that share children. An image of a kilobyte can 
 
 import base64
 import binascii
-import io
 import re
 import warnings
 from pathlib import Path
@@ -17,15 +16,17 @@ from PIL import Image, UnidentifiedImageError
 
 from alignparts.core.config.texparts import FilterParams
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.glb import split_container
+from alignparts.corpus.mesh.glb import check_tree, split_container
+from alignparts.corpus.mesh.images import open_image
 from alignparts.corpus.mesh.scene import FolderResolver
 from texparts.filter.rejected import Rejected, require
 
 _CORNERS = 3
 _TRIANGLES, _STRIPS = 4, (5, 6)
-_MAPS = re.compile(r"^\s*map_K[da]\s+(?:-\S+\s+[-\d.]+\s+)*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
-_LIBRARY = re.compile(rb"^mtllib\s+(.+?)\s*$", re.MULTILINE)
-_PLY_TEXTURE = re.compile(rb"^comment TextureFile (.+?)\s*$", re.MULTILINE)
+# Names end where their lines do and are stripped afterwards: looking for the last blank takes n^2 steps.
+_MAP = re.compile(r"\s*map_K[da]\s+(?:-\S+\s+[-\d.]+\s+)*(.*)", re.IGNORECASE)
+_LIBRARY = re.compile(rb"^mtllib[ \t]+([^\r\n]*)", re.MULTILINE)
+_PLY_TEXTURE = re.compile(rb"^comment TextureFile ([^\r\n]*)", re.MULTILINE)
 
 
 def check_claims(path: Path, data: bytes, limits: FilterParams, decode: bool = True) -> None:
@@ -44,11 +45,11 @@ def check_claims(path: Path, data: bytes, limits: FilterParams, decode: bool = T
         if path.suffix.lower() in (".glb", ".gltf"):
             _check_gltf(path, data, limits, decode)
         else:
-            for name in _image_names(path, data):
+            for name in _image_names(path, data, limits):
                 _check_pixels(name, _beside(path, name, limits), limits)
     except AlignPartsError as error:
         raise Rejected("unreadable", str(error)) from None
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, OSError) as error:
         reason = f"{type(error).__name__}: {str(error)[:120]}"
         raise Rejected("unreadable", f"the header makes no sense ({reason})") from None
 
@@ -62,7 +63,7 @@ def image_size(name: str, data: bytes) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
+            with open_image(data) as image:
                 return image.size
     except Image.DecompressionBombError as error:
         claimed = re.search(r"\d{6,}", str(error))
@@ -81,7 +82,7 @@ def check_size(file: Path, limits: FilterParams) -> None:
 def _check_gltf(path: Path, data: bytes, limits: FilterParams, decode: bool) -> None:
     require(bool(data.strip()), "unreadable", "the file is empty")
     header, binary = split_container(data, path.name)
-    _check_tree(header)
+    check_tree(header)
     _check_counts(header, limits.faces[1])
     buffers = [
         (binary or b"") if entry.get("uri") is None else _linked(path, entry["uri"], limits)
@@ -110,18 +111,6 @@ def _check_gltf(path: Path, data: bytes, limits: FilterParams, decode: bool) -> 
             require(pixels <= most, "texture_too_large", detail)
             if decode:
                 _decode(name, content)
-
-
-def _check_tree(header: dict[str, Any]) -> None:
-    """Refuse a node with two parents, which glTF forbids: otherwise a few nodes are a billion."""
-    seen: set[int] = set()
-    nodes, scenes = header.get("nodes", []), header.get("scenes", [])
-    shown = scenes[header.get("scene", 0)] if scenes else {}  # others may share its nodes
-    for children in (*(node.get("children", []) for node in nodes), shown.get("nodes", [])):
-        for child in children:
-            require(child not in seen, "unreadable", f"node {child} has two parents")
-            require(0 <= child < len(nodes), "unreadable", f"node {child} does not exist")
-            seen.add(child)
 
 
 def _check_counts(header: dict[str, Any], most: int) -> None:
@@ -179,16 +168,17 @@ def _beside(path: Path, name: str, limits: FilterParams) -> bytes:
     return FolderResolver(folder, folder.parent if path.suffix.lower() == ".obj" else folder).get(name)
 
 
-def _image_names(path: Path, data: bytes) -> list[str]:
+def _image_names(path: Path, data: bytes, limits: FilterParams) -> list[str]:
     """Return the existing images that an OBJ or a PLY refers to."""
     names: list[str] = []
     if path.suffix.lower() == ".ply":
-        names = [name.decode("utf-8", "replace") for name in _PLY_TEXTURE.findall(data[: 1 << 16])]
+        names = [name.decode("utf-8", "replace").strip() for name in _PLY_TEXTURE.findall(data[: 1 << 16])]
     if path.suffix.lower() == ".obj":
         for library in _LIBRARY.findall(data):
-            material = path.parent / library.decode("utf-8", "replace")
-            if material.is_file():
-                names += _MAPS.findall(material.read_text("utf-8", "replace"))
+            name = library.decode("utf-8", "replace").strip()
+            if (path.parent / name.replace("\\", "/")).is_file():
+                lines = _beside(path, name, limits).decode("utf-8", "replace").splitlines()
+                names += [found[1].strip() for found in map(_MAP.match, lines) if found]
     return [name for name in dict.fromkeys(names) if (path.parent / name.replace("\\", "/")).is_file()]
 
 
@@ -202,7 +192,7 @@ def _check_pixels(name: str, data: bytes, limits: FilterParams) -> int:
 
 def _decode(name: str, data: bytes) -> None:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             image.load()
     except (OSError, ValueError, SyntaxError) as error:
         raise Rejected("texture_broken", f"{name}: cannot be decoded ({str(error)[:120]})") from None

@@ -129,6 +129,9 @@ def _look(
     todo: list[_Finding] = []
     for source in tqdm(sources, desc="hashing files", mininterval=2.0, leave=False):
         finding = _Finding(source, _content(source.path, limits))
+        if problem := _misplaced(source, folder):
+            findings[source.object_id] = finding.rejected("unreadable", problem)
+            continue
         known = before.get((source.file, finding.content))
         if refused(source.license, limits.refused_licenses):
             detail = f"'{source.license}' does not let changed copies be passed on"
@@ -155,6 +158,15 @@ def _look(
     ordered = [findings[source.object_id] for source in sources]
     write_text(path, "".join(_line(finding, settings) for finding in ordered if finding.reason != "license"))
     return ordered
+
+
+def _misplaced(source: Source, folder: Path) -> str:
+    """Return why a file, of a folder without links, is not opened at all; "" where it is."""
+    if folder / source.file != source.path:
+        return "its name is not UTF-8; rename it"
+    if not source.path.resolve().is_relative_to(folder):
+        return "a link to a file outside the folder; put the file itself there"
+    return ""
 
 
 def _combined(finding: _Finding, result: Inspection | Died, folder: Path) -> _Finding:

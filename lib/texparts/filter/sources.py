@@ -26,7 +26,7 @@ class Source:
     Attributes:
         object_id: id fit for a file name and a URL; equal in every run over the same files.
         path: path of the file.
-        file: the same, relative to the folder.
+        file: the same, relative to the folder; bytes that are not UTF-8 as "\\xff".
         license: license as the data set states it, "" where it does not.
         title: title by its maker, or the file's name.
         tags: tags by its maker, joined with commas.
@@ -67,7 +67,7 @@ def _texverse(folder: Path) -> list[Source]:
     metadata = texverse.metadata(folder, set(located))
     sources = []
     for uid, locator in located.items():
-        about, file = metadata.get(uid, {}), locator.path.relative_to(folder).as_posix()
+        about, file = metadata.get(uid, {}), _shown(locator.path, folder)
         license, title = one_line(locator.license), one_line(about.get("name"))
         tags = about.get("tags")
         words = ", ".join(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ""
@@ -77,15 +77,20 @@ def _texverse(folder: Path) -> list[Source]:
 
 def _plain(folder: Path) -> list[Source]:
     license = one_line(license_of(folder))
-    files = [path.relative_to(folder).as_posix() for path in _walk(folder)]
+    paths = list(_walk(folder))
+    files = [_shown(path, folder) for path in paths]
     ids = [_id_of(file) for file in files]
     # Names that differ only in characters which an id leaves out are told apart by their hashes.
     times = Counter(object_id.lower() for object_id in ids)
     sources = []
-    for object_id, file in zip(ids, files, strict=True):
+    for object_id, path, file in zip(ids, paths, files, strict=True):
         unique = object_id if times[object_id.lower()] == 1 else f"{object_id}-{_hash(file)}"
-        sources.append(Source(unique, folder / file, file, license, one_line(Path(file).stem)))
+        sources.append(Source(unique, path, file, license, one_line(Path(file).stem)))
     return sources
+
+
+def _shown(path: Path, folder: Path) -> str:
+    return os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -41,11 +41,36 @@ def split_container(data: bytes, source: str) -> tuple[dict[str, Any], bytes | N
                 cut = f"it is cut off at {len(data):,} of {at + 8 + size:,} bytes"
                 raise AlignPartsError(f"{source}: not a glTF file: {cut}")
             binary = data[at + 8 : at + 8 + size] if kind == _BIN else None
-    except (ValueError, struct.error) as error:
+    except (ValueError, struct.error, RecursionError) as error:
         raise AlignPartsError(f"{source}: not a glTF file: {error}") from None
     if not isinstance(header, dict) or "asset" not in header:
         raise AlignPartsError(f"{source}: not a glTF file: the JSON has no 'asset'")
     return header, binary
+
+
+def check_tree(header: dict[str, Any]) -> None:
+    """Raise AlignPartsError for a node with two parents, which glTF forbids, and for one in a circle.
+
+    Otherwise a few nodes are a billion. A header that makes no sense fails in its own way.
+    """
+    nodes, scenes = header.get("nodes", []), header.get("scenes", [])
+    shown = scenes[header.get("scene", 0)] if scenes else {}  # others may share its nodes
+    parents: dict[int, int] = {}
+    for parent, above in enumerate((*nodes, {"children": shown.get("nodes", [])})):
+        for child in above.get("children", []):
+            if child in parents:
+                raise AlignPartsError(f"node {child} has two parents")
+            if not 0 <= child < len(nodes):
+                raise AlignPartsError(f"node {child} does not exist")
+            parents[child] = parent
+    free = {len(nodes)} | (set(range(len(nodes))) - set(parents))
+    for node in range(len(nodes)):
+        way = [node]
+        while way[-1] not in free:
+            way.append(parents[way[-1]])
+            if len(way) > len(nodes) + 1:
+                raise AlignPartsError(f"node {node} is below itself")
+        free.update(way)
 
 
 def join_container(header: dict[str, Any], binary: bytes | None) -> bytes:

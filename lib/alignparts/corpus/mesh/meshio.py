@@ -13,6 +13,7 @@ import numpy as np
 import trimesh
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.images import open_scene
 from alignparts.corpus.mesh.scene import FolderResolver, faced_nodes, load_scene, surface_from_scene
 from alignparts.corpus.mesh.surface import Surface
 
@@ -59,8 +60,9 @@ def load_mesh(path: str | Path) -> InputMesh:
     suffix = path.suffix.lower()
     if not path.exists():
         raise AlignPartsError(f"{path}: no such file")
-    if path.is_dir():
-        raise AlignPartsError(f"{path}: is a folder; expected a mesh file ({', '.join(SUFFIXES)})")
+    if not path.is_file():  # a device or a pipe may have no end
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise AlignPartsError(f"{path}: is {kind}; expected a mesh file ({', '.join(SUFFIXES)})")
     if suffix not in SUFFIXES:
         kind = suffix or "no suffix"
         raise AlignPartsError(f"{path}: '{kind}' is not read; expected {', '.join(SUFFIXES)}")
@@ -77,6 +79,9 @@ def load_mesh(path: str | Path) -> InputMesh:
             if str(path) in str(error):
                 raise
             raise AlignPartsError(f"{path}: {error}") from None
+        except Exception as error:  # every reader fails in its own way on a broken file
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+            raise AlignPartsError(f"{path}: not a readable {suffix[1:].upper()} file ({reason})") from None
 
 
 def _read(path: Path, suffix: str, data: bytes) -> trimesh.Scene:
@@ -88,13 +93,7 @@ def _read(path: Path, suffix: str, data: bytes) -> trimesh.Scene:
         if data[:4] == b"glTF" and len(data) < max(size, 20):
             raise AlignPartsError(f"{path}: truncated: {len(data)} bytes of {size}")
         return load_scene(data, str(path), resolver)[0]
-    try:
-        return trimesh.load_scene(io.BytesIO(data), file_type=suffix[1:], resolver=resolver, process=False)
-    except AlignPartsError:
-        raise
-    except Exception as error:  # every reader fails in its own way on a broken file
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise AlignPartsError(f"{path}: not a readable {suffix[1:].upper()} file ({reason})") from None
+    return open_scene(io.BytesIO(data), suffix[1:], resolver)
 
 
 def _checked(path: Path, scene: trimesh.Scene) -> InputMesh:

@@ -12,7 +12,8 @@ import trimesh
 from trimesh.resolvers import FilePathResolver, Resolver
 
 from alignparts.core.errors import AlignPartsError
-from alignparts.corpus.mesh.glb import join_container, split_container
+from alignparts.corpus.mesh.glb import check_tree, join_container, split_container
+from alignparts.corpus.mesh.images import open_scene
 from alignparts.corpus.mesh.surface import GRAY, Surface, join_surfaces, make_surface, rgba_float
 
 NODE_KEY = "_gltf_node"
@@ -55,15 +56,15 @@ def load_scene(
         raise AlignPartsError(f"{source}: compressed with {', '.join(sorted(needed))}; save it uncompressed")
     if edit is not None:
         edit(header)
-    materials = header.get("materials", [])
-    names = [str(material.get("name", f"material_{i}")) for i, material in enumerate(materials)]
-    _mark_nodes(header)
-    _choose_uv_sets(header)
-    stream = io.BytesIO(join_container(header, binary))
     try:
-        scene = trimesh.load_scene(stream, file_type="glb", resolver=resolver, process=False)
-    except AlignPartsError:
-        raise
+        check_tree(header)
+        materials = header.get("materials", [])
+        names = [str(material.get("name", f"material_{i}")) for i, material in enumerate(materials)]
+        _mark_nodes(header)
+        _choose_uv_sets(header)
+        scene = open_scene(io.BytesIO(join_container(header, binary)), "glb", resolver)
+    except AlignPartsError as error:
+        raise AlignPartsError(f"{source}: {error}") from None
     except Exception as error:
         raise AlignPartsError(f"{source}: cannot be read: {type(error).__name__}: {error}") from error
     _finish_materials(scene, materials, names)

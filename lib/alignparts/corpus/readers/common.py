@@ -148,7 +148,7 @@ def read_labels(source: Tree) -> Int64[np.ndarray, " n"]:
         array = np.load(io.BytesIO(source.read_bytes()), allow_pickle=False)
     except (FileNotFoundError, KeyError):
         raise AlignPartsError(f"{source}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise AlignPartsError(f"{source}: not an array: {error}") from None
     if not isinstance(array, np.ndarray):
         raise AlignPartsError(f"{source}: several arrays; expected one (.npy)")

@@ -58,9 +58,9 @@ def read(locator: common.Locator) -> LabeledShape:
     if level == "coarse" and granularity == "fine":
         raise AlignPartsError(f"{file}: has coarse parts; ask for them (granularity coarse)")
     with _open(file) as data:
-        table = np.asarray(data["points"][row], np.float64)
-        labels = np.asarray(data["points_part_labels"][row], np.int64)
-        label = int(data["shape_label"][row])
+        table = np.asarray(_dataset(data, "points")[row], np.float64)
+        labels = np.asarray(_dataset(data, "points_part_labels")[row], np.int64)
+        label = int(_dataset(data, "shape_label")[row])
     if table.shape != (*labels.shape, 6) or labels.ndim != 1:
         shapes = f"points {table.shape} and labels {labels.shape}"
         raise AlignPartsError(f"{locator.path}: {shapes}; expected (n, 6) and (n,)")
@@ -87,13 +87,11 @@ def _rows(path: Path, root: Path, split: str) -> Iterator[common.Locator]:
     reason = compat.UNUSED if split == "test" else ""
     with _open(path) as data:
         for name in _NEEDED:
-            if name not in data:
-                raise AlignPartsError(f"{path}: no dataset '{name}'")
-            if len(data[name]) != len(data[_NEEDED[0]]):
+            if len(_dataset(data, name)) != len(_dataset(data, _NEEDED[0])):
                 raise AlignPartsError(f"{path}: its datasets differ in the number of rows")
-        count = len(data["shape_id"])
-        for start in range(0, count, _CHUNK):
-            shapes, styles = (data[name][start : start + _CHUNK] for name in ("shape_id", "style_id"))
+        shape_ids, style_ids = (_dataset(data, name) for name in ("shape_id", "style_id"))
+        for start in range(0, len(shape_ids), _CHUNK):
+            shapes, styles = (ids[start : start + _CHUNK] for ids in (shape_ids, style_ids))
             for row, (shape, style) in enumerate(zip(shapes, styles, strict=True), start):
                 name = f"{_text(shape)}__{_text(style)}"
                 place, shape_id = path / str(row) / name, safe_id("compat_points", name)
@@ -109,3 +107,15 @@ def _open(path: Path) -> h5py.File:
         return h5py.File(path, "r")
     except OSError as error:
         raise AlignPartsError(f"{path}: not a readable HDF5 file: {error}") from None
+
+
+def _dataset(data: h5py.File, name: str) -> h5py.Dataset:
+    """Return a dataset whose numbers lie in the file itself: HDF5 can also point to any other file."""
+    link = data.get(name, getlink=True)
+    if link is None:
+        raise AlignPartsError(f"{data.filename}: no dataset '{name}'")
+    found = data[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual or found.ndim == 0:
+        way = "expected a dataset whose rows are in this file, not a link, an external or a virtual one"
+        raise AlignPartsError(f"{data.filename}: {name}: {way}; copy it with its data (h5repack)")
+    return found

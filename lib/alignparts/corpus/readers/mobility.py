@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.images import open_scene
 from alignparts.corpus.mesh.scene import FolderResolver, faced_nodes, surface_from_scene
 from alignparts.corpus.mesh.surface import Surface, join_surfaces
 from alignparts.corpus.readers.common import Locator
@@ -61,7 +61,7 @@ def _read_obj(file: Path, folder: Path, images: dict[bytes, np.ndarray]) -> Surf
     resolver = FolderResolver(file.parent, folder)
     try:
         with file.open("rb") as stream:
-            scene = trimesh.load_scene(stream, file_type="obj", resolver=resolver, process=False)
+            scene = open_scene(stream, "obj", resolver)
         surface = surface_from_scene(scene)
     except AlignPartsError:
         return None

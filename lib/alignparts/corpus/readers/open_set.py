@@ -8,6 +8,7 @@ import numpy as np
 import trimesh
 
 from alignparts.core.errors import AlignPartsError
+from alignparts.corpus.mesh.images import open_scene
 from alignparts.corpus.mesh.scene import (
     FolderResolver,
     faced_nodes,
@@ -111,10 +112,8 @@ def _obj(path: Path, root: Path, split: bool = False) -> trimesh.Scene:
     """Load an OBJ file with a mesh per material, and if asked per object and group."""
     try:
         with path.open("rb") as stream:
-            return trimesh.load_scene(
-                stream, file_type="obj", resolver=FolderResolver(path.parent, root), process=False,
-                split_objects=split, split_groups=split,
-            )  # fmt: skip
+            resolver = FolderResolver(path.parent, root)
+            return open_scene(stream, "obj", resolver, split_objects=split, split_groups=split)
     except AlignPartsError:
         raise
     except Exception as error:

@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpx2
 import openai
@@ -18,6 +19,8 @@ from alignparts.core.errors import AlignPartsError
 from alignparts.ontology.llm.messages import FORMATS, Reply, WrongReplyError, parse_reply, response_format
 from alignparts.ontology.llm.records import Usage
 
+MOST_REPLY = 8 << 20
+"""Bytes of a reply, unpacked; a longer one is not read to its end."""
 BACK_OFF = 0.5
 """Seconds before an endpoint that sent no completion is asked again; doubles each time."""
 
@@ -55,7 +58,10 @@ class Endpoint:
         price_in: float | None = None,
         price_out: float | None = None,
     ) -> None:
-        self.url, self.model = url, model
+        parts = urlsplit(url)
+        self.url, self.model = url.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1), model
+        # Short ones are words, which replies may hold.
+        self._secrets = [one.encode() for one in (key, unquote(parts.password or "")) if len(one) >= 8]
         self.spent = Usage()
         self.stop = threading.Event()
         self._tries, self._timeout = max_retries + 1, timeout
@@ -66,7 +72,9 @@ class Endpoint:
         # What the package takes from OPENAI_… variables by itself is not for other endpoints.
         private = dict.fromkeys(("Authorization", "OpenAI-Organization", "OpenAI-Project"), openai.omit)
         self._headers = private | ({"Authorization": f"Bearer {key}"} if key else {})
-        http_client = openai.DefaultHttpxClient(event_hooks={"request": [self._wait_for_slot]})
+        http_client = openai.DefaultHttpxClient(
+            event_hooks={"request": [self._wait_for_slot], "response": [self._receive]}
+        )
         self._client = openai.OpenAI(
             base_url=url, api_key="none", max_retries=max_retries, timeout=timeout, http_client=http_client
         )
@@ -135,6 +143,18 @@ class Endpoint:
             self._next_slot = start + self._gap
         if self.stop.wait(start - now):
             raise EndpointError("stopped before it was asked")
+
+    def _receive(self, response: httpx2.Response) -> None:
+        """Read a reply up to its limit, without the key or password that an endpoint may repeat in it."""
+        content = bytearray()
+        for piece in response.iter_bytes():
+            content += piece
+            if len(content) > MOST_REPLY:
+                response.close()
+                raise EndpointError(f"a reply of more than {MOST_REPLY >> 20} MB; it was not read to its end")
+        for secret in self._secrets:
+            content = content.replace(secret, b"***")
+        response._content = bytes(content)
 
     def _usage(self, tokens: Any, seconds: float) -> Usage:
         """Return the usage of a reply; hidden thought, which some count in the total alone, is output."""
